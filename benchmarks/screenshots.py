@@ -1,0 +1,126 @@
+"""Drive the real application and save what it looks like.
+
+    python benchmarks/screenshots.py SCENE... [--rates 2,4] [--out docs/images]
+
+compresses each scene with the real codec and saves it light and dark, at 1280 × 800 and
+2560 × 1440, as NAME-THEME-WIDTH.png; the start page as start-THEME-1280.png; and a pair at 100 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from PySide6.QtCore import QPointF, QSettings
+from PySide6.QtWidgets import QApplication
+
+from fdegc_gui.app import make_application
+from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models.session import STREAM, MetricState, State
+from fdegc_gui.settings import Settings
+from fdegc_gui.theme import Theme
+
+SIZES = ((1280, 800), (2560, 1440))
+THEMES = ("light", "dark")
+_TIMEOUT_SECONDS = 1800.0
+
+
+def wait(app: QApplication, condition: Callable[[], bool], what: str) -> None:
+    """Process events until something holds."""
+    end = time.perf_counter() + _TIMEOUT_SECONDS
+    while not condition():
+        if time.perf_counter() > end:
+            raise TimeoutError(what)
+        app.processEvents()
+        time.sleep(0.005)
+
+
+def save(app: QApplication, window: MainWindow, out: Path, name: str, only: int | None = None) -> None:
+    """Save the window at every size in both themes."""
+    for theme in THEMES:
+        window.set_theme(theme)
+        for width, height in SIZES:
+            if only is not None and width != only:
+                continue
+            window.resize(width, height)
+            if window.compare.viewport.fitted:
+                window.compare.viewport.fit()
+            for _ in range(5):
+                app.processEvents()
+            target = out / f"{name}-{theme}-{width}.png"
+            window.grab().save(str(target))
+            print(target)
+
+
+def shoot(app: QApplication, window: MainWindow, scene: Path, rates: list[int], out: Path) -> None:
+    """Open, compress, save."""
+    before = window.session.scene
+    window.controller.open(scene.absolute())
+    wait(app, lambda: window.session.scene is not before, f"opening {scene}")
+    window.controller.load_engine()
+    opened = window.session.scene
+    assert opened is not None
+    name = scene.stem.split("_")[0]
+    session = window.session
+    if opened.stream is not None:
+        wait(
+            app, lambda: STREAM in session.results and session.results[STREAM].state is State.DONE, "decoding"
+        )
+        save(app, window, out, f"{name}-fdegc")
+        return
+    wait(app, lambda: session.refined, "estimates")
+    for rate in rates:
+        session.set_rate(rate)
+        window.start_compress()
+        if rate == rates[0]:
+            wait(app, lambda r=rate: r in session.results and session.results[r].tiles_done > 0, "tile")
+            save(app, window, out, f"{name}-running", 1280)
+        wait(app, lambda r=rate: session.results[r].metric_state is MetricState.DONE, f"rate {rate}")
+    save(app, window, out, name)
+    window.compare.viewport.restore(QPointF(opened.info.width * 0.55, opened.info.height * 0.5), 2.0)
+    save(app, window, out, f"{name}-zoomed", 1280)
+
+
+def main() -> int:
+    """Run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("scenes", nargs="*", type=Path)
+    parser.add_argument("--rates", default="2,4", help="rate points to compress at, the last one is shown")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).resolve().parent.parent / "docs" / "images"
+    )
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    failures: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        app = make_application()
+        settings = Settings(QSettings(str(Path(folder) / "s.ini"), QSettings.Format.IniFormat))
+        theme = Theme("light")
+        theme.apply()
+        window = MainWindow(settings, theme)
+        window.controller.failed.connect(lambda head, failure: failures.append(f"{head} {failure.message}"))
+        window.show()
+        save(app, window, arguments.out, "start", 1280)
+        try:
+            for scene in arguments.scenes:
+                shoot(app, window, scene, [int(rate) for rate in arguments.rates.split(",")], arguments.out)
+        finally:
+            window.close()
+            wait(app, lambda: not window.controller.is_running, "closing")
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+"""The command line ``fdegc``: compress, decompress, info, metrics, train.
+
+Nothing heavy is imported until a command needs it, so ``--help`` and usage errors answer at once.
+Exit codes: 0 done, 1 failed (the reason on stderr), 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fdegc import __version__
+from fdegc.errors import Cancelled, FdegcError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from fdegc.commands import Report
+    from fdegc.control import CancelToken
+
+INTERRUPTED = 130
+
+
+def _quality(text: str) -> float:
+    value = float(text)
+    if not 1.0 <= value <= 6.0:
+        raise argparse.ArgumentTypeError(f"must lie between 1.0 and 6.0, not {text}")
+    return value
+
+
+def _tile_size(text: str) -> int:
+    value = int(text)
+    if value % 64 or not 64 <= value <= 2048:
+        raise argparse.ArgumentTypeError(f"must be a multiple of 64 between 64 and 2048, not {text}")
+    return value
+
+
+def _threads(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 1024:
+        raise argparse.ArgumentTypeError(f"must lie between 1 and 1024, not {text}")
+    return value
+
+
+# What argparse calls the type in "invalid … value".
+_quality.__name__, _tile_size.__name__, _threads.__name__ = "quality", "tile size", "number of threads"
+
+
+class _CommandParser(argparse.ArgumentParser):
+    """A command's parser; that of ``train`` gets its options only when it is to parse."""
+
+    late_options: Callable[[argparse.ArgumentParser], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Add the late options and parse."""
+        if self.late_options is not None:
+            late, self.late_options = self.late_options, None
+            late(self)
+        return super().parse_known_args(args, namespace)
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
+    from fdegc.training.cli import add_arguments
+
+    add_arguments(parser)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    common = _CommandParser(add_help=False)
+    shared = common.add_argument_group("on every command")
+    shared.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    shared.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        default="auto",
+        help="where the network runs (default: auto, a GPU if there is one)",
+    )
+    shared.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (default: all cores)")
+
+    parser = argparse.ArgumentParser(
+        prog="fdegc",
+        description="Compress satellite and aerial imagery with a learned codec.",
+        epilog="fdegc COMMAND --help lists the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"fdegc {__version__}")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=_CommandParser
+    )
+
+    def add(name: str, summary: str, description: str) -> _CommandParser:
+        return commands.add_parser(name, parents=[common], help=summary, description=description)
+
+    sub = add(
+        "compress",
+        "raster → .fdegc",
+        "Compress a raster (GeoTIFF, PNG, JPEG, WebP and others) into a .fdegc file.",
+    )
+    sub.add_argument("input", type=Path, metavar="IN", help="raster to compress")
+    sub.add_argument("output", type=Path, metavar="OUT.fdegc", help="file to write")
+    rate = sub.add_mutually_exclusive_group()
+    rate.add_argument(
+        "--rate",
+        type=int,
+        choices=range(1, 7),
+        metavar="1..6",
+        help="trained rate point, 1 smallest, 6 best (default: 4)",
+    )
+    rate.add_argument(
+        "--quality", type=_quality, metavar="1.0..6.0", help="the same scale, continuous between rate points"
+    )
+    sub.add_argument("--tile-size", type=_tile_size, default=512, metavar="N", help="pixels (default: 512)")
+    sub.add_argument("--psnr", action="store_true", help="also reconstruct, and report the PSNR")
+    sub.add_argument("--force", action="store_true", help="overwrite an existing output")
+
+    sub = add(
+        "decompress",
+        ".fdegc → GeoTIFF or PNG",
+        "Decode a .fdegc file. GeoTIFF keeps everything that the file knows; PNG keeps pixels.",
+    )
+    sub.add_argument("input", type=Path, metavar="IN.fdegc", help="file to decode")
+    sub.add_argument("output", type=Path, metavar="OUT.{tif,png}", help="file to write")
+    sub.add_argument("--force", action="store_true", help="overwrite an existing output")
+
+    sub = add(
+        "info",
+        "what a .fdegc file or a raster is",
+        "Print what a file is. For a raster also what compressing it would cost at each rate.",
+    )
+    sub.add_argument("input", type=Path, metavar="FILE", help=".fdegc file or raster")
+
+    sub = add(
+        "metrics",
+        "how close two rasters are",
+        "Compare a raster with its reconstruction: PSNR, MS-SSIM, VIFp, LPIPS.",
+    )
+    sub.add_argument("original", type=Path, metavar="ORIGINAL", help="reference raster")
+    sub.add_argument("other", type=Path, metavar="OTHER", help="raster or .fdegc file (decoded first)")
+
+    train = add(
+        "train",
+        "train the network",
+        "Train all rate points of a profile in one run; a run that was interrupted resumes.",
+    )
+    train.late_options = _add_training_options
+    return parser
+
+
+# ------------------------------------------------------------------------------ running
+
+
+@contextlib.contextmanager
+def _interruptible(cancel: CancelToken) -> Iterator[None]:
+    """Let the first Ctrl-C ask the work to stop, and a second one break it off."""
+
+    def on_interrupt(_number: int, _frame: FrameType | None) -> None:
+        if cancel.cancelled:
+            raise KeyboardInterrupt
+        cancel.cancel()
+
+    try:
+        before = signal.signal(signal.SIGINT, on_interrupt)
+    except ValueError:  # not on the main thread: whoever called us handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _fail(message: str) -> int:
+    print(f"fdegc: error: {message}", file=sys.stderr)
+    return 1
+
+
+def _print_report(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(report.data, ensure_ascii=False, allow_nan=False))
+        return
+    facts = {label: text for label, text in report.facts.items() if text is not None}
+    width = max(len(label) for label in facts)
+    for label, text in facts.items():
+        print(f"{label:<{width}}  {text}")
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run a parsed command; every expected failure becomes a sentence on stderr."""
+    from fdegc import commands
+    from fdegc.control import CancelToken
+
+    cancel = CancelToken()
+    try:
+        # Whatever a library prints must not mix with the answer on stdout.
+        with _interruptible(cancel), contextlib.redirect_stdout(sys.stderr):
+            report = commands.COMMANDS[args.command](args, cancel)
+    except (Cancelled, KeyboardInterrupt):
+        print("fdegc: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except FdegcError as error:
+        return _fail(str(error))
+    except MemoryError:
+        return _fail("There is not enough memory for this. A smaller --tile-size needs less.")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}.")
+    try:
+        _print_report(report, as_json=args.json)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if report.problem is not None:
+        _fail(report.problem)
+    return report.exit_code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process if left out.
+
+    Returns
+    -------
+    int
+        Exit code; wrong usage raises ``SystemExit(2)`` as argparse does.
+    """
+    args = build_parser().parse_args(argv)
+    with warnings.catch_warnings():
+        if argv is None and not sys.warnoptions:
+            warnings.simplefilter("ignore")  # libraries' notes to developers, not to users
+        return _run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Snap the entropy features φ to a grid so that every machine sees the same integers.
+
+φ is computed in float64, where two machines differ by about 1e-14.  The encoder shifts the grid by
+k/256 of a step until no value lies close enough to a rounding boundary for that to matter, and
+stores k.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.errors import DecoderMismatch
+
+#: Grid step of φ is 1 / PHI_STEPS.
+PHI_STEPS = 64
+#: Smallest allowed distance from a rounding boundary, in grid steps.
+MARGIN = 1e-7
+#: Offsets that fit the byte in which the dither is stored.
+DITHERS = 256
+#: |φ| beyond this (in grid steps) is clamped: a far larger value only happens by accident.
+LIMIT = 1 << 20
+
+
+def choose_dither(phi: npt.NDArray[np.float64]) -> int:
+    """First dither that keeps every value clear of rounding boundaries.
+
+    Parameters
+    ----------
+    phi : ndarray of float64, any shape
+
+    Raises
+    ------
+    DecoderMismatch
+        If no dither does; practically impossible below 10⁷ values.
+    """
+    scaled = phi * PHI_STEPS
+    for dither in range(DITHERS):
+        shifted = scaled + dither / DITHERS
+        fraction = np.abs(shifted - np.floor(shifted) - 0.5)
+        if fraction.min(initial=0.5) >= MARGIN:
+            return dither
+    raise DecoderMismatch("No dither makes this tile safe to decode elsewhere; use smaller tiles.")
+
+
+def snap(phi: npt.NDArray[np.float64], dither: int) -> npt.NDArray[np.int32]:
+    """Round φ to integers on the dithered grid; clamps to ±LIMIT.
+
+    Parameters
+    ----------
+    phi : ndarray of float64, any shape
+    dither : int
+        0 to 255.
+    """
+    steps = np.rint(phi * PHI_STEPS + dither / DITHERS)
+    return np.clip(steps, -LIMIT, LIMIT).astype(np.int32)

@@ -1,0 +1,389 @@
+"""What the commands of ``fdegc`` do: arguments in, a report out.
+
+Each command checks what it can before it imports anything heavy, so mistakes are told at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fdegc.control import CancelToken
+from fdegc.errors import CorruptStream, FdegcError, InvalidOption, OutputExists, OutputFailed
+from fdegc.types import RATE_POINTS, EncodeOptions, Progress, RasterInfo, Samples, TileResult, Window
+from fdegc.wording import (
+    bytes_text,
+    decibels_text,
+    finite,
+    metric_facts,
+    quality_text,
+    raster_data,
+    raster_facts,
+    raster_text,
+    seconds_text,
+    size_text,
+    window_data,
+)
+
+SUFFIX = ".fdegc"
+DEFAULT_RATE = 4
+
+#: Label → value, printed as aligned lines.
+Facts = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command has to say.
+
+    Attributes
+    ----------
+    facts : mapping
+        For people: label → text; labels without text are left out.
+    data : mapping
+        For programs: the one JSON object.
+    problem : str or None
+        A sentence for stderr where the output exists and yet something is wrong with it: exit 1.
+    exit_code : int
+    """
+
+    facts: Facts
+    data: Mapping[str, Any]
+    problem: str | None = None
+    exit_code: int = 0
+
+
+def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc compress``."""
+    if args.output.suffix.lower() != SUFFIX:
+        raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not {args.output.name}.")
+    _check_output(args.input, args.output, force=args.force)
+    from fdegc.raster import open_raster
+
+    quality = float(args.rate or DEFAULT_RATE) if args.quality is None else args.quality
+    options = EncodeOptions(quality=quality, tile_size=args.tile_size)
+    with open_raster(args.input) as source:
+        from fdegc.codec import Codec
+
+        codec = Codec(device=args.device, threads=args.threads)
+        with _progress_bar() as on_progress:
+            result = codec.encode(
+                source,
+                args.output,
+                options,
+                reconstruct=args.psnr,
+                on_progress=on_progress,
+                cancel=cancel,
+                overwrite=args.force,
+            )
+        raster = source.info
+    seconds = f"{seconds_text(result.encode_seconds)} on {result.device}"
+    facts = {
+        "Written": str(args.output),
+        "Scene": raster_text(raster),
+        "Size": size_text(result.bytes, result.bpp, result.ratio),
+        "Quality": quality_text(quality),
+        "PSNR": None if result.psnr is None else decibels_text(result.psnr),
+        "Time": seconds,
+    }
+    data = {
+        "command": "compress",
+        "input": str(args.input),
+        "output": str(args.output),
+        **raster_data(raster),
+        "bytes": result.bytes,
+        "bpp": result.bpp,
+        "ratio": result.ratio,
+        "rate": int(quality) if quality.is_integer() else None,
+        "quality": quality,
+        "tile_size": args.tile_size,
+        "tiles": result.tiles,
+        "device": result.device,
+        "seconds": result.encode_seconds,
+        "reconstruct_seconds": result.reconstruct_seconds if args.psnr else None,
+        "psnr": finite(result.psnr),
+        "lossless": None if result.psnr is None else math.isinf(result.psnr),
+    }
+    return Report(facts, data)
+
+
+def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc decompress``."""
+    _check_output(args.input, args.output, force=args.force)
+    from fdegc.raster import open_sink
+    from fdegc.stream import read_info
+
+    stream = read_info(args.input)
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(open_sink(args.output, stream.raster, overwrite=args.force))
+        from fdegc.codec import Codec
+
+        codec = Codec(device=args.device, threads=args.threads)
+        on_progress = stack.enter_context(_progress_bar())
+        result = codec.decode(args.input, sink, on_progress=on_progress, cancel=cancel)
+    size = args.output.stat().st_size
+    facts = {
+        "Written": str(args.output),
+        "Scene": raster_text(stream.raster),
+        "Size": f"{bytes_text(size)} from {bytes_text(stream.bytes)}",
+        "Time": f"{seconds_text(result.seconds)} on {result.device}",
+    }
+    data = {
+        "command": "decompress",
+        "input": str(args.input),
+        "output": str(args.output),
+        **raster_data(stream.raster),
+        "bytes": size,
+        "compressed_bytes": stream.bytes,
+        "bpp": stream.bpp,
+        "ratio": stream.ratio,
+        "quality": stream.quality,
+        "tiles": stream.tiles,
+        "device": result.device,
+        "seconds": result.seconds,
+        "damaged": [window_data(window) for window in result.damaged],
+    }
+    problem = None
+    if result.damaged:
+        places = "; ".join(f"{w.width}×{w.height} at column {w.x}, row {w.y}" for w in result.damaged)
+        parts = "1 part of it is" if len(result.damaged) == 1 else f"{len(result.damaged)} parts of it are"
+        problem = f"{args.input} is damaged: {parts} filled, not decoded ({places}). The rest was written."
+    return Report(facts, data, problem, exit_code=int(bool(result.damaged)))
+
+
+def info(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc info``."""
+    if _is_stream(args.input):
+        return _stream_report(args.input)
+    from fdegc.raster import open_raster
+    from fdegc.weights import quick_estimate
+
+    with open_raster(args.input) as source:
+        raster = source.info
+    facts = {"File": str(args.input), **raster_facts(raster)}
+    estimates: list[dict[str, Any]] = []
+    for point in RATE_POINTS:
+        cancel.check()
+        try:
+            cost = quick_estimate(raster, float(point.index))
+        except FdegcError:  # no weights: the facts are still worth having
+            break
+        facts[f"At rate {point.index}"] = f"about {bytes_text(cost.bytes)}, {seconds_text(cost.seconds)}"
+        estimates.append(
+            {
+                "rate": point.index,
+                "lambda": point.lmbda,
+                "bytes": cost.bytes,
+                "seconds": cost.seconds,
+                "memory_bytes": cost.memory_bytes,
+            }
+        )
+    size = args.input.stat().st_size
+    data = {"command": "info", "input": str(args.input), "bytes": size, **raster_data(raster, full=True)}
+    return Report(facts, {**data, "estimates": estimates})
+
+
+def _stream_report(path: Path) -> Report:
+    from fdegc.stream import read_info
+
+    stream = read_info(path)
+    facts = {
+        "File": str(path),
+        **raster_facts(stream.raster),
+        "Size": size_text(stream.bytes, stream.bpp, stream.ratio),
+        "Quality": quality_text(stream.quality),
+        "Network": f"{stream.profile}, weights {stream.weights_hash}",
+        "Tiles": f"{stream.tiles} of {stream.tile_size}×{stream.tile_size}",
+        "Version": str(stream.version),
+    }
+    data = {
+        "command": "info",
+        "input": str(path),
+        "bytes": stream.bytes,
+        "bpp": stream.bpp,
+        "ratio": stream.ratio,
+        "version": stream.version,
+        "quality": stream.quality,
+        "profile": stream.profile,
+        "weights_hash": stream.weights_hash,
+        "tile_size": stream.tile_size,
+        "tiles": stream.tiles,
+        **raster_data(stream.raster, full=True),
+    }
+    return Report(facts, data)
+
+
+def metrics(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc metrics``."""
+    from fdegc import metrics as measures
+    from fdegc.raster import open_raster
+    from fdegc.raster.mapping import peak_value, plan_mapping
+
+    start = time.perf_counter()
+    with open_raster(args.original) as source:
+        raster = source.info
+        _check_comparable(args, raster, _other_info(args.other))
+        peak = peak_value(raster.dtype, plan_mapping(source))
+        reference = source.read(Window(0, 0, raster.width, raster.height))
+    cancel.check()
+    other = _read_other(args, cancel)
+    result = measures.compute(reference, other, raster, peak, cancel=cancel)
+    values = {name: getattr(result, name) for name in ("psnr", "ms_ssim", "ms_ssim_db", "vifp", "lpips")}
+    facts = {"Original": str(args.original), "Other": str(args.other), **metric_facts(result)}
+    data = {
+        "command": "metrics",
+        "original": str(args.original),
+        "other": str(args.other),
+        **raster_data(raster),
+        **{name: finite(value) for name, value in values.items()},
+        "lossless": None if result.psnr is None else math.isinf(result.psnr),
+        "peak": peak,
+        "notes": dict(result.notes),
+        "seconds": time.perf_counter() - start,
+    }
+    return Report(facts, data)
+
+
+def train(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc train``; it logs by itself and handles interruption by itself."""
+    from fdegc.training.cli import run
+
+    start = time.perf_counter()
+    code = run(args)
+    cancel.check()
+    seconds = time.perf_counter() - start
+    data = {"command": "train", "out": str(args.out), "finished": code == 0, "seconds": seconds}
+    return Report({"Written": str(args.out), "Time": seconds_text(seconds)}, data, exit_code=code)
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace, CancelToken], Report]] = {
+    "compress": compress,
+    "decompress": decompress,
+    "info": info,
+    "metrics": metrics,
+    "train": train,
+}
+
+# ------------------------------------------------------------------------------ their parts
+
+
+class _Collector:
+    """Puts decoded tiles together in memory."""
+
+    def __init__(self, raster: RasterInfo) -> None:
+        shape = (raster.height, raster.width)
+        self._pixels = np.zeros((raster.bands, *shape), raster.dtype)
+        self._valid = np.ones(shape, bool)
+
+    def __call__(self, tile: TileResult) -> None:
+        """Put one tile in its place."""
+        rows, cols = tile.window.rows, tile.window.cols
+        self._pixels[:, rows, cols] = tile.samples.pixels
+        if tile.samples.valid is not None:
+            self._valid[rows, cols] = tile.samples.valid
+
+    def samples(self) -> Samples:
+        """Return the whole scene."""
+        return Samples(self._pixels, None if self._valid.all() else self._valid)
+
+
+def _is_stream(path: Path) -> bool:
+    """Tell a ``.fdegc`` file by its first bytes, or by its name where it is too damaged for that."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(6)
+    except OSError:
+        return path.suffix.lower() == SUFFIX
+    return head[1:] == b"FDEGC" or path.suffix.lower() == SUFFIX
+
+
+def _other_info(path: Path) -> RasterInfo:
+    if _is_stream(path):
+        from fdegc.stream import read_info
+
+        return read_info(path).raster
+    from fdegc.raster import open_raster
+
+    with open_raster(path) as source:
+        return source.info
+
+
+def _check_comparable(args: argparse.Namespace, first: RasterInfo, second: RasterInfo) -> None:
+    names = f"{args.original} and {args.other} cannot be compared"
+    if (first.width, first.height) != (second.width, second.height):
+        sizes = f"{first.width}×{first.height} and {second.width}×{second.height} pixels"
+        raise InvalidOption(f"{names}: their sizes differ ({sizes}).")
+    if first.bands != second.bands:
+        raise InvalidOption(f"{names}: they have {first.bands} and {second.bands} bands.")
+    if first.dtype != second.dtype:
+        raise InvalidOption(f"{names}: their samples are {first.dtype} and {second.dtype}.")
+
+
+def _read_other(args: argparse.Namespace, cancel: CancelToken) -> Samples:
+
+    if not _is_stream(args.other):
+        from fdegc.raster import open_raster
+
+        with open_raster(args.other) as source:
+            return source.read(Window(0, 0, source.info.width, source.info.height))
+    from fdegc.codec import Codec
+
+    collector = _Collector(_other_info(args.other))
+    codec = Codec(device=args.device, threads=args.threads)
+    with _progress_bar() as on_progress:
+        result = codec.decode(args.other, on_progress=on_progress, on_tile=collector, cancel=cancel)
+    if result.damaged:
+        raise CorruptStream(f"{args.other} is damaged: {len(result.damaged)} parts of it cannot be decoded.")
+    return collector.samples()
+
+
+def _check_output(source: Path, output: Path, *, force: bool) -> None:
+    """Refuse an output that cannot be right before any work is done."""
+    if output.is_dir():
+        raise OutputFailed(f"{output} is a folder, not a file.")
+    if output.exists():
+        if source.exists() and output.samefile(source):
+            raise InvalidOption(f"{output} is the input itself; choose another name for the output.")
+        if not force:
+            raise OutputExists(f"{output} exists already; --force overwrites it.")
+    if not output.absolute().parent.is_dir():
+        raise OutputFailed(f"There is no folder {output.absolute().parent} to write {output.name} into.")
+
+
+@contextlib.contextmanager
+def _progress_bar() -> Iterator[Callable[[Progress], None] | None]:
+    """Give a callback that draws a bar on a terminal, or None where stderr is not one."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    bar = tqdm(
+        total=1.0,
+        file=sys.stderr,
+        leave=False,
+        bar_format="{desc:<12}{percentage:3.0f}% |{bar}| {elapsed}<{remaining}",
+    )
+    stage = ""
+
+    def show(progress: Progress) -> None:
+        nonlocal stage
+        if progress.stage != stage:
+            stage = progress.stage
+            bar.reset(total=1.0)
+            bar.set_description_str(stage, refresh=False)
+        bar.update(max(progress.fraction - bar.n, 0.0))
+
+    try:
+        yield show
+    finally:
+        bar.close()

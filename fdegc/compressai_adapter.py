@@ -1,0 +1,110 @@
+"""FDEGCNet as a citizen of compressai: registered, with its ``compress()`` / ``decompress()`` contract.
+
+For files use :class:`fdegc.codec.Codec`; this is for compressai's own tools and benchmarks.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+import torch
+from compressai.registry import register_model
+from torch import Tensor
+
+from fdegc.coding.unit import CodedUnit, UnitCoder
+from fdegc.errors import CorruptStream, InvalidOption
+from fdegc.inference import Features, entropy_weights, round_latent
+from fdegc.model.fdegcnet import FDEGCNet
+
+#: Hyper-latents are clamped to ± this.
+Z_RADIUS = 32
+_HEAD = struct.Struct("<BII")
+
+
+@register_model("fdegcnet")
+class FDEGCNetCodec(FDEGCNet):
+    """FDEGCNet that turns batches into byte strings and back; call :meth:`update` before."""
+
+    _coder: UnitCoder | None = None
+    _features: Features | None = None
+
+    def update(self, scale_table: Any = None, force: bool = False, update_quantiles: bool = False) -> bool:
+        """Build the coding tables from the current parameters.
+
+        Parameters
+        ----------
+        scale_table, update_quantiles
+            Ignored: this network has neither.
+        force : bool
+            Rebuild tables that exist already.
+
+        Returns
+        -------
+        bool
+            Whether tables were built.
+        """
+        del scale_table, update_quantiles
+        if self._coder is not None and not force:
+            return False
+        prior = self.prior(Z_RADIUS).cpu().numpy()
+        table = np.maximum(np.rint(prior / prior.sum(1, keepdims=True) * 32768), 1).astype(np.uint16)
+        active = np.full((1, self.latent), 128, np.uint8)
+        self._coder = UnitCoder(entropy_weights(self, table[None], active))
+        self._features = Features(self)
+        return True
+
+    def _ready(self) -> tuple[UnitCoder, Features]:
+        if self._coder is None or self._features is None:
+            raise InvalidOption("Call update() before compress() or decompress().")
+        return self._coder, self._features
+
+    @torch.inference_mode()
+    def compress(self, x: Tensor, quality: float = 1.0) -> dict[str, Any]:
+        """Code a batch.
+
+        Parameters
+        ----------
+        x : Tensor, shape (B, 3, H, W), in [0, 1], H and W multiples of 64
+        quality : float
+            Ignored by networks without gains.
+
+        Returns
+        -------
+        dict
+            ``strings``: one list with one byte string a sample; ``shape``: of the hyper-latent.
+        """
+        coder, features = self._ready()
+        if x.shape[2] % 64 or x.shape[3] % 64:
+            raise InvalidOption("Height and width must be multiples of 64; pad the images first.")
+        gain = self.gains(torch.full((len(x),), quality, device=x.device))[0]
+        y = self.analyse(x, gain)
+        z = self.hyper_analyse(y).round().clamp(-Z_RADIUS, Z_RADIUS).to(torch.int32).cpu().numpy()
+        strings = []
+        for latent, hyper in zip(y.cpu().numpy(), z, strict=True):
+            unit = coder.encode(round_latent(latent), hyper, features, 1)
+            strings.append(_HEAD.pack(unit.dither, unit.phi_hash, unit.y_hash) + unit.payload)
+        return {"strings": [strings], "shape": torch.Size(z.shape[2:])}
+
+    @torch.inference_mode()
+    def decompress(
+        self, strings: list[list[bytes]], shape: tuple[int, int], quality: float = 1.0
+    ) -> dict[str, Tensor]:
+        """Undo :meth:`compress`; returns ``x_hat`` of shape (B, 3, H, W) in [0, 1].
+
+        Raises
+        ------
+        CorruptStream, DecoderMismatch
+        """
+        coder, features = self._ready()
+        latents = []
+        for string in strings[0]:
+            if len(string) < _HEAD.size:
+                raise CorruptStream("A byte string is truncated.")
+            unit = CodedUnit(string[_HEAD.size :], *_HEAD.unpack_from(string))
+            latents.append(coder.decode(unit, (self.latent, 4 * shape[0], 4 * shape[1]), features, 1))
+        device = self.mcam.conv_in.weight.device
+        y_hat = torch.from_numpy(np.stack(latents)).float().to(device)
+        inverse = self.gains(torch.full((len(y_hat),), quality, device=device))[1]
+        return {"x_hat": self.synthesise(y_hat, inverse).clamp(0, 1)}

@@ -1,0 +1,69 @@
+"""Progress and cancellation: plain callables and one flag, no signals, no threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from fdegc.errors import Cancelled
+from fdegc.types import Progress
+
+ProgressCallback = Callable[[Progress], None]
+
+
+class CancelToken:
+    """A flag that one thread sets and another checks at every tile and every coding step."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the work to stop; safe from any thread, any number of times."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether :meth:`cancel` has been called."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise :class:`~fdegc.errors.Cancelled` if the work should stop."""
+        if self._event.is_set():
+            raise Cancelled("Cancelled.")
+
+
+class ProgressMeter:
+    """Counts finished units of one stage and reports them with an estimate of the time left.
+
+    Parameters
+    ----------
+    stage : str
+        What is being done, shown to the user ("encode", "decode", ...).
+    total : float
+        Units of work in all, for example pixels; must be positive.
+    callback : callable or None
+        Receives a :class:`~fdegc.types.Progress`, on the working thread.
+    """
+
+    def __init__(self, stage: str, total: float, callback: ProgressCallback | None) -> None:
+        self._stage = stage
+        self._total = max(float(total), 1e-9)
+        self._done = 0.0
+        self._callback = callback
+        self._start = time.perf_counter()
+        self.report()
+
+    def advance(self, amount: float) -> None:
+        """Add finished work and report."""
+        self._done = min(self._done + amount, self._total)
+        self.report()
+
+    def report(self) -> None:
+        """Send the current state to the callback."""
+        if self._callback is None:
+            return
+        elapsed = time.perf_counter() - self._start
+        fraction = self._done / self._total
+        remaining = elapsed * (1.0 - fraction) / fraction if fraction > 0.0 else None
+        self._callback(Progress(self._stage, fraction, elapsed, remaining))

@@ -1,0 +1,218 @@
+"""The network at work: arrays in, arrays out, on a device, without gradients."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fdegc.coding.unit import LATENT_LIMIT, IntArray
+from fdegc.coding.weights import EntropyWeights
+from fdegc.errors import DeviceUnavailable, OutOfMemory, WeightsInvalid
+from fdegc.model.fdegcnet import FDEGCNet
+from fdegc.weights import WeightsEntry, load
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def available_devices() -> list[tuple[str, str]]:
+    """Devices of this machine as (id, label), best first."""
+    devices = [
+        (f"cuda:{i}", f"GPU {i}: {torch.cuda.get_device_name(i)}") for i in range(torch.cuda.device_count())
+    ]
+    if torch.backends.mps.is_available():
+        devices.append(("mps", "GPU (Apple Metal)"))
+    return [*devices, ("cpu", f"CPU ({os.cpu_count() or 1} cores)")]
+
+
+def resolve_device(name: str) -> tuple[str, str]:
+    """Turn "auto", "cpu", "cuda", "cuda:1" or "mps" into (id, label).
+
+    Raises
+    ------
+    DeviceUnavailable
+        If this machine has no such device.
+    """
+    devices = available_devices()
+    for device, label in devices:
+        if name in ("auto", device) or (name == "cuda" and device == "cuda:0"):
+            return device, label
+    names = ", ".join(device for device, _ in devices)
+    raise DeviceUnavailable(f"There is no device '{name}' on this machine; choose one of: auto, {names}.")
+
+
+def native_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; emulation would be slower than float32."""
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe and probe())
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise OutOfMemory("Memory ran out; use smaller tiles or close other programs.") from error
+    except RuntimeError as error:
+        if "not enough memory" in str(error) or "can't allocate memory" in str(error):
+            raise OutOfMemory("Memory ran out; use smaller tiles or close other programs.") from error
+        raise
+
+
+def entropy_weights(
+    net: FDEGCNet, z_tables: npt.NDArray[np.uint16], active: npt.NDArray[np.uint8]
+) -> EntropyWeights:
+    """The entropy model of a network as arrays, with its coding tables."""
+    context = net.context
+    first, second, third = (context.parameters_net[i] for i in (0, 2, 4))
+    layers = (first.weight, first.bias, second.weight, second.bias, third.weight)
+    # The convolution masks its kernel only when it runs.
+    masked = context.masked.weight * context.masked.mask
+    return EntropyWeights.fold(
+        masked.detach().cpu().numpy(),
+        context.masked.bias.detach().cpu().numpy(),
+        tuple(t.detach().cpu().flatten(1).numpy() if t.ndim == 4 else t.detach().cpu().numpy() for t in layers),
+        z_tables,
+        active,
+    )
+
+
+class Features:
+    """φ = h_s(MCAM(ẑ)) in float64 on the CPU, whatever device runs the rest.
+
+    Parameters
+    ----------
+    net : FDEGCNet
+    """
+
+    def __init__(self, net: FDEGCNet) -> None:
+        layers = copy.deepcopy(torch.nn.Sequential(net.mcam, net.h_s))
+        self._layers = layers.cpu().double().eval().requires_grad_(False)
+
+    @torch.inference_mode()
+    def __call__(self, z: IntArray) -> npt.NDArray[np.float64]:
+        """φ of a rounded hyper-latent: (M, h/4, w/4) to (2M, h, w)."""
+        with _memory_errors():
+            phi = self._layers(torch.from_numpy(np.ascontiguousarray(z)).double()[None])
+        return np.asarray(phi[0].numpy(), np.float64)
+
+
+class Network:
+    """One set of weights on one device.
+
+    Parameters
+    ----------
+    entry : WeightsEntry
+    device : str
+        As :func:`resolve_device` returns it.
+
+    Attributes
+    ----------
+    entropy : EntropyWeights
+        What coding needs.
+    features : Features
+        Computes φ.
+
+    Raises
+    ------
+    WeightsMissing, WeightsInvalid
+    """
+
+    def __init__(self, entry: WeightsEntry, device: str) -> None:
+        self.entry = entry
+        self.device = torch.device(device)
+        tensors = load(entry)
+        tables = tensors.pop("coding.z_tables", None)
+        active = tensors.pop("coding.active", None)
+        if tables is None or active is None:
+            raise WeightsInvalid(f"The weights file {entry.path} has no coding tables; export it again.")
+        state = {k: torch.from_numpy(v.copy()) for k, v in tensors.items()}
+        state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+        network = dict(entry.network)
+        net = FDEGCNet(tuple(network.pop("widths")), network.pop("latent"), **network)
+        try:
+            net.load_state_dict(state)
+        except RuntimeError as error:
+            raise WeightsInvalid(f"The weights file {entry.path} does not fit the network: {error}") from error
+        net.eval().requires_grad_(False)
+        self.entropy = entropy_weights(net, tables.astype(np.uint16), active.astype(np.uint8))
+        self.features = Features(net)
+        self.net = net.to(self.device)
+        self._autocast = self.device.type == "cpu" and native_bfloat16()
+
+    @property
+    def latent(self) -> int:
+        """M, channels of the latent."""
+        return self.entropy.latent
+
+    def _quality(self, quality: float) -> torch.Tensor:
+        return torch.tensor([quality], device=self.device)
+
+    @torch.inference_mode()
+    def analyse(self, x: FloatArray, quality: float) -> FloatArray:
+        """g_a and gain.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (3, H, W), in [0, 1], H and W multiples of 16
+        quality : float
+
+        Returns
+        -------
+        ndarray of float32, shape (M, H/16, W/16)
+            Not rounded.
+        """
+        with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+            tensor = torch.from_numpy(np.ascontiguousarray(x))[None].to(self.device)
+            y = self.net.g_a(tensor - self.net.offset).float() * self.net.gains(self._quality(quality))[0]
+            return np.asarray(y[0].cpu().numpy(), np.float32)
+
+    @torch.inference_mode()
+    def hyper_analyse(self, y: FloatArray) -> IntArray:
+        """Rounded, clamped hyper-latent of an unrounded gained latent: (M, h, w) to (M, h/4, w/4)."""
+        with _memory_errors():
+            z = self.net.hyper_analyse(torch.from_numpy(np.ascontiguousarray(y))[None].to(self.device))
+        radius = self.entropy.z_radius
+        return np.asarray(z[0].round().clamp(-radius, radius).to(torch.int32).cpu().numpy())
+
+    @torch.inference_mode()
+    def synthesise(self, y_hat: npt.NDArray[np.integer], quality: float) -> FloatArray:
+        """g_s of a rounded gained latent.
+
+        Parameters
+        ----------
+        y_hat : ndarray of int, shape (M, h, w)
+        quality : float
+
+        Returns
+        -------
+        ndarray of float32, shape (3, 16h, 16w), clipped to [0, 1]
+        """
+        with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+            tensor = torch.from_numpy(y_hat.astype(np.float32))[None].to(self.device)
+            x = self.net.g_s(tensor * self.net.gains(self._quality(quality))[1]).float() + self.net.offset
+            return np.asarray(x[0].clamp(0, 1).cpu().numpy(), np.float32)
+
+    @torch.inference_mode()
+    def estimate_bits(self, x: FloatArray, quality: float) -> float:
+        """Bits that the entropy model expects a crop to take, without coding it.
+
+        Parameters
+        ----------
+        x : ndarray of float32, shape (3, H, W), in [0, 1], H and W multiples of 64
+        quality : float
+        """
+        with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+            tensor = torch.from_numpy(np.ascontiguousarray(x))[None].to(self.device)
+            out = self.net(tensor, self._quality(quality))
+        return float(-sum(p.log2().sum() for p in out["likelihoods"].values()))
+
+
+def round_latent(y: FloatArray) -> IntArray:
+    """Rounded latent within the limits of the format."""
+    return np.clip(np.rint(y), -LATENT_LIMIT, LATENT_LIMIT).astype(np.int32)

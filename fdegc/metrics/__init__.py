@@ -1,0 +1,22 @@
+"""Quality figures, each with one written definition; importing this does not import torch."""
+
+from __future__ import annotations
+
+from fdegc.metrics.definitions import DEFINITIONS
+from fdegc.metrics.fidelity import PsnrAccumulator, psnr
+from fdegc.metrics.information import vifp
+from fdegc.metrics.perceptual import lpips
+from fdegc.metrics.scene import METRIC_NAMES, compute
+from fdegc.metrics.structural import ms_ssim, ms_ssim_db
+
+__all__ = [
+    "DEFINITIONS",
+    "METRIC_NAMES",
+    "PsnrAccumulator",
+    "compute",
+    "lpips",
+    "ms_ssim",
+    "ms_ssim_db",
+    "psnr",
+    "vifp",
+]

@@ -1,0 +1,43 @@
+"""Omni-dimensional attention module (ODAM) of FDEGCNet (Fang et al., Radioengineering 2025)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fdegc.model.odconv import ODConv2d
+
+
+class DynamicBottleneck(nn.Module):
+    """``x + C(relu(B(relu(A(x)))))`` with dynamic A 1×1 N→N/2, B 3×3 and C 1×1 N/2→N."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = ODConv2d(channels, channels // 2, 1)
+        self.conv2 = ODConv2d(channels // 2, channels // 2, 3)
+        self.conv3 = ODConv2d(channels // 2, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, N, H, W) to the same shape."""
+        return x + self.conv3(F.relu(self.conv2(F.relu(self.conv1(x)))))
+
+
+class ODAM(nn.Module):
+    """``x + trunk(x) · sigmoid(conv1x1(mask(x)))``, trunk and mask three dynamic bottlenecks each.
+
+    Parameters
+    ----------
+    channels : int
+        Even.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(*(DynamicBottleneck(channels) for _ in range(3)))
+        self.mask = nn.Sequential(*(DynamicBottleneck(channels) for _ in range(3)))
+        self.conv = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, N, H, W) to the same shape."""
+        return x + self.trunk(x) * torch.sigmoid(self.conv(self.mask(x)))

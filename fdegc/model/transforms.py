@@ -1,0 +1,110 @@
+"""Analysis and synthesis transforms g_a and g_s of FDEGCNet."""
+
+from __future__ import annotations
+
+from compressai.layers import GDN
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fdegc.model.odam import ODAM
+
+#: Slope of every LeakyReLU in the network.
+SLOPE = 0.01
+
+
+def lrelu(x: Tensor) -> Tensor:
+    """LeakyReLU with the network's slope."""
+    return F.leaky_relu(x, SLOPE)
+
+
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+    """A 3×3 convolution with padding 1."""
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=bias)
+
+
+def deconv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.ConvTranspose2d:
+    """A 3×3 transposed convolution that multiplies the size by ``stride`` (1 or 2)."""
+    return nn.ConvTranspose2d(
+        in_channels, out_channels, 3, stride=stride, padding=1, output_padding=stride - 1
+    )
+
+
+class Residual(nn.Module):
+    """``x + LReLU(conv(LReLU(conv(x))))``; transposed 3×3 kernels in the synthesis."""
+
+    def __init__(self, channels: int, transposed: bool = False) -> None:
+        super().__init__()
+        make = deconv3x3 if transposed else conv3x3
+        self.conv1 = make(channels, channels)
+        self.conv2 = make(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, N, H, W) to the same shape."""
+        return x + lrelu(self.conv2(lrelu(self.conv1(x))))
+
+
+class Down(nn.Module):
+    """Halve the resolution: ``conv1x1 s2 (x) + GDN(conv3x3(LReLU(conv3x3 s2 (x))))``."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride=2)
+        self.conv1 = conv3x3(in_channels, out_channels, stride=2)
+        self.conv2 = conv3x3(out_channels, out_channels)
+        self.gdn = GDN(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, N, H, W) to (B, N', H/2, W/2)."""
+        return self.shortcut(x) + self.gdn(self.conv2(lrelu(self.conv1(x))))
+
+
+class Up(nn.Module):
+    """Double the resolution: ``T1x1 s2 (x) + IGDN(T3x3(LReLU(T3x3 s2 (x))))``."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.shortcut = nn.ConvTranspose2d(in_channels, out_channels, 1, stride=2, output_padding=1)
+        self.conv1 = deconv3x3(in_channels, out_channels, stride=2)
+        self.conv2 = deconv3x3(out_channels, out_channels)
+        self.igdn = GDN(out_channels, inverse=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, N, H, W) to (B, N', 2H, 2W)."""
+        return self.shortcut(x) + self.igdn(self.conv2(lrelu(self.conv1(x))))
+
+
+class Analysis(nn.Sequential):
+    """g_a: (B, 3, H, W) pixels to (B, M, H/16, W/16) latent; H and W multiples of 16."""
+
+    def __init__(self, widths: tuple[int, int, int], latent: int) -> None:
+        n1, n2, n3 = widths
+        super().__init__(
+            Down(3, n1),
+            Residual(n1),
+            Down(n1, n2),
+            ODAM(n2),
+            Residual(n2),
+            Down(n2, n3),
+            Residual(n3),
+            conv3x3(n3, latent, stride=2, bias=False),
+            ODAM(latent),
+        )
+
+
+class Synthesis(nn.Sequential):
+    """g_s: (B, M, h, w) latent to (B, 3, 16h, 16w) pixels."""
+
+    def __init__(self, widths: tuple[int, int, int], latent: int) -> None:
+        n1, n2, n3 = widths
+        super().__init__(
+            ODAM(latent),
+            Residual(latent, transposed=True),
+            Up(latent, n3),
+            Residual(n3, transposed=True),
+            Up(n3, n2),
+            ODAM(n2),
+            Residual(n2, transposed=True),
+            Up(n2, n1),
+            Residual(n1, transposed=True),
+            deconv3x3(n1, 3, stride=2),
+        )

@@ -1,0 +1,76 @@
+"""Decoded latents of a scene, kept just as long as a neighbouring tile still needs its ring of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.tiling import TilePlan
+from fdegc.types import Window
+
+#: Pixels per latent sample.
+STRIDE = 16
+
+
+class LatentMosaic:
+    """Collects tiles' latents and tells which tiles can be synthesised without a seam.
+
+    Parameters
+    ----------
+    plan : TilePlan
+    wanted : set of int or None
+        Tiles that will be synthesised; None for all.  Only their neighbours ever arrive.
+    """
+
+    def __init__(self, plan: TilePlan, wanted: set[int] | None = None) -> None:
+        self._plan = plan
+        self._pending = set(range(len(plan))) if wanted is None else set(wanted)
+        self._latents: dict[int, list[npt.NDArray[np.int16]]] = {}
+
+    def put(self, index: int, latents: list[npt.NDArray[np.int16]]) -> list[int]:
+        """Add a tile's latents, one (M, h, w) array a band group; return tiles that became ready.
+
+        A ready tile stays ready; call :meth:`window` for it and then :meth:`done`.
+        """
+        self._latents[index] = latents
+        return [
+            i
+            for i in self._plan.neighbours(index)
+            if i in self._pending and all(n in self._latents for n in self._plan.neighbours(i))
+        ]
+
+    def window(self, index: int, group: int) -> tuple[npt.NDArray[np.int16], Window]:
+        """Latents of a tile with its ring, and where the tile lies in them (in latent samples)."""
+        context = self._plan.context_window(index)
+        example = self._latents[index][group]
+        out = np.zeros((example.shape[0], context.height // STRIDE, context.width // STRIDE), np.int16)
+        for neighbour in self._plan.neighbours(index):
+            tile = self._plan.padded_window(neighbour)
+            left, top = max(tile.x, context.x), max(tile.y, context.y)
+            right = min(tile.x + tile.width, context.x + context.width)
+            bottom = min(tile.y + tile.height, context.y + context.height)
+            source = self._latents[neighbour][group][
+                :,
+                (top - tile.y) // STRIDE : (bottom - tile.y) // STRIDE,
+                (left - tile.x) // STRIDE : (right - tile.x) // STRIDE,
+            ]
+            out[
+                :,
+                (top - context.y) // STRIDE : (bottom - context.y) // STRIDE,
+                (left - context.x) // STRIDE : (right - context.x) // STRIDE,
+            ] = source
+        tile = self._plan.padded_window(index)
+        inner = Window(
+            (tile.x - context.x) // STRIDE,
+            (tile.y - context.y) // STRIDE,
+            tile.width // STRIDE,
+            tile.height // STRIDE,
+        )
+        return out, inner
+
+    def done(self, index: int) -> None:
+        """Forget a synthesised tile and every neighbour that no pending tile needs any more."""
+        self._pending.discard(index)
+        for i in self._plan.neighbours(index):
+            if not any(n in self._pending for n in self._plan.neighbours(i)):
+                self._latents.pop(i, None)

@@ -1,0 +1,22 @@
+"""Rasters in and out: files of many kinds, arrays, their mapping to the network's range, display."""
+
+from fdegc.raster.display import display_limits, to_rgb8
+from fdegc.raster.mapping import band_groups, from_unit, peak_value, plan_mapping, to_unit
+from fdegc.raster.opening import open_raster
+from fdegc.raster.sink import RasterSink, open_sink
+from fdegc.raster.source import ArraySource, RasterSource
+
+__all__ = [
+    "ArraySource",
+    "RasterSink",
+    "RasterSource",
+    "band_groups",
+    "display_limits",
+    "from_unit",
+    "open_raster",
+    "open_sink",
+    "peak_value",
+    "plan_mapping",
+    "to_rgb8",
+    "to_unit",
+]

@@ -1,0 +1,259 @@
+"""What every raster source can do, and the one that holds its pixels in memory."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fdegc.errors import InvalidOption
+from fdegc.types import RasterInfo, Samples, Window
+
+Pixels = npt.NDArray[np.generic]
+Mask = npt.NDArray[np.bool_]
+_Source = TypeVar("_Source", bound="RasterSource")
+
+#: numpy names of the sample types that can be coded.
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
+
+_SCAN_PIXELS = 1 << 22
+_SCAN_SIDE = 2048
+
+
+def nodata_fits(nodata: float | None, dtype: str) -> bool:
+    """Whether a sample of ``dtype`` can hold ``nodata`` at all; False if there is none."""
+    if nodata is None:
+        return False
+    if np.dtype(dtype).kind == "f":
+        return True
+    limits = np.iinfo(dtype)
+    return bool(np.isfinite(nodata)) and nodata == round(nodata) and limits.min <= nodata <= limits.max
+
+
+def nodata_sample(nodata: float, dtype: str) -> np.generic:
+    """``nodata`` as a sample of ``dtype``; it must fit."""
+    with np.errstate(over="ignore"):
+        sample: np.generic = np.dtype(dtype).type(nodata)
+    return sample
+
+
+def finite_mask(pixels: Pixels) -> Mask:
+    """Where all bands are finite: (bands, height, width) → bool (height, width)."""
+    finite: Mask = np.isfinite(pixels).all(axis=0)
+    return finite
+
+
+class RasterSource(ABC):
+    """Pixels that can be read by windows; used by one thread at a time.
+
+    Attributes
+    ----------
+    info : RasterInfo
+        What the raster is.
+    """
+
+    info: RasterInfo
+
+    @abstractmethod
+    def _read(self, window: Window) -> Samples:
+        """Read a window that lies inside the raster."""
+
+    @abstractmethod
+    def _read_decimated(self, width: int, height: int) -> Samples:
+        """Read the whole raster at a smaller size."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the file; safe to call twice."""
+
+    def read(self, window: Window) -> Samples:
+        """Read one window.
+
+        Parameters
+        ----------
+        window : Window
+            Pixels; must lie inside the raster.
+
+        Returns
+        -------
+        Samples
+            ``pixels`` (bands, height, width) in ``info.dtype``; ``valid`` is None exactly if
+            ``info.has_mask`` is False, ``alpha`` exactly if ``info.has_alpha`` is False.
+
+        Raises
+        ------
+        InvalidOption
+            If the window is not inside the raster.
+        UnsupportedRaster
+            If the file turns out to be damaged.
+        """
+        info = self.info
+        right, bottom = window.x + window.width, window.y + window.height
+        inside = window.x >= 0 and window.y >= 0 and right <= info.width and bottom <= info.height
+        if not inside or window.width < 1 or window.height < 1:
+            raise InvalidOption(
+                f"The window {window.width} × {window.height} at ({window.x}, {window.y}) is not inside the "
+                f"raster of {info.width} × {info.height} pixels; choose one that is."
+            )
+        return self._read(window)
+
+    def read_overview(self, max_side: int) -> Samples:
+        """Read the whole raster, made smaller to fit ``max_side`` × ``max_side`` pixels (never larger).
+
+        Raises
+        ------
+        InvalidOption
+            If ``max_side`` is less than 1.
+        UnsupportedRaster
+            If the file turns out to be damaged.
+        """
+        if max_side < 1:
+            raise InvalidOption(f"The side of an overview must be at least 1 pixel, not {max_side}.")
+        info = self.info
+        longest = max(info.width, info.height)
+        if longest <= max_side:
+            return self._read(Window(0, 0, info.width, info.height))
+        width = max(1, info.width * max_side // longest)
+        height = max(1, info.height * max_side // longest)
+        return self._read_decimated(width, height)
+
+    def scan(self) -> Iterator[Window]:
+        """Windows that cover the raster once, each small enough for memory, in a cheap order."""
+        yield from self._grid(self.info.width <= 4 * _SCAN_SIDE)
+
+    def _grid(self, full_width: bool) -> Iterator[Window]:
+        info = self.info
+        width = info.width if full_width else _SCAN_SIDE
+        height = max(1, _SCAN_PIXELS // width)
+        for y in range(0, info.height, height):
+            for x in range(0, info.width, width):
+                yield Window(x, y, min(width, info.width - x), min(height, info.height - y))
+
+    def __enter__(self: _Source) -> _Source:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class ArraySource(RasterSource):
+    """A raster in memory.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (bands, height, width)
+        One of the types in :data:`DTYPES`; not copied.
+    valid : ndarray of bool, shape (height, width), optional
+        False where a pixel means nothing.  Without it, it follows from ``info.nodata``.
+        Pixels that are not finite are never valid.
+    alpha : ndarray, shape (height, width), optional
+        Of the type of ``pixels``.
+    info : RasterInfo, optional
+        Names, CRS and the like.  Size, type, ``has_alpha`` and ``has_mask`` always follow the arrays.
+
+    Raises
+    ------
+    ValueError
+        If shapes or types do not fit together.
+    """
+
+    def __init__(
+        self,
+        pixels: Pixels,
+        valid: Mask | None = None,
+        alpha: Pixels | None = None,
+        *,
+        info: RasterInfo | None = None,
+    ) -> None:
+        if pixels.ndim != 3 or 0 in pixels.shape or pixels.dtype.name not in DTYPES:
+            raise ValueError(f"pixels must be (bands, height, width) of {DTYPES}")
+        bands, height, width = pixels.shape
+        for plane in (valid, alpha):
+            if plane is not None and plane.shape != (height, width):
+                raise ValueError(f"valid and alpha must be {(height, width)}, not {plane.shape}")
+        if alpha is not None and alpha.dtype != pixels.dtype:
+            raise ValueError("alpha must be of the type of pixels")
+        if info is None:
+            info = RasterInfo("", "MEM", width, height, bands, pixels.dtype.name)
+            info = replace(info, color_interpretation=default_colors(bands))
+        self._pixels = pixels
+        self._alpha = alpha
+        self._valid = _array_validity(pixels, valid, info.nodata)
+        self.info = replace(
+            info,
+            width=width,
+            height=height,
+            bands=bands,
+            dtype=pixels.dtype.name,
+            band_names=info.band_names if len(info.band_names) == bands else (None,) * bands,
+            has_alpha=alpha is not None,
+            has_mask=self._valid is not None,
+        )
+
+    def _read(self, window: Window) -> Samples:
+        at = (window.rows, window.cols)
+        return Samples(
+            self._pixels[:, window.rows, window.cols].copy(),
+            None if self._valid is None else self._valid[at].copy(),
+            None if self._alpha is None else self._alpha[at].copy(),
+        )
+
+    def _read_decimated(self, width: int, height: int) -> Samples:
+        rows = (np.arange(height) * 2 + 1) * self.info.height // (2 * height)
+        cols = (np.arange(width) * 2 + 1) * self.info.width // (2 * width)
+        at = np.ix_(rows, cols)
+        if self._valid is None and self._alpha is None:
+            pixels = np.stack([_shrink(band, width, height) for band in self._pixels])
+        else:
+            # Averaging would bleed meaningless values into their neighbours.
+            pixels = self._pixels[:, at[0], at[1]]
+        return Samples(
+            pixels,
+            None if self._valid is None else self._valid[at],
+            None if self._alpha is None else self._alpha[at],
+        )
+
+    def close(self) -> None:
+        """Do nothing: arrays need no closing."""
+
+
+def default_colors(bands: int) -> tuple[str, ...]:
+    """Colour interpretation of bands nobody has described."""
+    if bands == 3:
+        return ("red", "green", "blue")
+    return ("gray", *["undefined"] * (bands - 1))
+
+
+def _array_validity(pixels: Pixels, valid: Mask | None, nodata: float | None) -> Mask | None:
+    dtype = pixels.dtype.name
+    if valid is not None:
+        valid = valid.astype(np.bool_)
+    elif nodata is not None and nodata_fits(nodata, dtype):
+        valid = (pixels != nodata_sample(nodata, dtype)).any(axis=0)
+    if pixels.dtype.kind == "f":
+        finite = finite_mask(pixels)
+        if valid is not None:
+            valid = valid & finite
+        elif not finite.all():
+            valid = finite
+    return valid
+
+
+def _shrink(band: Pixels, width: int, height: int) -> Pixels:
+    if band.dtype == np.uint8:
+        return np.asarray(Image.fromarray(band).resize((width, height), Image.Resampling.BOX))
+    with np.errstate(over="ignore"):
+        image = Image.fromarray(band.astype(np.float32))
+    small = np.asarray(image.resize((width, height), Image.Resampling.BOX)).astype(np.float64)
+    if band.dtype.kind != "f":
+        limits = np.iinfo(band.dtype.name)
+        small = np.clip(np.rint(small), limits.min, limits.max)
+    return small.astype(band.dtype)

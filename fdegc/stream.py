@@ -1,0 +1,241 @@
+"""What a ``.fdegc`` file says about its raster: metadata blocks, validity, facts; no network."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.container import DTYPES, MAX_BANDS, VERSION, ContainerReader, StreamHeader
+from fdegc.errors import CorruptStream, UnsupportedRaster, UnsupportedStream
+from fdegc.types import QUALITY_STEPS, BandMapping, RasterInfo, StreamInfo
+
+#: Block tags; upper case first letter: a reader must understand it.
+CRS = b"cRSW"
+TRANSFORM = b"aFFN"
+NODATA = b"nODA"
+BAND_NAMES = b"bNAM"
+INTERPRETATION = b"cINT"
+TAGS = b"tAGS"
+MASK = b"MASK"
+ALPHA = b"ALPH"
+_KNOWN = {MASK, ALPHA}
+_AFFINE = struct.Struct("<6d")
+_NODATA = struct.Struct("<d")
+
+
+def header_for(
+    info: RasterInfo,
+    mapping: Sequence[BandMapping],
+    *,
+    tile_size: int,
+    halo: int,
+    quality_steps: int,
+    weights_hash: bytes,
+    profile: str,
+) -> StreamHeader:
+    """Header of the stream of a raster.
+
+    Raises
+    ------
+    UnsupportedRaster
+        If the raster lies outside the limits of the format.
+    """
+    if info.bands > MAX_BANDS or info.dtype not in DTYPES:
+        raise UnsupportedRaster(
+            f"{info.path or 'The raster'} has {info.bands} bands of type {info.dtype}; "
+            f"up to {MAX_BANDS} bands of {', '.join(DTYPES)} can be compressed."
+        )
+    return StreamHeader(
+        width=info.width,
+        height=info.height,
+        bands=info.bands,
+        dtype=info.dtype,
+        tile_size=tile_size,
+        halo=halo,
+        quality_steps=quality_steps,
+        weights_hash=weights_hash,
+        profile=profile,
+        mapping=() if info.dtype == "uint8" else tuple(mapping),
+    )
+
+
+def metadata_blocks(info: RasterInfo) -> dict[bytes, bytes]:
+    """Blocks for everything about a raster that is not pixels; absent facts take no bytes."""
+    blocks: dict[bytes, bytes] = {}
+    if info.crs_wkt:
+        blocks[CRS] = zlib.compress(info.crs_wkt.encode(), 9)
+    if info.transform:
+        blocks[TRANSFORM] = _AFFINE.pack(*info.transform)
+    if info.nodata is not None:
+        blocks[NODATA] = _NODATA.pack(info.nodata)
+    if any(info.band_names):
+        blocks[BAND_NAMES] = _pack_json(list(info.band_names))
+    usual = ("red", "green", "blue") if info.bands == 3 else ("gray",)
+    if info.color_interpretation and info.color_interpretation != usual:
+        blocks[INTERPRETATION] = _pack_json(list(info.color_interpretation))
+    if info.tags:
+        blocks[TAGS] = _pack_json(dict(info.tags))
+    return blocks
+
+
+def _pack_json(value: object) -> bytes:
+    return zlib.compress(json.dumps(value, separators=(",", ":")).encode(), 9)
+
+
+#: Bytes that a metadata block may unpack to.
+_MAX_TEXT = 16 << 20
+
+
+def _inflate(data: bytes, limit: int) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        out = inflater.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise CorruptStream("A block of the file is malformed.") from error
+    if len(out) > limit:
+        raise CorruptStream("A block of the file is larger than its contents can be.")
+    return out
+
+
+def _unpack_json(data: bytes) -> object:
+    try:
+        value: object = json.loads(_inflate(data, _MAX_TEXT))
+    except ValueError as error:
+        raise CorruptStream("A metadata block of the file is malformed.") from error
+    return value
+
+
+def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes]) -> RasterInfo:
+    """What the raster in a stream is.
+
+    Raises
+    ------
+    CorruptStream, UnsupportedStream
+    """
+    for tag in blocks:
+        if tag[:1].isupper() and tag not in _KNOWN:
+            raise UnsupportedStream(
+                f"{path.name} needs a feature this program does not know ({tag.decode('latin-1')}). Update FDEGC."
+            )
+    names: tuple[str | None, ...] = (None,) * header.bands
+    usual = {1: ("gray",), 3: ("red", "green", "blue")}
+    colors: tuple[str, ...] = usual.get(header.bands, ("undefined",) * header.bands)
+    tags: dict[str, str] = {}
+    if BAND_NAMES in blocks:
+        value = _unpack_json(blocks[BAND_NAMES])
+        if isinstance(value, list) and len(value) == header.bands:
+            names = tuple(None if v is None else str(v) for v in value)
+    if INTERPRETATION in blocks:
+        value = _unpack_json(blocks[INTERPRETATION])
+        if isinstance(value, list) and len(value) == header.bands:
+            colors = tuple(str(v) for v in value)
+    if TAGS in blocks and isinstance(value := _unpack_json(blocks[TAGS]), dict):
+        tags = {str(k): str(v) for k, v in value.items()}
+    try:
+        crs = _inflate(blocks[CRS], _MAX_TEXT).decode() if CRS in blocks else None
+        transform = _AFFINE.unpack(blocks[TRANSFORM]) if TRANSFORM in blocks else None
+        nodata = _NODATA.unpack(blocks[NODATA])[0] if NODATA in blocks else None
+    except (struct.error, UnicodeDecodeError) as error:
+        raise CorruptStream(f"A metadata block of {path.name} is malformed.") from error
+    return RasterInfo(
+        path=str(path),
+        format="FDEGC",
+        width=header.width,
+        height=header.height,
+        bands=header.bands,
+        dtype=header.dtype,
+        band_names=names,
+        color_interpretation=colors,
+        crs_wkt=crs,
+        transform=transform,
+        nodata=nodata,
+        has_alpha=ALPHA in blocks,
+        has_mask=MASK in blocks,
+        tags=tags,
+    )
+
+
+def pack_mask(valid: npt.NDArray[np.bool_]) -> bytes:
+    """Validity of a whole scene, losslessly: bits, rows XORed with the row above, deflated."""
+    rows = np.packbits(valid, axis=1)
+    rows[1:] ^= rows[:-1].copy()
+    return zlib.compress(rows.tobytes(), 6)
+
+
+def unpack_mask(data: bytes, width: int, height: int) -> npt.NDArray[np.bool_]:
+    """Undo :func:`pack_mask`; shape (height, width).
+
+    Raises
+    ------
+    CorruptStream
+    """
+    stride = -(-width // 8)
+    raw = _inflate(data, stride * height)
+    if len(raw) != stride * height:
+        raise CorruptStream("The validity mask of the file is malformed.")
+    rows = np.bitwise_xor.accumulate(np.frombuffer(raw, np.uint8).reshape(height, stride), axis=0)
+    return np.unpackbits(rows, axis=1, count=width).astype(bool)
+
+
+def pack_alpha(alpha: npt.NDArray[np.generic]) -> bytes:
+    """An alpha band losslessly: little-endian samples, differences along rows, deflated."""
+    little = np.ascontiguousarray(alpha, alpha.dtype.newbyteorder("<"))
+    raw = little.view(np.uint8).reshape(alpha.shape[0], -1).copy()
+    raw[:, 1:] -= raw[:, :-1].copy()
+    return zlib.compress(raw.tobytes(), 6)
+
+
+def unpack_alpha(data: bytes, width: int, height: int, dtype: str) -> npt.NDArray[np.generic]:
+    """Undo :func:`pack_alpha`; shape (height, width).
+
+    Raises
+    ------
+    CorruptStream
+    """
+    kind = np.dtype(dtype).newbyteorder("<")
+    stride = width * kind.itemsize
+    raw = _inflate(data, stride * height)
+    if len(raw) != stride * height:
+        raise CorruptStream("The alpha band of the file is malformed.")
+    rows = np.cumsum(np.frombuffer(raw, np.uint8).reshape(height, stride), axis=1, dtype=np.uint8)
+    return rows.view(kind).astype(np.dtype(dtype))
+
+
+def mapping_of(header: StreamHeader) -> tuple[BandMapping, ...]:
+    """Mapping of every band; uint8 without a stored one has the identity."""
+    return header.mapping or (BandMapping(0.0, 255.0),) * header.bands
+
+
+def describe(reader: ContainerReader) -> StreamInfo:
+    """Facts of an open file."""
+    raster = raster_info(reader.path, reader.header, reader.blocks)
+    header = reader.header
+    return StreamInfo(
+        raster=raster,
+        bytes=reader.size,
+        bpp=reader.size * 8 / raster.pixels,
+        ratio=raster.raw_bytes / reader.size,
+        version=VERSION,
+        quality=header.quality_steps / QUALITY_STEPS,
+        profile=header.profile,
+        weights_hash=header.weights_hash.hex(),
+        tile_size=header.tile_size,
+        tiles=header.tiles,
+    )
+
+
+def read_info(path: Path) -> StreamInfo:
+    """Facts of a ``.fdegc`` file.
+
+    Raises
+    ------
+    CorruptStream, UnsupportedStream
+    """
+    with ContainerReader(Path(path)) as reader:
+        return describe(reader)

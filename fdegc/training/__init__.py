@@ -1,0 +1,1 @@
+"""Training: data, optimiser, loop, export.  Importing the package does not import torch."""

@@ -1,0 +1,93 @@
+"""Training crops, all images held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fdegc.errors import InvalidOption
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+#: Chance of shrinking a crop, and the range of the factor: more scales, and fewer traces of JPEG blocks.
+SCALE_CHANCE = 0.25
+SCALE_RANGE = (0.5, 1.0)
+
+
+def find_images(folder: Path) -> list[Path]:
+    """All images below a folder, sorted.
+
+    Raises
+    ------
+    InvalidOption
+        If there is none.
+    """
+    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise InvalidOption(f"There are no images in {folder}; give a folder that holds some.")
+    return paths
+
+
+def load_image(path: Path) -> npt.NDArray[np.uint8]:
+    """An image as (H, W, 3) uint8."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+class CropSampler:
+    """Random native-resolution crops with flips, quarter turns and a deliberate scale augmentation.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    crop : int
+        Side of a crop in pixels; images smaller than that are left out.
+    seed : int
+    shrink_only : sequence of str
+        Folder names whose images are always shrunk to 0.5–0.6, for sources with compression artefacts.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], crop: int, seed: int, shrink_only: Sequence[str] = ()
+    ) -> None:
+        self.crop = crop
+        self.rng = np.random.default_rng(seed)
+        self.images: list[npt.NDArray[np.uint8]] = []
+        self.always_shrink: list[bool] = []
+        for path in paths:
+            image = load_image(path)
+            shrink = path.parent.name in shrink_only
+            if min(image.shape[:2]) >= crop * (2 if shrink else 1):
+                self.images.append(image)
+                self.always_shrink.append(shrink)
+        if not self.images:
+            raise InvalidOption(f"No training image is large enough for {crop} px crops; use a smaller crop.")
+
+    def batch(self, size: int) -> npt.NDArray[np.float32]:
+        """Crops of shape (size, 3, crop, crop), float32 in [0, 1]."""
+        out = np.empty((size, 3, self.crop, self.crop), np.float32)
+        for i in range(size):
+            out[i] = self._crop().transpose(2, 0, 1)
+        out /= 255.0
+        return out
+
+    def _crop(self) -> npt.NDArray[np.uint8]:
+        index = int(self.rng.integers(len(self.images)))
+        image = self.images[index]
+        side = self.crop
+        if self.always_shrink[index]:
+            side = int(self.crop / self.rng.uniform(SCALE_RANGE[0], 0.6))
+        elif self.rng.random() < SCALE_CHANCE:
+            side = int(self.crop / self.rng.uniform(*SCALE_RANGE))
+        side = min(side, *image.shape[:2])
+        y = int(self.rng.integers(image.shape[0] - side + 1))
+        x = int(self.rng.integers(image.shape[1] - side + 1))
+        piece = image[y : y + side, x : x + side]
+        if side != self.crop:
+            resized = Image.fromarray(piece).resize((self.crop, self.crop), Image.Resampling.LANCZOS)
+            piece = np.asarray(resized)
+        piece = np.rot90(piece, int(self.rng.integers(4)))
+        return piece[:, ::-1] if self.rng.random() < 0.5 else piece

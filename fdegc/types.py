@@ -1,0 +1,305 @@
+"""Frozen values that cross the borders between the rooms; numpy and the stdlib only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.errors import InvalidOption
+
+#: Quality is stored in steps of 1/256 (``docs/format.md``).
+QUALITY_STEPS = 256
+QUALITY_MIN = 1.0
+QUALITY_MAX = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class RatePoint:
+    """One of the six trained operating points.
+
+    Attributes
+    ----------
+    index : int
+        1 (smallest file) to 6 (best quality).
+    lmbda : float
+        λ of the training loss ``λ·MSE + bpp``, MSE on pixels in [0, 1].
+    """
+
+    index: int
+    lmbda: float
+
+
+RATE_POINTS: tuple[RatePoint, ...] = tuple(RatePoint(i + 1, 128.0 * 2**i) for i in range(6))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rectangle of pixels: ``x``, ``y`` of its upper left corner, ``width``, ``height`` ≥ 1."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels."""
+        return self.width * self.height
+
+    @property
+    def rows(self) -> slice:
+        """Rows as a slice."""
+        return slice(self.y, self.y + self.height)
+
+    @property
+    def cols(self) -> slice:
+        """Columns as a slice."""
+        return slice(self.x, self.x + self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class RasterInfo:
+    """What a raster is, apart from its pixels.
+
+    Attributes
+    ----------
+    path : str
+        Where it was read from; empty for one that was never a file.
+    format : str
+        GDAL or Pillow short name ("GTiff", "PNG", "FDEGC" ...).
+    width, height : int
+        Size in pixels, ≥ 1.
+    bands : int
+        Bands that are coded; an alpha band is not counted among them.
+    dtype : str
+        numpy name of the samples' type: uint8, int8, uint16, int16, uint32, int32, float32, float64.
+    band_names : tuple of (str or None)
+        One description a coded band.
+    color_interpretation : tuple of str
+        One name a coded band, as rasterio's ``ColorInterp`` ("red", "gray", "undefined" ...).
+    crs_wkt : str or None
+        Coordinate reference system as WKT2.
+    transform : tuple of 6 floats or None
+        Affine coefficients (a, b, c, d, e, f): x = a·col + b·row + c, y = d·col + e·row + f.
+    nodata : float or None
+        Sample value that marks invalid pixels.
+    has_alpha : bool
+        Whether there is an alpha band (coded losslessly).
+    has_mask : bool
+        Whether validity comes with the raster (nodata or mask; coded losslessly).
+    tags : mapping
+        Dataset-level metadata that is kept verbatim.
+    """
+
+    path: str
+    format: str
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    band_names: tuple[str | None, ...] = ()
+    color_interpretation: tuple[str, ...] = ()
+    crs_wkt: str | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
+    nodata: float | None = None
+    has_alpha: bool = False
+    has_mask: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels."""
+        return self.width * self.height
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of the uncompressed samples, alpha included."""
+        return self.pixels * (self.bands + int(self.has_alpha)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """Pixels of one window.
+
+    Attributes
+    ----------
+    pixels : ndarray, shape (bands, height, width), the raster's dtype
+    valid : ndarray of bool, shape (height, width), or None
+        False where nodata or the mask says so; None when everything is valid.
+    alpha : ndarray, shape (height, width), the raster's dtype, or None
+    """
+
+    pixels: npt.NDArray[np.generic]
+    valid: npt.NDArray[np.bool_] | None = None
+    alpha: npt.NDArray[np.generic] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BandMapping:
+    """Recorded affine mapping of one band to the network's range: value = offset + scale · t, t ∈ [0, 1]."""
+
+    offset: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeOptions:
+    """How to compress.
+
+    Attributes
+    ----------
+    quality : float
+        1.0 to 6.0; integers are the trained rate points, between them gains are interpolated.
+    tile_size : int
+        Side of a tile in pixels: a multiple of 64, 64 to 2048.
+    """
+
+    quality: float = 4.0
+    tile_size: int = 512
+
+    def __post_init__(self) -> None:
+        if not QUALITY_MIN <= self.quality <= QUALITY_MAX:
+            raise InvalidOption(f"Quality must lie between 1.0 and 6.0, not {self.quality:g}.")
+        if self.tile_size % 64 or not 64 <= self.tile_size <= 2048:
+            raise InvalidOption(
+                f"The tile size must be a multiple of 64 between 64 and 2048, not {self.tile_size}."
+            )
+
+    @property
+    def quality_steps(self) -> int:
+        """Quality in 1/256 steps, as it is stored (256 to 1536)."""
+        return round(self.quality * QUALITY_STEPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stage is: ``fraction`` in [0, 1], seconds elapsed, seconds left or None if unknown."""
+
+    stage: str
+    fraction: float
+    elapsed: float
+    remaining: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TileResult:
+    """One finished tile.
+
+    Attributes
+    ----------
+    window : Window
+        Where it lies in the scene.
+    samples : Samples
+        The reconstruction, in the source's dtype.
+    bytes_so_far : int
+        Bytes of payload of all tiles finished so far (encoding) or read so far (decoding).
+    squared_error : float or None
+        Sum of squared errors over the valid samples of this tile in source units; None when decoding.
+    sample_count : int
+        Number of samples behind ``squared_error``.
+    """
+
+    window: Window
+    samples: Samples
+    bytes_so_far: int
+    squared_error: float | None = None
+    sample_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a compression will cost: bytes of the file, seconds, peak bytes of memory."""
+
+    bytes: int
+    seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeResult:
+    """What a compression gave.
+
+    Attributes
+    ----------
+    path : Path
+    bytes : int
+        Size of the whole file.
+    bpp : float
+        bytes × 8 / (width × height).
+    ratio : float
+        Bytes of the uncompressed samples / bytes of the file.
+    encode_seconds, reconstruct_seconds : float
+        Wall-clock seconds of coding (everything needed for the file) and of g_s for the preview.
+    psnr : float or None
+        dB over all valid samples jointly, peak of the dtype (the mapping's span for wide and float
+        types); None if no reconstruction was made; ``inf`` if lossless.
+    quality : float
+    device : str
+    tiles : int
+    """
+
+    path: Path
+    bytes: int
+    bpp: float
+    ratio: float
+    encode_seconds: float
+    reconstruct_seconds: float
+    psnr: float | None
+    quality: float
+    device: str
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """Facts of a ``.fdegc`` file, read without the network.
+
+    ``bpp`` and ``ratio`` are those of the whole file; ``profile`` and ``weights_hash`` (16 hex
+    digits) name the network it needs.
+    """
+
+    raster: RasterInfo
+    bytes: int
+    bpp: float
+    ratio: float
+    version: int
+    quality: float
+    profile: str
+    weights_hash: str
+    tile_size: int
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeResult:
+    """What a decompression gave; ``damaged`` lists windows that were filled, not decoded."""
+
+    info: StreamInfo
+    seconds: float
+    device: str
+    damaged: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSet:
+    """Quality figures; None where one is undefined, and then ``notes`` says why, by metric name.
+
+    Attributes
+    ----------
+    psnr : float or None
+        dB; see ``fdegc.metrics.DEFINITIONS`` for every definition.
+    ms_ssim, ms_ssim_db, vifp, lpips : float or None
+    notes : mapping
+        Metric name → a sentence.
+    """
+
+    psnr: float | None = None
+    ms_ssim: float | None = None
+    ms_ssim_db: float | None = None
+    vifp: float | None = None
+    lpips: float | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,207 @@
+"""Which weights there are, where they lie, and whether they are what they claim to be.
+
+Folders are searched in this order: the environment variable ``FDEGC_WEIGHTS``, the user's data
+folder, the weights that came with the package.  Each holds a ``manifest.json``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.errors import WeightsInvalid, WeightsMissing
+from fdegc.resources import data_dir
+from fdegc.types import Estimate, RasterInfo
+
+#: Bytes of the SHA-256 by which a stream names its weights.
+HASH_BYTES = 8
+#: Bytes of a file that are not payload: fixed part, and for each tile (``docs/format.md``).
+CONTAINER_BYTES = (120, 40)
+
+
+@dataclass(frozen=True, slots=True)
+class RateFigures:
+    """What a rate point costs and gives on the validation images: mean bpp and mean PSNR in dB."""
+
+    quality: float
+    bpp: float
+    psnr: float
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsEntry:
+    """One set of weights of a manifest.
+
+    Attributes
+    ----------
+    profile : str
+    path : Path
+    sha256 : str
+    network : mapping
+        Keyword arguments of the network (widths, latent, hidden, rate_points, centred).
+    rates : tuple of RateFigures
+    encode_seconds, decode_seconds, memory_bytes : float
+        Seconds and bytes per megapixel on the machine named in the model card.
+    """
+
+    profile: str
+    path: Path
+    sha256: str
+    network: Mapping[str, Any]
+    rates: tuple[RateFigures, ...]
+    encode_seconds: float
+    decode_seconds: float
+    memory_bytes: float
+
+    @property
+    def short_hash(self) -> bytes:
+        """The first eight bytes of the SHA-256, as stored in a stream."""
+        return bytes.fromhex(self.sha256)[:HASH_BYTES]
+
+
+def user_folder() -> Path:
+    """Folder for weights that a user adds."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
+    return base / "fdegc" / "weights"
+
+
+def search_folders() -> list[Path]:
+    """Folders that may hold weights, in order of precedence."""
+    folders = [user_folder(), data_dir("weights")]
+    if override := os.environ.get("FDEGC_WEIGHTS"):
+        folders.insert(0, Path(override))
+    return folders
+
+
+def read_manifest(folder: Path) -> list[WeightsEntry]:
+    """Entries of a folder's manifest; none if it has no manifest.
+
+    Raises
+    ------
+    WeightsInvalid
+        If the manifest is not what this version writes.
+    """
+    path = folder / "manifest.json"
+    if not path.is_file():
+        return []
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            WeightsEntry(
+                profile=model["profile"],
+                path=folder / model["file"],
+                sha256=model["sha256"],
+                network=model["network"],
+                rates=tuple(RateFigures(r["quality"], r["bpp"], r["psnr"]) for r in model["rates"]),
+                encode_seconds=float(model["encode_seconds_per_mpx"]),
+                decode_seconds=float(model["decode_seconds_per_mpx"]),
+                memory_bytes=float(model["memory_bytes_per_mpx"]),
+            )
+            for model in document["models"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsInvalid(f"The weights manifest {path} cannot be read ({error}); reinstall it.") from error
+
+
+def available() -> list[WeightsEntry]:
+    """All weights, those of earlier folders first."""
+    return [entry for folder in search_folders() for entry in read_manifest(folder)]
+
+
+def find(*, profile: str | None = None, short_hash: bytes | None = None) -> WeightsEntry:
+    """The first weights of a profile, or exactly those that a stream names.
+
+    Raises
+    ------
+    WeightsMissing
+        If there are none such.
+    """
+    for entry in available():
+        if (profile is None or entry.profile == profile) and (
+            short_hash is None or entry.short_hash == short_hash
+        ):
+            return entry
+    wanted = f"weights {short_hash.hex()}" if short_hash else f"weights of profile '{profile}'"
+    folders = ", ".join(str(folder) for folder in search_folders())
+    raise WeightsMissing(
+        f"The {wanted} are not installed (looked in {folders}); "
+        "install the release of FDEGC that they came with, or set FDEGC_WEIGHTS to their folder."
+    )
+
+
+def load(entry: WeightsEntry) -> dict[str, npt.NDArray[np.generic]]:
+    """All tensors of a weights file, after its SHA-256 has been checked.
+
+    Raises
+    ------
+    WeightsMissing, WeightsInvalid
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as load_tensors
+
+    try:
+        content = entry.path.read_bytes()
+    except OSError as error:
+        raise WeightsMissing(f"The weights file {entry.path} cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise WeightsInvalid(f"The weights file {entry.path} is damaged or was changed; reinstall it.")
+    try:
+        tensors: dict[str, npt.NDArray[np.generic]] = load_tensors(content)
+    except SafetensorError as error:
+        raise WeightsInvalid(f"The weights file {entry.path} is not a safetensors file: {error}.") from error
+    return tensors
+
+
+def expected_bpp(rates: Sequence[RateFigures], quality: float) -> float:
+    """Mean bits per pixel at a quality, geometrically interpolated between rate points."""
+    qualities = [r.quality for r in rates]
+    return float(np.exp(np.interp(quality, qualities, np.log([r.bpp for r in rates]))))
+
+
+@functools.lru_cache(maxsize=1)
+def _default_entry() -> WeightsEntry:
+    return find(profile="lite")
+
+
+def quick_estimate(info: RasterInfo, quality: float, tile_size: int = 512) -> Estimate:
+    """Bytes, seconds and memory of a compression, at once, from the manifest's averages.
+
+    Parameters
+    ----------
+    info : RasterInfo
+    quality : float
+        1.0 to 6.0.
+    tile_size : int
+        Pixels.
+
+    Raises
+    ------
+    WeightsMissing
+    """
+    entry = _default_entry()
+    groups = -(-info.bands // 3)
+    megapixels = info.pixels * groups / 1e6
+    tiles = -(-info.width // tile_size) * -(-info.height // tile_size) * groups
+    bits = expected_bpp(entry.rates, quality) * info.pixels * groups
+    size = bits / 8 + CONTAINER_BYTES[0] + CONTAINER_BYTES[1] * tiles
+    tile_megapixels = min(info.pixels, (tile_size + 64) ** 2) / 1e6
+    return Estimate(
+        bytes=round(size),
+        seconds=megapixels * entry.encode_seconds,
+        memory_bytes=round(entry.memory_bytes * tile_megapixels + info.pixels * info.bands * 4),
+    )

@@ -1,0 +1,117 @@
+"""Values as the command line says them: in words for people, as JSON values for programs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fdegc.types import MetricSet, RasterInfo, Window
+
+
+def bytes_text(count: float) -> str:
+    """Return a size in three digits, SI units."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.3g} {unit}" if count < 999.5 * scale else f"{count / scale:.0f} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def seconds_text(value: float) -> str:
+    """Return a duration in words."""
+    if value < 60:
+        return f"{value:.3g} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def decibels_text(value: float) -> str:
+    """Return a level; ``lossless`` for infinity."""
+    return "lossless" if math.isinf(value) else f"{value:.2f} dB"
+
+
+def finite(value: float | None) -> float | None:
+    """Return the value, or None where JSON has no name for it."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def quality_text(quality: float) -> str:
+    """Return a quality, as rate point if it is one."""
+    return f"rate {quality:.0f}" if float(quality).is_integer() else f"{quality:.4g}"
+
+
+def size_text(size: int, bpp: float, ratio: float) -> str:
+    """Return bytes, bits per pixel and ratio."""
+    return f"{bytes_text(size)}, {bpp:.3f} bpp, {ratio:.1f} : 1"
+
+
+def raster_text(raster: RasterInfo) -> str:
+    """Return size, bands and type in one line."""
+    bands = "1 band" if raster.bands == 1 else f"{raster.bands} bands"
+    alpha = " and alpha" if raster.has_alpha else ""
+    return f"{raster.width}×{raster.height}, {bands}{alpha}, {raster.dtype}"
+
+
+def raster_facts(raster: RasterInfo) -> dict[str, str | None]:
+    """Return label → text of everything worth reading about a raster."""
+    crs = None
+    if raster.crs_wkt is not None:
+        crs = raster.crs_wkt.split('"')[1] if '"' in raster.crs_wkt else raster.crs_wkt
+    transform = None
+    if raster.transform is not None:
+        a, b, c, d, e, f = raster.transform
+        transform = f"origin ({c:.10g}, {f:.10g}), pixel {math.hypot(a, d):.6g}×{math.hypot(b, e):.6g}"
+    names = [name for name in raster.band_names if name]
+    return {
+        "Format": raster.format,
+        "Scene": raster_text(raster),
+        "Bands": ", ".join(names) or None,
+        "CRS": crs,
+        "Placed": transform,
+        "Nodata": None if raster.nodata is None else f"{raster.nodata:g}",
+        "Raw": bytes_text(raster.raw_bytes),
+    }
+
+
+def raster_data(raster: RasterInfo, *, full: bool = False) -> dict[str, Any]:
+    """Return a raster as JSON values; ``full`` with all its metadata."""
+    data: dict[str, Any] = {
+        "width": raster.width,
+        "height": raster.height,
+        "bands": raster.bands,
+        "dtype": raster.dtype,
+        "raw_bytes": raster.raw_bytes,
+    }
+    if full:
+        data |= {
+            "format": raster.format,
+            "band_names": list(raster.band_names),
+            "color_interpretation": list(raster.color_interpretation),
+            "crs_wkt": raster.crs_wkt,
+            "transform": None if raster.transform is None else list(raster.transform),
+            "nodata": None if raster.nodata is None else finite(raster.nodata),
+            "nodata_is_nan": raster.nodata is not None and math.isnan(raster.nodata),
+            "has_alpha": raster.has_alpha,
+            "has_mask": raster.has_mask,
+            "tags": dict(raster.tags),
+        }
+    return data
+
+
+def window_data(window: Window) -> dict[str, int]:
+    """Return a window as JSON values."""
+    return {"x": window.x, "y": window.y, "width": window.width, "height": window.height}
+
+
+def metric_facts(result: MetricSet) -> dict[str, str]:
+    """Return label → text of metrics, with the reason where one is missing."""
+    facts = {}
+    labels = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "ms_ssim_db": "MS-SSIM", "vifp": "VIFp", "lpips": "LPIPS"}
+    for name, label in labels.items():
+        value = getattr(result, name)
+        if value is not None:
+            text = decibels_text(value) if name in ("psnr", "ms_ssim_db") else f"{value:.4f}"
+            facts[label] = f"{facts[label]} ({text})" if label in facts else text
+        elif label not in facts:
+            facts[label] = f"– {result.notes.get(name, '')}".rstrip()
+    return facts

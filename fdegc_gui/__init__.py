@@ -1,0 +1,1 @@
+"""The desktop application: a thin skin over :mod:`fdegc`."""

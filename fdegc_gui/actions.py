@@ -1,0 +1,130 @@
+"""Every command of the application: its words, its keys, its menu.
+
+Menus, tool buttons and the list of shortcuts are all made from these, so none can say otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+
+#: Menus in order, as they are titled.
+MENUS = ("File", "Codec", "View", "Help")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One entry.
+
+    Attributes
+    ----------
+    key : str
+        Name in the program.
+    text : str
+        Name for the user, ``&`` before the mnemonic.
+    keys : tuple of str
+        Shortcuts, the first one is shown.
+    menu : str
+        One of ``MENUS``.
+    tip : str
+        A sentence for tooltip and status bar.
+    checkable : bool
+    """
+
+    key: str
+    text: str
+    keys: tuple[str, ...]
+    menu: str
+    tip: str
+    checkable: bool = False
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("open", "&Open…", ("Ctrl+O",), "File", "Open an image or a .fdegc file."),
+    Command("export_stream", "Export &compressed file…", ("Ctrl+S",), "File", "Save the compressed file."),
+    Command(
+        "export_image",
+        "Export &reconstruction…",
+        ("Ctrl+Shift+S",),
+        "File",
+        "Save what decoding gives, as GeoTIFF (with CRS and transform) or PNG.",
+    ),
+    Command("close_scene", "Close &scene", ("Ctrl+W",), "File", "Close the scene and forget its results."),
+    Command("quit", "&Quit", ("Ctrl+Q",), "File", "Close the application; running work is cancelled."),
+    Command("compress", "&Compress", ("Ctrl+Return", "Ctrl+Enter"), "Codec", "Compress at the chosen rate."),
+    Command(
+        "compress_all",
+        "Compress at &all rates",
+        ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"),
+        "Codec",
+        "Compress at every rate point that is not finished yet, to compare them.",
+    ),
+    Command("cancel", "C&ancel", ("Esc",), "Codec", "Stop the running work; finished results are kept."),
+    *(
+        Command(f"rate_{i}", f"Rate point &{i}", (f"Ctrl+{i}",), "Codec", f"Look at rate point {i}.")
+        for i in range(1, 7)
+    ),
+    Command(
+        "lpips",
+        "Allow the &LPIPS download",
+        ("Ctrl+L",),
+        "Codec",
+        "Let LPIPS fetch its backbone weights (233 MB) from the Internet, once.",
+        True,
+    ),
+    Command("fit", "&Fit scene", ("F", "0"), "View", "Show the whole scene."),
+    Command("actual", "&Actual pixels (100 %)", ("1",), "View", "One pixel of the scene, one of the screen."),
+    Command("zoom_in", "Zoom &in", ("+", "="), "View", "Look closer."),
+    Command("zoom_out", "Zoom &out", ("-",), "View", "Look from further away."),
+    Command("sidebar", "&Side bar", ("F9",), "View", "Show or hide the side bar.", True),
+    Command("full_screen", "F&ull screen", ("F11",), "View", "Use the whole screen.", True),
+    Command("shortcuts", "&Keyboard shortcuts", ("F1",), "Help", "List every shortcut."),
+    Command("open_log", "Open &log folder", (), "Help", "Show where the log file is kept."),
+    Command("about", "&About FDEGC", (), "Help", "Version, licence and what it is built on."),
+)
+
+
+class Actions:
+    """The commands as ``QAction``.
+
+    Parameters
+    ----------
+    parent : QObject
+        Owner; a window makes the shortcuts work in all of it.
+    """
+
+    def __init__(self, parent: QObject) -> None:
+        self._actions: dict[str, QAction] = {}
+        for command in COMMANDS:
+            action = QAction(command.text, parent)
+            action.setObjectName(command.key)
+            action.setShortcuts([QKeySequence(keys) for keys in command.keys])
+            action.setCheckable(command.checkable)
+            action.setStatusTip(command.tip)
+            self._actions[command.key] = action
+            shown = self.keys(command.key)
+            action.setToolTip(f"{command.tip}  {shown}" if shown else command.tip)
+
+    def __getitem__(self, key: str) -> QAction:
+        return self._actions[key]
+
+    def keys(self, key: str) -> str:
+        """Return the first shortcut of an action as the system writes it."""
+        return self._actions[key].shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+
+    def all(self) -> list[QAction]:
+        """Return all actions in order."""
+        return list(self._actions.values())
+
+    def listing(self) -> list[tuple[str, str, str]]:
+        """Return menu, words and keys of every action that has keys, as they are now."""
+        rows = []
+        for command in COMMANDS:
+            action = self._actions[command.key]
+            keys = [k.toString(QKeySequence.SequenceFormat.NativeText) for k in action.shortcuts()]
+            if keys:
+                words = action.text().replace("&", "").rstrip("…")
+                rows.append((command.menu, words, ", ".join(keys)))
+        return rows

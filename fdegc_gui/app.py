@@ -1,0 +1,148 @@
+"""Start-up: arguments, logging, the window; torch comes later and elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from fdegc import __version__
+from fdegc_gui import icons
+from fdegc_gui.jobs import Failure
+from fdegc_gui.logs import ExceptionHook, set_up_logging
+from fdegc_gui.main_window import MainWindow
+from fdegc_gui.settings import Settings
+from fdegc_gui.theme import Theme, set_up_fonts
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two chances for the window's thread to run while another one computes in Python.
+_SWITCH_INTERVAL = 0.002
+#: A thread that does not answer this long after the window was closed is left behind.
+_LAST_RESORT_MS = 30_000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the application.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; ``sys.argv`` by default.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    arguments = _parser().parse_args(argv)
+    app = make_application()
+    log_file = set_up_logging()
+    log.info("FDEGC %s on Python %s", __version__, sys.version.split()[0])
+    hook = ExceptionHook()
+    restore = hook.install()
+    try:
+        settings = Settings()
+        theme = Theme(settings.theme)
+        theme.apply()
+        window = MainWindow(settings, theme, log_file=log_file)
+        reporter = Reporter(window)
+        hook.caught.connect(reporter.report)
+        window.closed.connect(app.quit)
+        app.lastWindowClosed.connect(lambda: QTimer.singleShot(_LAST_RESORT_MS, _give_up))
+        window.show()
+        window.start(arguments.file)
+        with _interruptible(window):
+            return app.exec()
+    finally:
+        restore()
+
+
+def make_application() -> QApplication:
+    """Make the ``QApplication`` with its names, style and fonts."""
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("fdegc")
+    app.setApplicationDisplayName("")
+    app.setOrganizationName("fdegc")
+    app.setApplicationVersion(__version__)
+    app.setDesktopFileName("fdegc")
+    app.setWindowIcon(icons.app_icon())
+    app.setStyle("Fusion")
+    app.setQuitOnLastWindowClosed(False)  # the threads end first, see MainWindow.closed
+    set_up_fonts(app)
+    return app
+
+
+class Reporter:
+    """Shows uncaught exceptions, but never more than one dialog at a time.
+
+    A fault in a paint event comes back thirty times a second; one dialog says enough.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self._showing = False
+
+    def report(self, failure: Failure) -> None:
+        """Show a failure unless one is shown already."""
+        if self._showing:
+            return
+        self._showing = True
+        from fdegc_gui.dialogs.error import ErrorDialog
+
+        dialog = ErrorDialog("Something unexpected happened.", failure, None, self._window)
+        dialog.finished.connect(self._on_finished)
+        dialog.open()
+
+    def _on_finished(self) -> None:
+        self._showing = False
+
+
+class _interruptible:  # noqa: N801
+    """Let Ctrl+C in the terminal close the window properly."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self._timer = QTimer()
+        self._before: object = None
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGINT, lambda *_: self._window.close())
+        self._timer.timeout.connect(lambda: None)  # Python looks at signals only when it runs
+        self._timer.start(300)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.stop()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _give_up() -> None:
+    log.error("a thread did not end; leaving it behind")
+    logging.shutdown()
+    os._exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fdegc-gui",
+        description="Compress satellite and aerial imagery with FDEGCNet and look at the result.",
+    )
+    parser.add_argument(
+        "file", nargs="?", type=Path, help="image (TIFF, PNG, JPEG, WebP) or .fdegc file to open"
+    )
+    parser.add_argument("--version", action="version", version=f"fdegc-gui {__version__}")
+    return parser
+
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    sys.exit(main())

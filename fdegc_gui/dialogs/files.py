@@ -1,0 +1,65 @@
+"""Asking for files; one object, so that tests can answer in place of a user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+OPEN_FILTER = (
+    "Scenes and compressed files (*.tif *.tiff *.png *.jpg *.jpeg *.webp *.fdegc);;"
+    "Images (*.tif *.tiff *.png *.jpg *.jpeg *.webp);;Compressed files (*.fdegc);;All files (*)"
+)
+STREAM_FILTER = "FDEGC compressed file (*.fdegc)"
+IMAGE_FILTERS = ("GeoTIFF (*.tif)", "PNG (*.png)")
+
+
+def with_suffix(path: Path, allowed: tuple[str, ...], default: str) -> Path:
+    """Append a suffix unless the name has an allowed one."""
+    return path if path.suffix.lower() in allowed else path.with_name(path.name + default)
+
+
+class FileDialogs:
+    """The system's own dialogs."""
+
+    def open_file(self, parent: QWidget, folder: str) -> Path | None:
+        """Ask for a file to open."""
+        name, _ = QFileDialog.getOpenFileName(parent, "Open a scene", folder, OPEN_FILTER)
+        return Path(name) if name else None
+
+    def save_stream(self, parent: QWidget, suggestion: str) -> Path | None:
+        """Ask where the compressed file goes."""
+        name, _ = QFileDialog.getSaveFileName(
+            parent,
+            "Export compressed file",
+            suggestion,
+            STREAM_FILTER,
+            options=QFileDialog.Option.DontConfirmOverwrite,  # asked below, once the suffix is there
+        )
+        return with_suffix(Path(name), (".fdegc",), ".fdegc") if name else None
+
+    def save_image(self, parent: QWidget, suggestion: str) -> Path | None:
+        """Ask where the reconstruction goes."""
+        name, chosen = QFileDialog.getSaveFileName(
+            parent,
+            "Export reconstruction",
+            suggestion,
+            ";;".join(IMAGE_FILTERS),
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )
+        default = ".png" if chosen == IMAGE_FILTERS[1] else ".tif"
+        return with_suffix(Path(name), (".tif", ".tiff", ".png"), default) if name else None
+
+    def confirm_overwrite(self, parent: QWidget, path: Path) -> bool:
+        """Ask before a file is replaced; the safe answer is the default."""
+        box = QMessageBox(parent)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Replace file?")
+        box.setText(f"{path.name} exists already. Replace it?")
+        box.setInformativeText(f"It is in {path.parent}. What it holds now would be lost.")
+        replace = box.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
+        keep = box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        box.exec()
+        return box.clickedButton() is replace

@@ -1,0 +1,96 @@
+"""Puts finished tiles into the picture at a steady pace."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QTimer
+
+from fdegc.types import Window
+from fdegc_gui.jobs.coding import TileImage
+from fdegc_gui.models.session import Result, Session
+
+#: About 30 repaints a second, and at most this many seconds of work in each.
+_INTERVAL_MS = 33
+_BUDGET = 0.008
+
+
+class TileFeed(QObject):
+    """Takes tiles as they come and writes them between two frames, never more than a frame's worth.
+
+    A fast device can finish more tiles a second than is worth painting one by one; a burst must
+    not stall the window.
+    """
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._waiting: deque[tuple[Result, TileImage]] = deque()
+        self._then: list[Callable[[], None]] = []
+        self._timer = QTimer(self)
+        self._timer.setInterval(_INTERVAL_MS)
+        self._timer.timeout.connect(self._on_frame)
+
+    def push(self, result: Result, tile: TileImage) -> None:
+        """Take a tile of a running result."""
+        self._waiting.append((result, tile))
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def when_empty(self, function: Callable[[], None]) -> None:
+        """Call a function once every tile that has come so far is in the picture."""
+        if self._waiting:
+            self._then.append(function)
+        else:
+            function()
+
+    def drop(self, result: Result) -> None:
+        """Forget tiles of a result that is no longer wanted."""
+        self._waiting = deque(entry for entry in self._waiting if entry[0] is not result)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._waiting.clear()
+        self._then.clear()
+        self._timer.stop()
+
+    def _on_frame(self) -> None:
+        deadline = time.perf_counter() + _BUDGET
+        written: dict[int, tuple[Result, list[Window], bool]] = {}
+        while self._waiting:
+            result, tile = self._waiting.popleft()
+            first = result.tiles_done == 0
+            _apply(result, tile)
+            entry = written.setdefault(result.rate, (result, [], first))
+            entry[1].append(tile.window)
+            if time.perf_counter() > deadline:
+                break
+        for key, (result, windows, first) in written.items():
+            if self._session.results.get(key) is not result:
+                continue
+            self._session.tiles_written.emit(key, windows)
+            if first:
+                self._session.result_changed.emit(key)  # the hint in the pane has had its time
+            else:
+                self._session.figures_changed.emit(key)
+        if not self._waiting:
+            self._timer.stop()
+            then, self._then = self._then, []
+            for function in then:
+                function()
+
+
+def _apply(result: Result, tile: TileImage) -> None:
+    """Add a tile's pixels and figures."""
+    window = tile.window
+    result.pyramid.write(window.x, window.y, tile.bgra)
+    result.pyramid.transparent |= tile.transparent
+    result.tiles_done += 1
+    result.pixels_done += tile.bgra.shape[0] * tile.bgra.shape[1]
+    result.bytes = tile.bytes_so_far
+    if tile.squared_error is not None:
+        result.has_error = True
+        result.squared_error += tile.squared_error
+        result.sample_count += tile.sample_count

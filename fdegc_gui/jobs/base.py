@@ -1,0 +1,123 @@
+"""A request and what it may use while it runs."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fdegc.control import CancelToken
+from fdegc.errors import FdegcError, OutOfMemory
+from fdegc.types import Progress
+
+if TYPE_CHECKING:
+    from fdegc_gui.jobs.engine import EngineHost
+
+#: Progress is passed on this often at most; a wavefront step can be shorter than a millisecond.
+_PROGRESS_INTERVAL = 0.04
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A request, made on the GUI thread and never changed.
+
+    Attributes
+    ----------
+    scene : int
+        Number of the scene it is about; 0 if none.
+    kind : str
+        A newer request of one kind supersedes a pending one.
+    priority : int
+        Higher goes first.
+    preemptible : bool
+        Whether a request of higher priority may interrupt it; it starts over afterwards.
+    """
+
+    scene: int = 0
+
+    kind: ClassVar[str] = ""
+    priority: ClassVar[int] = 0
+    preemptible: ClassVar[bool] = False
+
+    def run(self, context: Context) -> object:
+        """Do the work on the lane's thread and return a frozen value."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job failed, in words.
+
+    Attributes
+    ----------
+    message : str
+        A sentence for the user.
+    detail : str
+        The traceback, for a report.
+    expected : bool
+        False if it is a defect of the program rather than of its input.
+    """
+
+    message: str
+    detail: str
+    expected: bool
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Put an exception into words."""
+        detail = "".join(traceback.format_exception(error))
+        if isinstance(error, MemoryError):
+            error = OutOfMemory("There is not enough memory for this. Close other programs and try again.")
+        if isinstance(error, FdegcError):
+            return cls(str(error), detail, True)
+        if isinstance(error, OSError) and error.strerror:
+            where = f" ({error.filename})" if error.filename else ""
+            return cls(f"The system refused it: {error.strerror}{where}.", detail, True)
+        summary = f"{type(error).__name__}: {error}".strip(": ")
+        return cls(f"Something unexpected went wrong: {summary}", detail, False)
+
+
+class Context:
+    """What a running job may use: its cancel token, the engine, and ways to report.
+
+    Parameters
+    ----------
+    cancel : CancelToken
+    engine : EngineHost or None
+        None on the file lane.
+    on_progress, on_partial : callable
+        Called on the lane's thread.
+    """
+
+    def __init__(
+        self,
+        cancel: CancelToken,
+        engine: EngineHost | None,
+        on_progress: Callable[[Progress], None],
+        on_partial: Callable[[Any], None],
+    ) -> None:
+        self.cancel = cancel
+        self._engine = engine
+        self._on_progress = on_progress
+        self._on_partial = on_partial
+        self._last = 0.0
+
+    @property
+    def engine(self) -> EngineHost:
+        """The engine of this lane."""
+        if self._engine is None:
+            raise RuntimeError("this lane has no engine")
+        return self._engine
+
+    def progress(self, progress: Progress) -> None:
+        """Report how far the work is; too frequent reports are dropped, the last never."""
+        now = time.perf_counter()
+        if progress.fraction >= 1.0 or now - self._last >= _PROGRESS_INTERVAL:
+            self._last = now
+            self._on_progress(progress)
+
+    def partial(self, value: object) -> None:
+        """Hand over a part of the result, for example a tile."""
+        self._on_partial(value)

@@ -1,0 +1,276 @@
+"""Jobs of the engine lane: load, compress, decode, estimate, measure."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from fdegc.errors import MetricUnavailable
+from fdegc.types import (
+    DecodeResult,
+    EncodeOptions,
+    EncodeResult,
+    Estimate,
+    MetricSet,
+    RasterInfo,
+    TileResult,
+    Window,
+)
+from fdegc_gui.jobs.base import Context, Job
+from fdegc_gui.jobs.render import render
+from fdegc_gui.jobs.scene import peak_and_offset
+from fdegc_gui.jobs.store import Reconstruction, ReconstructionWriter
+from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
+
+#: Metrics that need the whole scene are computed up to this size.
+MEASURE_PIXELS = 64_000_000
+#: Samples that tell the display range of a decoded scene.
+_LIMIT_PIXELS = 16_000_000
+SLOW_METRICS = ("ms_ssim", "vifp", "lpips")
+
+
+@dataclass(frozen=True)
+class EngineReady:
+    """The engine is loaded: the device's id as asked for, its label, and what else there is."""
+
+    device: str
+    label: str
+    devices: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TileImage:
+    """A finished tile as the canvas draws it, and the figures that came with it."""
+
+    window: Window
+    bgra: Bgra
+    transparent: bool
+    bytes_so_far: int
+    squared_error: float | None
+    sample_count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """What :class:`Compress` gives."""
+
+    encode: EncodeResult
+    reconstruction: Reconstruction
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What :class:`Decode` gives."""
+
+    decode: DecodeResult
+    reconstruction: Reconstruction
+    pyramid: Pyramid | None
+
+
+@dataclass(frozen=True, eq=False)
+class LoadEngine(Job):
+    """Import torch, load the weights, list the devices."""
+
+    device: str = "auto"
+
+    kind: ClassVar[str] = "load"
+    priority: ClassVar[int] = 10
+
+    def run(self, context: Context) -> EngineReady:
+        codec = context.engine.codec(self.device)
+        return EngineReady(self.device, codec.device_label, tuple(context.engine.engine.devices()))
+
+
+class _TileTap:
+    """Stores each tile and hands its picture on; called on the lane's thread."""
+
+    def __init__(
+        self, context: Context, info: RasterInfo, writer: ReconstructionWriter, limits: object
+    ) -> None:
+        from fdegc.raster.display import display_limits, to_rgb8
+
+        self._context, self._info, self._writer, self._limits = context, info, writer, limits
+        self._to_rgb8, self._display_limits = to_rgb8, display_limits
+
+    def __call__(self, tile: TileResult) -> None:
+        if self._limits is None:  # a .fdegc file: its first tile has to do
+            self._limits = self._display_limits(tile.samples)
+        self._writer.write(tile.window, tile.samples)
+        rgba = self._to_rgb8(tile.samples, self._info, self._limits)
+        self._context.partial(
+            TileImage(
+                tile.window,
+                premultiplied_bgra(rgba),
+                bool(rgba[..., 3].min() < 255),
+                tile.bytes_so_far,
+                tile.squared_error,
+                tile.sample_count,
+            )
+        )
+
+
+@contextlib.contextmanager
+def _reconstruction(folder: Path, info: RasterInfo) -> Iterator[ReconstructionWriter]:
+    """Give a writer whose files go away if the work does not succeed."""
+    writer = ReconstructionWriter(folder, info)
+    try:
+        yield writer
+    except BaseException:
+        writer.discard()
+        raise
+
+
+@dataclass(frozen=True, eq=False)
+class Compress(Job):
+    """Compress a scene at one rate point, reconstructing it tile by tile."""
+
+    path: Path = Path()
+    rate: int = 4
+    options: EncodeOptions = field(default_factory=EncodeOptions)
+    device: str = "auto"
+    folder: Path = Path()
+    limits: object = None
+
+    kind: ClassVar[str] = "compress"
+    priority: ClassVar[int] = 5
+
+    def run(self, context: Context) -> Compressed:
+        from fdegc.raster import open_raster
+
+        codec = context.engine.codec(self.device)
+        context.cancel.check()
+        source = open_raster(self.path)
+        try:
+            with _reconstruction(self.folder / f"scene{self.scene}-rate{self.rate}", source.info) as writer:
+                encode = codec.encode(
+                    source,
+                    self.folder / f"scene{self.scene}-rate{self.rate}.fdegc",
+                    self.options,
+                    reconstruct=True,
+                    on_progress=context.progress,
+                    on_tile=_TileTap(context, source.info, writer, self.limits),
+                    cancel=context.cancel,
+                    overwrite=True,
+                )
+                return Compressed(encode, writer.finish())
+        finally:
+            source.close()
+
+
+@dataclass(frozen=True, eq=False)
+class Decode(Job):
+    """Decode a ``.fdegc`` file."""
+
+    path: Path = Path()
+    info: RasterInfo | None = None
+    device: str = "auto"
+    folder: Path = Path()
+
+    kind: ClassVar[str] = "decode"
+    priority: ClassVar[int] = 5
+
+    def run(self, context: Context) -> Decoded:
+        assert self.info is not None
+        codec = context.engine.codec(self.device)
+        context.cancel.check()
+        with _reconstruction(self.folder / f"scene{self.scene}-stream", self.info) as writer:
+            decode = codec.decode(
+                self.path,
+                on_progress=context.progress,
+                on_tile=_TileTap(context, self.info, writer, None),
+                cancel=context.cancel,
+            )
+            reconstruction = writer.finish()
+            return Decoded(decode, reconstruction, _rendered_again(reconstruction, context))
+
+
+def _rendered_again(reconstruction: Reconstruction, context: Context) -> Pyramid | None:
+    """Render a reconstruction in the range of all its samples; None if no range was guessed at.
+
+    While it came in, only the first tile could say what is dark and what is bright.
+    """
+    from fdegc.raster import display_limits
+
+    info = reconstruction.info
+    if info.dtype == "uint8":
+        return None
+    height = max(1, min(info.height, _LIMIT_PIXELS // info.width))
+    middle = Window(0, (info.height - height) // 2, info.width, height)
+    limits = display_limits(reconstruction.read(middle))
+    return render(reconstruction, limits, context.cancel)
+
+
+@dataclass(frozen=True, eq=False)
+class EstimateRates(Job):
+    """Refine the estimates of all rate points by trying parts of the scene."""
+
+    path: Path = Path()
+    device: str = "auto"
+
+    kind: ClassVar[str] = "estimate"
+    preemptible: ClassVar[bool] = True
+
+    def run(self, context: Context) -> Mapping[int, Estimate]:
+        from fdegc.raster import open_raster
+
+        codec = context.engine.codec(self.device)
+        context.cancel.check()
+        source = open_raster(self.path)
+        try:
+            return dict(codec.estimate_all(source, cancel=context.cancel))
+        finally:
+            source.close()
+
+
+@dataclass(frozen=True, eq=False)
+class Measure(Job):
+    """Compute the metrics that need the whole scene."""
+
+    path: Path = Path()
+    rate: int = 4
+    reconstruction: Reconstruction | None = None
+    allow_download: bool = False
+
+    preemptible: ClassVar[bool] = True
+    priority: ClassVar[int] = 1
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        """One pending request a rate point, not one in all."""
+        return f"measure-{self.rate}"
+
+    def run(self, context: Context) -> MetricSet:
+        from fdegc.raster import open_raster
+
+        assert self.reconstruction is not None
+        source = open_raster(self.path)
+        try:
+            info = source.info
+            if info.pixels > MEASURE_PIXELS:
+                raise MetricUnavailable(
+                    f"The scene has more than {MEASURE_PIXELS // 10**6} million pixels; "
+                    "`fdegc metrics` computes this one in the background."
+                )
+            everything = Window(0, 0, info.width, info.height)
+            reference, other = source.read(everything), self.reconstruction.read(everything)
+            peak, offset = peak_and_offset(source)
+        finally:
+            source.close()
+        context.cancel.check()
+        compute = context.engine.engine.measure
+        if compute is None:
+            from fdegc.metrics import compute
+        result: MetricSet = compute(
+            reference,
+            other,
+            info,
+            peak,
+            offset=offset,
+            names=SLOW_METRICS,
+            allow_download=self.allow_download,
+            cancel=context.cancel,
+        )
+        return result

@@ -1,0 +1,108 @@
+"""Loading the codec, late and in one place."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fdegc.control import CancelToken
+from fdegc.types import DecodeResult, EncodeOptions, EncodeResult, Estimate, Progress, TileResult
+
+if TYPE_CHECKING:
+    from fdegc.raster import RasterSource
+
+
+class CodecLike(Protocol):
+    """What the application needs of :class:`fdegc.codec.Codec`; tests put a fake in its place."""
+
+    device_label: str
+
+    def encode(
+        self,
+        source: RasterSource,
+        out: Path,
+        options: EncodeOptions,
+        *,
+        reconstruct: bool = False,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_tile: Callable[[TileResult], None] | None = None,
+        cancel: CancelToken | None = None,
+        overwrite: bool = False,
+    ) -> EncodeResult: ...
+
+    def decode(
+        self,
+        path: Path,
+        sink: Any = None,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_tile: Callable[[TileResult], None] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> DecodeResult: ...
+
+    def estimate_all(
+        self, source: RasterSource, *, cancel: CancelToken | None = None
+    ) -> Mapping[int, Estimate]: ...
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How to get a codec; both functions are called on the engine lane only.
+
+    Attributes
+    ----------
+    load : callable
+        Device id ("auto", "cpu", "cuda:0" ...) → codec.
+    devices : callable
+        → list of (id, label), the automatic choice first.
+    measure : callable or None
+        Stand-in for ``fdegc.metrics.compute`` in tests.
+    """
+
+    load: Callable[[str], CodecLike]
+    devices: Callable[[], list[tuple[str, str]]]
+    measure: Callable[..., Any] | None = None
+
+
+def _load(device: str) -> CodecLike:
+    from fdegc.codec import Codec  # here, not above: it brings torch, seconds of imports
+
+    codec: CodecLike = Codec(device=device)
+    return codec
+
+
+def _devices() -> list[tuple[str, str]]:
+    from fdegc.codec import available_devices
+
+    return list(available_devices())
+
+
+#: The real one.
+REAL_ENGINE = Engine(_load, _devices)
+
+
+class EngineHost:
+    """Keeps the loaded codec on the lane's thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._device: str | None = None
+        self._codec: CodecLike | None = None
+
+    def codec(self, device: str) -> CodecLike:
+        """Return the codec on a device, loading it if need be."""
+        if self._codec is None or device != self._device:
+            self.release()
+            self._codec = self.engine.load(device)
+            self._device = device
+        return self._codec
+
+    def release(self) -> None:
+        """Let go of the codec and its memory."""
+        if self._codec is not None:
+            self._codec = None
+            self._device = None
+            gc.collect()

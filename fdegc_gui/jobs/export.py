@@ -1,0 +1,93 @@
+"""Jobs that write what the user keeps; each appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from fdegc.control import CancelToken, ProgressMeter
+from fdegc.errors import OutputFailed
+from fdegc.types import Window
+from fdegc_gui.jobs.base import Context, Job
+from fdegc_gui.jobs.store import Reconstruction
+
+_CHUNK = 4 * 2**20
+_STRIP = 512
+
+
+@dataclass(frozen=True, eq=False)
+class ExportStream(Job):
+    """Copy a compressed file to where the user wants it.  Overwriting was confirmed before."""
+
+    source: Path = Path()
+    target: Path = Path()
+
+    priority: ClassVar[int] = 4
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        """Only an export to the same file is superseded."""
+        return f"export-{self.target}"
+
+    def run(self, context: Context) -> Path:
+        try:
+            if self.target.exists() and self.target.samefile(self.source):
+                return self.target
+            _copy_atomically(self.source, self.target, context.cancel)
+        except OSError as error:
+            raise OutputFailed(
+                f"{self.target.name} could not be written to {self.target.parent}: "
+                f"{error.strerror or error}. "
+                "Check that the folder exists, is writable and has room, or choose another."
+            ) from error
+        return self.target
+
+
+@dataclass(frozen=True, eq=False)
+class ExportReconstruction(Job):
+    """Write a reconstruction as GeoTIFF or PNG, by the target's suffix."""
+
+    reconstruction: Reconstruction | None = None
+    target: Path = Path()
+
+    priority: ClassVar[int] = 4
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        """Only an export to the same file is superseded."""
+        return f"export-{self.target}"
+
+    def run(self, context: Context) -> Path:
+        from fdegc.raster import open_sink
+
+        assert self.reconstruction is not None
+        info = self.reconstruction.info
+        meter = ProgressMeter("export", info.pixels, context.progress)
+        with open_sink(self.target, info, overwrite=True) as sink:
+            for y in range(0, info.height, _STRIP):
+                context.cancel.check()
+                window = Window(0, y, info.width, min(_STRIP, info.height - y))
+                sink.write(window, self.reconstruction.read(window))
+                meter.advance(window.pixels)
+        return self.target
+
+
+def _copy_atomically(source: Path, target: Path, cancel: CancelToken) -> None:
+    """Copy beside the target, then rename: a reader never sees half a file."""
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with part.open("xb") as out, source.open("rb") as data:
+            while chunk := data.read(_CHUNK):
+                cancel.check()
+                out.write(chunk)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(part, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise

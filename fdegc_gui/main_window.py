@@ -1,0 +1,460 @@
+"""The window: puts views, actions and controller together; no work of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QPointF, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import (
+    QActionGroup,
+    QCloseEvent,
+    QDesktopServices,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+)
+from PySide6.QtWidgets import QLabel, QMainWindow, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from fdegc_gui import icons
+from fdegc_gui.actions import COMMANDS, MENUS, Actions
+from fdegc_gui.controller import Controller
+from fdegc_gui.dialogs.error import ErrorDialog
+from fdegc_gui.dialogs.files import FileDialogs
+from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
+from fdegc_gui.jobs import Failure
+from fdegc_gui.jobs.coding import EngineReady
+from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
+from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.session import Session, State
+from fdegc_gui.settings import THEMES, Settings
+from fdegc_gui.theme import Theme
+from fdegc_gui.views.compare import CompareView
+from fdegc_gui.views.facts import map_position
+from fdegc_gui.views.header import Header
+from fdegc_gui.views.sidebar import WIDTH, SideBar
+from fdegc_gui.views.status import StatusLine
+from fdegc_gui.views.welcome import Welcome
+
+#: The engine starts loading this long after the window shows if no scene is to be opened first.
+_ENGINE_DELAY_MS = 400
+_ZOOM_STEP = 1.5
+
+
+class MainWindow(QMainWindow):
+    """The application's one window.
+
+    Parameters
+    ----------
+    settings : Settings
+    theme : Theme
+    engine : Engine
+        How to get the codec; tests pass a fake.
+    files : FileDialogs, optional
+        Tests answer in its place.
+    log_file : Path, optional
+
+    Signals
+    -------
+    closed()
+        The window is gone and every thread has ended.
+    """
+
+    closed = Signal()
+
+    def __init__(
+        self,
+        settings: Settings,
+        theme: Theme,
+        engine: Engine = REAL_ENGINE,
+        files: FileDialogs | None = None,
+        log_file: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings, self.theme = settings, theme
+        self._files = files if files is not None else FileDialogs()
+        self._log_file = log_file
+        self.session = Session(settings.rate, self)
+        self.controller = Controller(self.session, engine, settings.device, self)
+        self.actions_ = Actions(self)
+        self.setWindowTitle("FDEGC")
+        self.setWindowIcon(icons.app_icon())
+        self.setAcceptDrops(True)
+        self.setMinimumSize(860, 560)
+        self._build()
+        self._build_menus()
+        self._connect()
+        self._restore()
+        self._refresh_actions()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        keys = self.actions_.keys("compress")
+        self.compare = CompareView(self.session, self.theme, f"{keys} compresses at rate {{rate}}")
+        self.welcome = Welcome(self.actions_.keys("open"))
+        self.header = Header(self.session, self.actions_, self.theme)
+        self.sidebar = SideBar(self.session, self.theme)
+        self.status = StatusLine(self.actions_["cancel"], self.theme)
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.welcome)
+        self.stack.addWidget(self.compare)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setHandleWidth(1)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(self.stack)
+        self.splitter.addWidget(self.sidebar)
+        self.splitter.setStretchFactor(0, 1)
+        self.splitter.setStretchFactor(1, 0)
+        central = QWidget()
+        layout = QVBoxLayout(central)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addWidget(self.splitter, 1)
+        layout.addWidget(self.status)
+        self.setCentralWidget(central)
+        self._drop_hint = QLabel("Drop to open", self)
+        self._drop_hint.setObjectName("dropHint")
+        self._drop_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._drop_hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._drop_hint.hide()
+
+    def _build_menus(self) -> None:
+        self.menus: dict[str, QMenu] = {name: self.menuBar().addMenu(f"&{name}") for name in MENUS}
+        self.recent_menu = QMenu("Open &recent", self)
+        breaks_before = {
+            "export_stream",
+            "close_scene",
+            "quit",
+            "cancel",
+            "rate_1",
+            "lpips",
+            "sidebar",
+            "open_log",
+        }
+        for command in COMMANDS:
+            menu = self.menus[command.menu]
+            if command.key in breaks_before:
+                menu.addSeparator()
+            menu.addAction(self.actions_[command.key])
+            if command.key == "open":
+                menu.addMenu(self.recent_menu)
+        self.menus["Codec"].addSeparator()
+        self.menus["Codec"].addMenu(self.status.device_menu)
+        themes = self.menus["View"].addMenu("&Theme")
+        group = QActionGroup(themes)
+        self.theme_actions = {}
+        for name in THEMES:
+            action = themes.addAction("Like the &system" if name == "system" else f"&{name.capitalize()}")
+            action.setCheckable(True)
+            action.setChecked(name == self.theme.choice)
+            action.triggered.connect(lambda _=False, choice=name: self.set_theme(choice))
+            group.addAction(action)
+            self.theme_actions[name] = action
+
+    def _connect(self) -> None:
+        controller, session = self.controller, self.session
+        slots = {
+            "open": self.ask_open,
+            "export_stream": self.ask_export_stream,
+            "export_image": self.ask_export_image,
+            "close_scene": controller.close_scene,
+            "quit": self.close,
+            "compress": self.start_compress,
+            "compress_all": controller.compress_all,
+            "cancel": controller.cancel,
+            "lpips": self._on_lpips,
+            "fit": self.compare.viewport.fit,
+            "actual": lambda: self.compare.viewport.set_zoom(1.0),
+            "zoom_in": lambda: self.compare.viewport.zoom_by(_ZOOM_STEP),
+            "zoom_out": lambda: self.compare.viewport.zoom_by(1 / _ZOOM_STEP),
+            "sidebar": self.sidebar.setVisible,
+            "full_screen": self._set_full_screen,
+            "shortcuts": self.show_shortcuts,
+            "open_log": self._open_log,
+            "about": self.show_about,
+        }
+        for key, slot in slots.items():
+            self.actions_[key].triggered.connect(slot)
+        for rate in range(1, 7):
+            self.actions_[f"rate_{rate}"].triggered.connect(lambda _=False, r=rate: session.set_rate(r))
+        self.sidebar.compress_wanted.connect(self.start_compress)
+        self.sidebar.rates.chosen.connect(session.set_rate)
+        self.sidebar.results.chosen.connect(session.set_rate)
+        self.welcome.open_wanted.connect(self.ask_open)
+        self.welcome.file_wanted.connect(lambda name: controller.open(Path(name)))
+        self.status.device_wanted.connect(self._on_device_wanted)
+        self.compare.hovered.connect(self._on_hover)
+        controller.activity_changed.connect(self._on_activity)
+        controller.message.connect(self.status.show_message)
+        controller.failed.connect(self.show_failure)
+        controller.engine_changed.connect(self._on_engine)
+        controller.opened.connect(self._on_opened)
+        controller.open_failed.connect(self._on_open_failed)
+        controller.stopped.connect(self._on_stopped)
+        for signal in (session.scene_changed, session.rate_changed, session.result_changed):
+            signal.connect(self._refresh_actions)
+        session.scene_changed.connect(self._on_scene)
+        session.rate_changed.connect(self._on_rate)
+
+    def _restore(self) -> None:
+        settings = self.settings
+        if settings.geometry.isEmpty() or not self.restoreGeometry(settings.geometry):
+            screen = QGuiApplication.primaryScreen().availableGeometry()
+            self.resize(min(1440, round(screen.width() * 0.9)), min(900, round(screen.height() * 0.9)))
+        if settings.splitter.isEmpty() or not self.splitter.restoreState(settings.splitter):
+            self.splitter.setSizes([self.width() - WIDTH, WIDTH])
+        self.sidebar.set_folded(settings.folded)
+        self.actions_["sidebar"].setChecked(settings.sidebar)
+        self.sidebar.setVisible(settings.sidebar)
+        self.actions_["lpips"].setChecked(settings.lpips_download)
+        self.controller.set_download(settings.lpips_download)
+        self._refresh_recent()
+
+    def start(self, path: Path | None = None) -> None:
+        """Open a file if one is given, then load the engine; call once the window is shown."""
+        if path is not None:
+            self.controller.open(path)  # the engine loads once the scene is on the screen
+        else:
+            QTimer.singleShot(_ENGINE_DELAY_MS, self.controller.load_engine)
+
+    # ------------------------------------------------------------------ wishes
+
+    def ask_open(self) -> None:
+        """Ask for a file and open it."""
+        path = self._files.open_file(self, self.settings.folder("open"))
+        if path is not None:
+            self.controller.open(path)
+
+    def start_compress(self) -> None:
+        """Compress (or decode) and let the keys go to the canvas, so that Space flips."""
+        self.controller.compress()
+        self.compare.grab_focus()
+
+    def ask_export_stream(self) -> None:
+        """Ask where the compressed file goes and write it."""
+        scene, result = self.session.scene, self.session.current
+        if scene is None or result is None:
+            return
+        name = scene.path.name if scene.stream else f"{scene.path.stem}-rate{result.rate}.fdegc"
+        target = self._files.save_stream(self, self._suggest("stream", name))
+        if target is not None and self._may_write(target, "stream"):
+            self.controller.export_stream(target)
+
+    def ask_export_image(self) -> None:
+        """Ask where the reconstruction goes and write it."""
+        scene, result = self.session.scene, self.session.current
+        if scene is None or result is None:
+            return
+        mark = "-decoded" if scene.stream else f"-rate{result.rate}"
+        plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
+        suffix = ".png" if plain else ".tif"
+        target = self._files.save_image(self, self._suggest("image", f"{scene.path.stem}{mark}{suffix}"))
+        if target is not None and self._may_write(target, "image"):
+            self.controller.export_image(target)
+
+    def _suggest(self, purpose: str, name: str) -> str:
+        scene = self.session.scene
+        folder = self.settings.folder(purpose) or (str(scene.path.parent) if scene else "")
+        return str(Path(folder) / name)
+
+    def _may_write(self, target: Path, purpose: str) -> bool:
+        """Ask before a file is replaced; the open scene itself never is."""
+        scene = self.session.scene
+        if target.exists():
+            if scene is not None and target.resolve() == scene.path.resolve():
+                message = "It is the file that is open. Choose another name, so that the original stays."
+                self.show_failure(f"{target.name} was not replaced.", Failure(message, message, True))
+                return False
+            if not self._files.confirm_overwrite(self, target):
+                return False
+        self.settings.set_folder(purpose, target.parent)
+        return True
+
+    def set_theme(self, choice: str) -> None:
+        """Choose colours."""
+        self.settings.theme = choice
+        self.theme_actions[choice].setChecked(True)
+        self.theme.set_choice(choice)
+
+    def show_failure(self, heading: str, failure: Failure) -> None:
+        """Say in words what could not be done; the window stays usable."""
+        ErrorDialog(heading, failure, self._log_file, self).open()
+
+    def show_shortcuts(self) -> None:
+        """List the shortcuts."""
+        ShortcutsDialog(self.actions_, self).open()
+
+    def show_about(self) -> None:
+        """Say what this program is."""
+        ready = self.controller.ready
+        AboutDialog(ready.label if ready else "", self).open()
+
+    def _on_lpips(self, allowed: bool) -> None:
+        self.settings.lpips_download = allowed
+        self.controller.set_download(allowed)
+
+    def _open_log(self) -> None:
+        if self._log_file is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._log_file.parent)))
+
+    def _set_full_screen(self, on: bool) -> None:
+        self.setWindowState(
+            self.windowState() | Qt.WindowState.WindowFullScreen
+            if on
+            else self.windowState() & ~Qt.WindowState.WindowFullScreen
+        )
+
+    def _on_device_wanted(self, device: str) -> None:
+        self.settings.device = device
+        self.status.show_devices(device, "", self._devices(), "Changing device…")
+        self.controller.set_device(device)
+
+    # ------------------------------------------------------------------ answers
+
+    def _devices(self) -> list[tuple[str, str]]:
+        return list(self.controller.ready.devices) if self.controller.ready else []
+
+    def _on_engine(self, ready: EngineReady | None) -> None:
+        if ready is None:
+            self.status.show_devices(self.controller.device, "", self._devices(), "Engine not available")
+        else:
+            self.status.show_devices(ready.device, ready.label, list(ready.devices))
+
+    def _on_activity(self, activity: Activity | None) -> None:
+        self.status.show_activity(activity)
+        rates = self.sidebar.rates
+        running = next((r for r in self.session.results.values() if r.state is State.RUNNING), None)
+        if running is None or activity is None or activity.fraction is None:
+            rates.show_progress(running.rate if running else None)
+        else:
+            rates.show_progress(running.rate, activity.fraction)
+        self._refresh_actions()
+
+    def _on_opened(self, path: Path) -> None:
+        self.settings.add_recent(path)
+        self.settings.set_folder("open", path.parent)
+        self._refresh_recent()
+        self.compare.grab_focus()
+        QTimer.singleShot(0, self.controller.load_engine)  # after the first paint of the scene
+
+    def _on_open_failed(self, path: Path) -> None:
+        if not path.exists():
+            self.settings.remove_recent(path)
+            self._refresh_recent()
+        QTimer.singleShot(0, self.controller.load_engine)
+
+    def _on_scene(self) -> None:
+        scene = self.session.scene
+        self.stack.setCurrentWidget(self.welcome if scene is None else self.compare)
+        self.setWindowTitle("FDEGC" if scene is None else f"{scene.path.name} – FDEGC")
+        self.setWindowFilePath("" if scene is None else str(scene.path))
+        self.status.show_position("")
+
+    def _on_rate(self, rate: int) -> None:
+        self.settings.rate = rate
+
+    def _on_hover(self, position: QPointF | None) -> None:
+        pixel = self.compare.pixel_at(position) if position is not None else None
+        scene = self.session.scene
+        if pixel is None or position is None or scene is None:
+            self.status.show_position("")
+            return
+        text = f"x {pixel[0]}  y {pixel[1]}"
+        place = map_position(scene.info, position.x(), position.y())
+        if place is not None:
+            text += f"   ·   {place[0]:.8g}, {place[1]:.8g}"
+        self.status.show_position(text)
+
+    def _refresh_actions(self) -> None:
+        session, actions = self.session, self.actions_
+        scene, result = session.scene, session.current
+        stream = scene is not None and scene.stream is not None
+        running = result is not None and result.state is State.RUNNING
+        finished = result is not None and result.state is State.DONE
+        actions["compress"].setEnabled(scene is not None and not running and not (stream and finished))
+        actions["compress_all"].setEnabled(scene is not None and not stream)
+        actions["export_stream"].setEnabled(finished)
+        actions["export_image"].setEnabled(finished)
+        actions["close_scene"].setEnabled(scene is not None)
+        actions["cancel"].setEnabled(self.controller.can_cancel)
+        for key in ("fit", "actual", "zoom_in", "zoom_out"):
+            actions[key].setEnabled(scene is not None)
+        for rate in range(1, 7):
+            actions[f"rate_{rate}"].setEnabled(not stream)
+        self.header.export.setEnabled(finished)
+        actions["compress"].setText("De&code" if stream else "&Compress")
+        words = self._button_text(stream, running, finished)
+        self.sidebar.show_button(words, actions["compress"].isEnabled(), finished)
+
+    def _button_text(self, stream: bool, running: bool, finished: bool) -> str:
+        rate = self.session.rate
+        if stream:
+            return "Decoding…" if running else "Decoded" if finished else "Decode"
+        if running:
+            return f"Compressing at rate {rate}…"
+        return f"Compress again at rate {rate}" if finished else f"Compress at rate {rate}"
+
+    def _refresh_recent(self) -> None:
+        recent = self.settings.recent
+        self.recent_menu.clear()
+        for name in recent:
+            action = self.recent_menu.addAction(Path(name).name.replace("&", "&&"))
+            action.setToolTip(name)
+            action.setStatusTip(name)
+            action.triggered.connect(lambda _=False, wanted=name: self.controller.open(Path(wanted)))
+        if recent:
+            self.recent_menu.addSeparator()
+            self.recent_menu.addAction("&Clear list").triggered.connect(self._clear_recent)
+        self.recent_menu.setToolTipsVisible(True)
+        self.recent_menu.setEnabled(bool(recent))
+        self.welcome.show_recent(recent)
+
+    def _clear_recent(self) -> None:
+        self.settings.clear_recent()
+        self._refresh_recent()
+
+    # ------------------------------------------------------------------ drag and drop, closing
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _dropped_file(event) is not None:
+            event.acceptProposedAction()
+            self._drop_hint.setGeometry(self.rect())
+            self._drop_hint.raise_()
+            self._drop_hint.show()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._drop_hint.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._drop_hint.hide()
+        path = _dropped_file(event)
+        if path is not None:
+            event.acceptProposedAction()
+            self.controller.open(path)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.settings.geometry = self.saveGeometry()
+        self.settings.splitter = self.splitter.saveState()
+        self.settings.sidebar = self.actions_["sidebar"].isChecked()
+        self.settings.folded = {n for n, section in self.sidebar.sections.items() if not section.is_open}
+        self.settings.save()
+        if self.controller.is_running:
+            # Gone at once for the user; the threads end on their own, then the program does.
+            event.ignore()
+            self.hide()
+            self.controller.shut_down()
+        else:
+            event.accept()
+
+    def _on_stopped(self) -> None:
+        self.closed.emit()
+
+
+def _dropped_file(event: QDropEvent) -> Path | None:
+    """Return the first local file of a drop."""
+    for url in event.mimeData().urls():
+        if url.isLocalFile():
+            return Path(url.toLocalFile())
+    return None

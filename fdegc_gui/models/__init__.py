@@ -1,0 +1,1 @@
+"""State of the application: QtCore and numpy only, no widgets."""

@@ -1,0 +1,135 @@
+"""An image in halving resolutions, updated rectangle by rectangle."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+
+Bgra = npt.NDArray[np.uint8]
+
+#: Halving stops below this side.
+_SMALLEST_SIDE = 128
+
+
+def premultiplied_bgra(rgba: npt.NDArray[np.uint8]) -> Bgra:
+    """Return pixels in the order and form that Qt's raster engine draws fastest.
+
+    Parameters
+    ----------
+    rgba : ndarray of uint8, shape (height, width, 4)
+        Straight alpha.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 4)
+        Blue, green, red, alpha; colours multiplied by alpha, so that averaging does not bleed
+        invisible colours over edges.
+    """
+    out: Bgra = np.empty_like(rgba)
+    out[..., 2::-1] = rgba[..., :3]
+    out[..., 3] = rgba[..., 3]
+    alpha = rgba[..., 3]
+    if alpha.size and int(alpha.min()) < 255:
+        scaled = out[..., :3].astype(np.uint16)
+        scaled *= alpha[..., None]
+        out[..., :3] = (scaled + 127) // 255
+    return out
+
+
+def halve(image: Bgra) -> Bgra:
+    """Average blocks of 2×2 pixels; an odd last row or column counts twice."""
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    total = np.add(image[0::2, 0::2], image[0::2, 1::2], dtype=np.uint16)
+    total += image[1::2, 0::2]
+    total += image[1::2, 1::2]
+    total += 2
+    total >>= 2
+    return total.astype(np.uint8)
+
+
+class Pyramid:
+    """Levels of an image, each half as wide and high as the one before.
+
+    A view that is zoomed out draws a level near its own scale: no aliasing, and the cost of
+    painting does not grow with the scene.
+
+    Parameters
+    ----------
+    width, height : int
+        Size of the scene in pixels.
+    base : int
+        The finest level kept has 1 / 2**base of the scene's resolution; above 0 for scenes too
+        large to hold.
+    """
+
+    def __init__(self, width: int, height: int, base: int = 0) -> None:
+        self.width, self.height, self.base = width, height, base
+        self.complete = False
+        self.transparent = False
+        self.levels: list[Bgra] = []
+        w, h = -(-width // 2**base), -(-height // 2**base)
+        while True:
+            self.levels.append(np.zeros((h, w, 4), np.uint8))  # calloc: pages come when written
+            if max(w, h) <= _SMALLEST_SIDE:
+                break
+            w, h = -(-w // 2), -(-h // 2)
+        self._scales = [(float(2 ** (base + k)),) * 2 for k in range(len(self.levels))]
+
+    @classmethod
+    def from_overview(cls, width: int, height: int, bgra: Bgra) -> Pyramid:
+        """Wrap a reduced picture of any size, stretched over a scene of ``width`` × ``height``."""
+        self = cls.__new__(cls)
+        self.width, self.height, self.base = width, height, 0
+        self.complete = True
+        self.transparent = bool((bgra[..., 3] < 255).any())
+        self.levels = [np.ascontiguousarray(bgra)]
+        while max(self.levels[-1].shape[:2]) > _SMALLEST_SIDE:
+            self.levels.append(halve(self.levels[-1]))
+        first = (width / bgra.shape[1], height / bgra.shape[0])
+        self._scales = [(first[0] * 2**k, first[1] * 2**k) for k in range(len(self.levels))]
+        return self
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all levels."""
+        return sum(level.nbytes for level in self.levels)
+
+    def scale(self, level: int) -> tuple[float, float]:
+        """Return how many scene pixels one pixel of a level spans, across and down."""
+        return self._scales[level]
+
+    def level_for(self, zoom: float) -> int:
+        """Return the coarsest level that still has at least one pixel for each pixel drawn."""
+        best = 0
+        for k, (sx, sy) in enumerate(self._scales):
+            if max(sx, sy) * zoom <= 1.0001:
+                best = k
+        return best
+
+    def write(self, x: int, y: int, bgra: Bgra) -> None:
+        """Put a rectangle of full-resolution pixels in place and refresh every level under it.
+
+        Parameters
+        ----------
+        x, y : int
+            Where its upper left corner lies in the scene; multiples of 2**base.
+        bgra : ndarray of uint8, shape (height, width, 4)
+            As :func:`premultiplied_bgra` gives it.
+        """
+        for _ in range(self.base):
+            bgra = halve(bgra)
+        x0, y0 = x >> self.base, y >> self.base
+        self._put(x0, y0, bgra)
+
+    def _put(self, x0: int, y0: int, pixels: Bgra) -> None:
+        """Write at the finest level kept, then rebuild what depends on it."""
+        first = self.levels[0]
+        x1, y1 = min(x0 + pixels.shape[1], first.shape[1]), min(y0 + pixels.shape[0], first.shape[0])
+        first[y0:y1, x0:x1] = pixels[: y1 - y0, : x1 - x0]
+        for finer, coarser in itertools.pairwise(self.levels):
+            x0, y0, x1, y1 = x0 // 2, y0 // 2, -(-x1 // 2), -(-y1 // 2)
+            coarser[y0:y1, x0:x1] = halve(finer[2 * y0 : 2 * y1, 2 * x0 : 2 * x1])

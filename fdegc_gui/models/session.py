@@ -1,0 +1,241 @@
+"""What is open, what was computed for it, and what the user looks at."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from fdegc.types import EncodeResult, Estimate, MetricSet, RasterInfo, StreamInfo, Window
+from fdegc_gui.models.pyramid import Pyramid
+
+#: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
+STREAM = 0
+
+#: Scenes up to this many pixels are shown and kept at full resolution.
+FULL_DETAIL_PIXELS = 40_000_000
+#: Longest side that is kept of larger ones.
+OVERVIEW_SIDE = 8192
+
+
+def display_base(width: int, height: int) -> int:
+    """Return the finest pyramid level that a scene of this size is kept at (0: full resolution)."""
+    if width * height <= FULL_DETAIL_PIXELS:
+        return 0
+    return max(0, math.ceil(math.log2(max(width, height) / OVERVIEW_SIDE)))
+
+
+class State(enum.Enum):
+    """How far a result is."""
+
+    RUNNING = enum.auto()
+    DONE = enum.auto()
+
+
+class MetricState(enum.Enum):
+    """How far the metrics that need the whole scene are."""
+
+    NONE = enum.auto()
+    WAITING = enum.auto()
+    RUNNING = enum.auto()
+    DONE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An opened file.
+
+    Attributes
+    ----------
+    number : int
+        Counts up with every scene, so that late answers about an earlier one can be told apart.
+    path : Path
+    info : RasterInfo
+    stream : StreamInfo or None
+        Set if it is a ``.fdegc`` file; then there is no original.
+    limits : object
+        Display range, as ``fdegc.raster.display_limits`` gave it; the reconstruction uses the same.
+    file_bytes : int
+        Size of the file on disk.
+    peak : float or None
+        Peak value for PSNR, in source units; None until it is known.
+    """
+
+    number: int
+    path: Path
+    info: RasterInfo
+    stream: StreamInfo | None = None
+    limits: object = None
+    file_bytes: int = 0
+    peak: float | None = None
+
+    @property
+    def base(self) -> int:
+        """Pyramid level of the finest resolution kept for display."""
+        return display_base(self.info.width, self.info.height)
+
+
+@dataclass
+class Result:
+    """One rate point of the current scene, running or finished; changed on the GUI thread only."""
+
+    rate: int
+    quality: float
+    pyramid: Pyramid
+    state: State = State.RUNNING
+    tiles_done: int = 0
+    tiles_total: int | None = None
+    pixels_done: int = 0
+    fraction: float = 0.0
+    bytes: int = 0
+    squared_error: float = 0.0
+    sample_count: int = 0
+    has_error: bool = False
+    encode: EncodeResult | None = None
+    decode_seconds: float | None = None
+    stream_path: Path | None = None
+    reconstruction: object = None
+    metrics: MetricSet | None = None
+    metric_state: MetricState = MetricState.NONE
+    damaged: tuple[Window, ...] = field(default_factory=tuple)
+
+    def live_psnr(self, peak: float | None) -> float | None:
+        """Return the PSNR in dB of what is finished so far, or None if there is no original."""
+        if self.encode is not None:
+            return self.encode.psnr
+        if peak is None or not self.has_error or not self.sample_count:
+            return None
+        if self.squared_error == 0.0:
+            return math.inf
+        return 10.0 * math.log10(peak**2 * self.sample_count / self.squared_error)
+
+    def bpp(self, pixels: int) -> float | None:
+        """Return bits per pixel: of the file when finished, of the finished pixels before."""
+        if self.encode is not None:
+            return self.encode.bpp
+        coded = self.coded_pixels(pixels)
+        return 8.0 * self.bytes / coded if coded else None
+
+    def coded_pixels(self, pixels: int) -> float:
+        """Return how many pixels ``bytes`` stands for; coding runs ahead of reconstruction."""
+        return pixels if self.state is State.DONE else max(self.pixels_done, self.fraction * pixels)
+
+
+class Session(QObject):
+    """The one scene that is open and everything known about it.
+
+    Signals
+    -------
+    scene_changed()
+        Another scene, or none, is open.
+    image_changed()
+        A better picture of the original is there.
+    estimates_changed()
+        Costs of the rate points are known or refined.
+    rate_changed(int)
+        Another rate point is looked at.
+    result_changed(int)
+        State of one result changed, or it was removed.
+    figures_changed(int)
+        Figures of one result changed.
+    tiles_written(int, object)
+        Rectangles (list of Window) of one result's picture changed.
+    """
+
+    scene_changed = Signal()
+    image_changed = Signal()
+    estimates_changed = Signal()
+    rate_changed = Signal(int)
+    result_changed = Signal(int)
+    figures_changed = Signal(int)
+    tiles_written = Signal(int, object)
+
+    def __init__(self, rate: int = 4, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._scene: Scene | None = None
+        self._rate = rate
+        self._counter = 0
+        self.original: Pyramid | None = None
+        self.estimates: dict[int, Estimate] = {}
+        self.refined = False
+        self.results: dict[int, Result] = {}
+
+    @property
+    def scene(self) -> Scene | None:
+        """The open scene."""
+        return self._scene
+
+    @property
+    def rate(self) -> int:
+        """The rate point that is selected (1 to 6), whatever is open."""
+        return self._rate
+
+    @property
+    def key(self) -> int:
+        """Key of the result that is looked at."""
+        return STREAM if self._scene is not None and self._scene.stream is not None else self._rate
+
+    @property
+    def current(self) -> Result | None:
+        """The result that is looked at, if there is one."""
+        return self.results.get(self.key)
+
+    def next_number(self) -> int:
+        """Return a number for a scene about to be opened."""
+        self._counter += 1
+        return self._counter
+
+    def is_current(self, number: int) -> bool:
+        """Whether a scene's number is that of the open scene."""
+        return self._scene is not None and self._scene.number == number
+
+    def set_scene(
+        self, scene: Scene | None, original: Pyramid | None, estimates: Mapping[int, Estimate]
+    ) -> None:
+        """Replace the open scene; results of the former one are dropped."""
+        self.results.clear()
+        self._scene = scene
+        self.original = original
+        self.estimates = dict(estimates)
+        self.refined = False
+        self.scene_changed.emit()
+        self.estimates_changed.emit()
+
+    def set_original(self, pyramid: Pyramid, peak: float) -> None:
+        """Show a better picture of the original, and know its peak."""
+        assert self._scene is not None
+        self._scene = dataclasses.replace(self._scene, peak=peak)
+        self.original = pyramid
+        self.image_changed.emit()
+
+    def set_estimates(self, estimates: Mapping[int, Estimate]) -> None:
+        """Store estimates refined by trying the network on this scene."""
+        self.estimates.update(estimates)
+        self.refined = True
+        self.estimates_changed.emit()
+
+    def set_rate(self, rate: int) -> None:
+        """Look at another rate point."""
+        if rate != self._rate:
+            self._rate = rate
+            self.rate_changed.emit(rate)
+
+    def begin(self, key: int, quality: float, tiles_total: int | None) -> Result:
+        """Start a result afresh."""
+        assert self._scene is not None
+        info = self._scene.info
+        pyramid = Pyramid(info.width, info.height, self._scene.base)
+        result = Result(key, quality, pyramid, tiles_total=tiles_total)
+        self.results[key] = result
+        self.result_changed.emit(key)
+        return result
+
+    def drop(self, key: int) -> None:
+        """Forget a result that was cancelled or failed."""
+        if self.results.pop(key, None) is not None:
+            self.result_changed.emit(key)

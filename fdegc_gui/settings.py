@@ -1,0 +1,144 @@
+"""Everything that is remembered between two runs, typed and in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings
+
+THEMES = ("system", "light", "dark")
+_RECENT_MAX = 10
+
+
+class Settings:
+    """Typed access to a ``QSettings``; unreadable values fall back to defaults.
+
+    Parameters
+    ----------
+    store : QSettings, optional
+        Where to keep them; the user's own by default.  Tests pass a file of their own.
+    """
+
+    def __init__(self, store: QSettings | None = None) -> None:
+        self._store = store if store is not None else QSettings()
+
+    def _text(self, key: str, default: str = "") -> str:
+        value = self._store.value(key, default)
+        return value if isinstance(value, str) else default
+
+    def _bytes(self, key: str) -> QByteArray:
+        value = self._store.value(key)
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    @property
+    def geometry(self) -> QByteArray:
+        """Window geometry."""
+        return self._bytes("window/geometry")
+
+    @geometry.setter
+    def geometry(self, value: QByteArray) -> None:
+        self._store.setValue("window/geometry", value)
+
+    @property
+    def splitter(self) -> QByteArray:
+        """Where canvas and side bar meet."""
+        return self._bytes("window/splitter")
+
+    @splitter.setter
+    def splitter(self, value: QByteArray) -> None:
+        self._store.setValue("window/splitter", value)
+
+    @property
+    def sidebar(self) -> bool:
+        """Whether the side bar is shown."""
+        return self._text("window/sidebar", "1") != "0"
+
+    @sidebar.setter
+    def sidebar(self, value: bool) -> None:
+        self._store.setValue("window/sidebar", "1" if value else "0")
+
+    @property
+    def folded(self) -> set[str]:
+        """Names of the side bar's folded sections."""
+        return set(filter(None, self._text("window/folded").split(",")))
+
+    @folded.setter
+    def folded(self, value: set[str]) -> None:
+        self._store.setValue("window/folded", ",".join(sorted(value)))
+
+    @property
+    def theme(self) -> str:
+        """One of ``THEMES``."""
+        value = self._text("view/theme", "system")
+        return value if value in THEMES else "system"
+
+    @theme.setter
+    def theme(self, value: str) -> None:
+        self._store.setValue("view/theme", value)
+
+    @property
+    def device(self) -> str:
+        """Device id; "auto" for the best there is."""
+        return self._text("engine/device", "auto") or "auto"
+
+    @device.setter
+    def device(self, value: str) -> None:
+        self._store.setValue("engine/device", value)
+
+    @property
+    def lpips_download(self) -> bool:
+        """Whether LPIPS may download its backbone weights."""
+        return self._text("metrics/lpips_download", "0") == "1"
+
+    @lpips_download.setter
+    def lpips_download(self, value: bool) -> None:
+        self._store.setValue("metrics/lpips_download", "1" if value else "0")
+
+    @property
+    def rate(self) -> int:
+        """Selected rate point, 1 to 6."""
+        try:
+            return min(6, max(1, int(self._text("codec/rate", "4"))))
+        except ValueError:
+            return 4
+
+    @rate.setter
+    def rate(self, value: int) -> None:
+        self._store.setValue("codec/rate", str(value))
+
+    def folder(self, purpose: str) -> str:
+        """Return the folder last used for ``open``, ``stream`` or ``image``; empty if it is gone."""
+        folder = self._text(f"folders/{purpose}")
+        return folder if folder and Path(folder).is_dir() else ""
+
+    def set_folder(self, purpose: str, folder: Path) -> None:
+        """Remember a folder."""
+        self._store.setValue(f"folders/{purpose}", str(folder))
+
+    @property
+    def recent(self) -> list[str]:
+        """Recently opened files, the latest first."""
+        value = self._store.value("files/recent", [])
+        if isinstance(value, str):  # an ini file gives back a list of one as a string
+            value = [value]
+        return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
+
+    def add_recent(self, path: Path) -> None:
+        """Put a file at the head of the recent ones."""
+        entry = str(path)
+        self._set_recent([entry, *(other for other in self.recent if other != entry)][:_RECENT_MAX])
+
+    def remove_recent(self, path: Path) -> None:
+        """Forget a file, for example one that is gone."""
+        self._set_recent([other for other in self.recent if other != str(path)])
+
+    def clear_recent(self) -> None:
+        """Forget all files."""
+        self._set_recent([])
+
+    def _set_recent(self, entries: list[str]) -> None:
+        self._store.setValue("files/recent", entries)
+
+    def save(self) -> None:
+        """Write to disk now."""
+        self._store.sync()

@@ -1,0 +1,110 @@
+"""The style sheet; ``@name@`` stands for a colour of :class:`fdegc_gui.theme.Tokens`."""
+
+STYLE = """
+QMainWindow, QDialog { background: @window@; }
+QWidget { color: @text@; }
+#canvas { background: @border@; }
+QToolTip { background: @tooltip@; color: @tooltip_text@; border: none; padding: 6px 8px; }
+
+QMenuBar { background: @panel@; border-bottom: 1px solid @border@; padding: 2px 6px; }
+QMenuBar::item { padding: 5px 10px; border-radius: 5px; background: transparent; }
+QMenuBar::item:selected { background: @hover@; }
+QMenu { background: @raised@; border: 1px solid @border@; padding: 5px; }
+QMenu::item { padding: 6px 26px 6px 26px; border-radius: 5px; }
+QMenu::item:selected { background: @accent_soft@; color: @text@; }
+QMenu::item:disabled { color: @strong_border@; }
+QMenu::separator { height: 1px; background: @border@; margin: 5px 8px; }
+QMenu::icon { padding-left: 6px; }
+
+#header { background: @panel@; border-bottom: 1px solid @border@; }
+#sceneName { font-weight: 600; }
+#sceneFacts, #muted { color: @muted@; }
+#sidebar, #sidebarBody { background: @panel@; }
+#sidebar { border-left: 1px solid @border@; }
+#divider { background: @border@; }
+
+QPushButton, QToolButton {
+    background: @raised@; border: 1px solid @border@; border-radius: 6px; padding: 5px 12px; min-height: 18px;
+}
+QPushButton:hover, QToolButton:hover { background: @hover@; border-color: @strong_border@; }
+QPushButton:pressed, QToolButton:pressed { background: @border@; }
+QPushButton:focus, QToolButton:focus { border: 1px solid @accent@; }
+QPushButton:disabled, QToolButton:disabled {
+    color: @strong_border@; background: transparent; border-color: @border@;
+}
+QPushButton:default, QPushButton#primary {
+    background: @accent@; color: @on_accent@; border: 1px solid @accent@; font-weight: 600;
+}
+QPushButton#primary { padding: 8px 12px; }
+QPushButton:default:hover, QPushButton#primary:hover {
+    background: @accent_hover@; border-color: @accent_hover@;
+}
+QPushButton:default:pressed, QPushButton#primary:pressed { background: @accent_pressed@; }
+QPushButton#primary[done="true"] {
+    background: @raised@; color: @text@; border-color: @strong_border@; font-weight: 400;
+}
+QPushButton#primary[done="true"]:hover { background: @hover@; }
+QPushButton#primary:focus { border: 1px solid @text@; }
+QPushButton#primary:disabled {
+    background: @hover@; color: @muted@; border-color: @border@;
+}
+QToolButton#flat { background: transparent; border: 1px solid transparent; padding: 5px 9px; }
+QToolButton#flat:hover { background: @hover@; }
+QToolButton#flat:focus { border: 1px solid @accent@; }
+QToolButton#flat:disabled { color: @strong_border@; }
+QToolButton#flat:checked { background: @accent_soft@; }
+QToolButton::menu-indicator { image: none; }
+
+QToolButton#section {
+    background: transparent; border: 1px solid transparent;
+    padding: 4px 0; font-weight: 600; text-align: left;
+}
+QToolButton#section:hover { color: @accent@; }
+QToolButton#section:focus { border: 1px solid @accent@; }
+
+QScrollArea { background: transparent; border: none; }
+QScrollBar:vertical { background: transparent; width: 11px; margin: 2px; }
+QScrollBar:horizontal { background: transparent; height: 11px; margin: 2px; }
+QScrollBar::handle { background: @strong_border@; border-radius: 3px; min-height: 28px; min-width: 28px; }
+QScrollBar::handle:hover { background: @muted@; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+
+QSplitter::handle { background: @border@; }
+QSplitter::handle:hover { background: @accent@; }
+
+QStatusBar, #statusbar { background: @panel@; border-top: 1px solid @border@; }
+QStatusBar::item { border: none; }
+QProgressBar { background: @border@; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }
+QProgressBar::chunk { background: @accent@; border-radius: 3px; }
+
+#statValue { font-weight: 600; }
+#statLabel { color: @muted@; }
+#factName { color: @muted@; }
+
+QTableView, QPlainTextEdit, QTextBrowser, QTreeView {
+    background: @raised@; border: 1px solid @border@; border-radius: 6px; gridline-color: @border@;
+    selection-background-color: @accent_soft@; selection-color: @text@;
+}
+QHeaderView::section {
+    background: transparent; color: @muted@;
+    border: none; border-bottom: 1px solid @border@; padding: 4px 6px;
+}
+QTableView#bare { background: transparent; border: none; border-radius: 0; }
+QTableView#bare::item { padding: 2px 3px; border: none; }
+QTableView#bare QHeaderView { background: transparent; }
+QTableView#bare QHeaderView::section { padding: 3px 3px; font-size: 8.5pt; }
+QTableView#bare::item:selected { background: @accent_soft@; color: @text@; }
+QLineEdit {
+    background: @raised@; border: 1px solid @strong_border@; border-radius: 6px; padding: 5px 8px;
+}
+QLineEdit:focus { border-color: @accent@; }
+#title { font-weight: 600; }
+#dropHint {
+    background: @accent_soft@; color: @accent@;
+    border: 2px dashed @accent@; font-size: 22px; font-weight: 600;
+}
+#welcomeLink { text-align: left; background: transparent; border: 1px solid transparent; padding: 6px 10px; }
+#welcomeLink:hover { background: @hover@; }
+#welcomeLink:focus { border-color: @accent@; }
+"""

@@ -1,0 +1,1 @@
+"""What is seen: canvas, side bar, status bar.  Views show the session and emit wishes."""

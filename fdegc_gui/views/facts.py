@@ -1,0 +1,138 @@
+"""What the open file is: size, type, place on Earth, and for ``.fdegc`` what it was made with."""
+
+from __future__ import annotations
+
+import re
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+
+from fdegc.types import RasterInfo, StreamInfo
+from fdegc_gui.models.session import Scene, Session
+from fdegc_gui.text import human_bytes, quality_name, ratio
+from fdegc_gui.theme import figures
+
+_FORMATS = {"GTiff": "GeoTIFF / TIFF", "COG": "Cloud-optimised GeoTIFF", "FDEGC": "FDEGC", "MPO": "JPEG"}
+_NAME = re.compile(r'^\s*[A-Z]+\s*\[\s*"([^"]+)"')
+_AUTHORITY = re.compile(r'(?:AUTHORITY|ID)\s*\[\s*"([^"]+)"\s*,\s*"?(\d+)"?\s*\]\s*\]\s*$')
+
+
+def crs_name(wkt: str) -> str:
+    """Return the name of a coordinate reference system and its code, from its WKT."""
+    name, code = _NAME.search(wkt), _AUTHORITY.search(wkt.strip())
+    text = name.group(1) if name else "defined, without a name"
+    return f"{text} ({code.group(1)}:{code.group(2)})" if code else text
+
+
+def bounds(info: RasterInfo) -> tuple[float, float, float, float] | None:
+    """Return left, bottom, right, top in map units; None without a transform."""
+    if info.transform is None:
+        return None
+    a, b, c, d, e, f = info.transform
+    corners = [(0, 0), (info.width, 0), (0, info.height), (info.width, info.height)]
+    xs = [a * col + b * row + c for col, row in corners]
+    ys = [d * col + e * row + f for col, row in corners]
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def map_position(info: RasterInfo, x: float, y: float) -> tuple[float, float] | None:
+    """Return the map coordinates of a scene position."""
+    if info.transform is None:
+        return None
+    a, b, c, d, e, f = info.transform
+    return a * x + b * y + c, d * x + e * y + f
+
+
+def facts_of(scene: Scene) -> list[tuple[str, str]]:
+    """Return names and values in the order they are read."""
+    info = scene.info
+    rows = [
+        ("File", scene.path.name),
+        ("Size on disk", human_bytes(scene.file_bytes)),
+        ("Pixels", f"{info.width} × {info.height}  ({info.pixels / 1e6:.2f} Mpx)"),
+        ("Bands", _bands(info)),
+        ("Uncompressed", human_bytes(info.raw_bytes)),
+    ]
+    if scene.stream is None:
+        rows.insert(1, ("Format", _FORMATS.get(info.format, info.format)))
+    else:
+        rows += _stream_facts(scene.stream)
+    return rows + _place_facts(info)
+
+
+def _bands(info: RasterInfo) -> str:
+    extra = ["alpha"] if info.has_alpha else []
+    if info.nodata is not None:
+        extra.append(f"nodata {info.nodata:g}")
+    elif info.has_mask:
+        extra.append("mask")
+    return ", ".join([f"{info.bands} × {info.dtype}", *extra])
+
+
+def _stream_facts(stream: StreamInfo) -> list[tuple[str, str]]:
+    return [
+        ("Bits per pixel", f"{stream.bpp:.3f}"),
+        ("Ratio", ratio(stream.ratio)),
+        ("Quality", quality_name(stream.quality)),
+        ("Profile", stream.profile),
+        ("Weights", stream.weights_hash),
+        ("Tiles", f"{stream.tiles} of {stream.tile_size} px"),
+        ("Format version", str(stream.version)),
+    ]
+
+
+def _place_facts(info: RasterInfo) -> list[tuple[str, str]]:
+    if info.crs_wkt is None and info.transform is None:
+        return [("Georeference", "none")]
+    rows = [("CRS", crs_name(info.crs_wkt) if info.crs_wkt else "none")]
+    box = bounds(info)
+    if info.transform is not None and box is not None:
+        a, b, _, d, e, _ = info.transform
+        rotated = "  (rotated)" if b or d else ""
+        across, down = (a * a + d * d) ** 0.5, (b * b + e * e) ** 0.5
+        left, bottom, right, top = box
+        rows += [
+            ("Pixel size", f"{across:.6g} × {down:.6g}{rotated}"),
+            ("West, east", f"{left:.9g}, {right:.9g}"),
+            ("South, north", f"{bottom:.9g}, {top:.9g}"),
+        ]
+    return rows
+
+
+class FactsPanel(QWidget):
+    """Facts in two columns; values can be selected and copied."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(8, 0, 8, 0)
+        self._grid.setHorizontalSpacing(14)
+        self._grid.setVerticalSpacing(5)
+        self._grid.setColumnStretch(1, 1)
+        self.values: dict[str, str] = {}
+        session.scene_changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the facts of the open scene."""
+        while (item := self._grid.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.deleteLater()
+        scene = self._session.scene
+        rows = facts_of(scene) if scene is not None else []
+        self.values = dict(rows)
+        for row, (name, value) in enumerate(rows):
+            label = QLabel(name)
+            label.setObjectName("factName")
+            text = QLabel(value)
+            text.setFont(figures(text.font()))
+            text.setWordWrap(True)
+            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            text.setToolTip(value)
+            top = Qt.AlignmentFlag.AlignTop
+            self._grid.addWidget(label, row, 0, top)
+            self._grid.addWidget(text, row, 1, top)

@@ -1,0 +1,158 @@
+"""Figures of the result that is looked at, live while it is made."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from fdegc_gui.models.session import MetricState, Result, Session
+from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds, ratio
+from fdegc_gui.theme import figures
+
+_COLUMNS = 3
+
+#: Key in ``fdegc.metrics.DEFINITIONS`` and label.
+_CELLS = (
+    ("bytes", "Size"),
+    ("bpp", "bpp"),
+    ("ratio", "Ratio"),
+    ("psnr", "PSNR"),
+    ("ms_ssim", "MS-SSIM"),
+    ("vifp", "VIFp"),
+    ("lpips", "LPIPS"),
+    ("encode_time", "Encode"),
+    ("decode_time", "Decode"),
+)
+_DECODE_PREVIEW = (
+    "Here it is the time of the synthesis transform that made this picture while compressing; "
+    "open the .fdegc file to measure a whole decode."
+)
+_NO_ORIGINAL = "A .fdegc file comes without its original, so there is nothing to compare with."
+_PENDING = "Computed when all tiles are finished."
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value as it is shown, and why it is missing if it is."""
+
+    text: str = NONE
+    note: str = ""
+
+
+def definitions() -> dict[str, str]:
+    """Return the metrics' definitions by key; numpy comes with them, not torch."""
+    from fdegc.metrics import DEFINITIONS
+
+    return dict(DEFINITIONS)
+
+
+def figures_of(session: Session) -> dict[str, Figure]:
+    """Return every cell's value for the result that is looked at."""
+    scene, result = session.scene, session.current
+    if scene is None or result is None:
+        return {}
+    out: dict[str, Figure] = {}
+    bpp = result.bpp(scene.info.pixels)
+    raw = scene.info.raw_bytes * result.coded_pixels(scene.info.pixels) / scene.info.pixels
+    out["bytes"] = Figure(human_bytes(result.bytes) if result.bytes else NONE)
+    out["bpp"] = Figure(fixed(bpp, 3))
+    out["ratio"] = Figure(ratio(raw / result.bytes) if result.bytes else NONE)
+    original = scene.stream is None
+    psnr = result.live_psnr(scene.peak)
+    out["psnr"] = Figure(decibels(psnr), "" if original else _NO_ORIGINAL)
+    for name, digits in (("ms_ssim", 4), ("vifp", 4), ("lpips", 4)):
+        out[name] = _slow(result, name, digits) if original else Figure(NONE, _NO_ORIGINAL)
+    if result.encode is not None:
+        out["encode_time"] = Figure(human_seconds(result.encode.encode_seconds))
+        out["decode_time"] = Figure(human_seconds(result.encode.reconstruct_seconds), _DECODE_PREVIEW)
+    elif not original:
+        seconds = result.decode_seconds
+        out["encode_time"] = Figure(NONE, "It was compressed at another time.")
+        out["decode_time"] = Figure(NONE if seconds is None else human_seconds(seconds))
+    return out
+
+
+def _slow(result: Result, name: str, digits: int) -> Figure:
+    """Return a metric that is computed over the finished scene."""
+    if result.metrics is not None:
+        value = getattr(result.metrics, name)
+        note = result.metrics.notes.get(name, "")
+        if value is None:
+            return Figure(NONE, note or "It is not defined for this scene.")
+        decibel = result.metrics.ms_ssim_db if name == "ms_ssim" else None
+        if decibel is not None:
+            note = f"{decibels(decibel)} as −10·log₁₀(1 − MS-SSIM). {note}".strip()
+        return Figure(fixed(value, digits), note)
+    if result.metric_state in (MetricState.WAITING, MetricState.RUNNING):
+        return Figure("…", "Being computed.")
+    return Figure(NONE, _PENDING)
+
+
+class _Cell(QWidget):
+    """A label above a value."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        self._name = label
+        self._label = QLabel(label)
+        self._label.setObjectName("statLabel")
+        small = self._label.font()
+        small.setPointSizeF(small.pointSizeF() * 0.9)
+        self._label.setFont(small)
+        self.value = QLabel(NONE)
+        self.value.setObjectName("statValue")
+        self.value.setFont(figures(self.value.font(), scale=1.12, bold=True))
+        self.value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.value.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._label)
+        layout.addWidget(self.value)
+
+    def show_figure(self, figure: Figure, definition: str) -> None:
+        """Show a value; the tooltip says what it means and why it is missing."""
+        if self.value.text() != figure.text:
+            self.value.setText(figure.text)
+            self.value.setAccessibleName(f"{self._name}: {figure.text}")
+        parts = [f"{self._name}: {definition}" if definition else self._name, figure.note]
+        tip = "\n\n".join(textwrap.fill(part, 72) for part in parts if part)
+        if self.toolTip() != tip:
+            self.setToolTip(tip)
+
+
+class MetricsPanel(QWidget):
+    """A grid of figures."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._definitions: dict[str, str] | None = None
+        self.cells: dict[str, _Cell] = {}
+        grid = QGridLayout(self)
+        grid.setContentsMargins(8, 0, 8, 0)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(9)
+        for i, (key, label) in enumerate(_CELLS):
+            cell = _Cell(label)
+            self.cells[key] = cell
+            grid.addWidget(cell, i // _COLUMNS, i % _COLUMNS)
+        for column in range(_COLUMNS):
+            grid.setColumnStretch(column, 1)
+        session.scene_changed.connect(self.refresh)
+        session.rate_changed.connect(self.refresh)
+        session.result_changed.connect(self.refresh)
+        session.figures_changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the session's figures."""
+        if self._definitions is None and self._session.scene is not None:
+            self._definitions = definitions()  # not at start-up: the window comes first
+        known = self._definitions or {}
+        current = figures_of(self._session)
+        for key, _ in _CELLS:
+            self.cells[key].show_figure(current.get(key, Figure()), known.get(key, ""))

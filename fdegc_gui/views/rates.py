@@ -1,0 +1,231 @@
+"""The six rate points, each with λ and what it costs on this scene."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QEnterEvent, QFont, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxLayout, QWidget
+
+from fdegc.types import RATE_POINTS, Estimate
+from fdegc_gui import icons
+from fdegc_gui.models.session import Result, Session, State
+from fdegc_gui.text import NONE, human_bytes, human_seconds, lmbda
+from fdegc_gui.theme import Theme, figures
+
+_ROW = 31
+_HEAD = 22
+_BADGE = 22
+#: Right edges of λ, size and time as parts of the width that is left of badge and tick.
+_STOPS = (0.15, 0.43, 0.69, 1.0)
+_LEFT, _RIGHT = 40, 30
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Figures of one row; ``exact`` once the rate point is finished."""
+
+    size: str = NONE
+    time: str = NONE
+    memory: str = NONE
+    exact: bool = False
+    progress: float | None = None
+
+
+def cost_of(estimate: Estimate | None, result: Result | None) -> Cost:
+    """Return what a row shows: measured if finished, otherwise estimated."""
+    memory = human_bytes(estimate.memory_bytes) if estimate is not None else NONE
+    if result is not None and result.state is State.DONE and result.encode is not None:
+        encode = result.encode
+        seconds = encode.encode_seconds + encode.reconstruct_seconds
+        return Cost(human_bytes(encode.bytes), human_seconds(seconds), memory, True)
+    if estimate is None:
+        return Cost()
+    return Cost(f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds)}", f"≈ {memory}")
+
+
+def _columns(width: int) -> list[tuple[float, float]]:
+    """Return left and right of the four columns of figures."""
+    room = width - _LEFT - _RIGHT
+    edges = [_LEFT, *(_LEFT + room * stop for stop in _STOPS)]
+    return list(itertools.pairwise(edges))
+
+
+class _Row(QAbstractButton):
+    """One rate point."""
+
+    def __init__(self, rate: int, theme: Theme) -> None:
+        super().__init__()
+        self.rate, self._theme = rate, theme
+        self._cost = Cost()
+        self.setCheckable(True)
+        self.setFixedHeight(_ROW)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the canvas
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setAccessibleName(f"Rate {rate}")
+        self.show_cost(Cost())
+
+    @property
+    def cost(self) -> Cost:
+        """What the row shows."""
+        return self._cost
+
+    def show_cost(self, cost: Cost) -> None:
+        """Show other figures."""
+        self._cost = cost
+        kind = "Measured on this scene" if cost.exact else "Estimated for this scene"
+        text = (
+            f"Rate {self.rate}: trained with λ = {lmbda(self.rate)} (loss λ·MSE + bpp).\n"
+            f"{kind}: {cost.size}, {cost.time}, peak memory {cost.memory}."
+        )
+        self.setToolTip(text)
+        self.setAccessibleDescription(text)
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(300, _ROW)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self.update()
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.update()
+        super().leaveEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        tokens = self._theme.tokens
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        chosen, over = self.isChecked(), self.underMouse() and self.isEnabled()
+        if chosen or over:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(tokens.accent_soft if chosen else tokens.hover))
+            painter.drawRoundedRect(box, 6, 6)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(tokens.accent), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(box, 6, 6)
+        self._paint_badge(painter, chosen)
+        self._paint_figures(painter, chosen)
+        self._paint_state(painter, box)
+
+    def _paint_badge(self, painter: QPainter, chosen: bool) -> None:
+        tokens = self._theme.tokens
+        badge = QRectF(8, (self.height() - _BADGE) / 2, _BADGE, _BADGE)
+        painter.setPen(Qt.PenStyle.NoPen if chosen else QPen(QColor(tokens.strong_border), 1))
+        painter.setBrush(QColor(tokens.accent) if chosen else Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(badge.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
+        painter.setFont(figures(self.font(), bold=True))
+        painter.setPen(QColor(tokens.on_accent if chosen else tokens.text))
+        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, str(self.rate))
+
+    def _paint_figures(self, painter: QPainter, chosen: bool) -> None:
+        tokens, cost = self._theme.tokens, self._cost
+        values = (lmbda(self.rate), cost.size, cost.time, cost.memory)
+        for i, (value, (left, right)) in enumerate(zip(values, _columns(self.width()), strict=True)):
+            plain = i == 0 or (cost.exact and i < 3)
+            painter.setFont(figures(self.font(), scale=0.95, bold=cost.exact and i == 1))
+            painter.setPen(QColor(tokens.text if plain or chosen else tokens.muted))
+            painter.drawText(
+                QRectF(left, 0, right - left, self.height()),
+                Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
+                value,
+            )
+
+    def _paint_state(self, painter: QPainter, box: QRectF) -> None:
+        tokens = self._theme.tokens
+        if self._cost.exact:
+            ratio = self.devicePixelRatioF()
+            tick = icons.pixmap("check", tokens.good, round(15 * ratio))
+            tick.setDevicePixelRatio(ratio)
+            painter.drawPixmap(round(box.right() - 21), round((self.height() - 15) / 2), tick)
+        elif self._cost.progress is not None:
+            side = 13.0
+            ring = QRectF(box.right() - 20, (self.height() - side) / 2, side, side)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(tokens.strong_border), 2))
+            painter.drawEllipse(ring)
+            painter.setPen(QPen(QColor(tokens.accent), 2))
+            painter.drawArc(ring, 90 * 16, -round(360 * 16 * self._cost.progress))
+
+
+class _Head(QWidget):
+    """Names of the columns."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.setFixedHeight(_HEAD)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        font = QFont(self.font())
+        font.setPointSizeF(font.pointSizeF() * 0.88)
+        painter.setFont(font)
+        painter.setPen(QColor(self._theme.tokens.muted))
+        flags = Qt.AlignmentFlag.AlignVCenter
+        for name, (left, right) in zip(("λ", "Size", "Time", "Memory"), _columns(self.width()), strict=True):
+            rect = QRectF(left, 0, right - left, _HEAD)
+            painter.drawText(rect, flags | Qt.AlignmentFlag.AlignRight, name)
+        painter.drawText(QRectF(8, 0, 60, _HEAD), flags | Qt.AlignmentFlag.AlignLeft, "Rate")
+
+
+class RateSelector(QWidget):
+    """Six rows of which one is chosen; arrow keys move within.
+
+    Signals
+    -------
+    chosen(int)
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self, session: Session, theme: Theme) -> None:
+        super().__init__()
+        self._session = session
+        self._progress: tuple[int, float] | None = None
+        self.setAccessibleName("Rate points")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(1)
+        layout.addWidget(_Head(theme))
+        self._group = QButtonGroup(self)
+        self.rows: dict[int, _Row] = {}
+        for point in RATE_POINTS:
+            row = _Row(point.index, theme)
+            row.setChecked(point.index == session.rate)
+            self._group.addButton(row, point.index)
+            self.rows[point.index] = row
+            layout.addWidget(row)
+        self._group.idToggled.connect(self._on_toggled)
+        theme.changed.connect(self.update)
+        session.rate_changed.connect(self._on_rate)
+        session.estimates_changed.connect(self.refresh)
+        session.result_changed.connect(self.refresh)
+        self.refresh()
+
+    def show_progress(self, rate: int | None, fraction: float = 0.0) -> None:
+        """Show how far a running rate point is; None when none runs."""
+        self._progress = None if rate is None else (rate, fraction)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the session's figures."""
+        for rate, row in self.rows.items():
+            cost = cost_of(self._session.estimates.get(rate), self._session.results.get(rate))
+            if self._progress is not None and self._progress[0] == rate:
+                cost = Cost(cost.size, cost.time, cost.memory, False, self._progress[1])
+            if cost != row.cost:
+                row.show_cost(cost)
+
+    def _on_toggled(self, rate: int, checked: bool) -> None:
+        if checked:
+            self.chosen.emit(rate)
+
+    def _on_rate(self, rate: int) -> None:
+        self.rows[rate].setChecked(True)

@@ -1,0 +1,111 @@
+"""Rate points and the compress button on top, figures and facts under them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from fdegc_gui.models.session import Session
+from fdegc_gui.theme import Theme
+from fdegc_gui.views.facts import FactsPanel
+from fdegc_gui.views.metrics_panel import MetricsPanel
+from fdegc_gui.views.rates import RateSelector
+from fdegc_gui.views.results_table import ResultsTable
+from fdegc_gui.views.section import Section, heading
+
+WIDTH = 384
+
+
+class SideBar(QWidget):
+    """The column on the right.
+
+    Signals
+    -------
+    compress_wanted()
+    folded_changed(object)
+        Names of the folded sections, a set.
+    """
+
+    compress_wanted = Signal()
+    folded_changed = Signal(object)
+
+    def __init__(self, session: Session, theme: Theme) -> None:
+        super().__init__()
+        self.setObjectName("sidebar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setMinimumWidth(360)
+        self._session = session
+        self.rates = RateSelector(session, theme)
+        self.compress = QPushButton("Compress")
+        self.compress.setObjectName("primary")
+        self.compress.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.compress.clicked.connect(self.compress_wanted)
+        self.metrics = MetricsPanel(session)
+        self.results = ResultsTable(session)
+        self.facts = FactsPanel(session)
+        self.sections = {
+            "metrics": Section("metrics", "Quality", self.metrics, theme),
+            "results": Section("results", "Finished rate points", self.results, theme),
+            "facts": Section("facts", "Scene", self.facts, theme),
+        }
+        for section in self.sections.values():
+            section.toggled.connect(self._on_toggled)
+        self._lay_out()
+        session.scene_changed.connect(self._on_scene)
+
+    def _lay_out(self) -> None:
+        self._title = heading("Rate point")
+        self._title.setContentsMargins(8, 0, 0, 0)
+        top = QVBoxLayout()
+        top.setContentsMargins(10, 12, 10, 12)
+        top.setSpacing(6)
+        top.addWidget(self._title)
+        top.addWidget(self.rates)
+        top.addSpacing(4)
+        top.addWidget(self.compress)
+        body = QWidget()
+        body.setObjectName("sidebarBody")
+        inner = QVBoxLayout(body)
+        inner.setContentsMargins(10, 10, 10, 14)
+        inner.setSpacing(14)
+        for section in self.sections.values():
+            inner.addWidget(section)
+        inner.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(body)
+        line = QFrame()
+        line.setObjectName("divider")
+        line.setFixedHeight(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(1, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(top)
+        layout.addWidget(line)
+        layout.addWidget(scroll, 1)
+
+    def show_button(self, text: str, enabled: bool, done: bool) -> None:
+        """Say what the button does; it stands back once there is nothing left to do."""
+        self.compress.setText(text)
+        self.compress.setEnabled(enabled)
+        if self.compress.property("done") != done:
+            self.compress.setProperty("done", done)
+            self.compress.style().unpolish(self.compress)  # Qt looks at the property only then
+            self.compress.style().polish(self.compress)
+
+    def set_folded(self, names: set[str]) -> None:
+        """Fold the named sections, unfold the others."""
+        for name, section in self.sections.items():
+            section.set_open(name not in names)
+
+    def _on_toggled(self) -> None:
+        self.folded_changed.emit({name for name, section in self.sections.items() if not section.is_open})
+
+    def _on_scene(self) -> None:
+        scene = self._session.scene
+        stream = scene is not None and scene.stream is not None
+        self.rates.setVisible(not stream)
+        self._title.setVisible(not stream)
+        self.sections["results"].setVisible(not stream)

@@ -1,0 +1,123 @@
+"""The application offscreen, with settings of its own; a thread that outlives its test fails it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QCoreApplication, QEvent, QSettings, QThread
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from fdegc_gui.app import make_application
+from fdegc_gui.main_window import MainWindow
+from fdegc_gui.settings import Settings
+from fdegc_gui.theme import Theme
+from tests.gui.fakes import FakeEngine, FakeUser, fake_stream
+
+TIMEOUT = 10_000
+
+
+@pytest.fixture(scope="session")
+def qapp() -> Iterator[QApplication]:
+    existing = QApplication.instance()
+    app = existing if isinstance(existing, QApplication) else make_application()
+    yield app
+
+
+@pytest.fixture(autouse=True)
+def threads_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that leaves a QThread running."""
+    started: list[QThread] = []
+    start = QThread.start
+
+    def remember(self: QThread, *args: object) -> None:
+        started.append(self)
+        start(self, *args)
+
+    monkeypatch.setattr(QThread, "start", remember)
+    yield
+    leaked = []
+    for thread in started:
+        try:
+            if thread.isRunning():
+                leaked.append(thread.objectName())
+        except RuntimeError:  # deleted with its owner, hence ended
+            continue
+    assert not leaked, f"threads still running after the test: {leaked}"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> QSettings:
+    return QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+
+
+@pytest.fixture
+def settings(store: QSettings) -> Settings:
+    return Settings(store)
+
+
+@pytest.fixture
+def fake() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def user() -> FakeUser:
+    return FakeUser()
+
+
+@pytest.fixture
+def fake_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the fake codec's files pass for ``.fdegc`` files."""
+    monkeypatch.setattr("fdegc.stream.read_info", fake_stream)
+
+
+@pytest.fixture
+def make_window(
+    qtbot: QtBot, qapp: QApplication, settings: Settings, fake: FakeEngine, user: FakeUser
+) -> Iterator[Callable[..., MainWindow]]:
+    """Open windows; each is closed, and its threads awaited, when the test ends."""
+    windows: list[MainWindow] = []
+
+    def make(engine: object = None, **kwargs: object) -> MainWindow:
+        theme = Theme("light")
+        theme.apply()
+        window = MainWindow(settings, theme, engine or fake.engine, user, **kwargs)  # type: ignore[arg-type]
+        windows.append(window)
+        window.resize(1280, 800)
+        window.show()
+        qtbot.waitExposed(window)
+        return window
+
+    yield make
+    for window in windows:
+        if fake.gate is not None:
+            fake.gate.set()
+        window.close()
+        controller = window.controller
+        qtbot.waitUntil(lambda c=controller: not c.is_running and not c.folder.exists(), timeout=TIMEOUT)
+        window.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
+def window(make_window: Callable[..., MainWindow]) -> MainWindow:
+    return make_window()
+
+
+@pytest.fixture
+def scene_path(tmp_path: Path) -> Path:
+    """A smooth picture with noise, 192 × 160: 9 tiles of the fake codec."""
+    y, x = np.mgrid[0:160, 0:192]
+    rgb = np.stack([x, y, (x + y) // 2], axis=-1).astype(np.float64)
+    rgb += np.random.default_rng(3).normal(0, 4, rgb.shape)
+    path = tmp_path / "scene.png"
+    Image.fromarray(rgb.clip(0, 255).astype(np.uint8)).save(path)
+    return path

@@ -1,0 +1,182 @@
+"""A codec, an engine and a user that do what the test says, in no time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fdegc.control import CancelToken, ProgressMeter
+from fdegc.errors import DeviceUnavailable, FdegcError
+from fdegc.types import (
+    DecodeResult,
+    EncodeOptions,
+    EncodeResult,
+    Estimate,
+    MetricSet,
+    RasterInfo,
+    Samples,
+    StreamInfo,
+    TileResult,
+    Window,
+)
+from fdegc_gui.dialogs.files import FileDialogs
+from fdegc_gui.jobs.engine import Engine
+
+DEVICES = [("cpu", "CPU (fake)"), ("cuda:0", "GPU (fake)")]
+
+
+def tiles(info: RasterInfo, side: int) -> Iterator[Window]:
+    for y in range(0, info.height, side):
+        for x in range(0, info.width, side):
+            yield Window(x, y, min(side, info.width - x), min(side, info.height - y))
+
+
+class FakeCodec:
+    """Quantises brightness coarsely instead of compressing.
+
+    The engine's ``gate`` holds the work before its second tile until the test sets it (or cancels).
+    """
+
+    def __init__(self, device: str, owner: FakeEngine) -> None:
+        known = dict(DEVICES)
+        if device != "auto" and device not in known:
+            raise DeviceUnavailable(f"There is no device {device} here.")
+        self.device = "cpu" if device == "auto" else device
+        self.device_label = known[self.device]
+        self.owner = owner
+
+    def _wait(self, cancel: CancelToken | None) -> None:
+        gate = self.owner.gate
+        while gate is not None and not gate.wait(0.005):
+            if cancel is not None:
+                cancel.check()
+        if cancel is not None:
+            cancel.check()
+
+    def encode(
+        self,
+        source: Any,
+        out: Path,
+        options: EncodeOptions,
+        *,
+        reconstruct: bool = False,
+        on_progress: Callable[..., None] | None = None,
+        on_tile: Callable[[TileResult], None] | None = None,
+        cancel: CancelToken | None = None,
+        overwrite: bool = False,
+    ) -> EncodeResult:
+        info: RasterInfo = source.info
+        step = 2 ** (7 - int(options.quality))
+        meter = ProgressMeter("encode", info.pixels, on_progress)
+        done, squared, count = 0, 0.0, 0
+        for i, window in enumerate(tiles(info, 64)):
+            if i == 1:
+                self._wait(cancel)
+                if self.owner.fail is not None:
+                    raise self.owner.fail
+            samples = source.read(window)
+            pixels = (samples.pixels // step * step).astype(samples.pixels.dtype)
+            error = float(((pixels.astype(np.float64) - samples.pixels) ** 2).sum())
+            done += window.pixels // step
+            squared, count = squared + error, count + pixels.size
+            if on_tile is not None:
+                tile = Samples(pixels, samples.valid, samples.alpha)
+                on_tile(TileResult(window, tile, done, error, pixels.size))
+            meter.advance(window.pixels)
+        out.write_bytes(b"FAKE" + bytes(done))
+        size = done + 4
+        psnr = 10 * np.log10(255**2 * count / squared) if squared else float("inf")
+        return EncodeResult(
+            out, size, 8 * size / info.pixels, info.raw_bytes / size, 1.5, 0.5, float(psnr),
+            options.quality, self.device_label, i + 1,
+        )  # fmt: skip
+
+    def decode(
+        self,
+        path: Path,
+        sink: Any = None,
+        *,
+        on_progress: Callable[..., None] | None = None,
+        on_tile: Callable[[TileResult], None] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> DecodeResult:
+        info = fake_stream(path)
+        meter = ProgressMeter("decode", info.raster.pixels, on_progress)
+        for i, window in enumerate(tiles(info.raster, 64)):
+            if i == 1:
+                self._wait(cancel)
+            pixels = np.full((info.raster.bands, window.height, window.width), 100 + i, info.raster.dtype)
+            if on_tile is not None:
+                on_tile(TileResult(window, Samples(pixels), 10 * i))
+            meter.advance(window.pixels)
+        return DecodeResult(info, 0.7, self.device_label)
+
+    def estimate_all(self, source: Any, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:
+        return {rate: Estimate(1000 * rate, 0.5 * rate, 10**8) for rate in range(1, 7)}
+
+
+def fake_stream(path: Path) -> StreamInfo:
+    """Facts of a fake ``.fdegc`` file."""
+    raster = RasterInfo(
+        str(path), "FDEGC", 150, 100, 3, "uint8",
+        crs_wkt='PROJCRS["WGS 84 / UTM zone 33N",ID["EPSG",32633]]',
+        transform=(0.5, 0.0, 500000.0, 0.0, -0.5, 5800000.0),
+    )  # fmt: skip
+    size = path.stat().st_size
+    return StreamInfo(
+        raster, size, 8 * size / 15000, 45000 / size, 1, 3.5, "lite", "0123456789abcdef", 512, 6
+    )
+
+
+def fake_measure(reference: Samples, other: Samples, info: RasterInfo, peak: float, **_: Any) -> MetricSet:
+    return MetricSet(
+        ms_ssim=0.98765, ms_ssim_db=19.1, vifp=0.75, notes={"lpips": "Its backbone weights are not here."}
+    )
+
+
+class FakeEngine:
+    """Makes fake codecs; ``load_error`` makes loading fail, ``fail`` the work, ``gate`` holds it up."""
+
+    def __init__(self) -> None:
+        self.gate: threading.Event | None = None
+        self.fail: BaseException | None = None
+        self.load_error: FdegcError | None = None
+        self.loaded: list[str] = []
+        self.engine = Engine(self._load, lambda: DEVICES, fake_measure)
+
+    def _load(self, device: str) -> FakeCodec:
+        if self.load_error is not None:
+            raise self.load_error
+        codec = FakeCodec(device, self)
+        self.loaded.append(device)
+        return codec
+
+
+class FakeUser(FileDialogs):
+    """Answers the dialogs."""
+
+    def __init__(self) -> None:
+        self.answer: Path | None = None
+        self.replace = True
+        self.asked: list[str] = []
+        self.suggested = ""
+
+    def open_file(self, parent: Any, folder: str) -> Path | None:
+        self.asked.append(f"open {folder}")
+        return self.answer
+
+    def save_stream(self, parent: Any, suggestion: str) -> Path | None:
+        self.suggested = suggestion
+        return self.answer
+
+    def save_image(self, parent: Any, suggestion: str) -> Path | None:
+        self.suggested = suggestion
+        return self.answer
+
+    def confirm_overwrite(self, parent: Any, path: Path) -> bool:
+        self.asked.append(f"replace {path.name}")
+        return self.replace

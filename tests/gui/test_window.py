@@ -1,0 +1,493 @@
+"""What a user does, with a fake codec behind it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QLabel
+from pytestqt.qtbot import QtBot
+
+from fdegc.errors import CorruptStream, OutOfMemory, WeightsMissing
+from fdegc_gui.dialogs.error import ErrorDialog
+from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
+from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models.session import STREAM, MetricState, State
+from fdegc_gui.settings import Settings
+from tests.gui.fakes import FakeEngine, FakeUser
+
+TIMEOUT = 10_000
+
+
+def open_scene(qtbot: QtBot, window: MainWindow, path: Path) -> None:
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.start(path)
+    qtbot.waitUntil(lambda: window.controller.ready is not None, timeout=TIMEOUT)
+
+
+def finished(window: MainWindow, rate: int) -> bool:
+    result = window.session.results.get(rate)
+    return result is not None and result.state is State.DONE
+
+
+def compress(qtbot: QtBot, window: MainWindow, rate: int) -> None:
+    window.actions_[f"rate_{rate}"].trigger()
+    window.actions_["compress"].trigger()
+    qtbot.waitUntil(lambda: finished(window, rate), timeout=TIMEOUT)
+
+
+def error_dialog(qtbot: QtBot, window: MainWindow) -> ErrorDialog:
+    qtbot.waitUntil(lambda: bool(window.findChildren(ErrorDialog)), timeout=TIMEOUT)
+    return window.findChildren(ErrorDialog)[0]
+
+
+def test_scene_is_shown_before_the_engine_is_loaded(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine
+) -> None:
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.start(scene_path)
+    assert fake.loaded == []
+    assert window.compare.original.pyramid is not None
+    assert window.compare.viewport.fitted
+    assert window.stack.currentWidget() is window.compare
+    assert "scene.png" in window.windowTitle()
+    qtbot.waitUntil(lambda: window.controller.ready is not None, timeout=TIMEOUT)
+    assert window.status.device.text() == "CPU (fake)"
+
+
+def test_full_resolution_replaces_the_first_look(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    qtbot.waitUntil(
+        lambda: (
+            window.session.original is not None and window.session.original.levels[0].shape == (160, 192, 4)
+        ),
+        timeout=TIMEOUT,
+    )
+    assert window.session.original is not None and window.session.original.complete
+
+
+def test_compress_fills_picture_figures_and_table(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    result = window.session.results[4]
+    assert result.tiles_done == 9
+    assert (result.pyramid.levels[0][..., 3] == 255).all()
+    qtbot.waitUntil(lambda: result.metric_state is MetricState.DONE, timeout=TIMEOUT)
+    cells = window.sidebar.metrics.cells
+    assert cells["psnr"].value.text().endswith("dB")
+    assert cells["ms_ssim"].value.text() == "0.9877"
+    assert cells["lpips"].value.text() == "–"
+    assert "backbone" in cells["lpips"].toolTip()
+    assert window.sidebar.results.model.rowCount() == 1
+    assert window.sidebar.rates.rows[4].cost.exact
+    assert not window.sidebar.rates.rows[3].cost.exact
+    assert "rate 4" in window.compare.reconstruction.label and "λ 1024" in window.compare.reconstruction.label
+
+
+def test_every_metric_names_its_definition(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    from fdegc.metrics import DEFINITIONS
+
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 2)
+    for key, cell in window.sidebar.metrics.cells.items():
+        assert len(cell.toolTip()) > 30, key
+        if key in DEFINITIONS:
+            words = DEFINITIONS[key].split()[:4]
+            assert all(word in cell.toolTip().split() for word in words), key
+
+
+def test_tiles_appear_one_by_one_and_cancel_drops_them(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine
+) -> None:
+    fake.gate = threading.Event()
+    open_scene(qtbot, window, scene_path)
+    window.actions_["compress"].trigger()
+    qtbot.waitUntil(lambda: 4 in window.session.results, timeout=TIMEOUT)
+    result = window.session.results[4]
+    qtbot.waitUntil(lambda: result.tiles_done == 1, timeout=TIMEOUT)
+    assert result.pyramid.levels[0][:64, :64, 3].all()
+    assert not result.pyramid.levels[0][64:, :, 3].any()
+    assert not window.status.bar.isHidden()
+    assert window.actions_["cancel"].isEnabled()
+    with qtbot.waitSignal(window.controller.engine.job_cancelled, timeout=1000):
+        window.actions_["cancel"].trigger()
+    qtbot.waitUntil(lambda: 4 not in window.session.results, timeout=1000)
+    assert not list(window.controller.folder.glob("*rate4"))
+    assert window.actions_["compress"].isEnabled()
+
+
+def test_switching_back_is_instant(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    compress(qtbot, window, 2)
+    four, two = window.session.results[4].pyramid, window.session.results[2].pyramid
+    assert window.compare.reconstruction.pyramid is two
+    window.sidebar.rates.rows[4].click()
+    assert window.compare.reconstruction.pyramid is four
+    assert window.compare.original.pyramid is window.session.original
+    window.actions_["rate_6"].trigger()
+    assert window.compare.reconstruction.pyramid is None
+    assert "Ctrl+Return" in window.compare.reconstruction.hint
+
+
+def test_compress_at_all_rates(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    window.actions_["compress_all"].trigger()
+    qtbot.waitUntil(lambda: all(finished(window, rate) for rate in range(1, 7)), timeout=TIMEOUT)
+    assert window.sidebar.results.model.rowCount() == 6
+
+
+def test_estimates_are_refined(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    qtbot.waitUntil(lambda: window.session.refined, timeout=TIMEOUT)
+    assert window.sidebar.rates.rows[3].cost.size == "≈ 3.00 kB"
+    assert "λ = 512" in window.sidebar.rates.rows[3].toolTip()
+
+
+def test_flip_while_space_is_held(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    pane = window.compare.reconstruction
+    qtbot.keyPress(pane, Qt.Key.Key_Space)
+    assert pane.pyramid is window.session.original
+    qtbot.keyRelease(pane, Qt.Key.Key_Space)
+    assert pane.pyramid is window.session.results[4].pyramid
+
+
+def test_failed_open_keeps_the_scene(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, tmp_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    bad = tmp_path / "not an image.tif"
+    bad.write_text("no image")
+    window.controller.open(bad)
+    dialog = error_dialog(qtbot, window)
+    assert "not an image.tif" in dialog.heading
+    assert dialog.failure.expected
+    assert window.session.scene is not None and window.session.scene.path == scene_path
+    dialog.accept()
+
+
+def test_missing_recent_file_is_forgotten(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.png"
+    window.settings.add_recent(gone)
+    window.controller.open(gone)
+    dialog = error_dialog(qtbot, window)
+    assert "no file" in dialog.failure.message
+    assert window.settings.recent == []
+    dialog.accept()
+
+
+def test_drop_opens(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(scene_path))])
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(50, 50), Qt.DropAction.CopyAction, data, left, none)
+    window.dragEnterEvent(enter)
+    assert enter.isAccepted()
+    drop = QDropEvent(QPointF(50, 50), Qt.DropAction.CopyAction, data, left, none)
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.dropEvent(drop)
+
+
+def test_drop_of_text_is_refused(window: MainWindow) -> None:
+    data = QMimeData()
+    data.setText("hello")
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, data, left, none)
+    enter.ignore()
+    window.dragEnterEvent(enter)
+    assert not enter.isAccepted()
+
+
+def test_open_dialog_and_recent_files(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser
+) -> None:
+    user.answer = scene_path
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.actions_["open"].trigger()
+    assert window.settings.recent == [str(scene_path)]
+    assert window.settings.folder("open") == str(scene_path.parent)
+    entries = [action for action in window.recent_menu.actions() if action.text() == "scene.png"]
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        entries[0].trigger()
+
+
+def test_export_compressed_file(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser, tmp_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    user.answer = tmp_path / "out.fdegc"
+    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+        window.actions_["export_stream"].trigger()
+    assert user.suggested.endswith("scene-rate4.fdegc")
+    assert user.answer.read_bytes().startswith(b"FAKE")
+    assert not list(tmp_path.glob(".*.part"))
+    assert window.settings.folder("stream") == str(tmp_path)
+
+
+def test_export_asks_before_it_replaces(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser, tmp_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    user.answer = tmp_path / "out.fdegc"
+    user.answer.write_text("precious")
+    user.replace = False
+    window.actions_["export_stream"].trigger()
+    assert user.asked == ["replace out.fdegc"]
+    user.replace = True
+    assert user.answer.read_text() == "precious"
+    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+        window.actions_["export_stream"].trigger()
+    assert user.answer.read_bytes().startswith(b"FAKE")
+
+
+def test_export_never_replaces_the_open_scene(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser
+) -> None:
+    before = scene_path.read_bytes()
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    user.answer = scene_path
+    window.actions_["export_image"].trigger()
+    error_dialog(qtbot, window).accept()
+    assert user.asked == []
+    assert scene_path.read_bytes() == before
+
+
+def test_export_failure_is_a_dialog(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser, tmp_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    user.answer = tmp_path / "no such folder" / "out.fdegc"
+    window.actions_["export_stream"].trigger()
+    dialog = error_dialog(qtbot, window)
+    assert "Check that the folder exists" in dialog.failure.message
+    assert finished(window, 4)
+    dialog.accept()
+
+
+def test_export_reconstruction_as_png(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 1)
+    user.answer = tmp_path / "out.png"
+    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+        window.actions_["export_image"].trigger()
+    with Image.open(user.answer) as image:
+        assert image.size == (192, 160)
+
+
+def test_geotiff_keeps_crs_and_transform(
+    qtbot: QtBot, window: MainWindow, user: FakeUser, tmp_path: Path
+) -> None:
+    import numpy as np
+    import rasterio
+    from rasterio.transform import from_origin
+
+    path = tmp_path / "geo.tif"
+    transform = from_origin(500000, 5800000, 0.5, 0.5)
+    profile = {
+        "driver": "GTiff",
+        "width": 80,
+        "height": 70,
+        "count": 3,
+        "dtype": "uint16",
+        "crs": "EPSG:32633",
+    }
+    values = np.random.default_rng(0).integers(0, 4000, (3, 70, 80), dtype=np.uint16)
+    with rasterio.open(path, "w", transform=transform, **profile) as target:
+        target.write(values)
+    open_scene(qtbot, window, path)
+    assert "32633" in window.sidebar.facts.values["CRS"]
+    compress(qtbot, window, 6)
+    user.answer = tmp_path / "back.tif"
+    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+        window.actions_["export_image"].trigger()
+    with rasterio.open(user.answer) as result:
+        assert result.crs == rasterio.CRS.from_epsg(32633)
+        assert result.transform == transform
+        assert result.dtypes == ("uint16",) * 3
+        assert np.array_equal(result.read(), values // 2 * 2)
+
+
+@pytest.mark.usefixtures("fake_streams")
+def test_opening_a_compressed_file_decodes_it(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, user: FakeUser
+) -> None:
+    path = tmp_path / "scene.fdegc"
+    path.write_bytes(bytes(4321))
+    window.start(path)
+    qtbot.waitUntil(lambda: finished(window, STREAM), timeout=TIMEOUT)
+    facts = window.sidebar.facts.values
+    assert facts["Profile"] == "lite" and facts["Weights"] == "0123456789abcdef"
+    assert facts["Quality"] == "quality 3.5"
+    assert "32633" in facts["CRS"]
+    assert window.compare.original.isHidden()
+    assert not window.sidebar.rates.isVisible()
+    assert window.sidebar.metrics.cells["decode_time"].value.text() == "0.70 s"
+    assert "without its original" in window.sidebar.metrics.cells["psnr"].toolTip()
+    user.answer = tmp_path / "decoded.tif"
+    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+        window.actions_["export_image"].trigger()
+    assert user.answer.exists()
+
+
+def test_damaged_compressed_file_is_an_error(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    path = tmp_path / "bad.fdegc"
+    path.write_bytes(b"nothing of the kind")
+    window.start(path)
+    dialog = error_dialog(qtbot, window)
+    assert dialog.failure.expected, dialog.failure.detail
+    assert CorruptStream.__name__ in dialog.failure.detail
+    assert window.session.scene is None
+    dialog.accept()
+
+
+def test_failure_while_compressing(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine, qapp: QApplication
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    fake.fail = OutOfMemory("The scene needs 9 GB of memory; 2 GB are free.")
+    window.actions_["compress"].trigger()
+    dialog = error_dialog(qtbot, window)
+    assert dialog.message.text() == "The scene needs 9 GB of memory; 2 GB are free."
+    assert dialog.detail.isHidden()
+    dialog.toggle.click()
+    assert not dialog.detail.isHidden()
+    dialog.copy.click()
+    assert "OutOfMemory" in qapp.clipboard().text()
+    assert window.session.results == {}
+    dialog.accept()
+    fake.fail = None
+    compress(qtbot, window, 4)
+
+
+def test_unexpected_failure_says_so(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    fake.fail = ZeroDivisionError("division by zero")
+    window.actions_["compress"].trigger()
+    dialog = error_dialog(qtbot, window)
+    assert not dialog.failure.expected
+    assert any("defect" in label.text() for label in dialog.findChildren(QLabel))
+    dialog.accept()
+
+
+def test_engine_that_cannot_load_leaves_the_scene_usable(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine
+) -> None:
+    fake.load_error = WeightsMissing("The weights are not installed.")
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.start(scene_path)
+    dialog = error_dialog(qtbot, window)
+    assert dialog.message.text() == "The weights are not installed."
+    dialog.accept()
+    assert window.status.device.text() == "Engine not available"
+    fake.load_error = None
+    compress(qtbot, window, 4)
+
+
+def test_device_can_be_chosen_and_a_lost_one_falls_back(
+    qtbot: QtBot, make_window: Callable[..., MainWindow], settings: Settings, fake: FakeEngine
+) -> None:
+    settings.device = "cuda:7"
+    window = make_window()
+    window.start()
+    qtbot.waitUntil(lambda: window.controller.ready is not None, timeout=TIMEOUT)
+    assert window.controller.device == "auto"
+    choices = {str(action.data()): action for action in window.status.device_menu.actions()}
+    assert set(choices) == {"auto", "cpu", "cuda:0"}
+    choices["cuda:0"].trigger()
+    qtbot.waitUntil(lambda: window.status.device.text() == "GPU (fake)", timeout=TIMEOUT)
+    assert settings.device == "cuda:0"
+
+
+def test_settings_survive_a_restart(
+    qtbot: QtBot, make_window: Callable[..., MainWindow], settings: Settings
+) -> None:
+    first = make_window()
+    first.actions_["rate_2"].trigger()
+    first.set_theme("dark")
+    first.actions_["sidebar"].trigger()
+    first.sidebar.sections["facts"].set_open(False)
+    first.resize(1111, 777)
+    with qtbot.waitSignal(first.closed, timeout=TIMEOUT):
+        first.close()
+    second = make_window()
+    second.restoreGeometry(settings.geometry)
+    assert second.session.rate == 2
+    assert settings.theme == "dark"
+    assert second.sidebar.isHidden()
+    assert not second.sidebar.sections["facts"].is_open
+    assert second.size().width() == 1111
+
+
+def test_closing_while_compressing_ends_the_threads(
+    qtbot: QtBot, make_window: Callable[..., MainWindow], scene_path: Path, fake: FakeEngine
+) -> None:
+    fake.gate = threading.Event()
+    window = make_window()
+    open_scene(qtbot, window, scene_path)
+    window.actions_["compress"].trigger()
+    qtbot.waitUntil(lambda: 4 in window.session.results, timeout=TIMEOUT)
+    with qtbot.waitSignal(window.closed, timeout=2000):
+        window.close()
+    assert not window.isVisible()
+    assert not window.controller.is_running
+
+
+def test_closing_the_scene_goes_back_to_the_start(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    window.actions_["close_scene"].trigger()
+    assert window.stack.currentWidget() is window.welcome
+    assert not window.actions_["compress"].isEnabled()
+    assert window.sidebar.facts.values == {}
+
+
+def test_another_scene_drops_results(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, tmp_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    other = tmp_path / "other.png"
+    other.write_bytes(scene_path.read_bytes())
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.controller.open(other)
+    assert window.session.results == {}
+    assert window.sidebar.results.model.rowCount() == 0
+
+
+def test_shortcuts_dialog_lists_every_action(window: MainWindow) -> None:
+    dialog = ShortcutsDialog(window.actions_, window)
+    listed = {keys for _, _, keys in dialog.rows}
+    for action in window.actions_.all():
+        if not action.shortcut().isEmpty():
+            assert any(action.shortcut().toString() in keys for keys in listed), action.objectName()
+    texts = {label.text() for label in dialog.findChildren(QLabel)}
+    assert {words for _, words, _ in dialog.rows} <= texts
+    dialog.close()
+
+
+def test_no_shortcut_is_given_twice(window: MainWindow) -> None:
+    keys = [k.toString() for action in window.actions_.all() for k in action.shortcuts()]
+    assert len(keys) == len(set(keys))
+
+
+def test_about(window: MainWindow) -> None:
+    window.actions_["about"].trigger()
+    dialog = window.findChildren(AboutDialog)[0]
+    assert any("Apache" in label.text() for label in dialog.findChildren(QLabel))
+    dialog.close()

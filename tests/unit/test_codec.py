@@ -1,0 +1,257 @@
+"""Rasters through real weights, real files and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fdegc.codec import Codec, nearest_rate
+from fdegc.container import ContainerReader
+from fdegc.control import CancelToken
+from fdegc.errors import (
+    Cancelled,
+    CorruptStream,
+    DeviceUnavailable,
+    InvalidOption,
+    OutputExists,
+    UnsupportedStream,
+    WeightsMissing,
+)
+from fdegc.raster import ArraySource, open_raster, open_sink
+from fdegc.stream import read_info
+from fdegc.types import EncodeOptions, RasterInfo, Samples, TileResult, Window
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return Codec(device="cpu")
+
+
+def scene(width: int, height: int, bands: int = 3, dtype: str = "uint8", seed: int = 0) -> np.ndarray:
+    """Smooth random fields, so that a codec has something to keep."""
+    rng = np.random.default_rng(seed)
+    rows, cols = np.mgrid[0:height, 0:width]
+    out = np.empty((bands, height, width))
+    for band in range(bands):
+        phase = rng.uniform(0, 6, 4)
+        out[band] = np.sin(cols / 17 + phase[0]) + np.cos(rows / 23 + phase[1]) + np.sin((rows + cols) / 41 + phase[2])
+    out = (out + 3) / 6
+    top = {"uint8": 255, "uint16": 4095, "int16": 2000, "float32": 1.0}[dtype]
+    return (out * top).astype(dtype)
+
+
+class Collector:
+    """Puts tiles together and counts how often each pixel came."""
+
+    def __init__(self, like: np.ndarray) -> None:
+        self.pixels = np.zeros_like(like)
+        self.visits = np.zeros(like.shape[1:], int)
+
+    def __call__(self, tile: TileResult) -> None:
+        self.pixels[:, tile.window.rows, tile.window.cols] = tile.samples.pixels
+        self.visits[tile.window.rows, tile.window.cols] += 1
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "bands", "dtype"),
+    [
+        (1, 1, 3, "uint8"),
+        (7, 300, 1, "uint8"),
+        (200, 130, 3, "uint8"),
+        (150, 140, 4, "uint8"),
+        (130, 70, 2, "uint16"),
+        (65, 64, 1, "int16"),
+        (90, 64, 3, "float32"),
+    ],
+)
+def test_round_trip(
+    codec: Codec, tmp_path: Path, width: int, height: int, bands: int, dtype: str
+) -> None:
+    pixels = scene(width, height, bands, dtype)
+    path = tmp_path / "a.fdegc"
+    preview, decoded = Collector(pixels), Collector(pixels)
+    options = EncodeOptions(4.0, tile_size=128)
+    result = codec.encode(ArraySource(pixels), path, options, reconstruct=True, on_tile=preview)
+    assert result.bytes == path.stat().st_size
+    assert result.bpp == pytest.approx(result.bytes * 8 / (width * height))
+    assert result.ratio == pytest.approx(pixels.nbytes / result.bytes)
+    codec.decode(path, on_tile=decoded)
+    assert (preview.visits == 1).all()
+    assert (decoded.visits == 1).all()
+    assert np.array_equal(preview.pixels, decoded.pixels)
+    assert decoded.pixels.dtype == pixels.dtype
+    if width * height > 5000:
+        assert result.psnr is not None
+        assert result.psnr > 22.0
+    info = read_info(path)
+    assert (info.raster.width, info.raster.height, info.raster.bands) == (width, height, bands)
+    assert info.quality == 4.0
+
+
+def test_psnr_is_that_of_the_decoded_file(codec: Codec, tmp_path: Path) -> None:
+    pixels = scene(200, 150)
+    decoded = Collector(pixels)
+    result = codec.encode(ArraySource(pixels), tmp_path / "a.fdegc", EncodeOptions(5.0), reconstruct=True)
+    codec.decode(tmp_path / "a.fdegc", on_tile=decoded)
+    mse = np.square(decoded.pixels.astype(float) - pixels.astype(float)).mean()
+    assert result.psnr == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-6)
+
+
+def test_quality_is_monotone_on_a_real_scene(codec: Codec, tmp_path: Path, data_dir: Path) -> None:
+    with open_raster(data_dir / "val" / "rsscn7_c092.jpg") as source:
+        pixels = source.read(Window(64, 64, 256, 256)).pixels
+    figures = []
+    for quality in (1.0, 2.5, 4.0, 6.0):
+        result = codec.encode(
+            ArraySource(pixels), tmp_path / f"{quality}.fdegc", EncodeOptions(quality), reconstruct=True
+        )
+        figures.append((result.bytes, result.psnr))
+    assert figures == sorted(figures)
+    assert figures[0][0] < figures[-1][0]
+
+
+def test_geotiff_keeps_what_is_not_pixels(codec: Codec, tmp_path: Path, data_dir: Path) -> None:
+    original = data_dir / "geo" / "cogeo.tif"
+    with open_raster(original) as source:
+        info = source.info
+        codec.encode(source, tmp_path / "a.fdegc", EncodeOptions(2.0))
+    stream = read_info(tmp_path / "a.fdegc").raster
+    with open_sink(tmp_path / "b.tif", stream) as sink:
+        codec.decode(tmp_path / "a.fdegc", sink)
+    with open_raster(tmp_path / "b.tif") as back:
+        for name in ("width", "height", "bands", "dtype", "transform", "crs_wkt", "nodata", "color_interpretation"):
+            assert getattr(back.info, name) == getattr(info, name), name
+
+
+def test_invalid_pixels_come_back_exactly(codec: Codec, tmp_path: Path) -> None:
+    pixels = scene(140, 130, 1, "uint16") + 10
+    valid = np.ones((130, 140), bool)
+    valid[20:60, 30:90] = False
+    pixels[:, ~valid] = 65535
+    info = RasterInfo("", "ARRAY", 140, 130, 1, "uint16", nodata=65535.0, has_mask=True)
+    decoded: list[Samples] = []
+    codec.encode(ArraySource(pixels, valid=valid, info=info), tmp_path / "a.fdegc", EncodeOptions(3.0))
+    codec.decode(tmp_path / "a.fdegc", on_tile=lambda tile: decoded.append(tile.samples))
+    (samples,) = decoded
+    assert np.array_equal(samples.valid, valid)
+    assert (samples.pixels[:, ~valid] == 65535).all()
+    # The hole must not bleed: its neighbourhood is as good as the rest.
+    error = np.abs(samples.pixels[0].astype(float) - pixels[0])
+    assert error[15:65, 25:95][valid[15:65, 25:95]].mean() < 4 * error[80:].mean() + 20
+
+
+def test_alpha_is_lossless(codec: Codec, tmp_path: Path) -> None:
+    pixels = scene(100, 80)
+    alpha = np.random.default_rng(0).integers(0, 256, (80, 100)).astype(np.uint8)
+    decoded: list[Samples] = []
+    codec.encode(ArraySource(pixels, alpha=alpha), tmp_path / "a.fdegc", EncodeOptions(1.0))
+    codec.decode(tmp_path / "a.fdegc", on_tile=lambda tile: decoded.append(tile.samples))
+    assert np.array_equal(decoded[0].alpha, alpha)
+
+
+def test_window_equals_the_same_part_of_the_whole(codec: Codec, tmp_path: Path) -> None:
+    pixels = scene(400, 300)
+    whole = Collector(pixels)
+    codec.encode(ArraySource(pixels), tmp_path / "a.fdegc", EncodeOptions(3.0, tile_size=128))
+    codec.decode(tmp_path / "a.fdegc", on_tile=whole)
+    window = Window(100, 120, 60, 30)
+    part = codec.decode_window(tmp_path / "a.fdegc", window)
+    assert np.array_equal(part.pixels, whole.pixels[:, window.rows, window.cols])
+
+
+def test_no_seams(codec: Codec, tmp_path: Path, data_dir: Path) -> None:
+    """Pixels along tile edges are as good as with the grid elsewhere (``docs/format.md``)."""
+    with open_raster(data_dir / "geo" / "naip_20090818.tif") as source:
+        pixels = source.read(Window(0, 0, 512, 512)).pixels[:3]
+    strip = np.zeros((512, 512), bool)
+    strip[:, 248:264] = strip[248:264] = True
+    errors = []
+    for tile in (256, 512):
+        out = Collector(pixels)
+        codec.encode(
+            ArraySource(pixels), tmp_path / "a.fdegc", EncodeOptions(4.0, tile), reconstruct=True,
+            on_tile=out, overwrite=True,
+        )  # fmt: skip
+        errors.append(np.square(out.pixels.astype(float) - pixels)[:, strip].mean())
+    assert 10 * np.log10(errors[0] / errors[1]) < 0.1
+
+
+def test_damaged_tile_is_reported_and_the_rest_survives(codec: Codec, tmp_path: Path) -> None:
+    pixels = scene(256, 128)
+    path = tmp_path / "a.fdegc"
+    codec.encode(ArraySource(pixels), path, EncodeOptions(4.0, tile_size=64))
+    intact = Collector(pixels)
+    codec.decode(path, on_tile=intact)
+    with ContainerReader(path) as reader:
+        entry = reader.entries[3]
+    data = bytearray(path.read_bytes())
+    data[entry.offset + entry.length // 2] ^= 1
+    path.write_bytes(data)
+    damaged = Collector(pixels)
+    result = codec.decode(path, on_tile=damaged)
+    assert result.damaged == (Window(192, 0, 64, 64),)
+    assert np.array_equal(damaged.pixels[:, :, :64], intact.pixels[:, :, :64])
+    assert not damaged.pixels[:, :64, 192:].any()
+    with pytest.raises(CorruptStream):
+        codec.decode_window(path, Window(200, 10, 5, 5))
+
+
+def test_cancel_leaves_nothing(codec: Codec, tmp_path: Path) -> None:
+    token = CancelToken()
+    with pytest.raises(Cancelled):
+        codec.encode(
+            ArraySource(scene(300, 200)), tmp_path / "a.fdegc", EncodeOptions(3.0, tile_size=64),
+            on_progress=lambda p: token.cancel() if p.fraction > 0.3 else None, cancel=token,
+        )  # fmt: skip
+    assert not list(tmp_path.iterdir())
+
+
+def test_existing_output_is_refused(codec: Codec, tmp_path: Path) -> None:
+    path = tmp_path / "a.fdegc"
+    path.write_text("precious")
+    with pytest.raises(OutputExists, match="exists already"):
+        codec.encode(ArraySource(scene(64, 64)), path, EncodeOptions())
+    assert path.read_text() == "precious"
+
+
+def test_unknown_weights_are_named(codec: Codec, tmp_path: Path) -> None:
+    path = tmp_path / "a.fdegc"
+    codec.encode(ArraySource(scene(64, 64)), path, EncodeOptions())
+    data = path.read_bytes()
+    wrong = data.replace(codec._default.entry.short_hash, b"8 bytes!")
+    path.write_bytes(wrong)
+    # The CRC notices both copies.
+    with pytest.raises(CorruptStream):
+        codec.decode(path)
+    with pytest.raises(WeightsMissing, match=b"8 bytes!".hex()):
+        codec._network(short_hash=b"8 bytes!")
+
+
+def test_newer_version_is_refused_in_words(codec: Codec, tmp_path: Path) -> None:
+    from fdegc.container import StreamHeader
+
+    header = StreamHeader(64, 64, 3, "uint8", 512, 32, 1024, bytes(8), "lite")
+    packed = bytearray(header.pack())
+    packed[0] = 9
+    with pytest.raises(UnsupportedStream, match="version 9"):
+        StreamHeader.unpack(bytes(packed))
+
+
+def test_options_are_checked() -> None:
+    for bad in ({"quality": 0.9}, {"quality": 6.1}, {"tile_size": 100}, {"tile_size": 4096}):
+        with pytest.raises(InvalidOption):
+            EncodeOptions(**bad)
+    with pytest.raises(DeviceUnavailable, match="cpu"):
+        Codec(device="cuda:77")
+    assert [nearest_rate(q) for q in (1.0, 1.49, 1.5, 5.6, 6.0)] == [1, 1, 2, 6, 6]
+
+
+def test_estimates_are_near_the_file(codec: Codec, tmp_path: Path, data_dir: Path) -> None:
+    with open_raster(data_dir / "val" / "neon_HARV_HARV_043.webp") as source:
+        estimates = codec.estimate_all(source)
+        result = codec.encode(source, tmp_path / "a.fdegc", EncodeOptions(3.0))
+    assert list(estimates) == [1, 2, 3, 4, 5, 6]
+    assert estimates[3].bytes == pytest.approx(result.bytes, rel=0.25)
+    assert estimates[1].bytes < estimates[6].bytes

@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from scipy.signal import convolve2d
+
+from fdegc import metrics
+from fdegc.control import CancelToken
+from fdegc.errors import Cancelled, InvalidOption, MetricUnavailable
+from fdegc.metrics import scene, windows
+from fdegc.types import MetricSet, RasterInfo, Samples
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Many small operations on a busy machine are quicker without threads that wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def picture(bands: int, height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Smooth structure with texture, uint8."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([110 + 60 * np.sin(x / (9 + b)) * np.cos(y / (13 - b % 9)) for b in range(bands)])
+    return np.clip(image + rng.normal(0, 12, image.shape), 0, 255).astype(np.uint8)
+
+
+def noisy(image: np.ndarray, sigma: float = 8.0, seed: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.clip(image + rng.normal(0, sigma, image.shape), 0, 255).astype(np.uint8)
+
+
+def info(image: np.ndarray) -> RasterInfo:
+    bands, height, width = image.shape
+    return RasterInfo("", "", width, height, bands, str(image.dtype))
+
+
+def compute(reference: np.ndarray, other: np.ndarray, peak: float = 255.0, **options: object) -> MetricSet:
+    names = options.pop("names", ("psnr", "ms_ssim", "vifp"))
+    return metrics.compute(Samples(reference), Samples(other), info(reference), peak, names=names, **options)
+
+
+def reference_vifp(reference: np.ndarray, other: np.ndarray) -> float:
+    """The authors' vifp_mscale.m, line by line, on one band."""
+    ref, dist = reference.astype(np.float64), other.astype(np.float64)
+    num = den = 0.0
+    for s in range(1, 5):
+        n = 2 ** (4 - s + 1) + 1
+        axis = np.arange(n) - n // 2
+        win = np.exp(-(axis[:, None] ** 2 + axis[None, :] ** 2) / (2 * (n / 5.0) ** 2))
+        win /= win.sum()
+
+        def blur(a: np.ndarray, win: np.ndarray = win) -> np.ndarray:
+            return convolve2d(a, win, mode="valid")
+
+        if s > 1:
+            ref, dist = blur(ref)[::2, ::2], blur(dist)[::2, ::2]
+        m1, m2 = blur(ref), blur(dist)
+        s1 = np.maximum(blur(ref * ref) - m1 * m1, 0)
+        s2 = np.maximum(blur(dist * dist) - m2 * m2, 0)
+        s12 = blur(ref * dist) - m1 * m2
+        g = s12 / (s1 + 1e-10)
+        sv = s2 - g * s12
+        g[s1 < 1e-10] = 0
+        sv[s1 < 1e-10] = s2[s1 < 1e-10]
+        s1[s1 < 1e-10] = 0
+        g[s2 < 1e-10] = 0
+        sv[s2 < 1e-10] = 0
+        sv[g < 0] = s2[g < 0]
+        g[g < 0] = 0
+        sv[sv <= 1e-10] = 1e-10
+        num += np.log10(1 + g * g * s1 / (sv + 2.0)).sum()
+        den += np.log10(1 + s1 / 2.0).sum()
+    return float(num / den)
+
+
+# ---------------------------------------------------------------- PSNR
+
+
+def test_psnr_known_values() -> None:
+    zero = np.zeros((2, 8, 8), np.uint8)
+    assert metrics.psnr(zero, zero, 255) == math.inf
+    assert metrics.psnr(zero, zero + np.uint8(255), 255) == pytest.approx(0.0, abs=1e-9)
+    assert metrics.psnr(zero, zero + np.uint8(1), 255) == pytest.approx(48.13080360867910)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"])
+def test_psnr_does_not_wrap_or_round(dtype: str) -> None:
+    top = 2**24 if dtype == "float32" else np.iinfo(dtype).max
+    high = np.full((1, 4, 4), top, dtype)
+    low = (high - np.array(1, dtype)).astype(dtype)
+    assert metrics.psnr(low, high, 1.0) == metrics.psnr(high, low, 1.0) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_psnr_counts_valid_pixels_only() -> None:
+    a = picture(3, 20, 30)
+    b = noisy(a)
+    valid = np.zeros((20, 30), bool)
+    valid[3:9, 4:20] = True
+    spoiled = b.copy()
+    spoiled[:, ~valid] = 0
+    assert metrics.psnr(a, spoiled, 255, valid) == pytest.approx(
+        metrics.psnr(a[:, 3:9, 4:20], b[:, 3:9, 4:20], 255)
+    )
+    with pytest.raises(MetricUnavailable, match="valid"):
+        metrics.psnr(a, b, 255, np.zeros((20, 30), bool))
+
+
+def test_accumulated_psnr_is_exact() -> None:
+    a = picture(3, 50, 40)
+    b = noisy(a)
+    total = metrics.PsnrAccumulator()
+    total.add(a[:, :17], b[:, :17])
+    difference = a[:, 17:].astype(float) - b[:, 17:]
+    total.add_error(float((difference**2).sum()), difference.size)
+    assert total.value(255) == pytest.approx(metrics.psnr(a, b, 255), abs=1e-12)
+
+
+def test_bad_arguments_are_refused() -> None:
+    a = picture(1, 8, 8)
+    with pytest.raises(InvalidOption, match="size"):
+        metrics.psnr(a, a[:, :4], 255)
+    with pytest.raises(InvalidOption, match="mask"):
+        metrics.psnr(a, a, 255, np.ones((3, 3), bool))
+    with pytest.raises(InvalidOption, match="peak"):
+        metrics.psnr(a, a, 0)
+    with pytest.raises(InvalidOption, match="Unknown"):
+        compute(a, a, names=("ssim",))
+    with pytest.raises(InvalidOption, match="offset"):
+        compute(a, a, offset=(1.0, 2.0))
+
+
+# ---------------------------------------------------------------- MS-SSIM, VIFp
+
+
+@pytest.mark.parametrize("shape", [(1, 161, 161), (3, 192, 256), (3, 201, 187), (5, 333, 170)])
+def test_ms_ssim_is_that_of_pytorch_msssim(shape: tuple[int, int, int]) -> None:
+    pytorch_msssim = pytest.importorskip("pytorch_msssim")
+    a = picture(*shape)
+    for sigma in (2.0, 30.0):
+        b = noisy(a, sigma)
+        x, y = (torch.from_numpy(image.astype(np.float32))[None] for image in (a, b))
+        expected = float(pytorch_msssim.ms_ssim(x, y, data_range=255.0))
+        assert metrics.ms_ssim(a, b) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(41, 41), (64, 97), (150, 123)])
+def test_vifp_is_the_authors(shape: tuple[int, int]) -> None:
+    a = picture(3, *shape)
+    for sigma in (1.0, 25.0):
+        b = noisy(a, sigma)
+        grey = reference_vifp(a[0], b[0])
+        assert metrics.vifp(a[:1], b[:1]) == pytest.approx(grey, abs=1e-9)
+        two = (grey + reference_vifp(a[1], b[1])) / 2
+        assert metrics.vifp(a[:2], b[:2]) == pytest.approx(two, abs=1e-9)
+        luma = [np.tensordot((0.299, 0.587, 0.114), image.astype(float), 1) for image in (a, b)]
+        assert metrics.vifp(a, b) == pytest.approx(reference_vifp(*luma), abs=1e-9)
+
+
+def test_vifp_with_flat_parts_and_inverted_contrast() -> None:
+    a = picture(1, 80, 80)
+    a[:, :40] = 90
+    b = noisy(a)
+    b[:, :, 50:] = 255 - b[:, :, 50:]
+    b[:, 60:] = 7
+    assert metrics.vifp(a, b) == pytest.approx(reference_vifp(a[0], b[0]), abs=1e-6)
+
+
+def test_identities() -> None:
+    a = picture(3, 176, 180)
+    assert metrics.ms_ssim(a, a) == pytest.approx(1.0, abs=1e-6)
+    assert metrics.vifp(a, a) == pytest.approx(1.0, abs=1e-6)
+    assert metrics.ms_ssim(a, noisy(a, 3)) > metrics.ms_ssim(a, noisy(a, 20))
+    assert metrics.vifp(a, noisy(a, 3)) > metrics.vifp(a, noisy(a, 20))
+
+
+def test_ms_ssim_in_db() -> None:
+    assert metrics.ms_ssim_db(0.99) == pytest.approx(20.0)
+    assert metrics.ms_ssim_db(0.0) == 0.0
+    assert metrics.ms_ssim_db(1.0) == math.inf
+
+
+def test_too_small_or_flat_is_unavailable() -> None:
+    with pytest.raises(MetricUnavailable, match="161"):
+        metrics.ms_ssim(picture(1, 160, 400), picture(1, 160, 400))
+    with pytest.raises(MetricUnavailable, match="41"):
+        metrics.vifp(picture(1, 40, 400), picture(1, 40, 400))
+    flat = np.full((1, 64, 64), 9, np.uint8)
+    with pytest.raises(MetricUnavailable, match="texture"):
+        metrics.vifp(flat, flat)
+
+
+# ---------------------------------------------------------------- compute
+
+
+def test_compute_is_the_single_functions() -> None:
+    a = picture(3, 200, 180)
+    b = noisy(a)
+    result = compute(a, b)
+    assert result.psnr == metrics.psnr(a, b, 255)
+    assert result.ms_ssim == pytest.approx(metrics.ms_ssim(a, b), abs=1e-9)
+    assert result.ms_ssim_db == metrics.ms_ssim_db(result.ms_ssim or 0.0)
+    assert result.vifp == pytest.approx(metrics.vifp(a, b), abs=1e-9)
+    assert result.lpips is None
+    assert result.notes == {}
+
+
+@pytest.mark.parametrize("side", [1, 30, 100])
+def test_small_images_give_notes(side: int) -> None:
+    a = picture(3, side, side)
+    result = compute(a, noisy(a), names=metrics.METRIC_NAMES)
+    assert result.psnr is not None
+    assert result.ms_ssim is None and result.ms_ssim_db is None and "161" in result.notes["ms_ssim"]
+    assert (result.vifp is None) == ("vifp" in result.notes) == (side < 41)
+
+
+def test_only_the_named_are_computed() -> None:
+    a = picture(1, 64, 64)
+    assert compute(a, a, names=("psnr",)) == MetricSet(psnr=math.inf)
+
+
+def test_masks_and_alpha() -> None:
+    a = picture(3, 200, 200)
+    b = noisy(a)
+    valid = np.ones((200, 200), bool)
+    valid[:40] = False
+    alpha = np.full((200, 200), 255, np.uint8)
+    alpha[:, 150:] = 0
+    both = valid & (alpha > 0)
+    spoiled = b.copy()
+    spoiled[:, ~both] = 0
+
+    def run(other: np.ndarray) -> MetricSet:
+        source = Samples(a, valid, alpha)
+        return metrics.compute(source, Samples(other), info(a), 255.0, names=("psnr", "ms_ssim", "vifp"))
+
+    assert run(spoiled) == run(b)
+    assert run(b).psnr == pytest.approx(metrics.psnr(a, b, 255, both))
+    assert "valid" in run(b).notes["psnr"]
+    assert "Invalid pixels" in run(b).notes["ms_ssim"] and "Invalid pixels" in run(b).notes["vifp"]
+    same = a.copy()
+    same[:, ~both] = 0
+    assert run(same).psnr == math.inf
+    assert run(same).ms_ssim == pytest.approx(1.0, abs=1e-6)
+
+
+def test_no_valid_pixel_gives_notes() -> None:
+    a = picture(3, 200, 200)
+    source = Samples(a, np.zeros((200, 200), bool))
+    result = metrics.compute(source, Samples(a), info(a), 255.0, names=("psnr", "ms_ssim", "vifp"))
+    assert (result.psnr, result.ms_ssim, result.vifp) == (None, None, None)
+    assert all("valid" in result.notes[name] for name in ("psnr", "ms_ssim", "ms_ssim_db", "vifp"))
+
+
+def test_values_that_are_not_finite() -> None:
+    a = picture(1, 200, 200).astype(np.float32)
+    a[0, 5, 5] = np.nan
+    assert compute(a, np.nan_to_num(a)).psnr == math.inf
+    result = compute(np.nan_to_num(a), a)
+    assert (result.psnr, result.ms_ssim, result.vifp) == (None, None, None)
+    assert all("finite" in result.notes[name] for name in ("psnr", "ms_ssim", "vifp"))
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "float32"])
+def test_other_types_are_scaled(dtype: str) -> None:
+    a = picture(3, 176, 176)
+    b = noisy(a)
+    wide, wide_other = (image.astype(dtype) * 40 + np.array(100, dtype) for image in (a, b))
+    result = compute(wide.astype(dtype), wide_other.astype(dtype), 255.0 * 40, offset=(100.0,) * 3)
+    plain = compute(a, b)
+    assert result.psnr == pytest.approx(plain.psnr)
+    assert result.ms_ssim == pytest.approx(plain.ms_ssim, abs=1e-6)
+    assert result.vifp == pytest.approx(plain.vifp, abs=1e-6)
+    assert "scaled" in result.notes["ms_ssim"] and dtype in result.notes["vifp"]
+
+
+def test_bands_beyond_three_count_for_psnr_only() -> None:
+    a = picture(5, 176, 176)
+    b = noisy(a)
+    result = compute(a, b)
+    assert result.psnr == metrics.psnr(a, b, 255)
+    assert result.ms_ssim == pytest.approx(metrics.ms_ssim(a[:3], b[:3]), abs=1e-9)
+    assert "first three of 5" in result.notes["ms_ssim"]
+
+
+# ---------------------------------------------------------------- blocks
+
+
+@pytest.mark.parametrize("size", [(2048, 2048), (2100, 3071), (1199, 1200), (100, 5000), (1, 1)])
+def test_blocks_cover_the_scene_once(size: tuple[int, int]) -> None:
+    width, height = size
+    seen = np.zeros((height, width), np.uint8)
+    for window in windows.blocks(width, height):
+        seen[window.rows, window.cols] += 1
+        assert window.width >= min(176, width) and window.height >= min(176, height)
+        assert max(window.width, window.height) < 1024 + 176
+    assert (seen == 1).all()
+
+
+def test_blocks_agree_with_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = picture(3, 600, 700)
+    b = noisy(a)
+    b[:, :300] = noisy(a[:, :300], 25)
+    whole = compute(a, b)
+    monkeypatch.setattr(scene, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(scene, "blocks", lambda width, height: windows.blocks(width, height, 256))
+    parts = compute(a, b)
+    assert parts.psnr == whole.psnr
+    assert parts.ms_ssim == pytest.approx(whole.ms_ssim, abs=0.01)
+    assert parts.vifp == pytest.approx(whole.vifp, abs=0.02)
+    assert "blocks" in parts.notes["ms_ssim"] and "blocks" in parts.notes["vifp"]
+    assert "psnr" not in parts.notes
+
+
+def test_flat_and_invalid_blocks_do_not_spoil_a_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = picture(1, 200, 600)
+    a[:, :, :200] = 50
+    b = noisy(a)
+    valid = np.ones((200, 600), bool)
+    valid[:, 400:] = False
+    monkeypatch.setattr(scene, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(scene, "blocks", lambda width, height: windows.blocks(width, height, 200))
+    result = metrics.compute(Samples(a, valid), Samples(b), info(a), 255.0, names=("ms_ssim", "vifp"))
+    expected = (
+        metrics.ms_ssim(a[..., :200], b[..., :200]) + metrics.ms_ssim(a[..., 200:400], b[..., 200:400])
+    ) / 2
+    assert result.ms_ssim == pytest.approx(expected, abs=1e-9)
+    assert result.vifp == pytest.approx(metrics.vifp(a[..., 200:400], b[..., 200:400]), abs=1e-9)
+
+
+def test_cancel() -> None:
+    a = picture(1, 64, 64)
+    token = CancelToken()
+    token.cancel()
+    for name in metrics.METRIC_NAMES:
+        with pytest.raises(Cancelled):
+            compute(a, a, names=(name,), cancel=token)
+
+
+# ---------------------------------------------------------------- the package
+
+
+def test_definitions() -> None:
+    assert set(metrics.DEFINITIONS) == {
+        "bytes", "bpp", "ratio", "encode_time", "decode_time", "psnr", "ms_ssim", "vifp", "lpips",
+    }  # fmt: skip
+    assert all(text.endswith(".") for text in metrics.DEFINITIONS.values())
+
+
+def test_importing_does_not_import_torch() -> None:
+    code = "import sys, fdegc.metrics; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,112 @@
+"""The network computes what the paper's research code computes (golden tensors of that code)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fdegc.model.context import mixture_likelihood
+from fdegc.model.fdegcnet import FDEGCNet
+from fdegc.model.heam import HEAM
+from fdegc.model.hyperprior import HyperAnalysis, HyperSynthesis
+from fdegc.model.mcam import MCAM
+from fdegc.model.odam import ODAM
+from fdegc.model.research import DROPPED, mcam_name, odam_name, translate
+from compressai.layers import GDN
+
+TOLERANCE = 1e-4  # of the reference's largest magnitude
+
+
+def relative_error(ours: torch.Tensor, reference: np.ndarray) -> float:
+    return float(np.abs(ours.detach().numpy() - reference).max() / np.abs(reference).max())
+
+
+def _plain(name: str) -> str:
+    return name
+
+
+def _hyper(name: str) -> str:
+    order = {"heam1": 0, "conv1": 1, "conv2": 3, "heam2": 5, "conv3": 6, "conv4": 8, "conv5": 10}
+    module, _, leaf = name.partition(".")
+    return f"{order[module]}.{leaf}"
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "rename"),
+    [
+        ("ODAM", lambda: ODAM(16), odam_name),
+        ("HEAM", lambda: HEAM(16), _plain),
+        ("MCAM", lambda: MCAM(16), mcam_name),
+        ("GDN", lambda: GDN(16), _plain),
+        ("IGDN", lambda: GDN(16, inverse=True), _plain),
+        ("hyper_analysis", lambda: HyperAnalysis(16), _hyper),
+        ("hyper_synthesis", lambda: HyperSynthesis(16), _hyper),
+    ],
+)
+def test_block(data_dir: Path, name: str, build, rename) -> None:
+    with np.load(data_dir / "parity" / "blocks.npz") as blocks:
+        prefix = f"{name}/param/"
+        state = {
+            rename(key.removeprefix(prefix)): torch.from_numpy(blocks[key])
+            for key in blocks.files
+            if key.startswith(prefix) and not key.startswith("MCAM/param/fgm.conv.")
+        }
+        x, reference = torch.from_numpy(blocks[f"{name}/input"]), blocks[f"{name}/output"]
+    module = build().eval()
+    missing, unexpected = module.load_state_dict(state, strict=False)
+    assert not unexpected
+    assert all("reparam" in key for key in missing)
+    assert relative_error(module(x), reference) <= TOLERANCE
+
+
+@torch.no_grad()
+def test_whole_network(data_dir: Path) -> None:
+    state = torch.load(data_dir / "parity" / "iter_200000.pth.tar", weights_only=True)
+    net = FDEGCNet((16, 16, 16), 16).eval()
+    translated = translate(state)
+    missing, unexpected = net.load_state_dict(translated, strict=False)
+    assert not unexpected
+    assert all("reparam" in k or "entropy_bottleneck" in k or k.endswith(".mask") for k in missing)
+    assert len(translated) == sum(1 for k in state if not DROPPED.match(k))
+    with np.load(data_dir / "parity" / "golden.npz") as golden:
+        reference = {key: golden[key] for key in golden.files}
+    y = net.g_a(torch.from_numpy(reference["x"]))
+    z = net.hyper_analyse(y)
+    phi = net.hyper_synthesise(torch.from_numpy(reference["z_hat"]))
+    mixture = net.context(torch.from_numpy(reference["y_hat"]), phi)
+    likelihood = mixture_likelihood(torch.from_numpy(reference["y_hat"]), mixture)
+    ours = {
+        "y": y,
+        "z": z,
+        "phi": phi,
+        "means": mixture.means.movedim(1, -1),
+        "scales": mixture.scales.movedim(1, -1),
+        "weights": mixture.weights.movedim(1, -1),
+        "y_likelihood": likelihood,
+        "x_hat": net.g_s(torch.from_numpy(reference["y_hat"])),
+    }
+    for name, tensor in ours.items():
+        assert relative_error(tensor, reference[name]) <= TOLERANCE, name
+
+
+def test_forward_is_differentiable_in_every_parameter() -> None:
+    net = FDEGCNet((16, 16, 16), 16, hidden=32, rate_points=6, centred=True).train()
+    out = net(torch.rand(2, 3, 64, 64), torch.tensor([1.0, 6.0]))
+    loss = out["x_hat"].square().mean() - sum(p.log().mean() for p in out["likelihoods"].values())
+    loss.backward()
+    silent = {
+        name
+        for name, p in net.named_parameters()
+        if p.grad is None and not name.endswith("quantiles")
+    }
+    assert not silent
+
+
+def test_gains_interpolate_exponentially() -> None:
+    net = FDEGCNet((16, 16, 16), 16, hidden=32, rate_points=6)
+    gain, inverse = net.gains(torch.tensor([2.0, 2.5, 3.0]))
+    assert torch.allclose(gain[1], (gain[0] * gain[2]).sqrt())
+    assert torch.allclose(inverse[1], (inverse[0] * inverse[2]).sqrt())
