@@ -27,8 +27,8 @@ from fdegc.stream import (
     metadata_blocks,
     pack_alpha,
     pack_mask,
-    unpack_alpha,
-    unpack_mask,
+    read_alpha,
+    read_mask,
 )
 from fdegc.tiling import TilePlan, reflect_pad
 from fdegc.types import (
@@ -138,7 +138,9 @@ class Codec:
             profile=network.entry.profile,
         )
         with ContainerWriter(Path(out), header, overwrite=overwrite) as writer:
-            run = _Encoding(network, source, header, mapping, writer, cancel, on_tile if reconstruct else None)
+            run = _Encoding(
+                network, source, header, mapping, writer, cancel, on_tile if reconstruct else None
+            )
             run.reconstructing = reconstruct
             meter = ProgressMeter("compress", len(run.plan), on_progress)
             for index in range(len(run.plan)):
@@ -216,9 +218,7 @@ class Codec:
                 raise CorruptStream(f"{len(run.damaged)} tiles of this window are damaged.")
             return run.with_validity(window, pixels)
 
-    def estimate_all(
-        self, source: RasterSource, *, cancel: CancelToken | None = None
-    ) -> dict[int, Estimate]:
+    def estimate_all(self, source: RasterSource, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:
         """Estimates for the six rate points, from what the network makes of a few crops.
 
         Returns
@@ -383,7 +383,9 @@ class _Encoding:
         self.squared_error += error
         self.sample_count += difference.size
         if self.on_tile is not None:
-            samples = Samples(_restore_nodata(pixels, original.valid, self.source.info), original.valid, original.alpha)
+            samples = Samples(
+                _restore_nodata(pixels, original.valid, self.source.info), original.valid, original.alpha
+            )
             self.on_tile(TileResult(window, samples, self.writer.payload_bytes, error, difference.size))
 
     def metadata(self, info: RasterInfo) -> None:
@@ -431,10 +433,7 @@ class _Decoding:
         self.bytes_read = 0
         self.damaged: list[Window] = []
         self._lost: set[int] = set()
-        size = (info.width, info.height)
-        blocks = reader.blocks
-        self.valid = unpack_mask(blocks[MASK], *size) if MASK in blocks else None
-        self.alpha = unpack_alpha(blocks[ALPHA], *size, info.dtype) if ALPHA in blocks else None
+        self.valid, self.alpha = read_mask(reader), read_alpha(reader)
 
     def tile(self, index: int) -> list[tuple[Window, Samples]]:
         """Decode one tile's latents; return the tiles whose pixels that completes."""

@@ -15,13 +15,16 @@ Payload offsets follow from the lengths, so the index does not store them.
 from __future__ import annotations
 
 import os
+import secrets
 import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
+
+from typing_extensions import Self
 
 from fdegc.errors import CorruptStream, OutputExists, OutputFailed, UnsupportedStream
 from fdegc.types import BandMapping
@@ -46,6 +49,8 @@ _BLOCK = struct.Struct("<4sII")
 _TRAILER = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _TAIL = b"TAIL"
+# The byte of the sample type also says which lossless planes there must be.
+_MASK_BIT, _ALPHA_BIT, _DTYPE_MASK = 0x10, 0x20, 0x0F
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class StreamHeader:
         Name of the network's profile, ASCII.
     mapping : tuple of BandMapping
         One a band; empty means uint8's identity (offset 0, scale 255).
+    has_mask, has_alpha : bool
+        Whether a lossless validity mask or alpha band belongs to the file, in a block.
     """
 
     width: int
@@ -84,6 +91,8 @@ class StreamHeader:
     weights_hash: bytes
     profile: str
     mapping: tuple[BandMapping, ...] = ()
+    has_mask: bool = False
+    has_alpha: bool = False
 
     @property
     def tiles(self) -> int:
@@ -107,7 +116,7 @@ class StreamHeader:
             self.width,
             self.height,
             self.bands,
-            DTYPES.index(self.dtype),
+            DTYPES.index(self.dtype) | self.has_mask * _MASK_BIT | self.has_alpha * _ALPHA_BIT,
             self.tile_size // 64,
             self.halo // 16,
             self.quality_steps,
@@ -131,7 +140,8 @@ class StreamHeader:
         version, flags, length = _PREFIX.unpack_from(data)
         if version != VERSION:
             raise UnsupportedStream(
-                f"This file is of format version {version}; this program reads version {VERSION}. Update FDEGC."
+                f"This file is of format version {version}, this program reads version {VERSION}: "
+                "update FDEGC."
             )
         unknown = [bit for bit in range(16) if flags >> bit & 1 and bit not in KNOWN_FLAGS]
         if unknown:
@@ -151,7 +161,8 @@ class StreamHeader:
             and 1 <= height <= MAX_SIDE
             and width * height <= MAX_PIXELS
             and 1 <= bands <= MAX_BANDS
-            and dtype < len(DTYPES)
+            and dtype & _DTYPE_MASK < len(DTYPES)
+            and dtype < 2 * _ALPHA_BIT
             and 1 <= tile <= 32
             and halo <= 4 * tile
             and 256 <= steps <= 1536
@@ -160,7 +171,18 @@ class StreamHeader:
         if not sound:
             raise CorruptStream("The file's header holds values outside the limits of the format.")
         return StreamHeader(
-            width, height, bands, DTYPES[dtype], tile * 64, halo * 16, steps, weights, name, mapping
+            width=width,
+            height=height,
+            bands=bands,
+            dtype=DTYPES[dtype & _DTYPE_MASK],
+            tile_size=tile * 64,
+            halo=halo * 16,
+            quality_steps=steps,
+            weights_hash=weights,
+            profile=name,
+            mapping=mapping,
+            has_mask=bool(dtype & _MASK_BIT),
+            has_alpha=bool(dtype & _ALPHA_BIT),
         )
 
 
@@ -208,7 +230,7 @@ class ContainerWriter:
         self._overwrite = overwrite
         if self.path.exists() and not overwrite:
             raise OutputExists(f"{self.path} exists already; choose another name or allow overwriting.")
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
         packed = header.pack()
         self._index_at = len(MAGIC) + len(packed) + _CRC.size
         self._payload_at = self._index_at + header.units * _ENTRY.size + _CRC.size

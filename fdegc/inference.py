@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,17 +70,17 @@ def entropy_weights(
 ) -> EntropyWeights:
     """The entropy model of a network as arrays, with its coding tables."""
     context = net.context
-    first, second, third = (context.parameters_net[i] for i in (0, 2, 4))
-    layers = (first.weight, first.bias, second.weight, second.bias, third.weight)
+
+    def array(tensor: torch.Tensor) -> FloatArray:
+        return np.asarray(tensor.detach().cpu().numpy(), np.float32)
+
+    layers = [
+        array(parameter.flatten(1) if parameter.ndim == 4 else parameter)
+        for parameter in context.parameters_net.parameters()
+    ]
     # The convolution masks its kernel only when it runs.
-    masked = context.masked.weight * context.masked.mask
-    return EntropyWeights.fold(
-        masked.detach().cpu().numpy(),
-        context.masked.bias.detach().cpu().numpy(),
-        tuple(t.detach().cpu().flatten(1).numpy() if t.ndim == 4 else t.detach().cpu().numpy() for t in layers),
-        z_tables,
-        active,
-    )
+    masked = array(context.masked.weight * context.masked.mask)
+    return EntropyWeights.fold(masked, array(context.masked.bias), tuple(layers), z_tables, active)
 
 
 class Features:
@@ -138,7 +139,9 @@ class Network:
         try:
             net.load_state_dict(state)
         except RuntimeError as error:
-            raise WeightsInvalid(f"The weights file {entry.path} does not fit the network: {error}") from error
+            raise WeightsInvalid(
+                f"The weights file {entry.path} does not fit the network: {error}"
+            ) from error
         net.eval().requires_grad_(False)
         self.entropy = entropy_weights(net, tables.astype(np.uint16), active.astype(np.uint8))
         self.features = Features(net)
@@ -181,7 +184,7 @@ class Network:
         return np.asarray(z[0].round().clamp(-radius, radius).to(torch.int32).cpu().numpy())
 
     @torch.inference_mode()
-    def synthesise(self, y_hat: npt.NDArray[np.integer], quality: float) -> FloatArray:
+    def synthesise(self, y_hat: npt.NDArray[np.integer[Any]], quality: float) -> FloatArray:
         """g_s of a rounded gained latent.
 
         Parameters

@@ -62,6 +62,8 @@ def header_for(
         weights_hash=weights_hash,
         profile=profile,
         mapping=() if info.dtype == "uint8" else tuple(mapping),
+        has_mask=info.has_mask,
+        has_alpha=info.has_alpha,
     )
 
 
@@ -121,7 +123,8 @@ def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes])
     for tag in blocks:
         if tag[:1].isupper() and tag not in _KNOWN:
             raise UnsupportedStream(
-                f"{path.name} needs a feature this program does not know ({tag.decode('latin-1')}). Update FDEGC."
+                f"{path.name} needs a feature this program does not know "
+                f"({tag.decode('latin-1')}): update FDEGC."
             )
     names: tuple[str | None, ...] = (None,) * header.bands
     usual = {1: ("gray",), 3: ("red", "green", "blue")}
@@ -155,8 +158,8 @@ def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes])
         crs_wkt=crs,
         transform=transform,
         nodata=nodata,
-        has_alpha=ALPHA in blocks,
-        has_mask=MASK in blocks,
+        has_alpha=header.has_alpha,
+        has_mask=header.has_mask,
         tags=tags,
     )
 
@@ -166,6 +169,38 @@ def pack_mask(valid: npt.NDArray[np.bool_]) -> bytes:
     rows = np.packbits(valid, axis=1)
     rows[1:] ^= rows[:-1].copy()
     return zlib.compress(rows.tobytes(), 6)
+
+
+def read_mask(reader: ContainerReader) -> npt.NDArray[np.bool_] | None:
+    """Validity of the whole scene, shape (height, width); None if everything is valid.
+
+    Raises
+    ------
+    CorruptStream
+        If the file should hold a mask and it is missing or damaged: without it, invalid pixels
+        would pass for measurements.
+    """
+    header = reader.header
+    if not header.has_mask:
+        return None
+    if MASK not in reader.blocks:
+        raise CorruptStream(f"The validity mask of {reader.path.name} is missing or damaged.")
+    return unpack_mask(reader.blocks[MASK], header.width, header.height)
+
+
+def read_alpha(reader: ContainerReader) -> npt.NDArray[np.generic] | None:
+    """Alpha band of the whole scene, shape (height, width); None if there is none.
+
+    Raises
+    ------
+    CorruptStream
+    """
+    header = reader.header
+    if not header.has_alpha:
+        return None
+    if ALPHA not in reader.blocks:
+        raise CorruptStream(f"The alpha band of {reader.path.name} is missing or damaged.")
+    return unpack_alpha(reader.blocks[ALPHA], header.width, header.height, header.dtype)
 
 
 def unpack_mask(data: bytes, width: int, height: int) -> npt.NDArray[np.bool_]:

@@ -115,7 +115,9 @@ def read_manifest(folder: Path) -> list[WeightsEntry]:
             for model in document["models"]
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsInvalid(f"The weights manifest {path} cannot be read ({error}); reinstall it.") from error
+        raise WeightsInvalid(
+            f"The weights manifest {path} cannot be read ({error}); reinstall it."
+        ) from error
 
 
 def available() -> list[WeightsEntry]:

@@ -22,9 +22,21 @@ _MCAM = {
     "fgm.dwconv2": "fgm.p2",
 }
 _HYPER = {"heam1": 0, "conv1": 1, "conv2": 3, "heam2": 5, "conv3": 6, "conv4": 8, "conv5": 10}
-_CONTEXT = {"maskedconv": "masked", "conv1": "parameters_net.0", "conv2": "parameters_net.2", "conv3": "parameters_net.4"}
+_CONTEXT = {
+    "maskedconv": "masked",
+    "conv1": "parameters_net.0",
+    "conv2": "parameters_net.2",
+    "conv3": "parameters_net.4",
+}
 # (block, residual?) → index in g_a or g_s; a block's layers 0 and 1 are residual, the others resample.
-_ANALYSIS = {("b0", False): 0, ("b1", True): 1, ("b1", False): 2, ("b2", True): 4, ("b2", False): 5, ("b3", True): 6}
+_ANALYSIS = {
+    ("b0", False): 0,
+    ("b1", True): 1,
+    ("b1", False): 2,
+    ("b2", True): 4,
+    ("b2", False): 5,
+    ("b3", True): 6,
+}
 _SYNTHESIS = {
     ("b0", True): 1, ("b0", False): 2, ("b1", True): 3, ("b1", False): 4,
     ("b2", True): 6, ("b2", False): 7, ("b3", True): 8,

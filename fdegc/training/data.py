@@ -50,9 +50,7 @@ class CropSampler:
         Folder names whose images are always shrunk to 0.5–0.6, for sources with compression artefacts.
     """
 
-    def __init__(
-        self, paths: Sequence[Path], crop: int, seed: int, shrink_only: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, paths: Sequence[Path], crop: int, seed: int, shrink_only: Sequence[str] = ()) -> None:
         self.crop = crop
         self.rng = np.random.default_rng(seed)
         self.images: list[npt.NDArray[np.uint8]] = []

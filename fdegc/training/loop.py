@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -100,18 +101,14 @@ class Trainer:
         self.ema = copy.deepcopy(self.net).requires_grad_(False).eval()
         kernels = [p for n, p in self.net.named_parameters() if is_kernel(n, p)]
         others = [
-            p
-            for n, p in self.net.named_parameters()
-            if not is_kernel(n, p) and not n.endswith("quantiles")
+            p for n, p in self.net.named_parameters() if not is_kernel(n, p) and not n.endswith("quantiles")
         ]
         self.muon = Muon(kernels, lr=4 * options.lr)
         self.adam = torch.optim.Adam(others, lr=options.lr, betas=(0.9, 0.98), fused=True)
         self.step = 0
         self.seconds = 0.0
         paths = find_images(options.train)
-        self.sampler = CropSampler(
-            paths, options.crop, options.seed, shrink_only=("aGrass", "bField")
-        )
+        self.sampler = CropSampler(paths, options.crop, options.seed, shrink_only=("aGrass", "bField"))
         self.rng = np.random.default_rng(options.seed + 1)
         options.out.mkdir(parents=True, exist_ok=True)
         self.checkpoint = options.out / "checkpoint.pt"
@@ -191,7 +188,7 @@ class Trainer:
                     saved = time.perf_counter()
         self.save()
 
-    def _step(self, x: Tensor, quality: Tensor, fraction: float) -> np.ndarray:
+    def _step(self, x: Tensor, quality: Tensor, fraction: float) -> npt.NDArray[np.float64]:
         options = self.options
         self.net.train()
         if fraction >= options.freeze_norm:
@@ -212,10 +209,8 @@ class Trainer:
         self.adam.zero_grad()
         self.muon.zero_grad()
         if torch.isfinite(total):  # a single odd crop must not end a night's run
-            total.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(
-                [p for g in self.adam.param_groups for p in g["params"]], 5.0
-            )
+            total.backward()
+            torch.nn.utils.clip_grad_norm_([p for g in self.adam.param_groups for p in g["params"]], 5.0)
             self.adam.step()
             self.muon.step()
         self.step += 1

@@ -36,7 +36,11 @@ def scene(width: int, height: int, bands: int = 3, dtype: str = "uint8", seed: i
     out = np.empty((bands, height, width))
     for band in range(bands):
         phase = rng.uniform(0, 6, 4)
-        out[band] = np.sin(cols / 17 + phase[0]) + np.cos(rows / 23 + phase[1]) + np.sin((rows + cols) / 41 + phase[2])
+        out[band] = (
+            np.sin(cols / 17 + phase[0])
+            + np.cos(rows / 23 + phase[1])
+            + np.sin((rows + cols) / 41 + phase[2])
+        )
     out = (out + 3) / 6
     top = {"uint8": 255, "uint16": 4095, "int16": 2000, "float32": 1.0}[dtype]
     return (out * top).astype(dtype)
@@ -66,9 +70,7 @@ class Collector:
         (90, 64, 3, "float32"),
     ],
 )
-def test_round_trip(
-    codec: Codec, tmp_path: Path, width: int, height: int, bands: int, dtype: str
-) -> None:
+def test_round_trip(codec: Codec, tmp_path: Path, width: int, height: int, bands: int, dtype: str) -> None:
     pixels = scene(width, height, bands, dtype)
     path = tmp_path / "a.fdegc"
     preview, decoded = Collector(pixels), Collector(pixels)
@@ -121,7 +123,16 @@ def test_geotiff_keeps_what_is_not_pixels(codec: Codec, tmp_path: Path, data_dir
     with open_sink(tmp_path / "b.tif", stream) as sink:
         codec.decode(tmp_path / "a.fdegc", sink)
     with open_raster(tmp_path / "b.tif") as back:
-        for name in ("width", "height", "bands", "dtype", "transform", "crs_wkt", "nodata", "color_interpretation"):
+        for name in (
+            "width",
+            "height",
+            "bands",
+            "dtype",
+            "transform",
+            "crs_wkt",
+            "nodata",
+            "color_interpretation",
+        ):
             assert getattr(back.info, name) == getattr(info, name), name
 
 

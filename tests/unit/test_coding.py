@@ -31,7 +31,13 @@ def make_weights(seed: int = 0) -> EntropyWeights:
     def normal(*shape: int, scale: float = 0.15) -> np.ndarray:
         return rng.normal(0, scale, shape).astype(np.float32)
 
-    layers = (normal(HIDDEN, 4 * M), normal(HIDDEN), normal(HIDDEN, HIDDEN), normal(HIDDEN), normal(9 * M, HIDDEN))
+    layers = (
+        normal(HIDDEN, 4 * M),
+        normal(HIDDEN),
+        normal(HIDDEN, HIDDEN),
+        normal(HIDDEN),
+        normal(9 * M, HIDDEN),
+    )
     z_tables = rng.integers(1, 2000, (6, M, 31)).astype(np.uint16)
     active = rng.integers(1, 256, (6, M)).astype(np.uint8)
     return EntropyWeights.fold(normal(2 * M, M, 5, 5), normal(2 * M), layers, z_tables, active)

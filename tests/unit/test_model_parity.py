@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from compressai.layers import GDN
 
 from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
@@ -15,7 +16,6 @@ from fdegc.model.hyperprior import HyperAnalysis, HyperSynthesis
 from fdegc.model.mcam import MCAM
 from fdegc.model.odam import ODAM
 from fdegc.model.research import DROPPED, mcam_name, odam_name, translate
-from compressai.layers import GDN
 
 TOLERANCE = 1e-4  # of the reference's largest magnitude
 
@@ -97,11 +97,7 @@ def test_forward_is_differentiable_in_every_parameter() -> None:
     out = net(torch.rand(2, 3, 64, 64), torch.tensor([1.0, 6.0]))
     loss = out["x_hat"].square().mean() - sum(p.log().mean() for p in out["likelihoods"].values())
     loss.backward()
-    silent = {
-        name
-        for name, p in net.named_parameters()
-        if p.grad is None and not name.endswith("quantiles")
-    }
+    silent = {name for name, p in net.named_parameters() if p.grad is None and not name.endswith("quantiles")}
     assert not silent
 
 

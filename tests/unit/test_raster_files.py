@@ -12,7 +12,7 @@ import rasterio
 from PIL import Image
 from rasterio.transform import Affine
 
-from fdegc.errors import FdegcError, InvalidOption, OutputExists, OutputFailed, UnsupportedRaster
+from fdegc.errors import FdegcError, OutputExists, OutputFailed, UnsupportedRaster
 from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.raster.source import DTYPES
 from fdegc.types import RasterInfo, Samples, Window
@@ -297,15 +297,6 @@ def test_deep_colour_png_keeps_its_depth(tmp_path):
             dataset.write(pixels)
     with open_raster(tmp_path / "a.png") as source:
         np.testing.assert_array_equal(source.read(whole(source)).pixels, pixels)
-
-
-def test_windows_must_lie_inside():
-    source = ArraySource(np.zeros((1, 4, 4), np.uint8))
-    for window in (Window(-1, 0, 2, 2), Window(3, 3, 2, 1), Window(0, 0, 0, 1)):
-        with pytest.raises(InvalidOption, match="inside"):
-            source.read(window)
-    with pytest.raises(InvalidOption):
-        source.read_overview(0)
 
 
 # ------------------------------------------------------------------ sinks

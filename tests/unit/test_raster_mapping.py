@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fdegc.errors import InvalidOption
 from fdegc.raster import (
     ArraySource,
     band_groups,
@@ -145,3 +146,12 @@ def test_one_pixel(dtype):
     back = from_unit(to_unit(read(source), mapping), mapping, dtype)
     np.testing.assert_array_equal(back, read(source).pixels)
     assert to_rgb8(source.read_overview(1), source.info).shape == (1, 1, 4)
+
+
+def test_windows_must_lie_inside():
+    source = ArraySource(np.zeros((1, 4, 4), np.uint8))
+    for window in (Window(-1, 0, 2, 2), Window(3, 3, 2, 1), Window(0, 0, 0, 1)):
+        with pytest.raises(InvalidOption, match="inside"):
+            source.read(window)
+    with pytest.raises(InvalidOption):
+        source.read_overview(0)

@@ -1,0 +1,138 @@
+"""Training: crops, Muon, a run that learns, stops, resumes and ships weights that code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fdegc import weights
+from fdegc.codec import Codec
+from fdegc.control import CancelToken
+from fdegc.errors import InvalidOption, WeightsInvalid, WeightsMissing
+from fdegc.model.fdegcnet import PROFILES, Profile
+from fdegc.raster import ArraySource
+from fdegc.training.data import CropSampler, find_images
+from fdegc.training.export import export_weights
+from fdegc.training.loop import Trainer, TrainOptions, schedule
+from fdegc.training.muon import is_kernel, orthogonalise
+from fdegc.types import EncodeOptions
+
+TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Smooth random pictures of 160×160."""
+    folder = tmp_path / "images" / "plots"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(9):
+        coarse = rng.integers(0, 256, (10, 10, 3)).astype(np.uint8)
+        Image.fromarray(coarse).resize((160, 160), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder.parent
+
+
+@pytest.fixture
+def options(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> TrainOptions:
+    monkeypatch.setitem(PROFILES, "tiny", TINY)
+    return TrainOptions(
+        images, images, tmp_path / "run", profile="tiny", minutes=10.0, batch=4, crop=64, warmup_steps=5
+    )
+
+
+def test_crops_are_reproducible_and_in_range(images: Path) -> None:
+    paths = find_images(images)
+    first, second = (CropSampler(paths, 64, seed=3).batch(5) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert first.shape == (5, 3, 64, 64)
+    assert first.dtype == np.float32
+    assert 0.0 <= first.min() < first.max() <= 1.0
+    assert not np.array_equal(first, CropSampler(paths, 64, seed=4).batch(5))
+
+
+def test_useless_folders_are_named(tmp_path: Path, images: Path) -> None:
+    with pytest.raises(InvalidOption, match="no images"):
+        find_images(tmp_path / "run")
+    with pytest.raises(InvalidOption, match="smaller crop"):
+        CropSampler(find_images(images), 512, seed=1)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 40), (2, 40, 8), (1, 16, 16)])
+def test_orthogonalise_brings_singular_values_near_one(shape: tuple[int, int, int]) -> None:
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonalise(torch.randn(shape)).float())
+    assert values.min() > 0.5
+    assert values.max() < 1.4
+
+
+def test_kernels_are_told_from_the_rest() -> None:
+    conv, dynamic = torch.zeros(32, 32, 3, 3), torch.zeros(4, 16, 32, 1, 1)
+    assert is_kernel("g_a.1.conv1.weight", conv)
+    assert is_kernel("g_a.3.trunk.0.conv1.weight", dynamic)
+    assert not is_kernel("mcam.dw_13.weight", torch.zeros(32, 1, 1, 3))
+    assert not is_kernel("entropy_bottleneck._matrix0", torch.zeros(32, 3, 3, 3))
+    assert not is_kernel("log_gain", torch.zeros(6, 32))
+
+
+def test_schedule_falls_from_one_to_almost_nothing() -> None:
+    rates = [schedule(f) for f in np.linspace(0, 1.2, 13)]
+    assert rates[0] == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(0.01)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_a_run_learns_stops_resumes_and_ships(
+    options: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StopAfter(CancelToken):
+        def __init__(self, steps: int) -> None:
+            super().__init__()
+            self.left = steps
+
+        @property
+        def cancelled(self) -> bool:
+            self.left -= 1
+            return self.left < 0
+
+    trainer = Trainer(options)
+    trainer.train(StopAfter(40))
+    rows = [json.loads(line) for line in (options.out / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [20, 40]
+    assert rows[1]["loss"] < 0.95 * rows[0]["loss"]
+
+    again = Trainer(options)
+    assert again.step == trainer.step == 40
+    for name, tensor in trainer.net.state_dict().items():
+        assert torch.equal(tensor, again.net.state_dict()[name]), name
+    again.train(StopAfter(2))
+    assert again.step == 42
+
+    monkeypatch.setenv("FDEGC_WEIGHTS", str(export_weights(again)))
+    codec = Codec(device="cpu", profile="tiny")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 70, 50)).astype(np.uint8)
+    result = codec.encode(ArraySource(pixels), tmp_path / "a.fdegc", EncodeOptions(3.5), reconstruct=True)
+    assert result.psnr is not None
+    assert codec.decode(tmp_path / "a.fdegc").damaged == ()
+
+    entry = weights.find(profile="tiny")
+    assert str(tmp_path) not in (entry.path.parent / "manifest.json").read_text()
+    content = bytearray(entry.path.read_bytes())
+    content[-1] ^= 1
+    entry.path.write_bytes(content)
+    with pytest.raises(WeightsInvalid, match="damaged"):
+        weights.load(entry)
+    entry.path.unlink()
+    with pytest.raises(WeightsMissing, match="cannot be read"):
+        weights.load(entry)
+
+
+def test_checkpoint_of_another_profile_is_refused(options: TrainOptions) -> None:
+    options.out.mkdir()
+    torch.save({"profile": "lite"}, options.out / "checkpoint.pt")
+    with pytest.raises(InvalidOption, match="profile lite"):
+        Trainer(options)
