@@ -94,7 +94,11 @@ def main() -> None:
             )
     if args.manifest:
         document = json.loads(args.manifest.read_text(encoding="utf-8"))
-        document["models"][0]["rates"] = [
+        model = document["models"][0]
+        for key in ("encode", "decode"):
+            mean = float(np.mean([row[f"{key}_s_per_mpx"] for row in rows]))
+            model[f"{key}_seconds_per_mpx"] = round(mean, 2)
+        model["rates"] = [
             {key: round(value, 4) for key, value in row.items() if key in ("quality", "bpp", "psnr")}
             for row in rows
         ]

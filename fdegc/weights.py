@@ -27,6 +27,8 @@ from fdegc.types import Estimate, RasterInfo
 HASH_BYTES = 8
 #: Bytes of a file that are not payload: fixed part, and for each tile (``docs/format.md``).
 CONTAINER_BYTES = (120, 40)
+#: Resident bytes of the program with the network loaded and nothing to do.
+PROCESS_BYTES = 1.0e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,5 +207,5 @@ def quick_estimate(info: RasterInfo, quality: float, tile_size: int = 512) -> Es
     return Estimate(
         bytes=round(size),
         seconds=megapixels * entry.encode_seconds,
-        memory_bytes=round(entry.memory_bytes * tile_megapixels + info.pixels * info.bands * 4),
+        memory_bytes=round(PROCESS_BYTES + entry.memory_bytes * tile_megapixels + 2 * info.raw_bytes),
     )
