@@ -169,7 +169,7 @@ class MainWindow(QMainWindow):
             "actual": lambda: self.compare.viewport.set_zoom(1.0),
             "zoom_in": lambda: self.compare.viewport.zoom_by(_ZOOM_STEP),
             "zoom_out": lambda: self.compare.viewport.zoom_by(1 / _ZOOM_STEP),
-            "sidebar": self.sidebar.setVisible,
+            "sidebar": lambda shown: self.sidebar.setVisible(shown),
             "full_screen": self._set_full_screen,
             "shortcuts": self.show_shortcuts,
             "open_log": self._open_log,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rasterio.crs import CRS
 
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import DeviceUnavailable, FdegcError
@@ -123,7 +124,7 @@ def fake_stream(path: Path) -> StreamInfo:
     """Facts of a fake ``.fdegc`` file."""
     raster = RasterInfo(
         str(path), "FDEGC", 150, 100, 3, "uint8",
-        crs_wkt='PROJCRS["WGS 84 / UTM zone 33N",ID["EPSG",32633]]',
+        crs_wkt=CRS.from_epsg(32633).to_wkt(version="WKT2_2019"),
         transform=(0.5, 0.0, 500000.0, 0.0, -0.5, 5800000.0),
     )  # fmt: skip
     size = path.stat().st_size
