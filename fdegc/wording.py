@@ -105,7 +105,7 @@ def window_data(window: Window) -> dict[str, int]:
 
 def metric_facts(result: MetricSet) -> dict[str, str]:
     """Return label → text of metrics, with the reason where one is missing."""
-    facts = {}
+    facts: dict[str, str] = {}
     labels = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "ms_ssim_db": "MS-SSIM", "vifp": "VIFp", "lpips": "LPIPS"}
     for name, label in labels.items():
         value = getattr(result, name)

@@ -182,6 +182,7 @@ class MainWindow(QMainWindow):
         self.sidebar.compress_wanted.connect(self.start_compress)
         self.sidebar.rates.chosen.connect(session.set_rate)
         self.sidebar.results.chosen.connect(session.set_rate)
+        self.sidebar.plot.chosen.connect(session.set_rate)
         self.welcome.open_wanted.connect(self.ask_open)
         self.welcome.file_wanted.connect(lambda name: controller.open(Path(name)))
         self.status.device_wanted.connect(self._on_device_wanted)

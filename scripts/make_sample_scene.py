@@ -508,7 +508,7 @@ def compose() -> npt.NDArray[np.uint8]:
     orchard = np.stack([gx.ravel(), gy.ravel()], 1) @ np.array(
         [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
     )
-    orchard = orchard + [1215, 330] + rng.normal(0, 1.2, orchard.shape)
+    orchard = orchard + np.array([1215, 330]) + rng.normal(0, 1.2, orchard.shape)
     keep = (
         open_ground[
             np.clip(orchard[:, 1].astype(int), 0, H - 1), np.clip(orchard[:, 0].astype(int), 0, W - 1)

@@ -10,10 +10,22 @@ from fdegc_gui.theme import Theme
 from fdegc_gui.views.facts import FactsPanel
 from fdegc_gui.views.metrics_panel import MetricsPanel
 from fdegc_gui.views.rates import RateSelector
+from fdegc_gui.views.rd_plot import RdPlot
 from fdegc_gui.views.results_table import ResultsTable
 from fdegc_gui.views.section import Section, heading
 
 WIDTH = 384
+
+
+def _stacked(*widgets: QWidget) -> QWidget:
+    """Widgets one under another, without a margin."""
+    box = QWidget()
+    layout = QVBoxLayout(box)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return box
 
 
 class SideBar(QWidget):
@@ -42,10 +54,11 @@ class SideBar(QWidget):
         self.compress.clicked.connect(self.compress_wanted)
         self.metrics = MetricsPanel(session)
         self.results = ResultsTable(session)
+        self.plot = RdPlot(session, theme)
         self.facts = FactsPanel(session)
         self.sections = {
             "metrics": Section("metrics", "Quality", self.metrics, theme),
-            "results": Section("results", "Finished rate points", self.results, theme),
+            "results": Section("results", "Finished rate points", _stacked(self.results, self.plot), theme),
             "facts": Section("facts", "Scene", self.facts, theme),
         }
         for section in self.sections.values():

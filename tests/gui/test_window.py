@@ -120,6 +120,18 @@ def test_tiles_appear_one_by_one_and_cancel_drops_them(
     assert window.actions_["compress"].isEnabled()
 
 
+def test_two_rate_points_make_a_curve(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    plot = window.sidebar.plot
+    compress(qtbot, window, 2)
+    assert plot.isHidden()
+    compress(qtbot, window, 5)
+    qtbot.waitUntil(lambda: not plot.isHidden(), timeout=TIMEOUT)
+    assert sorted(rate for _, _, rate in plot.points) == [2, 5]
+    plot.chosen.emit(2)
+    assert window.session.rate == 2
+
+
 def test_switching_back_is_instant(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
     open_scene(qtbot, window, scene_path)
     compress(qtbot, window, 4)

@@ -1,0 +1,119 @@
+"""Rate against distortion of the finished rate points, as a curve."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from fdegc_gui.models.session import Session, State
+from fdegc_gui.theme import Theme
+
+_HEIGHT = 190
+#: A curve needs two points.
+_ENOUGH = 2
+
+
+class RdPlot(QWidget):
+    """PSNR over bits per pixel, drawn by pyqtgraph; hidden until two rate points are finished.
+
+    pyqtgraph takes a third of a second to import: that happens in a thread of its own, so that the
+    window does not stand still.
+
+    Signals
+    -------
+    chosen(int)
+        A point was clicked.
+    """
+
+    chosen = Signal(int)
+    _loaded = Signal()
+
+    def __init__(self, session: Session, theme: Theme) -> None:
+        super().__init__()
+        self._session = session
+        self._theme = theme
+        self._loading = False
+        self._plot: Any = None
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        self.setFixedHeight(_HEIGHT)
+        self.setAccessibleName("Rate-distortion curve of the finished rate points")
+        self.hide()
+        self._loaded.connect(self._build)
+        for signal in (session.scene_changed, session.result_changed, session.rate_changed):
+            signal.connect(self.refresh)
+        theme.changed.connect(self._paint)
+
+    @property
+    def points(self) -> list[tuple[float, float, int]]:
+        """(bpp, PSNR in dB, rate) of every finished rate point with a finite PSNR, by bpp."""
+        found = []
+        for result in self._session.results.values():
+            encode = result.encode
+            if result.state is State.DONE and encode is not None and encode.psnr is not None:
+                if math.isfinite(encode.psnr):
+                    found.append((encode.bpp, encode.psnr, result.rate))
+        return sorted(found)
+
+    def refresh(self) -> None:
+        """Show what is finished by now."""
+        enough = len(self.points) >= _ENOUGH
+        if enough and self._plot is None and not self._loading:
+            self._loading = True
+            threading.Thread(target=self._load, name="pyqtgraph", daemon=True).start()
+        self.setVisible(enough and self._plot is not None)
+        if self._plot is not None:
+            self._paint()
+
+    def _load(self) -> None:
+        import pyqtgraph  # noqa: F401  (only to have it ready)
+
+        self._loaded.emit()
+
+    def _build(self) -> None:
+        import pyqtgraph as pg
+
+        self._plot = pg.PlotWidget()
+        self._plot.setMouseEnabled(x=False, y=False)
+        self._plot.hideButtons()
+        self._plot.setMenuEnabled(False)
+        self._plot.setLabel("bottom", "bits per pixel")
+        self._plot.setLabel("left", "PSNR, dB")
+        self._curve = self._plot.plot([], [])
+        self._marks = pg.ScatterPlotItem(hoverable=True, tip=None)
+        self._marks.sigClicked.connect(lambda _item, marks: self.chosen.emit(int(marks[0].data())))
+        self._plot.addItem(self._marks)
+        self.layout().addWidget(self._plot)
+        self.refresh()
+
+    def _paint(self) -> None:
+        if self._plot is None:
+            return
+        import pyqtgraph as pg
+
+        tokens = self._theme.tokens
+        self._plot.setBackground(tokens.panel)
+        for side in ("bottom", "left"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(tokens.strong_border)
+            axis.setTextPen(tokens.muted)
+        points = self.points
+        self._curve.setData(
+            [p[0] for p in points], [p[1] for p in points], pen=pg.mkPen(tokens.accent, width=2)
+        )
+        self._marks.setData(
+            [
+                {
+                    "pos": (bpp, psnr),
+                    "data": rate,
+                    "size": 12 if rate == self._session.rate else 8,
+                    "brush": tokens.accent if rate == self._session.rate else tokens.panel,
+                    "pen": pg.mkPen(tokens.accent, width=2),
+                }
+                for bpp, psnr, rate in points
+            ]
+        )
