@@ -83,7 +83,11 @@ def shoot(app: QApplication, window: MainWindow, scene: Path, rates: list[int], 
         if rate == rates[0]:
             wait(app, lambda r=rate: r in session.results and session.results[r].tiles_done > 0, "tile")
             save(app, window, out, f"{name}-running", 1280)
-        wait(app, lambda r=rate: session.results[r].metric_state is MetricState.DONE, f"rate {rate}")
+        wait(
+            app,
+            lambda r=rate: r in session.results and session.results[r].metric_state is MetricState.DONE,
+            f"rate {rate}",
+        )
     save(app, window, out, name)
     window.compare.viewport.restore(QPointF(opened.info.width * 0.55, opened.info.height * 0.5), 2.0)
     save(app, window, out, f"{name}-zoomed", 1280)

@@ -9,6 +9,7 @@ before it runs, so the output doubles as an example.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def side_by_side(
     canvas = Image.new("RGB", size, (24, 26, 30))
     draw: Any = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(16)
-    texts = (*captions, f"Difference × {AMPLIFICATION}")
+    texts = (*captions, f"Difference, {AMPLIFICATION} times")
     for number, (panel, text) in enumerate(zip(panels, texts, strict=True)):
         x = _MARGIN + number * (width + _MARGIN)
         draw.text((x, _MARGIN), text, fill=(226, 228, 232), font=font)
@@ -109,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not 1 <= len(arguments) <= 2:
         print("usage: python -m fdegc.headless SCENE [FOLDER]", file=sys.stderr)
         return 2
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # libraries' notes to developers, not to users
     try:
         return run(Path(arguments[0]), Path(arguments[1] if len(arguments) == 2 else "out"))
     except FdegcError as error:

@@ -300,6 +300,9 @@ class MainWindow(QMainWindow):
         if self._log_file is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._log_file.parent)))
 
+    def _show_sidebar(self, shown: bool) -> None:
+        self.sidebar.setVisible(shown)
+
     def _set_full_screen(self, on: bool) -> None:
         self.setWindowState(
             self.windowState() | Qt.WindowState.WindowFullScreen

@@ -81,9 +81,11 @@ class RdPlot(QWidget):
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.hideButtons()
         self._plot.setMenuEnabled(False)
+        for side in ("bottom", "left"):
+            self._plot.getAxis(side).enableAutoSIPrefix(False)
         self._plot.setLabel("bottom", "bits per pixel")
         self._plot.setLabel("left", "PSNR, dB")
-        self._curve = self._plot.plot([], [])
+        self._curve = self._plot.plot([], [], antialias=True)
         self._marks = pg.ScatterPlotItem(hoverable=True, tip=None)
         self._marks.sigClicked.connect(lambda _item, marks: self.chosen.emit(int(marks[0].data())))
         self._plot.addItem(self._marks)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from rasterio.crs import CRS
+from rasterio.crs import CRS
 
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import DeviceUnavailable, FdegcError

@@ -434,7 +434,7 @@ def test_settings_survive_a_restart(
     first.set_theme("dark")
     first.actions_["sidebar"].trigger()
     first.sidebar.sections["facts"].set_open(False)
-    first.resize(1111, 777)
+    first.resize(900, 600)
     with qtbot.waitSignal(first.closed, timeout=TIMEOUT):
         first.close()
     saved = settings.geometry
