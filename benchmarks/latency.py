@@ -112,9 +112,14 @@ class Run(QObject):
         else:
             self._step()
 
+    @staticmethod
+    def _say(word: str) -> None:
+        print(f"{time.perf_counter() - PROCESS_START:8.1f} s  {word}", file=sys.stderr, flush=True)
+
     def _opening(self) -> None:
         if self._window.session.scene is not None:
             self.report.values["scene_seconds"] = round(time.perf_counter() - PROCESS_START, 3)
+            self._say("loading")
             self._step = self._loading
 
     def _loading(self) -> None:
@@ -128,6 +133,7 @@ class Run(QObject):
         self._window.session.set_rate(self._rate)
         self._window.start_compress()
         self._mark = time.perf_counter()
+        self._say("compressing")
         self._step = self._compressing
 
     def _compressing(self) -> None:
@@ -135,6 +141,7 @@ class Run(QObject):
         if result is not None and result.state is State.DONE:
             self.report.gaps("compressing", self._heart.take())
             self.report.values["compress_seconds"] = round(time.perf_counter() - self._mark, 2)
+            self._say("measuring")
             self._step = self._measuring
 
     def _measuring(self) -> None:
@@ -145,6 +152,7 @@ class Run(QObject):
             self._window.session.set_rate(other)
             self._window.start_compress()
             self._mark = 0.0
+            self._say("cancelling")
             self._step = self._cancelling
 
     def _cancelling(self) -> None:
@@ -159,6 +167,7 @@ class Run(QObject):
             self._finish()
 
     def _finish(self) -> None:
+        self._say("closing")
         self._timer.stop()
         self._mark = time.perf_counter()
         self._window.closed.connect(self._on_closed)

@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from fdegc.coding.unit import CodedUnit, IntArray, UnitCoder
-from fdegc.container import ContainerReader, ContainerWriter, StreamHeader
+from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
-from fdegc.errors import CorruptStream, DecoderMismatch
-from fdegc.inference import FloatArray, Network, available_devices, resolve_device, round_latent
+from fdegc.errors import CorruptStream
+from fdegc.inference import FloatArray, Network, available_devices, resolve_device
 from fdegc.mosaic import LatentMosaic
+from fdegc.passes import Decoding, Encoding, TileCallback
 from fdegc.raster import RasterSink, RasterSource
-from fdegc.raster.mapping import band_groups, from_unit, peak_value, plan_mapping, to_unit
+from fdegc.raster.mapping import band_groups, peak_value, plan_mapping, to_unit
 from fdegc.stream import (
-    ALPHA,
-    MASK,
     describe,
     header_for,
-    mapping_of,
-    metadata_blocks,
-    pack_alpha,
-    pack_mask,
-    read_alpha,
-    read_mask,
 )
-from fdegc.tiling import TilePlan, reflect_pad
+from fdegc.tiling import reflect_pad
 from fdegc.types import (
     QUALITY_STEPS,
     RATE_POINTS,
-    BandMapping,
     DecodeResult,
     EncodeOptions,
     EncodeResult,
@@ -48,18 +38,11 @@ from fdegc.weights import find, quick_estimate
 
 __all__ = ["Codec", "available_devices"]
 
-TileCallback = Callable[[TileResult], None]
-
 #: Pixels of neighbouring tiles that g_a sees, and of whose latents g_s sees (``docs/format.md``).
 HALO = 32
 #: Side and number of the crops by which :meth:`Codec.estimate_all` judges a scene.
 SAMPLE_SIDE = 256
 SAMPLE_COUNT = 3
-
-
-def nearest_rate(quality: float) -> int:
-    """Rate point (1–6) whose hyper-latent tables serve a quality."""
-    return int(np.clip(np.floor(quality + 0.5), 1, len(RATE_POINTS)))
 
 
 class Codec:
@@ -138,9 +121,7 @@ class Codec:
             profile=network.entry.profile,
         )
         with ContainerWriter(Path(out), header, overwrite=overwrite) as writer:
-            run = _Encoding(
-                network, source, header, mapping, writer, cancel, on_tile if reconstruct else None
-            )
+            run = Encoding(network, source, header, mapping, writer, cancel, on_tile if reconstruct else None)
             run.reconstructing = reconstruct
             meter = ProgressMeter("compress", len(run.plan), on_progress)
             for index in range(len(run.plan)):
@@ -184,7 +165,7 @@ class Codec:
         cancel = cancel or CancelToken()
         with ContainerReader(Path(path)) as reader:
             info = describe(reader)
-            run = _Decoding(self._network(short_hash=reader.header.weights_hash), reader, info.raster, cancel)
+            run = Decoding(self._network(short_hash=reader.header.weights_hash), reader, info.raster, cancel)
             meter = ProgressMeter("decompress", len(run.plan), on_progress)
             for index in range(len(run.plan)):
                 for window, samples in run.tile(index):
@@ -207,7 +188,7 @@ class Codec:
         with ContainerReader(Path(path)) as reader:
             info = describe(reader)
             network = self._network(short_hash=reader.header.weights_hash)
-            run = _Decoding(network, reader, info.raster, cancel or CancelToken())
+            run = Decoding(network, reader, info.raster, cancel or CancelToken())
             touched = run.plan.touching(window)
             run.mosaic = LatentMosaic(run.plan, set(touched))
             pixels = np.zeros((info.raster.bands, window.height, window.width), info.raster.dtype)
@@ -275,205 +256,3 @@ def _paste(
         target[:, top - frame.y : bottom - frame.y, left - frame.x : right - frame.x] = pixels[
             :, top - tile.y : bottom - tile.y, left - tile.x : right - tile.x
         ]
-
-
-def _synthesise(
-    network: Network,
-    mosaic: LatentMosaic,
-    index: int,
-    size: Window,
-    mapping: tuple[BandMapping, ...],
-    dtype: str,
-    quality: float,
-) -> npt.NDArray[np.generic]:
-    """Pixels of one tile (bands, height, width) from its latents and its neighbours' ring."""
-    groups = band_groups(len(mapping))
-    unit = np.empty((len(mapping), size.height, size.width), np.float32)
-    for number, group in enumerate(groups):
-        latents, inner = mosaic.window(index, number)
-        x = network.synthesise(latents, quality)
-        x = x[:, inner.y * 16 : inner.y * 16 + size.height, inner.x * 16 : inner.x * 16 + size.width]
-        unit[list(group)] = x
-    return from_unit(unit, mapping, dtype)
-
-
-class _Encoding:
-    """State of one compression."""
-
-    def __init__(
-        self,
-        network: Network,
-        source: RasterSource,
-        header: StreamHeader,
-        mapping: tuple[BandMapping, ...],
-        writer: ContainerWriter,
-        cancel: CancelToken,
-        on_tile: TileCallback | None,
-    ) -> None:
-        self.network, self.source, self.header, self.mapping = network, source, header, mapping
-        self.writer, self.cancel, self.on_tile = writer, cancel, on_tile
-        self.quality = header.quality_steps / QUALITY_STEPS
-        self.plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
-        self.mosaic = LatentMosaic(self.plan)
-        self.coder = UnitCoder(network.entropy)
-        self.reconstructing = False
-        self.encode_seconds = self.reconstruct_seconds = 0.0
-        self.squared_error, self.sample_count = 0.0, 0
-        info = source.info
-        shape = (info.height, info.width)
-        self.valid = np.ones(shape, bool) if info.has_mask else None
-        self.alpha = np.zeros(shape, info.dtype) if info.has_alpha else None
-
-    def tile(self, index: int) -> None:
-        """Code one tile; synthesise those that it completes."""
-        self.cancel.check()
-        start = time.perf_counter()
-        latents = [self._unit(index, x) for x in self._read(index)]
-        self.encode_seconds += time.perf_counter() - start
-        if not self.reconstructing:
-            return
-        for ready in self.mosaic.put(index, [y.astype(np.int16) for y in latents]):
-            self.cancel.check()
-            self._reconstruct(ready)
-
-    def _read(self, index: int) -> list[FloatArray]:
-        """Network inputs of a tile with its halo, one a band group."""
-        context = self.plan.context_window(index)
-        inside = Window(
-            context.x,
-            context.y,
-            min(context.width, self.header.width - context.x),
-            min(context.height, self.header.height - context.y),
-        )
-        samples = self.source.read(inside)
-        if self.valid is not None and samples.valid is not None:
-            self.valid[inside.rows, inside.cols] = samples.valid
-        if self.alpha is not None and samples.alpha is not None:
-            self.alpha[inside.rows, inside.cols] = samples.alpha
-        unit = to_unit(samples, self.mapping)
-        padded = reflect_pad(unit, context.height, context.width).astype(np.float32)
-        return [padded[list(group)] for group in band_groups(self.header.bands)]
-
-    def _unit(self, index: int, x: FloatArray) -> IntArray:
-        context, tile = self.plan.context_window(index), self.plan.padded_window(index)
-        y = self.network.analyse(x, self.quality)
-        left, top = (tile.x - context.x) // 16, (tile.y - context.y) // 16
-        y = np.ascontiguousarray(y[:, top : top + tile.height // 16, left : left + tile.width // 16])
-        z = self.network.hyper_analyse(y)
-        latent = round_latent(y)
-        rate = nearest_rate(self.quality)
-        unit = self.coder.encode(latent, z, self.network.features, rate, self.cancel.check)
-        self.writer.add(unit.payload, dither=unit.dither, phi_hash=unit.phi_hash, y_hash=unit.y_hash)
-        return latent
-
-    def _reconstruct(self, index: int) -> None:
-        start = time.perf_counter()
-        window = self.plan.window(index)
-        pixels = _synthesise(
-            self.network, self.mosaic, index, window, self.mapping, self.header.dtype, self.quality
-        )
-        self.mosaic.done(index)
-        self.reconstruct_seconds += time.perf_counter() - start
-        original = self.source.read(window)
-        seen = np.ones(pixels.shape[1:], bool) if original.valid is None else original.valid
-        if original.alpha is not None:
-            seen = seen & (original.alpha != 0)
-        difference = pixels[:, seen].astype(np.float64) - original.pixels[:, seen].astype(np.float64)
-        error = float(np.square(difference).sum())
-        self.squared_error += error
-        self.sample_count += difference.size
-        if self.on_tile is not None:
-            samples = Samples(
-                _restore_nodata(pixels, original.valid, self.source.info), original.valid, original.alpha
-            )
-            self.on_tile(TileResult(window, samples, self.writer.payload_bytes, error, difference.size))
-
-    def metadata(self, info: RasterInfo) -> None:
-        """Add the blocks that describe everything but the pixels."""
-        start = time.perf_counter()
-        for tag, data in metadata_blocks(info).items():
-            self.writer.add_block(tag, data)
-        if self.valid is not None:
-            self.writer.add_block(MASK, pack_mask(self.valid))
-        if self.alpha is not None:
-            self.writer.add_block(ALPHA, pack_alpha(self.alpha))
-        self.encode_seconds += time.perf_counter() - start
-
-    def psnr(self, peak: float) -> float | None:
-        """PSNR in dB over everything reconstructed so far; None if nothing was valid."""
-        if not self.sample_count:
-            return None
-        mse = self.squared_error / self.sample_count
-        return float(10 * np.log10(peak**2 / mse)) if mse > 0 else float("inf")
-
-
-def _restore_nodata(
-    pixels: npt.NDArray[np.generic], valid: npt.NDArray[np.bool_] | None, info: RasterInfo
-) -> npt.NDArray[np.generic]:
-    """Give invalid pixels the nodata value back."""
-    if valid is None or valid.all():
-        return pixels
-    fill = info.nodata if info.nodata is not None else 0
-    return np.where(valid, pixels, np.asarray(fill).astype(pixels.dtype))
-
-
-class _Decoding:
-    """State of one decompression."""
-
-    def __init__(
-        self, network: Network, reader: ContainerReader, info: RasterInfo, cancel: CancelToken
-    ) -> None:
-        self.network, self.reader, self.info, self.cancel = network, reader, info, cancel
-        self.header = reader.header
-        self.quality = self.header.quality_steps / QUALITY_STEPS
-        self.mapping = mapping_of(self.header)
-        self.plan = TilePlan(self.header.width, self.header.height, self.header.tile_size, self.header.halo)
-        self.mosaic = LatentMosaic(self.plan)
-        self.coder = UnitCoder(network.entropy)
-        self.bytes_read = 0
-        self.damaged: list[Window] = []
-        self._lost: set[int] = set()
-        self.valid, self.alpha = read_mask(reader), read_alpha(reader)
-
-    def tile(self, index: int) -> list[tuple[Window, Samples]]:
-        """Decode one tile's latents; return the tiles whose pixels that completes."""
-        self.cancel.check()
-        padded = self.plan.padded_window(index)
-        shape = (self.network.latent, padded.height // 16, padded.width // 16)
-        try:
-            latents = [self._unit(index, group, shape) for group in range(self.header.groups)]
-        except (CorruptStream, DecoderMismatch):
-            self._lost.add(index)
-            self.damaged.append(self.plan.window(index))
-            latents = [np.zeros(shape, np.int32)] * self.header.groups
-        out = []
-        for ready in self.mosaic.put(index, [y.astype(np.int16) for y in latents]):
-            self.cancel.check()
-            out.append((self.plan.window(ready), self._pixels(ready)))
-        return out
-
-    def _unit(self, index: int, group: int, shape: tuple[int, int, int]) -> IntArray:
-        number = index * self.header.groups + group
-        payload = self.reader.payload(number)
-        entry = self.reader.entries[number]
-        self.bytes_read += len(payload)
-        unit = CodedUnit(payload, entry.dither, entry.phi_hash, entry.y_hash)
-        rate = nearest_rate(self.quality)
-        return self.coder.decode(unit, shape, self.network.features, rate, self.cancel.check)
-
-    def _pixels(self, index: int) -> Samples:
-        window = self.plan.window(index)
-        if index in self._lost:
-            pixels = np.zeros((self.header.bands, window.height, window.width), self.header.dtype)
-        else:
-            pixels = _synthesise(
-                self.network, self.mosaic, index, window, self.mapping, self.header.dtype, self.quality
-            )
-        self.mosaic.done(index)
-        return self.with_validity(window, pixels)
-
-    def with_validity(self, window: Window, pixels: npt.NDArray[np.generic]) -> Samples:
-        """Attach the lossless mask and alpha of a window."""
-        valid = None if self.valid is None else self.valid[window.rows, window.cols]
-        alpha = None if self.alpha is None else self.alpha[window.rows, window.cols]
-        return Samples(_restore_nodata(pixels, valid, self.info), valid, alpha)

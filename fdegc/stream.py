@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.container import DTYPES, MAX_BANDS, VERSION, ContainerReader, StreamHeader
+from fdegc.container import ContainerReader
 from fdegc.errors import CorruptStream, UnsupportedRaster, UnsupportedStream
+from fdegc.header import DTYPES, MAX_BANDS, VERSION, StreamHeader
 from fdegc.types import QUALITY_STEPS, BandMapping, RasterInfo, StreamInfo
 
 #: Block tags; upper case first letter: a reader must understand it.

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from rasterio.crs import CRS
-from rasterio.crs import CRS
 
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import DeviceUnavailable, FdegcError

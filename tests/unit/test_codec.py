@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fdegc.codec import Codec, nearest_rate
+from fdegc.codec import Codec
 from fdegc.container import ContainerReader
 from fdegc.control import CancelToken
 from fdegc.errors import (
@@ -19,6 +19,7 @@ from fdegc.errors import (
     UnsupportedStream,
     WeightsMissing,
 )
+from fdegc.passes import nearest_rate
 from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.stream import read_info
 from fdegc.types import EncodeOptions, RasterInfo, Samples, TileResult, Window
@@ -241,7 +242,7 @@ def test_unknown_weights_are_named(codec: Codec, tmp_path: Path) -> None:
 
 
 def test_newer_version_is_refused_in_words(codec: Codec, tmp_path: Path) -> None:
-    from fdegc.container import StreamHeader
+    from fdegc.header import StreamHeader
 
     header = StreamHeader(64, 64, 3, "uint8", 512, 32, 1024, bytes(8), "lite")
     packed = bytearray(header.pack())
