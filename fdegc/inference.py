@@ -177,9 +177,15 @@ class Network:
 
     @torch.inference_mode()
     def hyper_analyse(self, y: FloatArray) -> IntArray:
-        """Rounded, clamped hyper-latent of an unrounded gained latent: (M, h, w) to (M, h/4, w/4)."""
+        """Rounded, clamped hyper-latent of an unrounded gained latent: (M, h, w) to (M, ⌈h/4⌉, ⌈w/4⌉).
+
+        Latents are continued at the right and lower edge where h or w is no multiple of 4.
+        """
+        height, width = y.shape[1:]
         with _memory_errors():
-            z = self.net.hyper_analyse(torch.from_numpy(np.ascontiguousarray(y))[None].to(self.device))
+            tensor = torch.from_numpy(np.ascontiguousarray(y))[None].to(self.device)
+            padding = (0, -width % 4, 0, -height % 4)
+            z = self.net.hyper_analyse(torch.nn.functional.pad(tensor, padding, mode="replicate"))
         radius = self.entropy.z_radius
         return np.asarray(z[0].round().clamp(-radius, radius).to(torch.int32).cpu().numpy())
 

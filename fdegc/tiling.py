@@ -7,12 +7,13 @@ import numpy.typing as npt
 
 from fdegc.types import Window
 
-#: Tiles and scenes are padded to multiples of this (four halvings in g_a, two more in h_a).
-ALIGNMENT = 64
+#: Scenes are padded to multiples of this, the pixels of one latent sample.  The two further halvings
+#: in h_a need no more pixels: latents that show nothing are not worth their bits.
+ALIGNMENT = 16
 
 
 def align(size: int) -> int:
-    """Smallest multiple of 64 that is not below ``size``."""
+    """Smallest multiple of 16 that is not below ``size``."""
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
@@ -49,7 +50,7 @@ class TilePlan:
         return Window(x, y, min(self.tile_size, self.width - x), min(self.tile_size, self.height - y))
 
     def padded_window(self, index: int) -> Window:
-        """Pixels of a tile, clipped to the padded scene; all numbers are multiples of 64."""
+        """Pixels of a tile, clipped to the padded scene; all numbers are multiples of 16."""
         x, y = self._origin(index)
         return Window(
             x, y, min(self.tile_size, self.padded_width - x), min(self.tile_size, self.padded_height - y)

@@ -23,7 +23,7 @@ ESCAPE_SHARE = 5e-4
 MAX_RADIUS = 127
 
 IntArray = npt.NDArray[np.int32]
-#: Computes φ (float64, shape (2M, h, w)) of a rounded hyper-latent (int32, shape (M, h/4, w/4)).
+#: Computes φ (float64, shape (2M, 4h, 4w)) of a rounded hyper-latent (int32, shape (M, h, w)).
 Features = Callable[[IntArray], npt.NDArray[np.float64]]
 Check = Callable[[], None]
 
@@ -69,7 +69,7 @@ class UnitCoder:
         Parameters
         ----------
         y : ndarray of int32, shape (M, h, w), within ±LATENT_LIMIT
-        z : ndarray of int32, shape (M, h/4, w/4), within ±z_radius
+        z : ndarray of int32, shape (M, ⌈h/4⌉, ⌈w/4⌉), within ±z_radius
         features : callable
         rate : int
             Rate point (1–6) whose z tables apply.
@@ -81,7 +81,7 @@ class UnitCoder:
         DecoderMismatch
             If the payload does not decode to ``y`` on this very machine.
         """
-        raw_phi = features(z)
+        raw_phi = features(z)[:, : y.shape[1], : y.shape[2]]
         dither = choose_dither(raw_phi)
         phi = snap(raw_phi, dither)
         channels = np.flatnonzero(y.any(axis=(1, 2)))
@@ -148,9 +148,9 @@ class UnitCoder:
             np.frombuffer(unit.payload, "<u4", offset=1).astype(np.uint32)
         )
         channels = np.flatnonzero(_read(coder, _categorical, self._active_model(rate)))
-        z_shape = (latent, height // 4, width // 4)
+        z_shape = (latent, -(-height // 4), -(-width // 4))
         z = _read(coder, _categorical, self._z_model(rate, z_shape)) - self.weights.z_radius
-        phi = snap(features(z.reshape(z_shape)), unit.dither)
+        phi = snap(features(z.reshape(z_shape))[:, :height, :width], unit.dither)
         if digest(phi) != unit.phi_hash:
             raise DecoderMismatch(
                 "This machine computed other entropy features than the one that wrote the file."

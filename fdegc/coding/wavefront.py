@@ -35,7 +35,8 @@ def schedule(height: int, width: int) -> tuple[tuple[npt.NDArray[np.intp], npt.N
     steps = []
     for step in range(width + 3 * (height - 1)):
         rows = np.arange(max(0, -(-(step - width + 1) // 3)), min(height - 1, step // 3) + 1)
-        steps.append((rows, step - 3 * rows))
+        if len(rows):  # latents narrower than three columns leave steps without a position
+            steps.append((rows, step - 3 * rows))
     return tuple(steps)
 
 

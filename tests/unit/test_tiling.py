@@ -23,7 +23,7 @@ def overlap(a: Window, b: Window) -> bool:
 
 
 def test_align() -> None:
-    assert [align(n) for n in (1, 63, 64, 65)] == [64, 64, 64, 128]
+    assert [align(n) for n in (1, 15, 16, 17)] == [16, 16, 16, 32]
 
 
 @given(plans)
@@ -35,9 +35,9 @@ def test_tiles_partition_the_scene(plan: TilePlan) -> None:
         count[window.rows, window.cols] += 1
         padded[tile.rows, tile.cols] += 1
         assert (tile.x, tile.y) == (window.x, window.y)
-        assert tile.width % 64 == tile.height % 64 == 0
-        assert 0 <= tile.width - window.width < 64
-        assert 0 <= tile.height - window.height < 64
+        assert tile.width % 16 == tile.height % 16 == 0
+        assert 0 <= tile.width - window.width < 16
+        assert 0 <= tile.height - window.height < 16
     assert (count == 1).all() and (padded == 1).all()
 
 
