@@ -19,7 +19,7 @@ from fdegc_gui.jobs.queue import JobQueue
 log = logging.getLogger(__name__)
 
 #: How much the engine's threads step back behind the window's (Linux nice levels).
-_NICE = 10
+_NICE = 5
 
 
 class _Thread(QThread):
