@@ -11,11 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from fdegc import __version__
 from fdegc_gui import icons
+from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.jobs import Failure
 from fdegc_gui.logs import ExceptionHook, set_up_logging
 from fdegc_gui.main_window import MainWindow
@@ -54,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         theme = Theme(settings.theme)
         theme.apply()
         window = MainWindow(settings, theme, log_file=log_file)
-        reporter = Reporter(window)
+        reporter = Reporter(window, log_file)
         hook.caught.connect(reporter.report)
         window.closed.connect(app.quit)
-        app.lastWindowClosed.connect(lambda: QTimer.singleShot(_LAST_RESORT_MS, _give_up))
+        window.closing.connect(lambda: QTimer.singleShot(_LAST_RESORT_MS, _give_up))
         window.show()
         window.start(arguments.file)
         with _interruptible(window):
@@ -82,13 +83,16 @@ def make_application() -> QApplication:
     return app
 
 
-class Reporter:
+class Reporter(QObject):
     """Shows uncaught exceptions, but never more than one dialog at a time.
 
-    A fault in a paint event comes back thirty times a second; one dialog says enough.
+    A fault in a paint event comes back thirty times a second; one dialog says enough.  A QObject, so
+    that what another thread could not catch is shown on the window's.
     """
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, window: MainWindow, log_file: Path | None) -> None:
+        super().__init__(window)
+        self._log_file = log_file
         self._window = window
         self._showing = False
 
@@ -97,9 +101,7 @@ class Reporter:
         if self._showing:
             return
         self._showing = True
-        from fdegc_gui.dialogs.error import ErrorDialog
-
-        dialog = ErrorDialog("Something unexpected happened.", failure, None, self._window)
+        dialog = ErrorDialog("Something unexpected happened.", failure, self._log_file, self._window)
         dialog.finished.connect(self._on_finished)
         dialog.open()
 

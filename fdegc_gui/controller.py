@@ -249,7 +249,9 @@ class Controller(QObject):
         result = self._result_of(job)
         if result is not None and not isinstance(job, Measure):
             result.fraction = progress.fraction
-        tiles = (result.tiles_done, result.tiles_total) if result and result.tiles_total else None
+        total = result.tiles_total if result is not None and not isinstance(job, Measure) else None
+        # Coding runs ahead of the tiles in the picture: count what the percentage counts.
+        tiles = (round(progress.fraction * total), total) if total else None
         self._activities[job] = dataclasses.replace(
             activity, fraction=progress.fraction, remaining=progress.remaining, tiles=tiles
         )
@@ -316,6 +318,7 @@ class Controller(QObject):
         if ready.device != self.device:
             return
         self.ready = ready
+        self.session.forget_speed()
         self.engine_changed.emit(ready)
         self.message.emit(f"Ready on {ready.label}.")
         self._want_estimates()
@@ -354,6 +357,7 @@ class Controller(QObject):
             result.encode = value.encode
             result.bytes, result.stream_path = value.encode.bytes, value.encode.path
             self._measure(result)
+            self.session.learn_speed(result)
             self.message.emit(f"Rate {result.rate} is finished.")
         else:
             result.decode_seconds = value.decode.seconds

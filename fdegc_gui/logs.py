@@ -56,6 +56,7 @@ def set_up_logging() -> Path | None:
         logging.Formatter("%(asctime)s %(levelname)-7s %(threadName)s %(name)s: %(message)s")
     )
     root.addHandler(handler)
+    logging.captureWarnings(True)  # of libraries: nothing that a user could do about
     qInstallMessageHandler(_qt_message)
     return path
 

@@ -56,10 +56,13 @@ class MainWindow(QMainWindow):
 
     Signals
     -------
+    closing()
+        The window goes; threads may still have to end.
     closed()
         The window is gone and every thread has ended.
     """
 
+    closing = Signal()
     closed = Signal()
 
     def __init__(
@@ -169,7 +172,7 @@ class MainWindow(QMainWindow):
             "actual": lambda: self.compare.viewport.set_zoom(1.0),
             "zoom_in": lambda: self.compare.viewport.zoom_by(_ZOOM_STEP),
             "zoom_out": lambda: self.compare.viewport.zoom_by(1 / _ZOOM_STEP),
-            "sidebar": lambda shown: self.sidebar.setVisible(shown),
+            "sidebar": self._show_sidebar,
             "full_screen": self._set_full_screen,
             "shortcuts": self.show_shortcuts,
             "open_log": self._open_log,
@@ -448,9 +451,11 @@ class MainWindow(QMainWindow):
             # Gone at once for the user; the threads end on their own, then the program does.
             event.ignore()
             self.hide()
+            self.closing.emit()
             self.controller.shut_down()
         else:
             event.accept()
+            self.closed.emit()
 
     def _on_stopped(self) -> None:
         self.closed.emit()

@@ -37,7 +37,7 @@ class Activity:
         """Tiles, percent and time left, as far as they are known."""
         parts = []
         if self.tiles is not None and self.tiles[1] > 1:
-            parts.append(f"tile {min(self.tiles[0] + 1, self.tiles[1])} of {self.tiles[1]}")
+            parts.append(f"{self.tiles[0]} of {self.tiles[1]} tiles")
         if self.fraction is not None:
             parts.append(f"{100 * self.fraction:.0f} %")
         if self.remaining is not None and self.fraction is not None and 0.02 < self.fraction < 1:

@@ -162,6 +162,8 @@ class Session(QObject):
         self._counter = 0
         self.original: Pyramid | None = None
         self.estimates: dict[int, Estimate] = {}
+        #: Measured seconds over estimated ones, on this machine as busy as it is.
+        self.speed = 1.0
         self.refined = False
         self.results: dict[int, Result] = {}
 
@@ -217,6 +219,18 @@ class Session(QObject):
         """Store estimates refined by trying the network on this scene."""
         self.estimates.update(estimates)
         self.refined = True
+        self.estimates_changed.emit()
+
+    def learn_speed(self, result: Result) -> None:
+        """Compare a finished result's time with its estimate, and correct the others by it."""
+        estimate, encode = self.estimates.get(result.rate), result.encode
+        if estimate is not None and encode is not None and estimate.seconds > 0:
+            self.speed = (encode.encode_seconds + encode.reconstruct_seconds) / estimate.seconds
+            self.estimates_changed.emit()
+
+    def forget_speed(self) -> None:
+        """Trust the estimates as they are; on another device the correction means nothing."""
+        self.speed = 1.0
         self.estimates_changed.emit()
 
     def set_rate(self, rate: int) -> None:

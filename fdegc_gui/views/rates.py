@@ -34,7 +34,7 @@ class Cost:
     progress: float | None = None
 
 
-def cost_of(estimate: Estimate | None, result: Result | None) -> Cost:
+def cost_of(estimate: Estimate | None, result: Result | None, speed: float = 1.0) -> Cost:
     """Return what a row shows: measured if finished, otherwise estimated."""
     memory = human_bytes(estimate.memory_bytes) if estimate is not None else NONE
     if result is not None and result.state is State.DONE and result.encode is not None:
@@ -43,7 +43,9 @@ def cost_of(estimate: Estimate | None, result: Result | None) -> Cost:
         return Cost(human_bytes(encode.bytes), human_seconds(seconds), memory, True)
     if estimate is None:
         return Cost()
-    return Cost(f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds)}", f"≈ {memory}")
+    return Cost(
+        f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds * speed)}", f"≈ {memory}"
+    )
 
 
 def _columns(width: int) -> list[tuple[float, float]]:
@@ -216,8 +218,9 @@ class RateSelector(QWidget):
 
     def refresh(self) -> None:
         """Show the session's figures."""
+        session = self._session
         for rate, row in self.rows.items():
-            cost = cost_of(self._session.estimates.get(rate), self._session.results.get(rate))
+            cost = cost_of(session.estimates.get(rate), session.results.get(rate), session.speed)
             if self._progress is not None and self._progress[0] == rate:
                 cost = Cost(cost.size, cost.time, cost.memory, False, self._progress[1])
             if cost != row.cost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 from typing import Any
@@ -72,7 +73,8 @@ class RdPlot(QWidget):
     def _load(self) -> None:
         import pyqtgraph  # noqa: F401  (only to have it ready)
 
-        self._loaded.emit()
+        with contextlib.suppress(RuntimeError):  # the window may be gone by now
+            self._loaded.emit()
 
     def _build(self) -> None:
         import pyqtgraph as pg
