@@ -31,12 +31,16 @@ from fdegc_gui.theme import Theme
 SIZES = ((1280, 800), (2560, 1440))
 THEMES = ("light", "dark")
 _TIMEOUT_SECONDS = 1800.0
+#: What the application reported.
+FAILURES: list[str] = []
 
 
 def wait(app: QApplication, condition: Callable[[], bool], what: str) -> None:
-    """Process events until something holds."""
+    """Process events until something holds; give up at once when the application says what failed."""
     end = time.perf_counter() + _TIMEOUT_SECONDS
     while not condition():
+        if FAILURES and what != "closing":
+            raise RuntimeError(FAILURES[0])
         if time.perf_counter() > end:
             raise TimeoutError(what)
         app.processEvents()
@@ -105,14 +109,13 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    failures: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         app = make_application()
         settings = Settings(QSettings(str(Path(folder) / "s.ini"), QSettings.Format.IniFormat))
         theme = Theme("light")
         theme.apply()
         window = MainWindow(settings, theme)
-        window.controller.failed.connect(lambda head, failure: failures.append(f"{head} {failure.message}"))
+        window.controller.failed.connect(lambda head, failure: FAILURES.append(f"{head} {failure.message}"))
         window.show()
         save(app, window, arguments.out, "start", 1280)
         try:
@@ -121,9 +124,9 @@ def main() -> int:
         finally:
             window.close()
             wait(app, lambda: not window.controller.is_running, "closing")
-    for failure in failures:
+    for failure in FAILURES:
         print(failure, file=sys.stderr)
-    return 1 if failures else 0
+    return 1 if FAILURES else 0
 
 
 if __name__ == "__main__":

@@ -81,8 +81,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("sidebar", "&Side bar", ("F9",), "View", "Show or hide the side bar.", True),
     Command("full_screen", "F&ull screen", ("F11",), "View", "Use the whole screen.", True),
     Command("shortcuts", "&Keyboard shortcuts", ("F1",), "Help", "List every shortcut."),
-    Command("open_log", "Open &log folder", (), "Help", "Show where the log file is kept."),
-    Command("about", "&About FDEGC", (), "Help", "Version, licence and what it is built on."),
+    Command("open_log", "Open &log folder", ("Ctrl+Shift+L",), "Help", "Show where the log file is kept."),
+    Command("about", "&About FDEGC", ("Shift+F1",), "Help", "Version, licence and what it is built on."),
 )
 
 

@@ -113,6 +113,9 @@ class ErrorDialog(QDialog):
         layout.addLayout(buttons)
         layout.setSizeConstraint(QVBoxLayout.SizeConstraint.SetMinimumSize)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        for button in self.findChildren(QPushButton):
+            button.setAutoDefault(button is close)  # Return closes, whatever was clicked before
+        close.setFocus()
 
     def report(self) -> str:
         """Return what a report needs: version, system, what was said, and the traceback."""

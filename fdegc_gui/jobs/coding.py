@@ -96,7 +96,7 @@ class _TileTap:
         self._to_rgb8, self._display_limits = to_rgb8, display_limits
 
     def __call__(self, tile: TileResult) -> None:
-        if self._limits is None:  # a .fdegc file: its first tile has to do
+        if self._limits is None and self._info.dtype != "uint8":  # a .fdegc file: its first tile has to do
             self._limits = self._display_limits(tile.samples)
         self._writer.write(tile.window, tile.samples)
         rgba = self._to_rgb8(tile.samples, self._info, self._limits)

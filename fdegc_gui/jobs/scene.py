@@ -68,7 +68,9 @@ class OpenScene(Job):
             overview = source.read_overview(FIRST_LOOK_SIDE)
             context.cancel.check()
             info = source.info
-            limits = display_limits(overview)
+            limits = (
+                None if info.dtype == "uint8" else display_limits(overview)
+            )  # 8 bits are shown as they are
             bgra = premultiplied_bgra(to_rgb8(overview, info, limits))
         finally:
             source.close()

@@ -60,6 +60,7 @@ class Scene:
         Set if it is a ``.fdegc`` file; then there is no original.
     limits : object
         Display range, as ``fdegc.raster.display_limits`` gave it; the reconstruction uses the same.
+        None for 8-bit scenes, which are shown as they are.
     file_bytes : int
         Size of the file on disk.
     peak : float or None

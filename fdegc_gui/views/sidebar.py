@@ -69,7 +69,8 @@ class SideBar(QWidget):
     def _lay_out(self) -> None:
         self._title = heading("Rate point")
         self._title.setContentsMargins(8, 0, 0, 0)
-        top = QVBoxLayout()
+        self._top = QWidget()
+        top = QVBoxLayout(self._top)
         top.setContentsMargins(10, 12, 10, 12)
         top.setSpacing(6)
         top.addWidget(self._title)
@@ -95,12 +96,15 @@ class SideBar(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(1, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addLayout(top)
+        layout.addWidget(self._top)
         layout.addWidget(line)
         layout.addWidget(scroll, 1)
 
     def show_button(self, text: str, enabled: bool, done: bool) -> None:
         """Say what the button does; it stands back once there is nothing left to do."""
+        self._top.setVisible(
+            enabled or not done or not self.rates.isHidden()
+        )  # nothing left but a dead button
         self.compress.setText(text)
         self.compress.setEnabled(enabled)
         if self.compress.property("done") != done:

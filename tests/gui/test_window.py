@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QLabel
@@ -68,6 +70,9 @@ def test_full_resolution_replaces_the_first_look(qtbot: QtBot, window: MainWindo
         timeout=TIMEOUT,
     )
     assert window.session.original is not None and window.session.original.complete
+    with Image.open(scene_path) as image:
+        rgb = np.asarray(image.convert("RGB"))
+    assert np.array_equal(window.session.original.levels[0][..., 2::-1], rgb), "8 bits are shown as they are"
 
 
 def test_compress_fills_picture_figures_and_table(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
@@ -289,8 +294,6 @@ def test_export_failure_is_a_dialog(
 def test_export_reconstruction_as_png(
     qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser, tmp_path: Path
 ) -> None:
-    from PIL import Image
-
     open_scene(qtbot, window, scene_path)
     compress(qtbot, window, 1)
     user.answer = tmp_path / "out.png"
@@ -303,7 +306,6 @@ def test_export_reconstruction_as_png(
 def test_geotiff_keeps_crs_and_transform(
     qtbot: QtBot, window: MainWindow, user: FakeUser, tmp_path: Path
 ) -> None:
-    import numpy as np
     import rasterio
     from rasterio.transform import from_origin
 

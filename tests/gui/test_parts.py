@@ -1,0 +1,311 @@
+"""The parts under the window: pictures, viewport, queue, settings, words."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, QSettings
+from PySide6.QtGui import QColor
+from pytestqt.qtbot import QtBot
+
+from fdegc.errors import Cancelled, CorruptStream
+from fdegc.types import Estimate, RasterInfo, Samples, Window
+from fdegc_gui.app import main
+from fdegc_gui.jobs import Failure, Job, Lane
+from fdegc_gui.jobs.base import Context
+from fdegc_gui.jobs.queue import JobQueue
+from fdegc_gui.jobs.store import ReconstructionWriter
+from fdegc_gui.logs import ExceptionHook
+from fdegc_gui.models.pyramid import Pyramid, halve, premultiplied_bgra
+from fdegc_gui.models.session import display_base
+from fdegc_gui.settings import Settings
+from fdegc_gui.text import human_bytes, human_seconds, time_left, zoom_percent
+from fdegc_gui.theme import DARK, LIGHT, Theme, Tokens
+from fdegc_gui.views.canvas import Pane
+from fdegc_gui.views.facts import bounds, crs_name
+from fdegc_gui.views.rates import cost_of
+from fdegc_gui.views.viewport import Viewport
+
+TIMEOUT = 10_000
+
+
+def random_rgba(height: int, width: int) -> np.ndarray:
+    rgba = np.random.default_rng(1).integers(0, 256, (height, width, 4), dtype=np.uint8)
+    rgba[..., 3] = 255
+    return rgba
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 300), (333, 257), (512, 512)])
+@pytest.mark.parametrize("base", [0, 2])
+def test_pyramid_of_tiles_equals_pyramid_of_the_whole(width: int, height: int, base: int) -> None:
+    bgra = premultiplied_bgra(random_rgba(height, width))
+    whole, parts = Pyramid(width, height, base), Pyramid(width, height, base)
+    whole.write(0, 0, bgra)
+    for y in range(0, height, 64):
+        for x in range(0, width, 64):
+            parts.write(x, y, np.ascontiguousarray(bgra[y : y + 64, x : x + 64]))
+    for one, other in zip(whole.levels, parts.levels, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_halving_averages_and_keeps_the_odd_edge() -> None:
+    image = np.zeros((3, 3, 4), np.uint8)
+    image[:2, :2] = 100
+    image[2, 2] = 40
+    half = halve(image)
+    assert half.shape == (2, 2, 4)
+    assert half[0, 0, 0] == 100 and half[1, 1, 0] == 40
+
+
+def test_transparent_colours_do_not_bleed() -> None:
+    rgba = np.array([[[255, 0, 0, 255], [0, 255, 0, 0]]], np.uint8)
+    half = halve(premultiplied_bgra(rgba))
+    assert half[0, 0].tolist() == [0, 0, 128, 128]
+
+
+def test_level_has_at_least_a_pixel_for_each_drawn() -> None:
+    pyramid = Pyramid(4096, 4096)
+    assert [pyramid.level_for(zoom) for zoom in (1.0, 0.6, 0.5, 0.2)] == [0, 0, 1, 2]
+
+
+def test_huge_scenes_are_kept_reduced() -> None:
+    assert display_base(6000, 6000) == 0
+    assert display_base(20_000, 20_000) == 2
+    assert 20_000 / 2 ** display_base(20_000, 20_000) <= 8192
+
+
+@pytest.mark.usefixtures("qapp")
+def test_zoom_keeps_the_point_under_the_pointer() -> None:
+    view = Viewport()
+    view.set_pane(800, 600)
+    view.set_scene(4000, 3000)
+    assert view.fitted and view.zoom < 0.2
+    anchor = QPointF(100, -50)
+    before = view.center + anchor / view.zoom
+    view.zoom_by(3.0, anchor)
+    after = view.center + anchor / view.zoom
+    assert abs(before.x() - after.x()) < 1e-6 and abs(before.y() - after.y()) < 1e-6
+
+
+@pytest.mark.usefixtures("qapp")
+def test_zoom_stops_at_one_to_one_and_lies_on_whole_pixels() -> None:
+    view = Viewport()
+    view.set_pane(801, 601)
+    view.set_scene(4000, 3000)
+    view.set_zoom(0.7)
+    view.zoom_by(2.0)
+    assert view.zoom == 1.0
+    view.zoom_by(2.0)
+    assert view.zoom == 2.0
+    view.set_zoom(1.0)
+    view.pan(13.3, 7.7)
+    rect = view.scene_rect(801, 601)
+    assert rect.x() == int(rect.x()) and rect.y() == int(rect.y())
+
+
+def pane_at(qtbot: QtBot, rgba: np.ndarray, zoom: float) -> tuple[Pane, Viewport]:
+    view = Viewport()
+    pane = Pane("Original", view, Theme("dark"))
+    qtbot.addWidget(pane)
+    pane.resize(320, 320)
+    ratio = pane.devicePixelRatioF()
+    view.set_pane(320 * ratio, 320 * ratio)
+    pyramid = Pyramid(rgba.shape[1], rgba.shape[0])
+    pyramid.write(0, 0, premultiplied_bgra(rgba))
+    pyramid.complete = True
+    view.set_scene(rgba.shape[1], rgba.shape[0])
+    view.set_zoom(zoom)
+    pane.show_picture(pyramid, "Original")
+    return pane, view
+
+
+def test_at_100_percent_every_pixel_is_exact(qtbot: QtBot) -> None:
+    rgba = random_rgba(64, 64)
+    pane, view = pane_at(qtbot, rgba, 1.0)
+    shot = pane.grab().toImage()
+    rect = view.scene_rect(shot.width(), shot.height())
+    for y, x in [(0, 0), (0, 63), (63, 0), (31, 17), (63, 63)]:
+        color = QColor(shot.pixel(int(rect.x()) + x, int(rect.y()) + y))
+        assert (color.red(), color.green(), color.blue()) == tuple(int(v) for v in rgba[y, x, :3])
+
+
+def test_above_100_percent_pixels_are_hard_squares(qtbot: QtBot) -> None:
+    pane, view = pane_at(qtbot, random_rgba(16, 16), 8.0)
+    shot = pane.grab().toImage()
+    rect = view.scene_rect(shot.width(), shot.height())
+    at = (int(rect.x()) + 8 * 5, int(rect.y()) + 8 * 9)
+    assert len({shot.pixel(at[0] + dx, at[1] + dy) for dx in range(8) for dy in range(8)}) == 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Wait(Job):
+    gate: threading.Event | None = None
+
+    kind: ClassVar[str] = "wait"
+    preemptible: ClassVar[bool] = True
+
+    def run(self, context: Context) -> str:
+        assert self.gate is not None
+        while not self.gate.wait(0.002):
+            context.cancel.check()
+        return "waited"
+
+
+@dataclass(frozen=True, eq=False)
+class _Urgent(Job):
+    kind: ClassVar[str] = "urgent"
+    priority: ClassVar[int] = 5
+
+    def run(self, context: Context) -> str:
+        return "urgent"
+
+
+def test_queue_orders_by_priority_and_supersedes_by_kind() -> None:
+    queue, gate = JobQueue(), threading.Event()
+    first, second, urgent = _Wait(gate=gate), _Wait(gate=gate), _Urgent()
+    queue.put(first)
+    assert queue.put(second) == [first]
+    queue.put(urgent)
+    assert queue.get() is urgent
+    assert not queue.put_back(first), "a newer request waits"
+    assert queue.get() is second
+    queue.close()
+    assert queue.get() is None
+
+
+def test_urgent_work_interrupts_and_the_interrupted_starts_over(qtbot: QtBot) -> None:
+    lane, gate, order = Lane("test"), threading.Event(), []
+    lane.job_done.connect(lambda job, value: order.append(value))
+    cancelled: list[Job] = []
+    lane.job_cancelled.connect(cancelled.append)
+    lane.start()
+    with qtbot.waitSignal(lane.job_started, timeout=TIMEOUT):
+        lane.submit(_Wait(gate=gate))
+    lane.submit(_Urgent())
+    qtbot.waitUntil(lambda: order == ["urgent"], timeout=TIMEOUT)
+    gate.set()
+    qtbot.waitUntil(lambda: order == ["urgent", "waited"], timeout=TIMEOUT)
+    assert cancelled == []
+    with qtbot.waitSignal(lane.stopped, timeout=TIMEOUT):
+        lane.stop()
+    assert lane.wait(1000)
+
+
+def test_stopping_a_lane_cancels_its_work(qtbot: QtBot) -> None:
+    lane = Lane("test")
+    lane.start()
+    with qtbot.waitSignal(lane.job_started, timeout=TIMEOUT):
+        lane.submit(_Wait(gate=threading.Event()))
+    with qtbot.waitSignal(lane.stopped, timeout=1000):
+        lane.stop()
+    assert lane.wait(1000)
+
+
+def test_failures_in_words() -> None:
+    damaged = Failure.of(CorruptStream("It is damaged."))
+    assert damaged.message == "It is damaged." and damaged.expected and "CorruptStream" in damaged.detail
+    assert Failure.of(MemoryError()).expected
+    assert "denied" in Failure.of(PermissionError(13, "Permission denied", "/x")).message
+    assert not Failure.of(KeyError("x")).expected
+    assert Failure.of(Cancelled("Cancelled.")).expected
+
+
+def test_reconstruction_round_trip(tmp_path: Path) -> None:
+    info = RasterInfo("", "GTiff", 50, 40, 2, "int16", has_alpha=True, has_mask=True)
+    writer = ReconstructionWriter(tmp_path / "r", info)
+    pixels = np.random.default_rng(0).integers(-9, 9, (2, 40, 50)).astype(np.int16)
+    valid, alpha = pixels[0] > 0, pixels[1]
+    for y in (0, 20):
+        at = slice(y, y + 20)
+        writer.write(Window(0, y, 50, 20), Samples(pixels[:, at], valid[at], alpha[at]))
+    back = writer.finish().read(Window(10, 5, 30, 30))
+    assert np.array_equal(back.pixels, pixels[:, 5:35, 10:40])
+    assert back.valid is not None and np.array_equal(back.valid, valid[5:35, 10:40])
+    assert back.alpha is not None and np.array_equal(back.alpha, alpha[5:35, 10:40])
+
+
+def test_settings_survive_nonsense(store: QSettings) -> None:
+    store.setValue("codec/rate", "many")
+    store.setValue("view/theme", "pink")
+    store.setValue("files/recent", "/one.tif")
+    store.setValue("folders/open", "/no/such/folder")
+    settings = Settings(store)
+    assert (settings.rate, settings.theme, settings.recent) == (4, "system", ["/one.tif"])
+    assert settings.folder("open") == ""
+    for i in range(15):
+        settings.add_recent(Path(f"/{i}.tif"))
+    assert len(settings.recent) == 10 and settings.recent[0] == str(Path("/14.tif"))
+
+
+def test_exceptions_of_other_threads_are_caught(qtbot: QtBot, caplog: pytest.LogCaptureFixture) -> None:
+    hook = ExceptionHook()
+    restore = hook.install()
+    try:
+        with qtbot.waitSignal(hook.caught, timeout=TIMEOUT) as caught, caplog.at_level(logging.CRITICAL):
+            thread = threading.Thread(target=lambda: 1 // 0)
+            thread.start()
+            thread.join()
+    finally:
+        restore()
+    failure = caught.args[0]
+    assert "ZeroDivisionError" in failure.detail and not failure.expected
+
+
+@pytest.mark.parametrize("tokens", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_has_contrast(tokens: Tokens) -> None:
+    def luminance(name: str) -> float:
+        color = QColor(name)
+        parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color.getRgbF()[:3]]
+        return float(0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2])
+
+    pairs = [
+        (text, ground) for text in (tokens.text, tokens.muted) for ground in (tokens.panel, tokens.raised)
+    ]
+    pairs += [
+        (tokens.on_accent, tokens.accent),
+        (tokens.text, tokens.accent_soft),
+        (tokens.good, tokens.panel),
+    ]
+    pairs += [(tokens.tooltip_text, tokens.tooltip), (tokens.muted, tokens.window)]
+    for text, ground in pairs:
+        high, low = sorted((luminance(text), luminance(ground)), reverse=True)
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
+
+
+def test_words() -> None:
+    assert [human_bytes(n) for n in (0, 999, 1000, 1_240_000, 99_960_000, 999_600_000)] == [
+        "0 B", "999 B", "1.00 kB", "1.24 MB", "100 MB", "1.00 GB",
+    ]  # fmt: skip
+    assert [human_seconds(s) for s in (0.123, 4.04, 42, 200, 4000)] == [
+        "0.12 s", "4.0 s", "42 s", "3 min 20 s", "1 h 6 min",
+    ]  # fmt: skip
+    assert time_left(0.4) == "a second left" and time_left(33) == "35 s left"
+    assert zoom_percent(0.0321) == "3.2 %" and zoom_percent(2) == "200 %"
+
+
+def test_estimated_time_is_corrected_by_what_was_measured() -> None:
+    estimate = Estimate(1_000_000, 10.0, 10**9)
+    assert cost_of(estimate, None).time == "≈ 10 s"
+    assert cost_of(estimate, None, speed=2.0).time == "≈ 20 s"
+
+
+def test_place_facts() -> None:
+    info = RasterInfo("", "GTiff", 10, 20, 1, "uint8", transform=(0.0, 2.0, 5.0, 2.0, 0.0, 7.0))
+    assert bounds(info) == (5.0, 7.0, 45.0, 27.0)
+    assert crs_name('PROJCS["NAD83 / UTM zone 14N",GEOGCS["x"],AUTHORITY["EPSG","26914"]]') == (
+        "NAD83 / UTM zone 14N (EPSG:26914)"
+    )
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_command_line(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([argument])
+    assert stopped.value.code == 0
+    assert "fdegc-gui" in capsys.readouterr().out
