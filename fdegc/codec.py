@@ -11,16 +11,12 @@ import torch
 
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
-from fdegc.errors import CorruptStream
+from fdegc.errors import CorruptStream, InvalidOption
 from fdegc.inference import FloatArray, Network, available_devices, resolve_device
-from fdegc.mosaic import LatentMosaic
 from fdegc.passes import Decoding, Encoding, TileCallback
 from fdegc.raster import RasterSink, RasterSource
 from fdegc.raster.mapping import band_groups, peak_value, plan_mapping, to_unit
-from fdegc.stream import (
-    describe,
-    header_for,
-)
+from fdegc.stream import describe, header_for
 from fdegc.tiling import reflect_pad
 from fdegc.types import (
     QUALITY_STEPS,
@@ -121,8 +117,7 @@ class Codec:
             profile=network.entry.profile,
         )
         with ContainerWriter(Path(out), header, overwrite=overwrite) as writer:
-            run = Encoding(network, source, header, mapping, writer, cancel, on_tile if reconstruct else None)
-            run.reconstructing = reconstruct
+            run = Encoding(network, source, header, mapping, writer, cancel, on_tile, reconstruct)
             meter = ProgressMeter("compress", len(run.plan), on_progress)
             for index in range(len(run.plan)):
                 run.tile(index)
@@ -166,8 +161,8 @@ class Codec:
         with ContainerReader(Path(path)) as reader:
             info = describe(reader)
             run = Decoding(self._network(short_hash=reader.header.weights_hash), reader, info.raster, cancel)
-            meter = ProgressMeter("decompress", len(run.plan), on_progress)
-            for index in range(len(run.plan)):
+            meter = ProgressMeter("decompress", len(run.tiles), on_progress)
+            for index in run.tiles:
                 for window, samples in run.tile(index):
                     if sink is not None:
                         sink.write(window, samples)
@@ -184,15 +179,22 @@ class Codec:
         ------
         CorruptStream
             Also if a tile of the window is damaged.
+        InvalidOption
+            If the window does not lie inside the scene.
         """
         with ContainerReader(Path(path)) as reader:
             info = describe(reader)
             network = self._network(short_hash=reader.header.weights_hash)
-            run = Decoding(network, reader, info.raster, cancel or CancelToken())
-            touched = run.plan.touching(window)
-            run.mosaic = LatentMosaic(run.plan, set(touched))
+            raster = info.raster
+            inside = window.x + window.width <= raster.width and window.y + window.height <= raster.height
+            if min(window.x, window.y) < 0 or min(window.width, window.height) < 1 or not inside:
+                raise InvalidOption(
+                    f"The window {window.width}×{window.height} at column {window.x}, row {window.y} "
+                    f"does not lie inside the scene of {raster.width}×{raster.height}."
+                )
+            run = Decoding(network, reader, raster, cancel or CancelToken(), window)
             pixels = np.zeros((info.raster.bands, window.height, window.width), info.raster.dtype)
-            for index in run.plan.needed(touched):
+            for index in run.tiles:
                 for tile, samples in run.tile(index):
                     _paste(pixels, window, tile, samples.pixels)
             if run.damaged:

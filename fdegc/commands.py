@@ -151,13 +151,21 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "device": result.device,
         "seconds": result.seconds,
         "damaged": [window_data(window) for window in result.damaged],
+        "lost_metadata": list(stream.lost),
     }
-    problem = None
+    problems = []
     if result.damaged:
         places = "; ".join(f"{w.width}×{w.height} at column {w.x}, row {w.y}" for w in result.damaged)
         parts = "1 part of it is" if len(result.damaged) == 1 else f"{len(result.damaged)} parts of it are"
-        problem = f"{args.input} is damaged: {parts} filled, not decoded ({places}). The rest was written."
-    return Report(facts, data, problem, exit_code=int(bool(result.damaged)))
+        problems.append(
+            f"{args.input} is damaged: {parts} filled, not decoded ({places}). The rest was written."
+        )
+    if stream.lost:
+        problems.append(
+            f"The metadata of {args.input} is damaged; {args.output} lacks: {', '.join(stream.lost)}. "
+            "Copy the file again from where it came, if you can."
+        )
+    return Report(facts, data, " ".join(problems) or None, exit_code=int(bool(problems)))
 
 
 def info(args: argparse.Namespace, cancel: CancelToken) -> Report:

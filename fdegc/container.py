@@ -181,7 +181,10 @@ class ContainerReader:
     recovered : bool
         Whether the copy at the end had to be used.
     damaged_blocks : tuple of bytes
-        Tags of optional blocks that were dropped because their CRC is wrong.
+        Tags of blocks that were dropped because their CRC is wrong.
+    chain_broken : bool
+        Whether blocks may be missing that are not even known by tag: the file ends early, or a
+        block's length is damaged.
 
     Raises
     ------
@@ -290,10 +293,12 @@ class ContainerReader:
     def _read_blocks(self, start: int) -> Mapping[bytes, bytes]:
         blocks: dict[bytes, bytes] = {}
         damaged = []
+        self.chain_broken = False
         self._file.seek(min(start, self.size))
         while True:
             block = self._next_block()
             if block is None:
+                self.chain_broken = True
                 damaged.append(_TAIL)
                 break
             tag, data = block

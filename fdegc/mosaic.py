@@ -19,7 +19,7 @@ class LatentMosaic:
     ----------
     plan : TilePlan
     wanted : set of int or None
-        Tiles that will be synthesised; None for all.  Only their neighbours ever arrive.
+        Tiles that will be synthesised; None for all.
     """
 
     def __init__(self, plan: TilePlan, wanted: set[int] | None = None) -> None:

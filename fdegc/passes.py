@@ -78,6 +78,7 @@ class Encoding:
         writer: ContainerWriter,
         cancel: CancelToken,
         on_tile: TileCallback | None,
+        reconstruct: bool,
     ) -> None:
         self.network, self.source, self.header, self.mapping = network, source, header, mapping
         self.writer, self.cancel, self.on_tile = writer, cancel, on_tile
@@ -85,7 +86,7 @@ class Encoding:
         self.plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
         self.mosaic = LatentMosaic(self.plan)
         self.coder = UnitCoder(network.entropy)
-        self.reconstructing = False
+        self.reconstructing = reconstruct
         self.encode_seconds = self.reconstruct_seconds = 0.0
         self.squared_error, self.sample_count = 0.0, 0
         info = source.info
@@ -187,17 +188,25 @@ def _restore_nodata(
 
 
 class Decoding:
-    """State of one decompression."""
+    """State of one decompression, of the whole scene or of the tiles that a window touches."""
 
     def __init__(
-        self, network: Network, reader: ContainerReader, info: RasterInfo, cancel: CancelToken
+        self,
+        network: Network,
+        reader: ContainerReader,
+        info: RasterInfo,
+        cancel: CancelToken,
+        window: Window | None = None,
     ) -> None:
         self.network, self.reader, self.info, self.cancel = network, reader, info, cancel
         self.header = reader.header
         self.quality = self.header.quality_steps / QUALITY_STEPS
         self.mapping = mapping_of(self.header)
         self.plan = TilePlan(self.header.width, self.header.height, self.header.tile_size, self.header.halo)
-        self.mosaic = LatentMosaic(self.plan)
+        wanted = list(range(len(self.plan))) if window is None else self.plan.touching(window)
+        #: Tiles whose latents have to be decoded, in order.
+        self.tiles = self.plan.needed(wanted)
+        self.mosaic = LatentMosaic(self.plan, set(wanted))
         self.coder = UnitCoder(network.entropy)
         self.bytes_read = 0
         self.damaged: list[Window] = []

@@ -26,6 +26,16 @@ TAGS = b"tAGS"
 MASK = b"MASK"
 ALPHA = b"ALPH"
 _KNOWN = {MASK, ALPHA}
+_WORDS = {
+    CRS: "coordinate reference system",
+    TRANSFORM: "transform",
+    NODATA: "nodata value",
+    BAND_NAMES: "band names",
+    INTERPRETATION: "colour interpretation",
+    TAGS: "tags",
+    MASK: "validity mask",
+    ALPHA: "alpha band",
+}
 _AFFINE = struct.Struct("<6d")
 _NODATA = struct.Struct("<d")
 
@@ -248,6 +258,18 @@ def mapping_of(header: StreamHeader) -> tuple[BandMapping, ...]:
     return header.mapping or (BandMapping(0.0, 255.0),) * header.bands
 
 
+def lost_metadata(reader: ContainerReader) -> tuple[str, ...]:
+    """What damage took from a file's metadata, in words; a damaged copy at the end takes nothing."""
+    lost = [
+        _WORDS[tag] if tag in _WORDS else "something unknown"
+        for tag in reader.damaged_blocks
+        if tag != b"TAIL"
+    ]
+    if reader.chain_broken:
+        lost.append("everything after a damaged place")
+    return tuple(lost)
+
+
 def describe(reader: ContainerReader) -> StreamInfo:
     """Facts of an open file."""
     raster = raster_info(reader.path, reader.header, reader.blocks)
@@ -263,6 +285,7 @@ def describe(reader: ContainerReader) -> StreamInfo:
         weights_hash=header.weights_hash.hex(),
         tile_size=header.tile_size,
         tiles=header.tiles,
+        lost=lost_metadata(reader),
     )
 
 

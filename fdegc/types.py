@@ -259,7 +259,8 @@ class StreamInfo:
     """Facts of a ``.fdegc`` file, read without the network.
 
     ``bpp`` and ``ratio`` are those of the whole file; ``profile`` and ``weights_hash`` (16 hex
-    digits) name the network it needs.
+    digits) name the network it needs.  ``lost`` names metadata (in words) that the file held and that
+    damage made unreadable; empty for an intact file.
     """
 
     raster: RasterInfo
@@ -272,6 +273,7 @@ class StreamInfo:
     weights_hash: str
     tile_size: int
     tiles: int
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -367,6 +367,8 @@ class Controller(QObject):
             if result.damaged:
                 count = len(result.damaged)
                 self.message.emit(f"{count} damaged tile{'s' if count > 1 else ''} could not be decoded.")
+            elif value.decode.info.lost:
+                self.message.emit(f"Damage took from the metadata: {', '.join(value.decode.info.lost)}.")
         self.session.result_changed.emit(result.rate)
         self._next_of_batch()
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from fdegc.codec import Codec
+from fdegc.raster import ArraySource, open_raster
+from fdegc.types import EncodeOptions, TileResult, Window
 
-from fdegc.codec import Codec  # noqa: E402  (the checkout must come first on the path)
-from fdegc.raster import ArraySource, open_raster  # noqa: E402
-from fdegc.types import EncodeOptions, TileResult, Window  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 import threading
 from typing import Any
@@ -71,8 +72,7 @@ class RdPlot(QWidget):
             self._paint()
 
     def _load(self) -> None:
-        import pyqtgraph  # noqa: F401  (only to have it ready)
-
+        importlib.import_module("pyqtgraph")  # only to have it ready
         with contextlib.suppress(RuntimeError):  # the window may be gone by now
             self._loaded.emit()
 

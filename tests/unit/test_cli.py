@@ -257,6 +257,21 @@ def test_a_damaged_tile_costs_itself(coded: Path, tmp_path: Path, capsys: pytest
     assert "damaged" in refusal(capsys, "metrics", coded.with_name("scene.tif"), damaged)
 
 
+def test_damaged_metadata_is_not_silent(
+    coded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(coded.read_bytes())
+    content[content.index(b"aFFN") + 20] ^= 1
+    damaged = tmp_path / "damaged.fdegc"
+    damaged.write_bytes(content)
+    assert run_json(capsys, "decompress", damaged, tmp_path / "a.tif", code=1)["lost_metadata"] == [
+        "transform"
+    ]
+    assert main(["decompress", str(damaged), str(tmp_path / "b.tif")]) == 1
+    assert "lacks: transform" in capsys.readouterr().err
+    assert (tmp_path / "b.tif").is_file()
+
+
 # ------------------------------------------------------------------------------ info, metrics
 
 

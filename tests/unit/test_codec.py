@@ -210,6 +210,35 @@ def test_damaged_tile_is_reported_and_the_rest_survives(codec: Codec, tmp_path: 
         codec.decode_window(path, Window(200, 10, 5, 5))
 
 
+@pytest.mark.parametrize(
+    "window", [Window(-1, 0, 5, 5), Window(0, 0, 65, 5), Window(60, 60, 5, 5), Window(3, 3, 0, 1)]
+)
+def test_window_outside_of_the_scene_is_refused(codec: Codec, tmp_path: Path, window: Window) -> None:
+    codec.encode(ArraySource(scene(64, 64)), tmp_path / "a.fdegc", EncodeOptions())
+    with pytest.raises(InvalidOption, match="64×64"):
+        codec.decode_window(tmp_path / "a.fdegc", window)
+
+
+def test_damaged_metadata_is_named(codec: Codec, tmp_path: Path) -> None:
+    """A lost coordinate system must not pass for a scene that never had one."""
+    pixels = scene(64, 64)
+    info = RasterInfo(
+        "", "ARRAY", 64, 64, 3, "uint8", crs_wkt="x" * 60, transform=(1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+    )
+    path = tmp_path / "a.fdegc"
+    codec.encode(ArraySource(pixels, info=info), path, EncodeOptions(2.0))
+    assert read_info(path).lost == ()
+    intact = path.read_bytes()
+    data = bytearray(intact)
+    data[data.index(b"cRSW") + 14] ^= 1
+    path.write_bytes(data)
+    damaged = codec.decode(path)
+    assert damaged.info.lost == ("coordinate reference system",)
+    assert damaged.info.raster.transform == info.transform
+    path.write_bytes(intact[: intact.index(b"aFFN") + 20])
+    assert codec.decode(path).info.lost == ("everything after a damaged place",)
+
+
 def test_cancel_leaves_nothing(codec: Codec, tmp_path: Path) -> None:
     token = CancelToken()
     with pytest.raises(Cancelled):
