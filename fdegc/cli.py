@@ -1,4 +1,4 @@
-"""The command line ``fdegc``: compress, decompress, info, metrics, train.
+"""The command line ``fdegc``: compress, decompress, info, metrics, train, verify.
 
 Nothing heavy is imported until a command needs it, so ``--help`` and usage errors answer at once.
 Exit codes: 0 done, 1 failed (the reason on stderr), 2 wrong usage, 130 interrupted.
@@ -23,8 +23,9 @@ from fdegc.errors import Cancelled, FdegcError
 if TYPE_CHECKING:
     from types import FrameType
 
-    from fdegc.commands import Report
+    from fdegc.command_parts import Report
     from fdegc.control import CancelToken
+    from fdegc.types import Window
 
 INTERRUPTED = 130
 
@@ -50,8 +51,16 @@ def _threads(text: str) -> int:
     return value
 
 
+def _window(text: str) -> Window:
+    from fdegc.types import Window
+
+    x, y, width, height = (int(part) for part in text.split(","))
+    return Window(x, y, width, height)
+
+
 # What argparse calls the type in "invalid … value".
 _quality.__name__, _tile_size.__name__, _threads.__name__ = "quality", "tile size", "number of threads"
+_window.__name__ = "window (x,y,width,height)"
 
 
 class _CommandParser(argparse.ArgumentParser):
@@ -119,6 +128,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--tile-size", type=_tile_size, default=512, metavar="N", help="pixels (default: 512)")
     sub.add_argument("--psnr", action="store_true", help="also reconstruct, and report the PSNR")
+    sub.add_argument(
+        "--no-resume",
+        dest="resume",
+        action="store_false",
+        help="start anew, and keep nothing when interrupted (default: go on where a run stopped)",
+    )
     sub.add_argument("--force", action="store_true", help="overwrite an existing output")
 
     sub = add(
@@ -128,6 +143,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("input", type=Path, metavar="IN.fdegc", help="file to decode")
     sub.add_argument("output", type=Path, metavar="OUT.{tif,png}", help="file to write")
+    sub.add_argument(
+        "--window",
+        type=_window,
+        metavar="X,Y,W,H",
+        help="only these pixels: column, row, width, height",
+    )
     sub.add_argument("--force", action="store_true", help="overwrite an existing output")
 
     sub = add(
@@ -144,6 +165,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("original", type=Path, metavar="ORIGINAL", help="reference raster")
     sub.add_argument("other", type=Path, metavar="OTHER", help="raster or .fdegc file (decoded first)")
+
+    sub = add(
+        "verify",
+        "whether a .fdegc file is sound",
+        "Check all checksums of a file and decode it to its latents, whose SHA-256 is the same everywhere.",
+    )
+    sub.add_argument("input", type=Path, metavar="FILE.fdegc", help="file to check")
+    sub.add_argument("--digest", action="store_true", help="print only the SHA-256 of the latents")
 
     train = add(
         "train",
@@ -202,8 +231,9 @@ def _run(args: argparse.Namespace) -> int:
         # Whatever a library prints must not mix with the answer on stdout.
         with _interruptible(cancel), contextlib.redirect_stdout(sys.stderr):
             report = commands.COMMANDS[args.command](args, cancel)
-    except (Cancelled, KeyboardInterrupt):
-        print("fdegc: interrupted", file=sys.stderr)
+    except (Cancelled, KeyboardInterrupt) as error:
+        kept = f": {error}" if isinstance(error, commands.Suspended) else ""
+        print(f"fdegc: interrupted{kept}", file=sys.stderr)
         return INTERRUPTED
     except FdegcError as error:
         return _fail(str(error))

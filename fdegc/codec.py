@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
-from fdegc.errors import CorruptStream, InvalidOption
+from fdegc.decoding import Decoding
+from fdegc.encoding import Encoding, TileCallback
+from fdegc.errors import CorruptStream
 from fdegc.inference import FloatArray, Network, available_devices, resolve_device
-from fdegc.passes import Decoding, Encoding, TileCallback
+from fdegc.memory import check_memory
+from fdegc.planes import PlaneReader
 from fdegc.raster import RasterSink, RasterSource
 from fdegc.raster.mapping import band_groups, peak_value, plan_mapping, to_unit
-from fdegc.stream import describe, header_for
+from fdegc.stream import describe, header_for, read_info
 from fdegc.tiling import reflect_pad
 from fdegc.types import (
     QUALITY_STEPS,
@@ -27,7 +30,9 @@ from fdegc.types import (
     Estimate,
     RasterInfo,
     Samples,
+    StreamInfo,
     TileResult,
+    VerifyResult,
     Window,
 )
 from fdegc.weights import find, quick_estimate
@@ -52,17 +57,27 @@ class Codec:
         Threads of the CPU's matrix products; None leaves torch's choice.
     profile : str
         Weights to compress with; decompression uses those that the file names.
+    batch : int or None
+        Tiles that are decoded together; None chooses.  It changes speed and memory, never a result.
 
     Raises
     ------
     DeviceUnavailable, WeightsMissing, WeightsInvalid
     """
 
-    def __init__(self, *, device: str = "auto", threads: int | None = None, profile: str = "lite") -> None:
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        profile: str = "lite",
+        batch: int | None = None,
+    ) -> None:
         if threads is not None:
             torch.set_num_threads(max(1, threads))
         self.device, self.device_label = resolve_device(device)
         self._networks: dict[bytes, Network] = {}
+        self._batch = batch
         self._default = self._network(profile=profile)
 
     def _network(self, *, profile: str | None = None, short_hash: bytes | None = None) -> Network:
@@ -78,12 +93,13 @@ class Codec:
         options: EncodeOptions,
         *,
         reconstruct: bool = False,
+        resume: bool = False,
         on_progress: ProgressCallback | None = None,
         on_tile: TileCallback | None = None,
         cancel: CancelToken | None = None,
         overwrite: bool = False,
     ) -> EncodeResult:
-        """Compress a raster; every tile is decoded back before it is written.
+        """Compress a raster, tile by tile: memory does not depend on its height.
 
         Parameters
         ----------
@@ -93,6 +109,9 @@ class Codec:
         options : EncodeOptions
         reconstruct : bool
             Whether to compute the decoder's pixels too, for ``on_tile`` and the PSNR.
+        resume : bool
+            Keep finished tiles beside ``out`` when interrupted, and go on from those of an earlier
+            run with the same source and options.  Only for files, and not with ``reconstruct``.
         on_progress, on_tile : callable, optional
             Called on this thread.
         cancel : CancelToken, optional
@@ -106,6 +125,7 @@ class Codec:
         info = source.info
         cancel = cancel or CancelToken()
         network = self._default
+        check_memory(quick_estimate(info, options.quality, options.tile_size).memory_bytes)
         mapping = plan_mapping(source)
         header = header_for(
             info,
@@ -116,13 +136,15 @@ class Codec:
             weights_hash=network.entry.short_hash,
             profile=network.entry.profile,
         )
-        with ContainerWriter(Path(out), header, overwrite=overwrite) as writer:
+        fingerprint = _fingerprint(info) if resume and not reconstruct else None
+        with ContainerWriter(Path(out), header, overwrite=overwrite, fingerprint=fingerprint) as writer:
             run = Encoding(network, source, header, mapping, writer, cancel, on_tile, reconstruct)
+            resumed = writer.units_done // header.groups
             meter = ProgressMeter("compress", len(run.plan), on_progress)
             for index in range(len(run.plan)):
                 run.tile(index)
                 meter.advance(1)
-            run.metadata(info)
+            run.metadata()
             start = time.perf_counter()
             size = writer.commit()
             run.encode_seconds += time.perf_counter() - start
@@ -137,6 +159,7 @@ class Codec:
             quality=header.quality_steps / QUALITY_STEPS,
             device=self.device_label,
             tiles=len(run.plan),
+            resumed_tiles=resumed,
         )
 
     def decode(
@@ -144,62 +167,127 @@ class Codec:
         path: Path,
         sink: RasterSink | None = None,
         *,
+        window: Window | None = None,
         on_progress: ProgressCallback | None = None,
         on_tile: TileCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> DecodeResult:
-        """Decompress a whole file into a sink, tile by tile.
+        """Decompress a file, or a window of it, into a sink, tile by tile.
 
         Damaged tiles are filled with zeros (invalid where the raster has a mask), and reported.
+
+        Parameters
+        ----------
+        path : Path
+        sink : RasterSink, optional
+            Of the size of the scene, or of the window.
+        window : Window, optional
+            Only the tiles that it touches are reconstructed, and of their neighbours only the
+            latents are decoded.
+        on_progress : callable, optional
+        on_tile : callable, optional
+            Gets every reconstructed tile (cut to ``window``), in the scene's coordinates.
+        cancel : CancelToken, optional
 
         Raises
         ------
         CorruptStream, UnsupportedStream, WeightsMissing, OutputFailed, OutOfMemory, Cancelled
+        InvalidOption
+            If the window does not lie inside the scene.
+        """
+        start = time.perf_counter()
+        with ContainerReader(Path(path)) as reader:
+            info = describe(reader)
+            raster = info.raster
+            run = self._decoding(reader, info, cancel, window)
+            frame = window or Window(0, 0, raster.width, raster.height)
+            meter = ProgressMeter("decompress", len(run.needed) + len(run.wanted), on_progress)
+            for place, samples in run.tiles(meter):
+                shown = place.intersection(frame)
+                if shown is None:
+                    continue
+                part = samples.part(shown.relative_to(place))
+                if sink is not None:
+                    sink.write(shown.relative_to(frame), part)
+                if on_tile is not None:
+                    on_tile(TileResult(shown, part, run.bytes_read))
+            damaged = tuple(run.plan.window(index) for index in sorted(run.damaged))
+        return DecodeResult(info, time.perf_counter() - start, self.device_label, damaged)
+
+    def decode_window(self, path: Path, window: Window, *, cancel: CancelToken | None = None) -> Samples:
+        """Decode the pixels of one window, as :meth:`decode` does, into memory.
+
+        Raises
+        ------
+        CorruptStream
+            Also if a tile of the window or beside it is damaged.
+        InvalidOption
+            If the window does not lie inside the scene.
+        """
+        raster = read_info(path).raster
+        pixels = np.zeros((raster.bands, window.height, window.width), raster.dtype)
+        valid = np.ones((window.height, window.width), bool) if raster.has_mask else None
+        alpha = np.zeros((window.height, window.width), raster.dtype) if raster.has_alpha else None
+
+        def keep(tile: TileResult) -> None:
+            place = tile.window.relative_to(window)
+            pixels[:, place.rows, place.cols] = tile.samples.pixels
+            if valid is not None and tile.samples.valid is not None:
+                valid[place.rows, place.cols] = tile.samples.valid
+            if alpha is not None and tile.samples.alpha is not None:
+                alpha[place.rows, place.cols] = tile.samples.alpha
+
+        result = self.decode(path, window=window, on_tile=keep, cancel=cancel)
+        if result.damaged:
+            raise CorruptStream(f"{len(result.damaged)} tiles of this window or beside it are damaged.")
+        return Samples(pixels, valid, alpha)
+
+    def verify(
+        self,
+        path: Path,
+        *,
+        on_progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> VerifyResult:
+        """Check every checksum of a file and decode everything down to the latents.
+
+        Raises
+        ------
+        CorruptStream
+            If the file is damaged so badly that it cannot be opened.
+        UnsupportedStream, WeightsMissing, OutOfMemory, Cancelled
         """
         start = time.perf_counter()
         cancel = cancel or CancelToken()
         with ContainerReader(Path(path)) as reader:
             info = describe(reader)
-            run = Decoding(self._network(short_hash=reader.header.weights_hash), reader, info.raster, cancel)
-            meter = ProgressMeter("decompress", len(run.tiles), on_progress)
-            for index in run.tiles:
-                for window, samples in run.tile(index):
-                    if sink is not None:
-                        sink.write(window, samples)
-                    if on_tile is not None:
-                        on_tile(TileResult(window, samples, run.bytes_read))
+            problems = reader.verify(cancel.check)
+            try:
+                run = self._decoding(reader, info, cancel, None)
+            except CorruptStream as error:  # mask or alpha: they are among the problems already
+                return VerifyResult(info, (*problems, str(error)), None, time.perf_counter() - start)
+            meter = ProgressMeter("verify", len(run.needed), on_progress)
+            digest = hashlib.sha256()
+            for _, latents in run.latents():
+                for latent in latents or ():
+                    digest.update(np.ascontiguousarray(latent, "<i4").tobytes())
                 meter.advance(1)
-        seconds = time.perf_counter() - start
-        return DecodeResult(info, seconds, self.device_label, tuple(run.damaged))
+            for plane in (run.valid, run.alpha):
+                if plane is not None:
+                    problems += _unreadable_rows(plane, info.raster, info.tile_size)
+            problems += [f"Tile {index}: {why}" for index, why in sorted(run.damaged.items())]
+        value = None if run.damaged else digest.hexdigest()
+        return VerifyResult(info, tuple(problems), value, time.perf_counter() - start)
 
-    def decode_window(self, path: Path, window: Window, *, cancel: CancelToken | None = None) -> Samples:
-        """Decode the pixels of one window, reading only the tiles it touches and their neighbours.
-
-        Raises
-        ------
-        CorruptStream
-            Also if a tile of the window is damaged.
-        InvalidOption
-            If the window does not lie inside the scene.
-        """
-        with ContainerReader(Path(path)) as reader:
-            info = describe(reader)
-            network = self._network(short_hash=reader.header.weights_hash)
-            raster = info.raster
-            inside = window.x + window.width <= raster.width and window.y + window.height <= raster.height
-            if min(window.x, window.y) < 0 or min(window.width, window.height) < 1 or not inside:
-                raise InvalidOption(
-                    f"The window {window.width}×{window.height} at column {window.x}, row {window.y} "
-                    f"does not lie inside the scene of {raster.width}×{raster.height}."
-                )
-            run = Decoding(network, reader, raster, cancel or CancelToken(), window)
-            pixels = np.zeros((info.raster.bands, window.height, window.width), info.raster.dtype)
-            for index in run.tiles:
-                for tile, samples in run.tile(index):
-                    _paste(pixels, window, tile, samples.pixels)
-            if run.damaged:
-                raise CorruptStream(f"{len(run.damaged)} tiles of this window are damaged.")
-            return run.with_validity(window, pixels)
+    def _decoding(
+        self, reader: ContainerReader, info: StreamInfo, cancel: CancelToken | None, window: Window | None
+    ) -> Decoding:
+        raster = info.raster
+        if window is not None:
+            window.check_inside(raster.width, raster.height)
+        check_memory(quick_estimate(raster, info.quality, info.tile_size).memory_bytes)
+        network = self._network(short_hash=reader.header.weights_hash)
+        return Decoding(network, reader, raster, cancel or CancelToken(), window, self._batch)
 
     def estimate_all(self, source: RasterSource, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:
         """Estimates for the six rate points, from what the network makes of a few crops.
@@ -247,14 +335,22 @@ def _padded(x: FloatArray) -> FloatArray:
     return reflect_pad(x, height, width).astype(np.float32)
 
 
-def _paste(
-    target: npt.NDArray[np.generic], frame: Window, tile: Window, pixels: npt.NDArray[np.generic]
-) -> None:
-    """Copy the common part of a tile into an array that covers ``frame``."""
-    left, top = max(frame.x, tile.x), max(frame.y, tile.y)
-    right = min(frame.x + frame.width, tile.x + tile.width)
-    bottom = min(frame.y + frame.height, tile.y + tile.height)
-    if left < right and top < bottom:
-        target[:, top - frame.y : bottom - frame.y, left - frame.x : right - frame.x] = pixels[
-            :, top - tile.y : bottom - tile.y, left - tile.x : right - tile.x
-        ]
+def _fingerprint(info: RasterInfo) -> bytes | None:
+    """Tell a source file from others and from its own earlier states; None for what is no file."""
+    try:
+        path = Path(info.path).resolve(strict=True)
+        state = path.stat()
+    except (OSError, RuntimeError):
+        return None
+    return f"{path}\0{state.st_size}\0{state.st_mtime_ns}".encode()
+
+
+def _unreadable_rows(plane: PlaneReader, raster: RasterInfo, strip: int) -> list[str]:
+    """Problems of a mask or alpha band that its checksum does not show."""
+    problems = []
+    for y in range(0, raster.height, strip):
+        try:
+            plane.read(Window(0, y, raster.width, min(strip, raster.height - y)))
+        except CorruptStream as error:
+            problems.append(str(error))
+    return problems

@@ -8,18 +8,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fdegc.command_parts import SUFFIX, Report, check_output, is_stream, progress_bar
 from fdegc.control import CancelToken
-from fdegc.errors import CorruptStream, FdegcError, InvalidOption, OutputExists, OutputFailed
-from fdegc.types import RATE_POINTS, EncodeOptions, Progress, RasterInfo, Samples, TileResult, Window
+from fdegc.errors import Cancelled, CorruptStream, FdegcError, InvalidOption
+from fdegc.types import RATE_POINTS, EncodeOptions, RasterInfo, Samples, TileResult, Window
 from fdegc.wording import (
     bytes_text,
     decibels_text,
@@ -34,39 +33,14 @@ from fdegc.wording import (
     window_data,
 )
 
-SUFFIX = ".fdegc"
 DEFAULT_RATE = 4
-
-#: Label → value, printed as aligned lines.
-Facts = Mapping[str, str | None]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a command has to say.
-
-    Attributes
-    ----------
-    facts : mapping
-        For people: label → text; labels without text are left out.
-    data : mapping
-        For programs: the one JSON object.
-    problem : str or None
-        A sentence for stderr where the output exists and yet something is wrong with it: exit 1.
-    exit_code : int
-    """
-
-    facts: Facts
-    data: Mapping[str, Any]
-    problem: str | None = None
-    exit_code: int = 0
 
 
 def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc compress``."""
     if args.output.suffix.lower() != SUFFIX:
         raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not {args.output.name}.")
-    _check_output(args.input, args.output, force=args.force)
+    check_output(args.input, args.output, force=args.force)
     from fdegc.raster import open_raster
 
     quality = float(args.rate or DEFAULT_RATE) if args.quality is None else args.quality
@@ -75,12 +49,13 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         from fdegc.codec import Codec
 
         codec = Codec(device=args.device, threads=args.threads)
-        with _progress_bar() as on_progress:
+        with progress_bar() as on_progress, _suspension(args.output, resume=args.resume):
             result = codec.encode(
                 source,
                 args.output,
                 options,
                 reconstruct=args.psnr,
+                resume=args.resume,
                 on_progress=on_progress,
                 cancel=cancel,
                 overwrite=args.force,
@@ -94,6 +69,7 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "Quality": quality_text(quality),
         "PSNR": None if result.psnr is None else decibels_text(result.psnr),
         "Time": seconds,
+        "Resumed": f"{result.resumed_tiles} tiles were done already" if result.resumed_tiles else None,
     }
     data = {
         "command": "compress",
@@ -107,6 +83,7 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "quality": quality,
         "tile_size": args.tile_size,
         "tiles": result.tiles,
+        "resumed_tiles": result.resumed_tiles,
         "device": result.device,
         "seconds": result.encode_seconds,
         "reconstruct_seconds": result.reconstruct_seconds if args.psnr else None,
@@ -118,22 +95,26 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
 
 def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc decompress``."""
-    _check_output(args.input, args.output, force=args.force)
+    check_output(args.input, args.output, force=args.force)
     from fdegc.raster import open_sink
     from fdegc.stream import read_info
 
     stream = read_info(args.input)
+    raster = stream.raster
+    if args.window is not None:
+        args.window.check_inside(raster.width, raster.height)
+        raster = raster.part(args.window)
     with contextlib.ExitStack() as stack:
-        sink = stack.enter_context(open_sink(args.output, stream.raster, overwrite=args.force))
+        sink = stack.enter_context(open_sink(args.output, raster, overwrite=args.force))
         from fdegc.codec import Codec
 
         codec = Codec(device=args.device, threads=args.threads)
-        on_progress = stack.enter_context(_progress_bar())
-        result = codec.decode(args.input, sink, on_progress=on_progress, cancel=cancel)
+        on_progress = stack.enter_context(progress_bar())
+        result = codec.decode(args.input, sink, window=args.window, on_progress=on_progress, cancel=cancel)
     size = args.output.stat().st_size
     facts = {
         "Written": str(args.output),
-        "Scene": raster_text(stream.raster),
+        "Scene": raster_text(raster),
         "Size": f"{bytes_text(size)} from {bytes_text(stream.bytes)}",
         "Time": f"{seconds_text(result.seconds)} on {result.device}",
     }
@@ -141,7 +122,8 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "command": "decompress",
         "input": str(args.input),
         "output": str(args.output),
-        **raster_data(stream.raster),
+        **raster_data(raster),
+        "window": None if args.window is None else window_data(args.window),
         "bytes": size,
         "compressed_bytes": stream.bytes,
         "bpp": stream.bpp,
@@ -168,9 +150,41 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     return Report(facts, data, " ".join(problems) or None, exit_code=int(bool(problems)))
 
 
+def verify(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc verify``."""
+    from fdegc.codec import Codec
+    from fdegc.stream import read_info
+
+    read_info(args.input)  # what is no .fdegc file is told before the network is loaded
+    codec = Codec(device="cpu", threads=args.threads)
+    with progress_bar() as on_progress:
+        result = codec.verify(args.input, on_progress=on_progress, cancel=cancel)
+    sound = not result.problems
+    facts = {
+        "File": str(args.input),
+        "Tiles": str(result.info.tiles),
+        "Checked": "every checksum and hash holds" if sound else f"{len(result.problems)} problems",
+        "Latents": result.digest,
+        "Time": seconds_text(result.seconds),
+    }
+    if args.digest:
+        facts = {"SHA-256 of the latents": result.digest or "none: tiles are damaged"}
+    data = {
+        "command": "verify",
+        "input": str(args.input),
+        "tiles": result.info.tiles,
+        "sound": sound,
+        "problems": list(result.problems),
+        "digest": result.digest,
+        "seconds": result.seconds,
+    }
+    problem = None if sound else f"{args.input} is damaged. " + " ".join(result.problems)
+    return Report(facts, data, problem, exit_code=int(not sound))
+
+
 def info(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc info``."""
-    if _is_stream(args.input):
+    if is_stream(args.input):
         return _stream_report(args.input)
     from fdegc.raster import open_raster
     from fdegc.weights import quick_estimate
@@ -279,6 +293,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, CancelToken], Report]] = {
     "info": info,
     "metrics": metrics,
     "train": train,
+    "verify": verify,
 }
 
 # ------------------------------------------------------------------------------ their parts
@@ -304,18 +319,27 @@ class _Collector:
         return Samples(self._pixels, None if self._valid.all() else self._valid)
 
 
-def _is_stream(path: Path) -> bool:
-    """Tell a ``.fdegc`` file by its first bytes, or by its name where it is too damaged for that."""
+class Suspended(Cancelled):
+    """Interrupted, with finished work kept for later."""
+
+
+@contextlib.contextmanager
+def _suspension(output: Path, *, resume: bool) -> Iterator[None]:
+    """Tell whoever interrupts a compression what was kept of it."""
     try:
-        with open(path, "rb") as file:
-            head = file.read(6)
-    except OSError:
-        return path.suffix.lower() == SUFFIX
-    return head[1:] == b"FDEGC" or path.suffix.lower() == SUFFIX
+        yield
+    except Cancelled as error:
+        part = output.with_name(f"{output.name}.part")
+        if not resume or not part.exists():
+            raise
+        raise Suspended(
+            f"the finished tiles are kept in {part}; the same command goes on from there "
+            "(--no-resume starts anew)"
+        ) from error
 
 
 def _other_info(path: Path) -> RasterInfo:
-    if _is_stream(path):
+    if is_stream(path):
         from fdegc.stream import read_info
 
         return read_info(path).raster
@@ -338,7 +362,7 @@ def _check_comparable(args: argparse.Namespace, first: RasterInfo, second: Raste
 
 def _read_other(args: argparse.Namespace, cancel: CancelToken) -> Samples:
 
-    if not _is_stream(args.other):
+    if not is_stream(args.other):
         from fdegc.raster import open_raster
 
         with open_raster(args.other) as source:
@@ -347,51 +371,8 @@ def _read_other(args: argparse.Namespace, cancel: CancelToken) -> Samples:
 
     collector = _Collector(_other_info(args.other))
     codec = Codec(device=args.device, threads=args.threads)
-    with _progress_bar() as on_progress:
+    with progress_bar() as on_progress:
         result = codec.decode(args.other, on_progress=on_progress, on_tile=collector, cancel=cancel)
     if result.damaged:
         raise CorruptStream(f"{args.other} is damaged: {len(result.damaged)} parts of it cannot be decoded.")
     return collector.samples()
-
-
-def _check_output(source: Path, output: Path, *, force: bool) -> None:
-    """Refuse an output that cannot be right before any work is done."""
-    if output.is_dir():
-        raise OutputFailed(f"{output} is a folder, not a file.")
-    if output.exists():
-        if source.exists() and output.samefile(source):
-            raise InvalidOption(f"{output} is the input itself; choose another name for the output.")
-        if not force:
-            raise OutputExists(f"{output} exists already; --force overwrites it.")
-    if not output.absolute().parent.is_dir():
-        raise OutputFailed(f"There is no folder {output.absolute().parent} to write {output.name} into.")
-
-
-@contextlib.contextmanager
-def _progress_bar() -> Iterator[Callable[[Progress], None] | None]:
-    """Give a callback that draws a bar on a terminal, or None where stderr is not one."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    bar = tqdm(
-        total=1.0,
-        file=sys.stderr,
-        leave=False,
-        bar_format="{desc:<12}{percentage:3.0f}% |{bar}| {elapsed}<{remaining}",
-    )
-    stage = ""
-
-    def show(progress: Progress) -> None:
-        nonlocal stage
-        if progress.stage != stage:
-            stage = progress.stage
-            bar.reset(total=1.0)
-            bar.set_description_str(stage, refresh=False)
-        bar.update(max(progress.fraction - bar.n, 0.0))
-
-    try:
-        yield show
-    finally:
-        bar.close()

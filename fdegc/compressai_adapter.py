@@ -13,9 +13,11 @@ import torch
 from compressai.registry import register_model
 from torch import Tensor
 
+from fdegc.coding.integers import Z_BITS
+from fdegc.coding.tables import frequencies
 from fdegc.coding.unit import CodedUnit, UnitCoder
 from fdegc.errors import CorruptStream, InvalidOption
-from fdegc.inference import Features, entropy_weights, round_latent
+from fdegc.inference import Features, fixed_point, round_latent
 from fdegc.model.fdegcnet import FDEGCNet
 
 #: Hyper-latents are clamped to ± this.
@@ -49,9 +51,9 @@ class FDEGCNetCodec(FDEGCNet):
         if self._coder is not None and not force:
             return False
         prior = self.prior(Z_RADIUS).cpu().numpy()
-        table = np.maximum(np.rint(prior / prior.sum(1, keepdims=True) * 32768), 1).astype(np.uint16)
+        table = frequencies(prior, Z_BITS).astype(np.uint16)
         active = np.full((1, self.latent), 128, np.uint8)
-        self._coder = UnitCoder(entropy_weights(self, table[None], active))
+        self._coder = UnitCoder(fixed_point(self, table[None], active))
         self._features = Features(self)
         return True
 
@@ -98,12 +100,16 @@ class FDEGCNetCodec(FDEGCNet):
         CorruptStream, DecoderMismatch
         """
         coder, features = self._ready()
-        latents = []
+        units = []
         for string in strings[0]:
             if len(string) < _HEAD.size:
                 raise CorruptStream("A byte string is truncated.")
-            unit = CodedUnit(string[_HEAD.size :], *_HEAD.unpack_from(string))
-            latents.append(coder.decode(unit, (self.latent, 4 * shape[0], 4 * shape[1]), features, 1))
+            units.append(CodedUnit(string[_HEAD.size :], *_HEAD.unpack_from(string)))
+        latents = []
+        for latent in coder.decode(units, [(4 * shape[0], 4 * shape[1])] * len(units), features, 1):
+            if isinstance(latent, Exception):
+                raise latent
+            latents.append(latent)
         device = self.mcam.conv_in.weight.device
         y_hat = torch.from_numpy(np.stack(latents)).float().to(device)
         inverse = self.gains(torch.full((len(y_hat),), quality, device=device))[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 from dataclasses import dataclass
 
@@ -16,6 +18,11 @@ DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "flo
 MAX_SIDE = 1_000_000
 MAX_PIXELS = 1 << 40
 MAX_BANDS = 64
+#: Units of a file: its index, 17 bytes a unit, has to fit in memory.
+MAX_UNITS = 1 << 23
+#: Bytes of one unit's payload and of one block's data.
+MAX_PAYLOAD = 64 << 20
+MAX_BLOCK = 256 << 20
 
 #: Version, required flags, bytes of the header that follows.
 PREFIX = struct.Struct("<BHH")
@@ -23,6 +30,8 @@ _FIXED = struct.Struct("<IIHBBBH8sB")
 _MAPPING = struct.Struct("<dd")
 # The byte of the sample type also says which lossless planes there must be.
 _MASK_BIT, _ALPHA_BIT, _DTYPE_MASK = 0x10, 0x20, 0x0F
+# The name is shown to users and looked up: no control characters, no separators of paths.
+_PROFILE = re.compile(r"[A-Za-z0-9._-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +55,9 @@ class StreamHeader:
     weights_hash : bytes
         First 8 bytes of the weights file's SHA-256.
     profile : str
-        Name of the network's profile, ASCII.
+        Name of the network's profile: ASCII letters, digits, ``.``, ``_`` and ``-``.
     mapping : tuple of BandMapping
-        One a band; empty means uint8's identity (offset 0, scale 255).
+        One a band; empty for uint8, whose mapping is the identity (offset 0, scale 255).
     has_mask, has_alpha : bool
         Whether a lossless validity mask or alpha band belongs to the file, in a block.
     """
@@ -105,11 +114,15 @@ class StreamHeader:
         Raises
         ------
         CorruptStream
-            If a value lies outside the limits of the format.
+            If a value lies outside the limits of the format, or bytes are missing.
         UnsupportedStream
             If the file needs a newer version.
         """
+        if len(data) < PREFIX.size:
+            raise CorruptStream("The file's header is malformed.")
         version, flags, length = PREFIX.unpack_from(data)
+        if len(data) != PREFIX.size + length:
+            raise CorruptStream("The file's header is malformed.")
         if version != VERSION:
             raise UnsupportedStream(
                 f"This file is of format version {version}, this program reads version {VERSION}: "
@@ -120,7 +133,7 @@ class StreamHeader:
             raise UnsupportedStream(
                 f"This file needs a feature this program does not know (flag {unknown[0]}). Update FDEGC."
             )
-        body = data[PREFIX.size : PREFIX.size + length]
+        body = data[PREFIX.size :]
         try:
             width, height, bands, dtype, tile, halo, steps, weights, name_length = _FIXED.unpack_from(body)
             name = body[_FIXED.size : _FIXED.size + name_length].decode("ascii")
@@ -138,11 +151,14 @@ class StreamHeader:
             and 1 <= tile <= 32
             and halo <= 4 * tile
             and 256 <= steps <= 1536
-            and len(mapping) in (0, bands)
+            and len(name) == name_length
+            and _PROFILE.fullmatch(name)
+            and len(mapping) == (0 if dtype & _DTYPE_MASK == 0 else bands)
+            and all(math.isfinite(m.offset) and math.isfinite(m.scale) for m in mapping)
         )
         if not sound:
             raise CorruptStream("The file's header holds values outside the limits of the format.")
-        return StreamHeader(
+        header = StreamHeader(
             width=width,
             height=height,
             bands=bands,
@@ -156,3 +172,6 @@ class StreamHeader:
             has_mask=bool(dtype & _MASK_BIT),
             has_alpha=bool(dtype & _ALPHA_BIT),
         )
+        if header.units > MAX_UNITS:
+            raise CorruptStream("The file's header claims more tiles than the format allows.")
+        return header

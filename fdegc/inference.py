@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from fdegc.coding.integers import EntropyWeights, quantise
 from fdegc.coding.unit import LATENT_LIMIT, IntArray
-from fdegc.coding.weights import EntropyWeights
 from fdegc.errors import DeviceUnavailable, OutOfMemory, WeightsInvalid
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.weights import WeightsEntry, load
@@ -65,13 +65,13 @@ def _memory_errors() -> Iterator[None]:
         raise
 
 
-def entropy_weights(
+def fixed_point(
     net: FDEGCNet, z_tables: npt.NDArray[np.uint16], active: npt.NDArray[np.uint8]
 ) -> EntropyWeights:
-    """The entropy model of a network as arrays, with its coding tables."""
+    """Entropy model of a network in the integers that files are coded with."""
     context = net.context
 
-    def array(tensor: torch.Tensor) -> FloatArray:
+    def array(tensor: torch.Tensor) -> npt.NDArray[np.float32]:
         return np.asarray(tensor.detach().cpu().numpy(), np.float32)
 
     layers = [
@@ -80,7 +80,7 @@ def entropy_weights(
     ]
     # The convolution masks its kernel only when it runs.
     masked = array(context.masked.weight * context.masked.mask)
-    return EntropyWeights.fold(masked, array(context.masked.bias), tuple(layers), z_tables, active)
+    return quantise(masked, array(context.masked.bias), tuple(layers), z_tables, active)
 
 
 class Features:
@@ -128,11 +128,13 @@ class Network:
         self.entry = entry
         self.device = torch.device(device)
         tensors = load(entry)
-        tables = tensors.pop("coding.z_tables", None)
-        active = tensors.pop("coding.active", None)
-        if tables is None or active is None:
-            raise WeightsInvalid(f"The weights file {entry.path} has no coding tables; export it again.")
-        state = {k: torch.from_numpy(v.copy()) for k, v in tensors.items()}
+        try:
+            self.entropy = EntropyWeights.of(tensors)
+        except (KeyError, ValueError) as error:
+            raise WeightsInvalid(
+                f"The weights file {entry.path} has no usable entropy model ({error}); export it again."
+            ) from error
+        state = {k: torch.from_numpy(v.copy()) for k, v in tensors.items() if not k.startswith("coding.")}
         state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
         network = dict(entry.network)
         net = FDEGCNet(tuple(network.pop("widths")), network.pop("latent"), **network)
@@ -143,7 +145,6 @@ class Network:
                 f"The weights file {entry.path} does not fit the network: {error}"
             ) from error
         net.eval().requires_grad_(False)
-        self.entropy = entropy_weights(net, tables.astype(np.uint16), active.astype(np.uint8))
         self.features = Features(net)
         self.net = net.to(self.device)
         self._autocast = self.device.type == "cpu" and native_bfloat16()
@@ -172,6 +173,7 @@ class Network:
         """
         with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
             tensor = torch.from_numpy(np.ascontiguousarray(x))[None].to(self.device)
+            tensor = tensor.contiguous(memory_format=torch.channels_last)
             y = self.net.g_a(tensor - self.net.offset).float() * self.net.gains(self._quality(quality))[0]
             return np.asarray(y[0].cpu().numpy(), np.float32)
 
@@ -204,6 +206,7 @@ class Network:
         """
         with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
             tensor = torch.from_numpy(y_hat.astype(np.float32))[None].to(self.device)
+            tensor = tensor.contiguous(memory_format=torch.channels_last)
             x = self.net.g_s(tensor * self.net.gains(self._quality(quality))[1]).float() + self.net.offset
             return np.asarray(x[0].clamp(0, 1).cpu().numpy(), np.float32)
 

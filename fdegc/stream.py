@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ import numpy.typing as npt
 
 from fdegc.container import ContainerReader
 from fdegc.errors import CorruptStream, UnsupportedRaster, UnsupportedStream
-from fdegc.header import DTYPES, MAX_BANDS, VERSION, StreamHeader
+from fdegc.header import DTYPES, MAX_BANDS, MAX_UNITS, VERSION, StreamHeader
+from fdegc.planes import PlaneReader
 from fdegc.types import QUALITY_STEPS, BandMapping, RasterInfo, StreamInfo
 
 #: Block tags; upper case first letter: a reader must understand it.
@@ -25,6 +27,7 @@ INTERPRETATION = b"cINT"
 TAGS = b"tAGS"
 MASK = b"MASK"
 ALPHA = b"ALPH"
+OVERVIEW = b"oVRW"
 _KNOWN = {MASK, ALPHA}
 _WORDS = {
     CRS: "coordinate reference system",
@@ -62,7 +65,7 @@ def header_for(
             f"{info.path or 'The raster'} has {info.bands} bands of type {info.dtype}; "
             f"up to {MAX_BANDS} bands of {', '.join(DTYPES)} can be compressed."
         )
-    return StreamHeader(
+    header = StreamHeader(
         width=info.width,
         height=info.height,
         bands=info.bands,
@@ -76,6 +79,11 @@ def header_for(
         has_mask=info.has_mask,
         has_alpha=info.has_alpha,
     )
+    if header.units > MAX_UNITS:
+        raise UnsupportedRaster(
+            f"{info.path or 'The raster'} has too many tiles of {tile_size} pixels: choose larger tiles."
+        )
+    return header
 
 
 def metadata_blocks(info: RasterInfo) -> dict[bytes, bytes]:
@@ -113,15 +121,45 @@ def _inflate(data: bytes, limit: int) -> bytes:
         raise CorruptStream("A block of the file is malformed.") from error
     if len(out) > limit:
         raise CorruptStream("A block of the file is larger than its contents can be.")
+    if not inflater.eof:
+        raise CorruptStream("A block of the file is malformed.")
     return out
 
 
 def _unpack_json(data: bytes) -> object:
+    text = _inflate(data, _MAX_TEXT)
     try:
-        value: object = json.loads(_inflate(data, _MAX_TEXT))
-    except ValueError as error:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise CorruptStream("A metadata block of the file is malformed.") from error
     return value
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value of JSON is a string that can be written: half a surrogate pair cannot."""
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def _unpack_list(data: bytes, bands: int) -> list[str | None]:
+    """One string or null a band."""
+    value = _unpack_json(data)
+    if not isinstance(value, list) or len(value) != bands or not all(v is None or _is_text(v) for v in value):
+        raise CorruptStream("A metadata block of the file is malformed.")
+    return value
+
+
+def _unpack_tags(data: bytes) -> dict[str, str]:
+    value = _unpack_json(data)
+    if not isinstance(value, dict) or not all(_is_text(k) and _is_text(v) for k, v in value.items()):
+        raise CorruptStream("A metadata block of the file is malformed.")
+    return value
+
+
+def _unpack_transform(data: bytes) -> tuple[float, float, float, float, float, float]:
+    a, b, c, d, e, f = _AFFINE.unpack(data)
+    if not all(map(math.isfinite, (a, b, c, d, e, f))):
+        raise CorruptStream("The transform of the file is malformed.")
+    return a, b, c, d, e, f
 
 
 def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes]) -> RasterInfo:
@@ -141,20 +179,16 @@ def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes])
     usual = {1: ("gray",), 3: ("red", "green", "blue")}
     colors: tuple[str, ...] = usual.get(header.bands, ("undefined",) * header.bands)
     tags: dict[str, str] = {}
-    if BAND_NAMES in blocks:
-        value = _unpack_json(blocks[BAND_NAMES])
-        if isinstance(value, list) and len(value) == header.bands:
-            names = tuple(None if v is None else str(v) for v in value)
-    if INTERPRETATION in blocks:
-        value = _unpack_json(blocks[INTERPRETATION])
-        if isinstance(value, list) and len(value) == header.bands:
-            colors = tuple(str(v) for v in value)
-    if TAGS in blocks and isinstance(value := _unpack_json(blocks[TAGS]), dict):
-        tags = {str(k): str(v) for k, v in value.items()}
+    if (data := blocks.get(BAND_NAMES)) is not None:
+        names = tuple(_unpack_list(data, header.bands))
+    if (data := blocks.get(INTERPRETATION)) is not None:
+        colors = tuple(color or "undefined" for color in _unpack_list(data, header.bands))
+    if (data := blocks.get(TAGS)) is not None:
+        tags = _unpack_tags(data)
     try:
-        crs = _inflate(blocks[CRS], _MAX_TEXT).decode() if CRS in blocks else None
-        transform = _AFFINE.unpack(blocks[TRANSFORM]) if TRANSFORM in blocks else None
-        nodata = _NODATA.unpack(blocks[NODATA])[0] if NODATA in blocks else None
+        crs = None if (data := blocks.get(CRS)) is None else _inflate(data, _MAX_TEXT).decode()
+        transform = None if (data := blocks.get(TRANSFORM)) is None else _unpack_transform(data)
+        nodata = None if (data := blocks.get(NODATA)) is None else _NODATA.unpack(data)[0]
     except (struct.error, UnicodeDecodeError) as error:
         raise CorruptStream(f"A metadata block of {path.name} is malformed.") from error
     return RasterInfo(
@@ -173,6 +207,37 @@ def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes])
         has_mask=header.has_mask,
         tags=tags,
     )
+
+
+def mask_plane(reader: ContainerReader) -> PlaneReader | None:
+    """Validity of the scene, to be read by windows; None if everything is valid.
+
+    Raises
+    ------
+    CorruptStream
+        If the file should hold a mask and it is missing or damaged: without it, invalid pixels
+        would pass for measurements.
+    """
+    return _plane(reader, MASK, "bool") if reader.header.has_mask else None
+
+
+def alpha_plane(reader: ContainerReader) -> PlaneReader | None:
+    """Alpha band of the scene, to be read by windows; None if there is none.
+
+    Raises
+    ------
+    CorruptStream
+        If the file should hold an alpha band and it is missing or damaged.
+    """
+    return _plane(reader, ALPHA, reader.header.dtype) if reader.header.has_alpha else None
+
+
+def _plane(reader: ContainerReader, tag: bytes, dtype: str) -> PlaneReader:
+    header = reader.header
+    data = reader.blocks.get(tag)
+    if data is None:
+        raise CorruptStream(f"The {_WORDS[tag]} of {reader.path.name} is missing or damaged.")
+    return PlaneReader(data, header.width, header.height, header.tile_size, dtype)
 
 
 def pack_mask(valid: npt.NDArray[np.bool_]) -> bytes:
@@ -259,11 +324,14 @@ def mapping_of(header: StreamHeader) -> tuple[BandMapping, ...]:
 
 
 def lost_metadata(reader: ContainerReader) -> tuple[str, ...]:
-    """What damage took from a file's metadata, in words; a damaged copy at the end takes nothing."""
+    """What damage took from a file's metadata, in words.
+
+    A damaged copy at the end takes nothing, nor does an overview, which is made from the pixels.
+    """
     lost = [
         _WORDS[tag] if tag in _WORDS else "something unknown"
         for tag in reader.damaged_blocks
-        if tag != b"TAIL"
+        if tag not in (b"TAIL", OVERVIEW)
     ]
     if reader.chain_broken:
         lost.append("everything after a damaged place")

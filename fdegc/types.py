@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,26 @@ class Window:
     def cols(self) -> slice:
         """Columns as a slice."""
         return slice(self.x, self.x + self.width)
+
+    def check_inside(self, width: int, height: int) -> None:
+        """Raise InvalidOption unless it is not empty and lies inside a raster of this size."""
+        right, bottom = self.x + self.width, self.y + self.height
+        if min(self.x, self.y) < 0 or min(self.width, self.height) < 1 or right > width or bottom > height:
+            raise InvalidOption(
+                f"The window {self.width}×{self.height} at column {self.x}, row {self.y} "
+                f"does not lie inside the scene of {width}×{height}; choose one that does."
+            )
+
+    def intersection(self, other: Window) -> Window | None:
+        """The pixels that both have; None if there are none."""
+        left, top = max(self.x, other.x), max(self.y, other.y)
+        right = min(self.x + self.width, other.x + other.width)
+        bottom = min(self.y + self.height, other.y + other.height)
+        return Window(left, top, right - left, bottom - top) if left < right and top < bottom else None
+
+    def relative_to(self, frame: Window) -> Window:
+        """The same pixels, counted from the upper left corner of ``frame``."""
+        return Window(self.x - frame.x, self.y - frame.y, self.width, self.height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +140,15 @@ class RasterInfo:
         """Bytes of the uncompressed samples, alpha included."""
         return self.pixels * (self.bands + int(self.has_alpha)) * np.dtype(self.dtype).itemsize
 
+    def part(self, window: Window) -> RasterInfo:
+        """What a window of it is: its size, and a transform that keeps it in its place."""
+        transform = self.transform
+        if transform is not None:
+            a, b, c, d, e, f = transform
+            x, y = window.x, window.y
+            transform = (a, b, a * x + b * y + c, d, e, d * x + e * y + f)
+        return replace(self, width=window.width, height=window.height, transform=transform)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
@@ -136,6 +165,15 @@ class Samples:
     pixels: npt.NDArray[np.generic]
     valid: npt.NDArray[np.bool_] | None = None
     alpha: npt.NDArray[np.generic] | None = None
+
+    def part(self, window: Window) -> Samples:
+        """Views of a window of them."""
+        at = (window.rows, window.cols)
+        return Samples(
+            self.pixels[:, window.rows, window.cols],
+            None if self.valid is None else self.valid[at],
+            None if self.alpha is None else self.alpha[at],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +278,8 @@ class EncodeResult:
     quality : float
     device : str
     tiles : int
+    resumed_tiles : int
+        Tiles that an interrupted run had finished already.
     """
 
     path: Path
@@ -252,6 +292,7 @@ class EncodeResult:
     quality: float
     device: str
     tiles: int
+    resumed_tiles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +325,27 @@ class DecodeResult:
     seconds: float
     device: str
     damaged: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What checking a file gave.
+
+    Attributes
+    ----------
+    info : StreamInfo
+    problems : tuple of str
+        One sentence each; empty for a sound file.
+    digest : str or None
+        SHA-256 of all latents (int32, little-endian, by tile, band group, channel, row, column) in
+        hexadecimal digits; None if a tile could not be decoded.
+    seconds : float
+    """
+
+    info: StreamInfo
+    problems: tuple[str, ...]
+    digest: str | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,5 +207,5 @@ def quick_estimate(info: RasterInfo, quality: float, tile_size: int = 512) -> Es
     return Estimate(
         bytes=round(size),
         seconds=megapixels * entry.encode_seconds,
-        memory_bytes=round(PROCESS_BYTES + entry.memory_bytes * tile_megapixels + 2 * info.raw_bytes),
+        memory_bytes=round(PROCESS_BYTES + entry.memory_bytes * tile_megapixels),
     )

@@ -18,8 +18,8 @@ PHI_STEPS = 64
 MARGIN = 1e-7
 #: Offsets that fit the byte in which the dither is stored.
 DITHERS = 256
-#: |φ| beyond this (in grid steps) is clamped: a far larger value only happens by accident.
-LIMIT = 1 << 20
+#: Clamp of |φ| in grid steps (512.0), far outside of what training produces; bounds the sums that use it.
+LIMIT = 1 << 15
 
 
 def choose_dither(phi: npt.NDArray[np.float64]) -> int:

@@ -1,106 +1,117 @@
-"""Mixture parameters to integer probabilities, through constants of the format.
+"""Integer tables that are constants of the format: exponentials and Laplace tails.
 
-Everything that leaves this module is an integer: scales become an index into a log-spaced grid,
-means a multiple of 1/16, weights multiples of 1/256, and the Laplace distribution is a table.
+They are computed once a process with Python's integers and correctly rounded decimals, so that no
+machine's ``exp()`` decides over a bit of them.
 """
 
 from __future__ import annotations
 
+import decimal
 import functools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-#: Means lie on a grid of 1 / MEAN_STEPS.
+#: Means lie on a grid of 1 / MEAN_STEPS; so do the edges between symbols, at odd multiples of half a symbol.
 MEAN_STEPS = 16
+#: Logits lie on a grid of 1 / LOGIT_STEPS.
+LOGIT_STEPS = 64
 #: Mixture weights are multiples of 1 / WEIGHT_SUM.
 WEIGHT_SUM = 256
-#: Scale k is 2 ** (k / SCALES_PER_OCTAVE + SCALE_MIN_LOG2).
-SCALE_COUNT = 80
-SCALES_PER_OCTAVE = 6
-SCALE_MIN_LOG2 = -5.0
-#: The CDF table covers arguments of ±CDF_REACH / MEAN_STEPS; beyond, it is 0 or 1.
+#: Scale k = 8·(e − SCALE_MIN_LOG2) + j stands for all scales from 2^e · (1 + j/8) to 2^e · (1 + (j+1)/8).
+SCALE_MIN_LOG2 = -6
+SCALE_OCTAVES = 14
+SCALE_COUNT = 8 * SCALE_OCTAVES
+#: Tails are tabulated to distances of CDF_REACH / MEAN_STEPS and constant beyond.
 CDF_REACH = 4096
 #: Bits of a tabulated cumulative probability.
 CDF_BITS = 16
-#: Added to every symbol's frequency (of 2 ** 24), so that everything can be coded.
-FREQUENCY_FLOOR = 64
+#: Bits of the frequencies that the range coder sees; WEIGHT_SUM · 2**CDF_BITS is their sum.
+TOTAL_BITS = 24
+#: Part of every symbol's frequency that does not depend on the network, so that everything can be coded.
+FREQUENCY_FLOOR = 16
+
+_FRACTION_BITS = 192
+
+
+def _decaying(rate: decimal.Decimal, start: int, limit: int) -> list[int]:
+    """``round(start · exp(−rate · n))`` for n = 0, 1, …, up to ``limit`` values or the first zero."""
+    one = 1 << _FRACTION_BITS
+    with decimal.localcontext() as context:
+        context.prec = 80
+        factor = int((-rate).exp() * one)
+    value, out = start * one, []
+    for _ in range(limit):
+        out.append((value + one // 2) >> _FRACTION_BITS)
+        if not out[-1]:
+            break
+        value = (value * factor) >> _FRACTION_BITS
+    return out
 
 
 @functools.cache
-def laplace_table() -> npt.NDArray[np.int32]:
-    """Cumulative Laplace probabilities, shape (SCALE_COUNT, 2·CDF_REACH + 1), 0 to 2**CDF_BITS."""
-    scales = 2.0 ** (np.arange(SCALE_COUNT) / SCALES_PER_OCTAVE + SCALE_MIN_LOG2)
-    x = np.arange(-CDF_REACH, CDF_REACH + 1) / MEAN_STEPS
-    t = x[None, :] / scales[:, None]
-    cdf = np.where(t < 0, 0.5 * np.exp(-np.abs(t)), 1.0 - 0.5 * np.exp(-np.abs(t)))
-    return np.rint(cdf * (1 << CDF_BITS)).astype(np.int32)
+def laplace_tails() -> npt.NDArray[np.uint16]:
+    """Tails of the Laplace distribution.
+
+    Returns
+    -------
+    ndarray of uint16, shape (SCALE_COUNT, CDF_REACH + 1)
+        [k, d] is 2**CDF_BITS times the probability of lying more than d / MEAN_STEPS above the mean,
+        for the scale in the middle of bin k; 2**15 to 0.
+    """
+    table = np.zeros((SCALE_COUNT, CDF_REACH + 1), np.uint16)
+    for k in range(SCALE_COUNT):
+        octave, part = divmod(k, 8)
+        # 1 / (MEAN_STEPS · scale), where scale = 2^e · (17 + 2·part) / 16
+        with decimal.localcontext() as context:
+            context.prec = 80
+            power = decimal.Decimal(2) ** -(octave + SCALE_MIN_LOG2)
+            rate = 16 * power / (MEAN_STEPS * (17 + 2 * part))
+        row = _decaying(rate, 1 << (CDF_BITS - 1), CDF_REACH + 1)
+        table[k, : len(row)] = row
+    return table
 
 
 @functools.cache
-def _scale_bounds() -> npt.NDArray[np.float64]:
-    steps = (np.arange(SCALE_COUNT - 1) + 0.5) / SCALES_PER_OCTAVE + SCALE_MIN_LOG2
-    return np.exp2(steps)
+def exponentials() -> npt.NDArray[np.int64]:
+    """``round(2¹⁶ · exp(−n / LOGIT_STEPS))`` for n = 0, 1, …; the last entry is 0."""
+    with decimal.localcontext() as context:
+        context.prec = 80
+        rate = decimal.Decimal(1) / LOGIT_STEPS
+    return np.array(_decaying(rate, 1 << 16, 1 << 16), np.int64)
 
 
-def quantise_mixture(
-    raw: npt.NDArray[np.float64], channels: int
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Snap raw outputs of the parameter network to the grids of the format.
-
-    Parameters
-    ----------
-    raw : ndarray of float64, shape (positions, 9 · channels)
-        Blocks w0 m0 s0 w1 m1 s1 w2 m2 s2.
-    channels : int
-
-    Returns
-    -------
-    weights, means, scales : ndarray of int32, shape (3, positions · channels)
-        In 1/256, in 1/16, and as an index into the scale grid.
-    """
-    blocks = raw.reshape(raw.shape[0], 3, 3, channels).transpose(1, 2, 0, 3).reshape(3, 3, -1)
-    logits, means, scales = blocks[:, 0], blocks[:, 1], blocks[:, 2]
-    exps = np.exp(logits - logits.max(0))
-    shares = np.rint(exps * (WEIGHT_SUM / exps.sum(0))).astype(np.int32)
-    shares[2] = np.maximum(WEIGHT_SUM - shares[0] - shares[1], 0)
-    shares[1] = WEIGHT_SUM - shares[0] - shares[2]
-    # A mean far outside only ever meets the saturated ends of the table.
-    limit = CDF_REACH
-    snapped = np.clip(np.rint(means * MEAN_STEPS), -limit, limit).astype(np.int32)
-    index = np.searchsorted(_scale_bounds(), np.abs(scales)).astype(np.int32)
-    return shares, snapped, index
-
-
-def frequencies(
-    weights: npt.NDArray[np.int32],
-    means: npt.NDArray[np.int32],
-    scales: npt.NDArray[np.int32],
-    radius: int,
-) -> npt.NDArray[np.float32]:
-    """Integer frequencies of the symbols −radius … radius; the outer two hold the tails.
+def frequencies(shares: npt.NDArray[np.floating[Any]], total_bits: int) -> npt.NDArray[np.int64]:
+    """Integers ≥ 1 in proportion to ``shares``.
 
     Parameters
     ----------
-    weights, means, scales : ndarray of int32, shape (3, n)
-        As :func:`quantise_mixture` returns them.
-    radius : int
-        ≥ 1.
+    shares : ndarray, shape (…, n), ≥ 0, not all 0
+    total_bits : int
+        They sum to ``2**total_bits`` along the last axis.
+    """
+    total = 1 << total_bits
+    count = shares.shape[-1]
+    scaled = np.floor(shares / shares.sum(-1, keepdims=True) * (total - count)).astype(np.int64) + 1
+    rest = total - scaled.sum(-1, keepdims=True)
+    # What rounding left goes to the likeliest.
+    scaled += rest * (np.arange(count) == scaled.argmax(-1)[..., None])
+    return scaled
+
+
+def cumulative(table: npt.NDArray[np.integer[Any]], total_bits: int) -> npt.NDArray[np.int64]:
+    """Cumulative frequencies, scaled to ``2**TOTAL_BITS``.
+
+    Parameters
+    ----------
+    table : ndarray of int, shape (…, n)
+        Frequencies that sum to ``2**total_bits``.
+    total_bits : int
 
     Returns
     -------
-    ndarray of float32, shape (n, 2·radius + 1)
-        Integers below 2**24 + 64, exact in float32 up to the last bit that matters to no one:
-        every machine converts them alike.
+    ndarray of int64, shape (…, n + 1)
     """
-    table = laplace_table()
-    # Lower edges of the symbols −radius+1 … radius, in units of the mean grid.
-    edges = np.arange(-radius + 1, radius + 1, dtype=np.int32) * MEAN_STEPS - MEAN_STEPS // 2
-    count = means.shape[1]
-    cumulative = np.zeros((count, 2 * radius + 2), np.int32)
-    for weight, mean, scale in zip(weights, means, scales, strict=True):
-        position = np.clip(edges[None, :] - mean[:, None], -CDF_REACH, CDF_REACH) + CDF_REACH
-        position += scale[:, None] * table.shape[1]
-        cumulative[:, 1:-1] += weight[:, None] * table.ravel()[position]
-    cumulative[:, -1] = WEIGHT_SUM << CDF_BITS
-    return (np.diff(cumulative, axis=1) + FREQUENCY_FLOOR).astype(np.float32)
+    sums = np.cumsum(table, axis=-1, dtype=np.int64) << (TOTAL_BITS - total_bits)
+    return np.concatenate([np.zeros_like(sums[..., :1]), sums], axis=-1)

@@ -1,34 +1,34 @@
-"""One coded unit (a tile's group of three bands): latents to a payload and back."""
+"""Coded units (a tile's group of three bands): latents to payloads and back."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import constriction
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.coding import wavefront
+from fdegc.coding import mixture, range_coder
+from fdegc.coding.integers import ACTIVE_BITS, Z_BITS, EntropyWeights
+from fdegc.coding.mixture import LATENT_LIMIT
 from fdegc.coding.phi import choose_dither, snap
-from fdegc.coding.weights import EntropyWeights
+from fdegc.coding.tables import cumulative
+from fdegc.coding.wavefront import ParameterNetwork, positions_last, walk
 from fdegc.errors import CorruptStream, DecoderMismatch
 
-#: |ŷ| is bounded, so that a damaged stream cannot make the decoder count for ever.
-LATENT_LIMIT = 32767
+__all__ = ["LATENT_LIMIT", "CodedUnit", "UnitCoder"]
+
 #: Share of latents that may need an escape; decides the alphabet of a unit.
 ESCAPE_SHARE = 5e-4
 MAX_RADIUS = 127
+#: Positions that the encoder evaluates at a time; bounds its memory.
+CHUNK = 1024
 
 IntArray = npt.NDArray[np.int32]
 #: Computes φ (float64, shape (2M, 4h, 4w)) of a rounded hyper-latent (int32, shape (M, h, w)).
 Features = Callable[[IntArray], npt.NDArray[np.float64]]
 Check = Callable[[], None]
-
-_categorical = constriction.stream.model.Categorical(perfect=False)
-_bit = constriction.stream.model.Uniform(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,16 @@ class UnitCoder:
 
     def __init__(self, weights: EntropyWeights) -> None:
         self.weights = weights
+        self._network = ParameterNetwork(weights)
+        share = weights.active.astype(np.int64)
+        self._active = cumulative(np.stack([(1 << ACTIVE_BITS) - share, share], axis=2), ACTIVE_BITS)
+        self._z = cumulative(weights.z_tables, Z_BITS)
+        self._constants = mixture.tables()
 
     def encode(
         self, y: IntArray, z: IntArray, features: Features, rate: int, check: Check = _nothing
     ) -> CodedUnit:
-        """Code one unit and prove that it decodes.
+        """Code one unit, all its positions at once.
 
         Parameters
         ----------
@@ -72,114 +77,175 @@ class UnitCoder:
         z : ndarray of int32, shape (M, ⌈h/4⌉, ⌈w/4⌉), within ±z_radius
         features : callable
         rate : int
-            Rate point (1–6) whose z tables apply.
+            Rate point (from 1) whose z tables apply.
         check : callable
-            Called at every step; raises to cancel.
+            Called now and then; raises to cancel.
 
         Raises
         ------
         DecoderMismatch
-            If the payload does not decode to ``y`` on this very machine.
+            If φ cannot be made safe to decode elsewhere.
         """
         raw_phi = features(z)[:, : y.shape[1], : y.shape[2]]
         dither = choose_dither(raw_phi)
         phi = snap(raw_phi, dither)
         channels = np.flatnonzero(y.any(axis=(1, 2)))
         radius = _radius(y[channels])
-        coder = constriction.stream.queue.RangeEncoder()
-        active = np.zeros(len(y), np.int32)
-        active[channels] = 1
-        coder.encode(active, _categorical, self._active_model(rate))
-        coder.encode((z + self.weights.z_radius).ravel(), _categorical, self._z_model(rate, z.shape))
-
-        def step(
-            rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp], table: npt.NDArray[np.float32]
-        ) -> IntArray:
-            check()
-            values = y[channels[None, :], rows[:, None], cols[:, None]]
-            symbols = np.clip(values, -radius, radius)
-            coder.encode((symbols + radius).ravel(), _categorical, table)
-            excess = np.abs(values).ravel() - radius
-            for value in excess[excess >= 0]:
-                _encode_escape(coder, int(value))
-            return values
-
+        state = range_coder.new_encoder()
+        # A symbol leaves at most one word, an escape at most 31 bits in as many symbols.
+        escapes = int((np.abs(y) >= radius).sum())
+        words = np.zeros(len(y) + z.size + y.size + 31 * escapes + 2, np.uint32)
+        flags = np.zeros((len(y), 1), np.int32)
+        flags[channels] = 1
+        range_coder.encode_table(state, words, flags, self._active[rate - 1])
+        symbols = np.ascontiguousarray(z.reshape(len(z), -1) + self.weights.z_radius)
+        range_coder.encode_table(state, words, symbols, self._z[rate - 1])
         if len(channels):
-            wavefront.run(self.weights, phi, channels, radius, step)
-        words = coder.get_compressed().astype("<u4").tobytes()
-        unit = CodedUnit(bytes([radius]) + words, dither, digest(phi), digest(y))
-        if not np.array_equal(self.decode(unit, y.shape, features, rate, check), y):
-            raise DecoderMismatch("The encoder could not read its own output back; nothing was written.")
-        return unit
+            order = walk((y.shape[1:],))
+            values = np.ascontiguousarray(y.reshape(len(y), -1).T)[order.place]
+            field = self._network.blank(order)
+            self._network.put(field, order.field, values)
+            base = self._network.base(phi.reshape(len(phi), -1))
+            coded = np.ascontiguousarray(values[:, channels])
+            evaluate = self._network.evaluator(channels, min(CHUNK, len(coded)))
+            for start in range(0, len(coded), CHUNK):
+                check()
+                part = slice(start, start + CHUNK)
+                raw = evaluate(field, order.taps[part], base, order.place[part])
+                mixture.encode(state, words, raw, coded[part], radius, *self._constants)
+        payload = bytes([radius]) + range_coder.finish(state, words)
+        return CodedUnit(payload, dither, digest(phi), digest(y))
 
     def decode(
         self,
-        unit: CodedUnit,
-        shape: tuple[int, ...],
+        units: Sequence[CodedUnit],
+        shapes: Sequence[tuple[int, int]],
         features: Features,
         rate: int,
         check: Check = _nothing,
-    ) -> IntArray:
-        """Decode one unit.
+    ) -> list[IntArray | CorruptStream | DecoderMismatch]:
+        """Decode a batch of units, whose wavefronts advance together.
 
         Parameters
         ----------
-        unit : CodedUnit
-        shape : (M, h, w)
+        units : sequence of CodedUnit
+        shapes : sequence of (h, w)
+            Of each unit's latent.
         features, rate, check
             As in :meth:`encode`.
 
         Returns
         -------
-        ndarray of int32, shape (M, h, w)
-
-        Raises
-        ------
-        CorruptStream
-            If the payload is malformed.
-        DecoderMismatch
-            If this machine computed other entropy features or latents than the encoder.
+        list
+            For each unit its latent, int32, shape (M, h, w), or what is wrong with it:
+            CorruptStream for a malformed payload, DecoderMismatch if this machine computed other
+            entropy features or latents than the encoder.
         """
-        latent, height, width = shape
-        if len(unit.payload) < 1 or len(unit.payload) % 4 != 1 or unit.payload[0] < 1:
+        out: list[IntArray | CorruptStream | DecoderMismatch] = []
+        heads: list[_Head] = []
+        for unit, shape in zip(units, shapes, strict=True):
+            check()
+            try:
+                heads.append(self._head(unit, shape, features, rate))
+            except (CorruptStream, DecoderMismatch) as error:
+                out.append(error)
+            else:
+                out.append(np.zeros((self.weights.latent, *shape), np.int32))
+        good = [i for i, result in enumerate(out) if isinstance(result, np.ndarray)]
+        busy = [(i, head) for i, head in zip(good, heads, strict=True) if len(head.channels)]
+        if busy:
+            decoded = self._walk([head for _, head in busy], check)
+            for (i, _), result in zip(busy, decoded, strict=True):
+                out[i] = result
+        for i in good:
+            latent = out[i]
+            if isinstance(latent, np.ndarray) and digest(latent) != units[i].y_hash:
+                out[i] = DecoderMismatch("A tile decoded to other latents than were encoded.")
+        return out
+
+    def _head(self, unit: CodedUnit, shape: tuple[int, int], features: Features, rate: int) -> _Head:
+        """Decode everything of a unit that comes before its latents."""
+        if not unit.payload or not 1 <= unit.payload[0] <= MAX_RADIUS:
             raise CorruptStream("A tile's payload is malformed.")
-        radius = unit.payload[0]
-        coder = constriction.stream.queue.RangeDecoder(
-            np.frombuffer(unit.payload, "<u4", offset=1).astype(np.uint32)
-        )
-        channels = np.flatnonzero(_read(coder, _categorical, self._active_model(rate)))
+        latent, (height, width) = self.weights.latent, shape
+        words = range_coder.words_of(unit.payload[1:])
+        state = range_coder.new_encoder()
+        range_coder.start(state, words)
+        flags = np.empty((latent, 1), np.int32)
+        range_coder.decode_table(state, words, flags, self._active[rate - 1])
         z_shape = (latent, -(-height // 4), -(-width // 4))
-        z = _read(coder, _categorical, self._z_model(rate, z_shape)) - self.weights.z_radius
-        phi = snap(features(z.reshape(z_shape))[:, :height, :width], unit.dither)
+        symbols = np.empty((latent, z_shape[1] * z_shape[2]), np.int32)
+        range_coder.decode_table(state, words, symbols, self._z[rate - 1])
+        z = symbols.reshape(z_shape) - self.weights.z_radius
+        phi = snap(features(z)[:, :height, :width], unit.dither)
         if digest(phi) != unit.phi_hash:
             raise DecoderMismatch(
                 "This machine computed other entropy features than the one that wrote the file."
             )
+        return _Head(shape, unit.payload[0], np.flatnonzero(flags[:, 0]), phi, state, words)
 
-        def step(
-            rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp], table: npt.NDArray[np.float32]
-        ) -> IntArray:
+    def _walk(self, heads: list[_Head], check: Check) -> list[IntArray | CorruptStream]:
+        network = self._network
+        order = walk(tuple(head.shape for head in heads))
+        field = network.blank(order)
+        base = network.base(positions_last([head.phi for head in heads]))
+        ids = np.unique(np.concatenate([head.channels for head in heads]))
+        columns = np.concatenate([np.searchsorted(ids, head.channels) for head in heads])
+        column_starts = _starts([len(head.channels) for head in heads])
+        words = np.concatenate([head.words for head in heads])
+        word_starts = _starts([len(head.words) for head in heads])
+        states = np.stack([head.state for head in heads])
+        radii = np.array([head.radius for head in heads])
+        broken = np.zeros(len(heads), bool)
+        latents = np.zeros((len(order.place), network.latent), np.int32)
+        most = int(np.diff(order.steps).max())
+        evaluate = network.evaluator(ids, most)
+        values = np.zeros((most, network.latent), np.int32)
+        for start, stop in zip(order.steps[:-1], order.steps[1:], strict=True):
             check()
-            values = _read(coder, _categorical, table) - radius
-            for i in np.flatnonzero(np.abs(values) == radius):
-                values[i] += np.sign(values[i]) * _decode_escape(coder)
-            return values.reshape(len(rows), len(channels))
+            part, count = slice(start, stop), stop - start
+            raw = evaluate(field, order.taps[part], base, order.place[part])
+            values[:count] = 0
+            mixture.decode(
+                states,
+                words,
+                word_starts,
+                order.unit[part],
+                raw,
+                columns,
+                column_starts,
+                radii,
+                values[:count],
+                ids,
+                broken,
+                *self._constants,
+            )
+            network.put(field, order.field[part], values[:count])
+            latents[order.place[part]] = values[:count]
+        latents_of: list[IntArray | CorruptStream] = []
+        for unit, head in enumerate(heads):
+            if broken[unit]:
+                latents_of.append(CorruptStream("A tile's payload holds an impossible latent."))
+                continue
+            mine = latents[order.starts[unit] : order.starts[unit + 1]]
+            latents_of.append(np.ascontiguousarray(mine.T).reshape(network.latent, *head.shape))
+        return latents_of
 
-        if len(channels):
-            y = wavefront.run(self.weights, phi, channels, radius, step)
-        else:
-            y = np.zeros(shape, np.int32)
-        if digest(y) != unit.y_hash:
-            raise DecoderMismatch("A tile decoded to other latents than were encoded.")
-        return y
 
-    def _active_model(self, rate: int) -> npt.NDArray[np.float32]:
-        share = self.weights.active[rate - 1].astype(np.float32)
-        return np.stack([256 - share, share], axis=1)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Head:
+    """What a unit's payload says before its latents."""
 
-    def _z_model(self, rate: int, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-        table = self.weights.z_tables[rate - 1].astype(np.float32)
-        return np.repeat(table, shape[1] * shape[2], axis=0)
+    shape: tuple[int, int]
+    radius: int
+    channels: npt.NDArray[np.intp]
+    phi: IntArray
+    state: range_coder.State
+    words: range_coder.Words
+
+
+def _starts(lengths: list[int]) -> npt.NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
 def _radius(y: IntArray) -> int:
@@ -190,30 +256,3 @@ def _radius(y: IntArray) -> int:
     tail = np.cumsum(counts[::-1])[::-1]
     # The outermost symbol always carries an escape, so it should be rare too.
     return int(np.clip(np.argmax(tail <= ESCAPE_SHARE * y.size) or MAX_RADIUS, 1, MAX_RADIUS))
-
-
-def _encode_escape(coder: constriction.stream.queue.RangeEncoder, value: int) -> None:
-    """Exp-Golomb code of order 0, most significant bit first."""
-    bits = bin(value + 1)[2:]
-    digits = [0] * (len(bits) - 1) + [int(b) for b in bits]
-    coder.encode(np.array(digits, np.int32), _bit)
-
-
-def _read(coder: constriction.stream.queue.RangeDecoder, *model: Any) -> Any:
-    """Decode with constriction, whose complaints about impossible data are assertions."""
-    try:
-        return coder.decode(*model)
-    except (AssertionError, ValueError) as error:
-        raise CorruptStream("A tile's payload holds impossible data.") from error
-
-
-def _decode_escape(coder: constriction.stream.queue.RangeDecoder) -> int:
-    zeros = 0
-    while not _read(coder, _bit):
-        zeros += 1
-        if zeros > LATENT_LIMIT.bit_length():
-            raise CorruptStream("A tile's payload holds an impossible latent.")
-    value = 1
-    for bit in _read(coder, _bit, zeros) if zeros else ():
-        value = 2 * value + int(bit)
-    return value - 1

@@ -1,108 +1,215 @@
-"""The causal order in which latents are coded, and the network that predicts them step by step."""
+"""The causal order of latents, and the parameter network on exact integers.
+
+A position may be computed as soon as the twelve neighbours of its 5×5 causal window are known: at
+step column + 3·row.  All tiles of a batch share the steps.  The encoder knows every context, so it
+evaluates all positions at once; exact sums make that the same.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from numba import njit
 
-from fdegc.coding.phi import PHI_STEPS
-from fdegc.coding.tables import frequencies, quantise_mixture
-from fdegc.coding.weights import TAPS, EntropyWeights
+from fdegc.coding.integers import (
+    CONTEXT_LIMIT,
+    HIDDEN_LIMIT,
+    SHIFT_1,
+    SHIFT_2,
+    SLOPE_BITS,
+    SLOPE_NUMERATOR,
+    TAPS,
+    EntropyWeights,
+)
 
 #: Reach of the causal context in rows and columns.
 REACH = 2
-#: LeakyReLU slope of the parameter network.
-SLOPE = 0.01
 
-#: Given a step's positions (row, column) and frequencies (positions·channels, symbols), returns the
-#: latents of those positions, shape (positions, channels).
-StepCoder = Callable[
-    [npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]], npt.NDArray[np.int32]
-]
+FloatArray = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Field = npt.NDArray[np.int16]
+
+_SLOPE = SLOPE_NUMERATOR / (1 << SLOPE_BITS)
 
 
-@functools.lru_cache(maxsize=32)
-def schedule(height: int, width: int) -> tuple[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]], ...]:
-    """Positions (rows, columns) of every step; (h, w) belongs to step w + 3h.
+@dataclass(frozen=True, slots=True, eq=False)
+class Walk:
+    """Positions of a batch of latents in coding order.
 
-    All twelve causal neighbours of a position belong to earlier steps.
+    Attributes
+    ----------
+    unit : ndarray of int64
+        Which of the batch's latents each position belongs to.
+    place : ndarray of int64
+        Index into the positions of all latents, one latent after the other, in raster order.
+    field : ndarray of int64
+        Index into the latents with their borders of zeros (rows of ``field`` in :func:`blank`).
+    taps : ndarray of int64, shape (positions, 12)
+        Indices of the twelve causal neighbours there.
+    steps : ndarray of int64
+        Where each step starts; the last entry is the number of positions.
+    starts : ndarray of int64
+        Where each latent's positions start in raster order; one entry more than latents.
+    rows : int
+        Rows of the field.
     """
-    steps = []
-    for step in range(width + 3 * (height - 1)):
-        rows = np.arange(max(0, -(-(step - width + 1) // 3)), min(height - 1, step // 3) + 1)
-        if len(rows):  # latents narrower than three columns leave steps without a position
-            steps.append((rows, step - 3 * rows))
-    return tuple(steps)
+
+    unit: Ints
+    place: Ints
+    field: Ints
+    taps: Ints
+    steps: Ints
+    starts: Ints
+    rows: int
 
 
-def _leaky(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.maximum(x, SLOPE * x)
+@functools.lru_cache(maxsize=8)
+def walk(shapes: tuple[tuple[int, int], ...]) -> Walk:
+    """Coding order of latents of the given heights and widths: by step, latent, row."""
+    units, places, fields, taps, steps = [], [], [], [], []
+    place = field = 0
+    starts = [0]
+    for unit, (height, width) in enumerate(shapes):
+        stride = width + 2 * REACH
+        row, column = (a.ravel() for a in np.mgrid[:height, :width])
+        here = field + (row + REACH) * stride + column + REACH
+        units.append(np.full(row.size, unit))
+        places.append(place + row * width + column)
+        fields.append(here)
+        taps.append(here[:, None] + np.array([dy * stride + dx for dy, dx in TAPS]))
+        steps.append(column + 3 * row)
+        place += row.size
+        field += (height + REACH) * stride
+        starts.append(place)
+    step = np.concatenate(steps)
+    # Stable: within a step latents stay in order, and within a latent rows ascend.
+    order = np.argsort(step, kind="stable")
+    edges = np.flatnonzero(np.diff(step[order])) + 1
+    return Walk(
+        unit=np.concatenate(units)[order],
+        place=np.concatenate(places)[order],
+        field=np.concatenate(fields)[order],
+        taps=np.concatenate(taps)[order],
+        steps=np.concatenate([[0], edges, [step.size]]),
+        starts=np.array(starts),
+        rows=field,
+    )
 
 
-@contextmanager
-def _single_thread() -> Iterator[None]:
-    """One thread for a step's small products: waking a pool thousands of times costs more than it gives."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+@njit(cache=True, nogil=True)
+def _gather(field: Field, taps: Ints, out: FloatArray) -> None:
+    """Contexts of some positions: rows of the field, side by side."""
+    channels = field.shape[1]
+    for row in range(taps.shape[0]):
+        for tap in range(taps.shape[1]):
+            source = field[taps[row, tap]]
+            target = out[row, tap * channels : (tap + 1) * channels]
+            for i in range(channels):
+                target[i] = source[i]
 
 
-def _matmul(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Matrix product; torch's BLAS is several times faster here than the one numpy ships."""
-    product: npt.NDArray[np.float64] = torch.mm(torch.from_numpy(a), torch.from_numpy(b)).numpy()
-    return product
+@njit(cache=True, nogil=True)
+def _scatter(field: Field, here: Ints, values: npt.NDArray[np.int32], limit: int) -> None:
+    """Clamped latents of some positions into the field."""
+    for row in range(here.size):
+        target = field[here[row]]
+        for i in range(values.shape[1]):
+            target[i] = min(max(values[row, i], -limit), limit)
 
 
-@_single_thread()
-def run(
-    weights: EntropyWeights,
-    phi: npt.NDArray[np.int32],
-    channels: npt.NDArray[np.intp],
-    radius: int,
-    code: StepCoder,
-) -> npt.NDArray[np.int32]:
-    """Walk the wavefront; encoder and decoder differ only in ``code``.
+@njit(cache=True, nogil=True)
+def _activate(sums: FloatArray, base: FloatArray, rows: Ints, shift: int) -> None:
+    """LeakyReLU, right shift (floor) and clamp of exact sums plus a row of ``base``, in place."""
+    up = 2.0**-shift
+    down = up * _SLOPE
+    for row in range(sums.shape[0]):
+        add = base[rows[row]]
+        line = sums[row]
+        for i in range(line.size):
+            total = line[i] + add[i]
+            # Products of an integer below 2^53 / 41 with 41 and with powers of two are exact.
+            scaled = np.floor(total * (up if total >= 0 else down))
+            line[i] = min(max(scaled, -HIDDEN_LIMIT), HIDDEN_LIMIT)
+
+
+def _operand(matrix: npt.NDArray[np.int32]) -> torch.Tensor:
+    return torch.from_numpy(matrix.astype(np.float64))
+
+
+class ParameterNetwork:
+    """Context and parameter network on integers.
+
+    Plain matrix products of float64 whose sums are proven exact (:mod:`fdegc.coding.integers`).
 
     Parameters
     ----------
     weights : EntropyWeights
-    phi : ndarray of int32, shape (2M, h, w)
-        Snapped entropy features.
-    channels : ndarray of int
-        Channels that are coded; all others are zero.
-    radius : int
-        Symbols are −radius … radius.
-    code : callable
-        Codes one step and returns its latents.
-
-    Returns
-    -------
-    ndarray of int32, shape (M, h, w)
     """
-    latent = weights.latent
-    _, height, width = phi.shape
-    # Channels last, with a border of zeros, so that one step's contexts are one gather.
-    padded = np.zeros((height + REACH, width + 2 * REACH, latent))
-    flat = padded.reshape(-1, latent)
-    stride = width + 2 * REACH
-    offsets = np.array([dy * stride + dx for dy, dx in TAPS])
-    features = phi.reshape(2 * latent, -1).T.astype(np.float64) / PHI_STEPS
-    base = (_matmul(features, weights.features) + weights.bias1).reshape(height, width, -1)
-    last = weights.layer3.reshape(-1, 9, latent)[:, :, channels].reshape(weights.layer3.shape[0], -1)
-    for rows, cols in schedule(height, width):
-        here = (rows + REACH) * stride + cols + REACH
-        gathered = flat[here[:, None] + offsets[None, :]].reshape(len(rows), -1)
-        hidden = _leaky(_matmul(gathered, weights.context) + base[rows, cols])
-        hidden = _leaky(_matmul(hidden, weights.layer2) + weights.bias2)
-        table = frequencies(*quantise_mixture(_matmul(hidden, last), len(channels)), radius)
-        flat[here[:, None], channels[None, :]] = code(rows, cols, table)
-    inner = padded[REACH:, REACH : REACH + width]
-    return np.ascontiguousarray(inner.transpose(2, 0, 1)).astype(np.int32)
+
+    def __init__(self, weights: EntropyWeights) -> None:
+        self.latent = weights.latent
+        self.hidden = weights.layer2.shape[0]
+        self._context = _operand(weights.context)
+        self._features = _operand(weights.features)
+        self._bias1 = torch.from_numpy(weights.bias1.astype(np.float64))
+        self._layer2 = _operand(weights.layer2)
+        self._bias2 = weights.bias2.astype(np.float64)[None]
+        self._layer3 = _operand(weights.layer3)
+
+    def blank(self, order: Walk) -> Field:
+        """Latents with borders of zeros, all zero: int16, shape (rows, M)."""
+        return np.zeros((order.rows, self.latent), np.int16)
+
+    def put(self, field: Field, here: Ints, values: npt.NDArray[np.int32]) -> None:
+        """Write latents (positions, M) of the field rows ``here`` into the field."""
+        _scatter(field, here, values, CONTEXT_LIMIT)
+
+    def base(self, phi: npt.NDArray[np.int32]) -> FloatArray:
+        """What φ (2M, positions) gives to the first layer, with its bias: (positions, hidden)."""
+        operand = torch.from_numpy(np.ascontiguousarray(phi.T).astype(np.float64))
+        out: FloatArray = torch.addmm(self._bias1, operand, self._features).numpy()
+        return out
+
+    def evaluator(
+        self, channels: npt.NDArray[np.intp], rows: int
+    ) -> Callable[[Field, Ints, FloatArray, Ints], FloatArray]:
+        """Set up evaluation for some channels and up to ``rows`` positions at a time.
+
+        Returns
+        -------
+        callable
+            Takes the field, taps (positions, 12), base and the row of base of each position; returns
+            the exact outputs (positions, 9 · channels), valid until it is called again.
+        """
+        columns = (np.arange(9)[:, None] * self.latent + channels[None, :]).ravel()
+        last = self._layer3[:, torch.from_numpy(columns)].contiguous()
+        width = self._context.shape[0]
+        contexts = torch.empty(rows, width, dtype=torch.float64)
+        first = torch.empty(rows, self.hidden, dtype=torch.float64)
+        second = torch.empty_like(first)
+        outputs = torch.empty(rows, columns.size, dtype=torch.float64)
+        gathered, hidden, deeper, out = (t.numpy() for t in (contexts, first, second, outputs))
+        same = np.zeros(rows, np.int64)
+
+        def evaluate(field: Field, taps: Ints, base: FloatArray, base_rows: Ints) -> FloatArray:
+            count = len(taps)
+            _gather(field, taps, gathered[:count])
+            torch.mm(contexts[:count], self._context, out=first[:count])
+            _activate(hidden[:count], base, base_rows, SHIFT_1)
+            torch.mm(first[:count], self._layer2, out=second[:count])
+            _activate(deeper[:count], self._bias2, same[:count], SHIFT_2)
+            torch.mm(second[:count], last, out=outputs[:count])
+            view: FloatArray = out[:count]
+            return view
+
+        return evaluate
+
+
+def positions_last(arrays: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
+    """Join arrays (channels, h, w) to (channels, all positions)."""
+    return np.concatenate([a.reshape(a.shape[0], -1) for a in arrays], axis=1)

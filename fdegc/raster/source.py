@@ -93,14 +93,7 @@ class RasterSource(ABC):
         UnsupportedRaster
             If the file turns out to be damaged.
         """
-        info = self.info
-        right, bottom = window.x + window.width, window.y + window.height
-        inside = window.x >= 0 and window.y >= 0 and right <= info.width and bottom <= info.height
-        if not inside or window.width < 1 or window.height < 1:
-            raise InvalidOption(
-                f"The window {window.width} × {window.height} at ({window.x}, {window.y}) is not inside the "
-                f"raster of {info.width} × {info.height} pixels; choose one that is."
-            )
+        window.check_inside(self.info.width, self.info.height)
         return self._read(window)
 
     def read_overview(self, max_side: int) -> Samples:

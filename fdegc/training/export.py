@@ -15,14 +15,15 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import save
 
+from fdegc.coding.integers import TENSORS, Z_BITS
+from fdegc.coding.tables import frequencies
+from fdegc.inference import fixed_point
 from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
 from fdegc.training.data import find_images, load_image
 
 if TYPE_CHECKING:
     from fdegc.training.loop import Trainer
 
-#: Frequencies of a z table sum to about this.
-Z_TOTAL = 1 << 15
 #: Hyper-latents beyond this are clamped; far outside of what training produces.
 Z_RADIUS_LIMIT = 64
 #: Weight of the learned prior against the histogram, in observations.
@@ -76,8 +77,7 @@ def fit_tables(
     radius = min(max(abs(used - Z_RADIUS_LIMIT).max() + 2, 4), Z_RADIUS_LIMIT)
     window = slice(Z_RADIUS_LIMIT - radius, Z_RADIUS_LIMIT + radius + 1)
     share = counts[:, :, window] + PRIOR_WEIGHT * net.prior(int(radius)).numpy()
-    share /= share.sum(2, keepdims=True)
-    tables = np.maximum(np.rint(share * Z_TOTAL), 1).astype(np.uint16)
+    tables = frequencies(share, Z_BITS).astype(np.uint16)
     probability = active / (len(images) + 2)
     return tables, np.clip(np.rint(probability * 256), 1, 255).astype(np.uint8)
 
@@ -101,8 +101,8 @@ def write_weights(net: FDEGCNet, profile: Profile, train_folder: Path, folder: P
         name: tensor.half().numpy() if tensor.is_floating_point() else tensor.numpy()
         for name, tensor in net.state_dict().items()
     }
-    tensors["coding.z_tables"] = z_tables
-    tensors["coding.active"] = active
+    entropy = fixed_point(net, z_tables, active)
+    tensors |= {f"coding.{name}": getattr(entropy, name) for name in TENSORS}
     content = save({k: np.ascontiguousarray(v) for k, v in tensors.items()}, {"profile": profile.name})
     sha256 = hashlib.sha256(content).hexdigest()
     name = f"{profile.name}-{sha256[:8]}.safetensors"

@@ -348,13 +348,70 @@ def test_interrupting_leaves_nothing_behind(
     def interrupting_bar() -> Iterator[Any]:
         yield lambda progress: signal.raise_signal(signal.SIGINT) if progress.fraction == 0 else None
 
-    monkeypatch.setattr(commands, "_progress_bar", interrupting_bar)
+    monkeypatch.setattr(commands, "progress_bar", interrupting_bar)
     handler = signal.getsignal(signal.SIGINT)
     out = tmp_path / "a.fdegc"
     assert main(["compress", str(scene), str(out), "--tile-size", str(TILE)]) == 130
     assert capsys.readouterr().err == "fdegc: interrupted\n"
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_interrupted_compression_goes_on_where_it_stopped(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, straight = tmp_path / "a.fdegc", tmp_path / "b.fdegc"
+    assert main(["compress", str(scene), str(straight), "--tile-size", "64"]) == 0
+    command = ["compress", str(scene), str(out), "--tile-size", "64"]
+    with monkeypatch.context() as patch:
+
+        @contextlib.contextmanager
+        def interrupting_bar() -> Iterator[Any]:
+            yield lambda progress: signal.raise_signal(signal.SIGINT) if progress.fraction > 0.3 else None
+
+        patch.setattr(commands, "progress_bar", interrupting_bar)
+        capsys.readouterr()
+        assert main(command) == 130
+        assert "the same command goes on from there" in capsys.readouterr().err
+        assert not out.exists()
+        assert main([*command, "--no-resume"]) == 130
+        assert "kept" not in capsys.readouterr().err
+    report = run_json(capsys, *command)
+    assert report["resumed_tiles"] == 2
+    assert out.read_bytes() == straight.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.fdegc", "b.fdegc"}
+
+
+def test_verify_tells_sound_from_damaged(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.fdegc"
+    run_json(capsys, "compress", scene, out, "--tile-size", "64")
+    report = run_json(capsys, "verify", out)
+    assert report["sound"] and report["problems"] == []
+    assert main(["verify", str(out), "--digest"]) == 0
+    assert capsys.readouterr().out.split()[-1] == report["digest"]
+    data = bytearray(out.read_bytes())
+    data[len(data) // 2] ^= 1
+    out.write_bytes(data)
+    assert main(["verify", str(out)]) == 1
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_window_comes_out_in_its_place(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, whole, part = tmp_path / "a.fdegc", tmp_path / "a.tif", tmp_path / "w.tif"
+    run_json(capsys, "compress", scene, out, "--tile-size", "64")
+    run_json(capsys, "decompress", out, whole)
+    report = run_json(capsys, "decompress", out, part, "--window", "70,10,60,50")
+    assert (report["width"], report["height"]) == (60, 50)
+    with rasterio.open(whole) as all_of_it, rasterio.open(part) as piece:
+        assert np.array_equal(piece.read(), all_of_it.read()[:, 10:60, 70:130])
+        assert piece.transform * (0, 0) == all_of_it.transform * (70, 10)
+    assert "does not lie inside" in refusal(
+        capsys, "decompress", out, tmp_path / "x.tif", "--window", "0,0,151,10"
+    )
 
 
 @pytest.mark.parametrize(

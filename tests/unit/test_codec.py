@@ -19,8 +19,8 @@ from fdegc.errors import (
     UnsupportedStream,
     WeightsMissing,
 )
-from fdegc.passes import nearest_rate
 from fdegc.raster import ArraySource, open_raster, open_sink
+from fdegc.reconstruction import nearest_rate
 from fdegc.stream import read_info
 from fdegc.types import EncodeOptions, RasterInfo, Samples, TileResult, Window
 
@@ -286,7 +286,8 @@ def test_options_are_checked() -> None:
             EncodeOptions(**bad)
     with pytest.raises(DeviceUnavailable, match="cpu"):
         Codec(device="cuda:77")
-    assert [nearest_rate(q) for q in (1.0, 1.49, 1.5, 5.6, 6.0)] == [1, 1, 2, 6, 6]
+    assert [nearest_rate(q, 6) for q in (1.0, 1.49, 1.5, 5.6, 6.0)] == [1, 1, 2, 6, 6]
+    assert nearest_rate(5.6, 1) == 1
 
 
 def test_estimates_are_near_the_file(codec: Codec, tmp_path: Path, data_dir: Path) -> None:

@@ -1,0 +1,92 @@
+"""What several commands of ``fdegc`` share: their report, checks of arguments, the progress bar."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fdegc.errors import InvalidOption, OutputExists, OutputFailed
+from fdegc.types import Progress
+
+SUFFIX = ".fdegc"
+
+#: Label → value, printed as aligned lines.
+Facts = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command has to say.
+
+    Attributes
+    ----------
+    facts : mapping
+        For people: label → text; labels without text are left out.
+    data : mapping
+        For programs: the one JSON object.
+    problem : str or None
+        A sentence for stderr where the output exists and yet something is wrong with it: exit 1.
+    exit_code : int
+    """
+
+    facts: Facts
+    data: Mapping[str, Any]
+    problem: str | None = None
+    exit_code: int = 0
+
+
+def is_stream(path: Path) -> bool:
+    """Tell a ``.fdegc`` file by its first bytes, or by its name where it is too damaged for that."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(6)
+    except OSError:
+        return path.suffix.lower() == SUFFIX
+    return head[1:] == b"FDEGC" or path.suffix.lower() == SUFFIX
+
+
+def check_output(source: Path, output: Path, *, force: bool) -> None:
+    """Refuse an output that cannot be right before any work is done."""
+    if output.is_dir():
+        raise OutputFailed(f"{output} is a folder, not a file.")
+    if output.exists():
+        if source.exists() and output.samefile(source):
+            raise InvalidOption(f"{output} is the input itself; choose another name for the output.")
+        if not force:
+            raise OutputExists(f"{output} exists already; --force overwrites it.")
+    if not output.absolute().parent.is_dir():
+        raise OutputFailed(f"There is no folder {output.absolute().parent} to write {output.name} into.")
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
+    """Give a callback that draws a bar on a terminal, or None where stderr is not one."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    bar = tqdm(
+        total=1.0,
+        file=sys.stderr,
+        leave=False,
+        bar_format="{desc:<12}{percentage:3.0f}% |{bar}| {elapsed}<{remaining}",
+    )
+    stage = ""
+
+    def show(progress: Progress) -> None:
+        nonlocal stage
+        if progress.stage != stage:
+            stage = progress.stage
+            bar.reset(total=1.0)
+            bar.set_description_str(stage, refresh=False)
+        bar.update(max(progress.fraction - bar.n, 0.0))
+
+    try:
+        yield show
+    finally:
+        bar.close()

@@ -1,0 +1,156 @@
+"""A journal of finished records beside an unfinished file, so that a killed run can be continued.
+
+The journal holds a digest of what the run is about, then one fixed-size record with its CRC-32 for
+each finished piece of work.  It is also the lock: whoever has it open has the unfinished file to
+himself, and the system releases the lock of a process that dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from fdegc.errors import OutputFailed
+
+_MAGIC = b"FDEGCJ1\n"
+_CRC_SIZE = 4
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: BinaryIO) -> None:
+        # Locked bytes cannot be read by others, so one far behind the records is taken.
+        os.lseek(file.fileno(), 1 << 40, os.SEEK_SET)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(file: BinaryIO) -> None:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+
+
+def open_plainly(path: Path) -> BinaryIO:
+    """Open a file of a predictable name for reading and writing, created if needed; no links are followed."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, 0o666), "r+b")
+
+
+def _still_named(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _open_locked(path: Path) -> BinaryIO:
+    while True:
+        file = open_plainly(path)
+        try:
+            _lock(file)
+        except OSError as error:
+            if error.errno not in _HELD:
+                # A file system without locks: better unprotected than not at all.
+                return file
+            file.close()
+            raise OutputFailed(
+                f"{path.with_suffix('').with_suffix('')} is being written by another process. "
+                "Wait for it, or choose another name."
+            ) from error
+        if _still_named(file, path):
+            return file
+        # Its former owner finished and removed it between our opening and locking it.
+        file.close()
+
+
+class Journal:
+    """Records that survive the process; see the module.
+
+    Parameters
+    ----------
+    path : Path
+        ``<name>.part.journal``.
+    digest : bytes
+        32 bytes that say what the run is about: records of another run are dropped.
+    record_size : int
+        Bytes of a record.
+
+    Attributes
+    ----------
+    records : bytes
+        The sound records found at opening, one after the other; a torn one ends them.
+
+    Raises
+    ------
+    OutputFailed
+        If another process has it open.
+    OSError
+    """
+
+    def __init__(self, path: Path, digest: bytes, record_size: int) -> None:
+        self.path = path
+        self._head = _MAGIC + digest
+        self._record_size = record_size
+        self._file = _open_locked(path)
+        try:
+            self.records = self._load()
+            if not self.records:
+                self._file.truncate(0)
+                self._file.seek(0)
+                self._file.write(self._head)
+                self._file.flush()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _load(self) -> bytes:
+        if self._file.read(len(self._head)) != self._head:
+            return b""
+        records = bytearray()
+        while True:
+            record = self._file.read(self._record_size)
+            if self._file.read(_CRC_SIZE) != self._crc(record):
+                return bytes(records)
+            records += record
+
+    @staticmethod
+    def _crc(record: bytes) -> bytes:
+        return zlib.crc32(record).to_bytes(_CRC_SIZE, "little")
+
+    def keep(self, count: int) -> None:
+        """Drop all but the first records; the next one follows them."""
+        end = len(self._head) + count * (self._record_size + _CRC_SIZE)
+        self._file.truncate(end)
+        self._file.seek(end)
+        self.records = self.records[: count * self._record_size]
+
+    def append(self, record: bytes) -> None:
+        """Add a record; it is with the system when this returns."""
+        self._file.write(record + self._crc(record))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the journal and let others have it."""
+        # What a full disk did not take is no finished record.
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def remove(self) -> None:
+        """Close the journal and delete it."""
+        if sys.platform == "win32":
+            # Open files cannot be removed there; whoever opens it in between keeps it.
+            self.close()
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
+        else:
+            self.path.unlink(missing_ok=True)
+            self.close()

@@ -1,0 +1,181 @@
+"""A small picture of the scene inside the file, which opens without the network (``docs/format.md``).
+
+It is a simple lossy WebP of at most 1024 pixels a side, made of block means while the scene is coded.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fdegc.container import ContainerReader
+from fdegc.errors import CorruptStream
+from fdegc.stream import OVERVIEW
+from fdegc.types import Window
+
+#: Pixels a side.
+MAX_SIDE = 1024
+#: Scenes below this need no overview.
+MIN_SCENE = 512
+
+_SIDES = (1024, 512, 256, 128)
+_QUALITIES = (60, 45, 30)
+_STRETCH = (2.0, 98.0)
+_GREY = 128
+# RIFF, size, WEBP, "VP8 ", size, frame tag, start code, width, height
+_WEBP = struct.Struct("<4sI4s4sI3s3sHH")
+_START_CODE = b"\x9d\x01\x2a"
+
+
+class OverviewBuilder:
+    """Accumulates the means of square blocks of pixels, tile by tile.
+
+    Parameters
+    ----------
+    width, height : int
+        Pixels of the scene.
+    bands : int
+        Bands of the scene: the first three are shown, or the first one of fewer.
+    """
+
+    def __init__(self, width: int, height: int, bands: int) -> None:
+        self._scene = max(width, height)
+        #: Pixels of a block's side.
+        self._factor = -(-self._scene // MAX_SIDE)
+        self._bands = 3 if bands >= 3 else 1
+        shape = (-(-height // self._factor), -(-width // self._factor))
+        self._sums = np.zeros((self._bands, *shape), np.float64)
+        self._counts = np.zeros(shape, np.float64)
+
+    def add(
+        self, window: Window, unit: npt.NDArray[np.float32], usable: npt.NDArray[np.bool_] | None
+    ) -> None:
+        """Add the pixels of a tile.
+
+        Parameters
+        ----------
+        window : Window
+            Where they lie; tiles may come in any order, each once.
+        unit : ndarray of float32, shape (bands, window.height, window.width)
+            Samples mapped to [0, 1].
+        usable : ndarray of bool, shape (window.height, window.width), or None
+            Pixels that count; None for all.
+        """
+        pixels = unit[: self._bands]
+        if usable is None:
+            usable = np.ones((window.height, window.width), bool)
+        else:
+            pixels = np.where(usable, pixels, np.float32(0))
+        rows, top = self._cuts(window.y, window.height)
+        columns, left = self._cuts(window.x, window.width)
+        place = (..., slice(top, top + len(rows)), slice(left, left + len(columns)))
+        self._sums[place] += _block_sums(pixels, rows, columns)
+        self._counts[place] += _block_sums(usable, rows, columns)
+
+    def _cuts(self, start: int, length: int) -> tuple[npt.NDArray[np.intp], int]:
+        """Where blocks begin in a tile's rows or columns, and the number of the first block."""
+        first = start // self._factor
+        last = (start + length - 1) // self._factor
+        return np.maximum(np.arange(first, last + 1) * self._factor - start, 0), first
+
+    def finish(self, budget: int, *, stretch: bool = False) -> bytes | None:
+        """Code the picture: as large as the budget allows.
+
+        Parameters
+        ----------
+        budget : int
+            Bytes it may take.
+        stretch : bool
+            Spread the values between the 2nd and the 98th percentile of each band over the grey
+            levels, for samples whose range was not chosen for the eye.
+
+        Returns
+        -------
+        bytes or None
+            A simple lossy WebP; None if the scene is small, nothing in it is usable, or the smallest
+            picture does not fit.
+        """
+        if self._scene < MIN_SCENE or not self._counts.any():
+            return None
+        picture = Image.fromarray(self._levels(stretch))
+        longest = max(picture.size)
+        for side in sorted({min(side, longest) for side in _SIDES}, reverse=True):
+            scaled = _scaled(picture, side)
+            for quality in _QUALITIES:
+                data = _webp(scaled, quality)
+                if len(data) <= budget:
+                    return data
+        return None
+
+    def _levels(self, stretch: bool) -> npt.NDArray[np.uint8]:
+        """The picture, shape (height, width, 3) or (height, width)."""
+        seen = self._counts > 0
+        mean = self._sums / np.maximum(self._counts, 1)
+        if stretch:
+            for band in mean:
+                low, high = np.percentile(band[seen], _STRETCH)
+                band[:] = (band - low) / (high - low) if high > low else 0.5
+        levels = np.where(seen, np.rint(np.clip(mean, 0, 1) * 255), _GREY).astype(np.uint8)
+        return np.ascontiguousarray(levels.transpose(1, 2, 0)) if self._bands == 3 else levels[0]
+
+
+def _block_sums(
+    array: npt.NDArray[np.generic], rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    sums: npt.NDArray[np.float64] = np.add.reduceat(
+        np.add.reduceat(array, rows, axis=-2, dtype=np.float64), columns, axis=-1
+    )
+    return sums
+
+
+def _scaled(picture: Image.Image, side: int) -> Image.Image:
+    longest = max(picture.size)
+    if side == longest:
+        return picture
+    width, height = (max(round(size * side / longest), 1) for size in picture.size)
+    return picture.resize((width, height), Image.Resampling.BOX)
+
+
+def _webp(picture: Image.Image, quality: int) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=quality, method=4)
+    return out.getvalue()
+
+
+def read_overview(reader: ContainerReader) -> npt.NDArray[np.uint8] | None:
+    """The small picture of the scene.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3) or, of a scene with fewer than three bands, (height, width)
+        None if the file has none or it is damaged.
+
+    Raises
+    ------
+    CorruptStream
+        If it is not a simple lossy WebP of at most 1024 pixels a side.
+    """
+    data = reader.blocks.get(OVERVIEW)
+    if data is None:
+        return None
+    refused = CorruptStream(f"The overview in {reader.path.name} is malformed or too large.")
+    # The size is read here, because a WebP decoder allocates the canvas as soon as it is opened.
+    if len(data) < _WEBP.size:
+        raise refused
+    riff, _, webp, chunk, _, _, start, width, height = _WEBP.unpack_from(data)
+    if (riff, webp, chunk, start) != (b"RIFF", b"WEBP", b"VP8 ", _START_CODE):
+        raise refused
+    # The upper two bits of each say how to scale up for display.
+    if not (1 <= width & 0x3FFF <= MAX_SIDE and 1 <= height & 0x3FFF <= MAX_SIDE):
+        raise refused
+    try:
+        with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
+            if max(image.size) > MAX_SIDE:
+                raise refused
+            return np.asarray(image.convert("RGB" if reader.header.bands >= 3 else "L"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise refused from error
