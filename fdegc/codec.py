@@ -40,7 +40,7 @@ from fdegc.weights import find, quick_estimate
 __all__ = ["Codec", "available_devices"]
 
 #: Pixels of neighbouring tiles that g_a sees, and of whose latents g_s sees (``docs/format.md``).
-HALO = 32
+HALO = 16
 #: Side and number of the crops by which :meth:`Codec.estimate_all` judges a scene.
 SAMPLE_SIDE = 256
 SAMPLE_COUNT = 3

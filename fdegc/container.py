@@ -339,12 +339,13 @@ class ContainerWriter:
     def abort(self) -> None:
         """Leave nothing behind."""
         self._close_part()
-        # The journal is the lock of the part: it goes last.
+        # What cannot be removed is no reason to hide why the work ended.
         with contextlib.suppress(OSError):
             if self._temporary is not None:
                 self._temporary.unlink(missing_ok=True)
-            if self._journal is not None:
-                self._journal.remove()
+        # The journal is the lock of the part: it goes last.
+        if self._journal is not None:
+            self._journal.remove()
         self._temporary = self._journal = None
 
     def suspend(self) -> None:

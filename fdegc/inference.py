@@ -78,9 +78,9 @@ def fixed_point(
         array(parameter.flatten(1) if parameter.ndim == 4 else parameter)
         for parameter in context.parameters_net.parameters()
     ]
-    # The convolution masks its kernel only when it runs.
-    masked = array(context.masked.weight * context.masked.mask)
-    return quantise(masked, array(context.masked.bias), tuple(layers), z_tables, active)
+    return quantise(
+        array(context.masked.causal_weight), array(context.masked.bias), tuple(layers), z_tables, active
+    )
 
 
 class Features:

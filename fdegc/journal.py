@@ -145,12 +145,10 @@ class Journal:
             self._file.close()
 
     def remove(self) -> None:
-        """Close the journal and delete it."""
+        """Close the journal and delete it, if that is possible; others may have it then."""
+        # Windows does not remove open files; elsewhere nobody must lock it before it is gone.
         if sys.platform == "win32":
-            # Open files cannot be removed there; whoever opens it in between keeps it.
             self.close()
-            with contextlib.suppress(OSError):
-                self.path.unlink(missing_ok=True)
-        else:
+        with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
-            self.close()
+        self.close()

@@ -23,7 +23,7 @@ MAX_SIDE = 1024
 MIN_SCENE = 512
 
 _SIDES = (1024, 512, 256, 128)
-_QUALITIES = (60, 45, 30)
+_QUALITIES = (30, 45, 60)
 _STRETCH = (2.0, 98.0)
 _GREY = 128
 # RIFF, size, WEBP, "VP8 ", size, frame tag, start code, width, height
@@ -103,13 +103,18 @@ class OverviewBuilder:
             return None
         picture = Image.fromarray(self._levels(stretch))
         longest = max(picture.size)
-        for side in sorted({min(side, longest) for side in _SIDES}, reverse=True):
+        best: bytes | None = None
+        for side in sorted({min(side, longest) for side in _SIDES}):
+            # Twice the side takes at least twice the bytes, so most sizes need not be tried.
+            if best is not None and 2 * len(best) > budget:
+                break
             scaled = _scaled(picture, side)
             for quality in _QUALITIES:
                 data = _webp(scaled, quality)
-                if len(data) <= budget:
-                    return data
-        return None
+                if len(data) > budget:
+                    break
+                best = data
+        return best
 
     def _levels(self, stretch: bool) -> npt.NDArray[np.uint8]:
         """The picture, shape (height, width, 3) or (height, width)."""

@@ -19,7 +19,7 @@ from fdegc.types import Window
 Bytes2d = npt.NDArray[np.uint8]
 
 #: Bytes that one strip may unpack to.
-MAX_STRIP = 256 << 20
+MAX_STRIP = 128 << 20
 
 _CACHED_STRIPS = 2
 _LENGTH = np.dtype("<u4")

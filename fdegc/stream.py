@@ -354,6 +354,7 @@ def describe(reader: ContainerReader) -> StreamInfo:
         tile_size=header.tile_size,
         tiles=header.tiles,
         lost=lost_metadata(reader),
+        halo=header.halo,
     )
 
 

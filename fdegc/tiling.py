@@ -97,6 +97,8 @@ def reflect_pad(array: npt.NDArray[np.generic], height: int, width: int) -> npt.
     -------
     ndarray, shape (…, height, width)
     """
+    if array.shape[-2:] == (height, width):
+        return array
     rows = _reflected(array.shape[-2], height)
     cols = _reflected(array.shape[-1], width)
     return array[..., rows[:, None], cols[None, :]]

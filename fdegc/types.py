@@ -301,7 +301,7 @@ class StreamInfo:
 
     ``bpp`` and ``ratio`` are those of the whole file; ``profile`` and ``weights_hash`` (16 hex
     digits) name the network it needs.  ``lost`` names metadata (in words) that the file held and that
-    damage made unreadable; empty for an intact file.
+    damage made unreadable; empty for an intact file.  ``halo``: pixels that tiles see of each other.
     """
 
     raster: RasterInfo
@@ -315,11 +315,16 @@ class StreamInfo:
     tile_size: int
     tiles: int
     lost: tuple[str, ...] = ()
+    halo: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeResult:
-    """What a decompression gave; ``damaged`` lists windows that were filled, not decoded."""
+    """What a decompression gave.
+
+    ``damaged`` lists windows that were filled, not decoded; up to ``info.halo`` pixels around them are
+    visibly inexact, and the rest of the tiles beside them by a few grey levels at most.
+    """
 
     info: StreamInfo
     seconds: float

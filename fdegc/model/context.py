@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from compressai.layers import MaskedConv2d
 from torch import Tensor, nn
 
+from fdegc.model.layers import CausalConv2d
 from fdegc.model.transforms import SLOPE
 
 #: Components of the mixture.
@@ -43,7 +43,7 @@ class ContextModel(nn.Module):
     def __init__(self, latent: int, hidden: int) -> None:
         super().__init__()
         self.latent = latent
-        self.masked = MaskedConv2d(latent, 2 * latent, kernel_size=5, padding=2, mask_type="A")
+        self.masked = CausalConv2d(latent, 2 * latent, 5)
         self.parameters_net = nn.Sequential(
             nn.Conv2d(4 * latent, hidden, 1),
             nn.LeakyReLU(SLOPE),

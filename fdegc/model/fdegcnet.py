@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 import torch
-from compressai.entropy_models import EntropyBottleneck
-from compressai.models import CompressionModel
 from torch import Tensor, nn
 
 from fdegc.model.context import LIKELIHOOD_FLOOR, ContextModel, mixture_likelihood
 from fdegc.model.hyperprior import HyperAnalysis, HyperSynthesis
+from fdegc.model.layers import FactorisedPrior
 from fdegc.model.mcam import MCAM
 from fdegc.model.transforms import Analysis, Synthesis
 from fdegc.types import RATE_POINTS
@@ -66,7 +65,7 @@ def straight_through_round(x: Tensor) -> Tensor:
     return x + (x.round() - x).detach()
 
 
-class FDEGCNet(CompressionModel):
+class FDEGCNet(nn.Module):
     """The network of Fang et al. (2025); one class for the paper profiles and the lite profile.
 
     Parameters
@@ -99,7 +98,7 @@ class FDEGCNet(CompressionModel):
         self.h_s = HyperSynthesis(latent)
         self.mcam = MCAM(latent)
         self.context = ContextModel(latent, hidden)
-        self.entropy_bottleneck = EntropyBottleneck(latent)
+        self.hyper_prior = FactorisedPrior(latent)
         self.log_gain: nn.Parameter | None = None
         self.log_inverse_gain: nn.Parameter | None = None
         if rate_points:
@@ -220,15 +219,10 @@ class FDEGCNet(CompressionModel):
         }
 
     def hyper_likelihood(self, z: Tensor) -> Tensor:
-        """Likelihood of z under the factorised prior, same shape, floored at 1e-10.
-
-        The prior's medians are not used: z is rounded to integers, never shifted, so that its
-        tables can be stored (``docs/format.md``).
-        """
+        """Likelihood of z under the factorised prior, same shape, floored at 1e-10."""
         batch, channels = z.shape[:2]
         values = z.transpose(0, 1).reshape(channels, 1, -1)
-        likelihood, _, _ = self.entropy_bottleneck._likelihood(values)
-        likelihood = likelihood.view(channels, batch, *z.shape[2:]).transpose(0, 1)
+        likelihood = self.hyper_prior(values).view(channels, batch, *z.shape[2:]).transpose(0, 1)
         return likelihood.clamp(min=LIKELIHOOD_FLOOR)
 
     @torch.no_grad()

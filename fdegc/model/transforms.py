@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from compressai.layers import GDN
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fdegc.model.layers import GDN
 from fdegc.model.odam import ODAM
 
 #: Slope of every LeakyReLU in the network.

@@ -100,9 +100,7 @@ class Trainer:
         self.net = FDEGCNet.from_profile(PROFILES[options.profile])
         self.ema = copy.deepcopy(self.net).requires_grad_(False).eval()
         kernels = [p for n, p in self.net.named_parameters() if is_kernel(n, p)]
-        others = [
-            p for n, p in self.net.named_parameters() if not is_kernel(n, p) and not n.endswith("quantiles")
-        ]
+        others = [p for n, p in self.net.named_parameters() if not is_kernel(n, p)]
         self.muon = Muon(kernels, lr=4 * options.lr)
         self.adam = torch.optim.Adam(others, lr=options.lr, betas=(0.9, 0.98), fused=True)
         self.step = 0

@@ -35,7 +35,7 @@ def is_kernel(name: str, parameter: Tensor) -> bool:
 
     Vectors, gains, GDN's γ, the factorised prior and depth-wise kernels stay with Adam.
     """
-    if parameter.ndim < 4 or "entropy_bottleneck" in name:
+    if parameter.ndim < 4 or "hyper_prior" in name:
         return False
     rows, cols = parameter.shape[-4], parameter[0].numel() if parameter.ndim == 4 else 0
     if parameter.ndim == 5:

@@ -19,6 +19,7 @@ from fdegc.errors import (
     UnsupportedStream,
     WeightsMissing,
 )
+from fdegc.inference import Network
 from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.reconstruction import nearest_rate
 from fdegc.stream import read_info
@@ -190,24 +191,95 @@ def test_no_seams(codec: Codec, tmp_path: Path, data_dir: Path) -> None:
     assert 10 * np.log10(errors[0] / errors[1]) < 0.1
 
 
-def test_damaged_tile_is_reported_and_the_rest_survives(codec: Codec, tmp_path: Path) -> None:
-    pixels = scene(256, 128)
+def test_damage_costs_a_tile_and_a_halo_around_it(codec: Codec, tmp_path: Path) -> None:
+    pixels = scene(320, 320)
     path = tmp_path / "a.fdegc"
     codec.encode(ArraySource(pixels), path, EncodeOptions(4.0, tile_size=64))
     intact = Collector(pixels)
     codec.decode(path, on_tile=intact)
     with ContainerReader(path) as reader:
-        entry = reader.entries[3]
-    data = bytearray(path.read_bytes())
+        entry, end = reader.entries[12], reader.entries[18].offset
+    whole = path.read_bytes()
+    data = bytearray(whole)
     data[entry.offset + entry.length // 2] ^= 1
     path.write_bytes(data)
     damaged = Collector(pixels)
     result = codec.decode(path, on_tile=damaged)
-    assert result.damaged == (Window(192, 0, 64, 64),)
-    assert np.array_equal(damaged.pixels[:, :, :64], intact.pixels[:, :, :64])
-    assert not damaged.pixels[:, :64, 192:].any()
+    assert result.damaged == (Window(128, 128, 64, 64),)
+    assert not damaged.pixels[:, 128:192, 128:192].any()
+    difference = np.abs(damaged.pixels.astype(int) - intact.pixels).max(0)
+    halo = result.info.halo
+    near, beside = np.zeros((2, 320, 320), bool)
+    near[128 - halo : 192 + halo, 128 - halo : 192 + halo] = True
+    beside[64:256, 64:256] = True
+    assert difference[~near].max() <= 6  # through the neighbours' pooled attentions
+    assert not difference[~beside].any()
     with pytest.raises(CorruptStream):
-        codec.decode_window(path, Window(200, 10, 5, 5))
+        codec.decode_window(path, Window(130, 140, 5, 5))
+    verified = codec.verify(path)
+    assert verified.digest is None
+    assert "Tile 12" in " ".join(verified.problems)
+
+    path.write_bytes(whole[: end + 7])  # truncated in the middle of a payload
+    result = codec.decode(path, on_tile=damaged)
+    assert [(w.x // 64, w.y // 64) for w in result.damaged] == [divmod(i, 5)[::-1] for i in range(18, 25)]
+    assert np.array_equal(damaged.pixels[:, :128], intact.pixels[:, :128])
+
+
+def test_fault_injection_is_a_mismatch_not_garbage(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that computes φ differently reports every tile; it shows none."""
+    pixels = scene(128, 64)
+    path = tmp_path / "a.fdegc"
+    codec.encode(ArraySource(pixels), path, EncodeOptions(4.0, tile_size=64))
+    features = codec._default.features
+    monkeypatch.setattr(codec._default, "features", lambda z: features(z) + 1 / 64)
+    out = Collector(pixels)
+    assert len(codec.decode(path, on_tile=out).damaged) == 2
+    assert not out.pixels.any()
+    assert "other entropy features" in " ".join(codec.verify(path).problems)
+    monkeypatch.setattr(codec._default, "features", lambda z: features(z) + 1e-12)
+    assert not codec.decode(path, on_tile=out).damaged  # another order of summation is harmless
+
+
+def test_window_decodes_only_what_it_needs(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.fdegc"
+    codec.encode(ArraySource(scene(448, 384)), path, EncodeOptions(2.0, tile_size=64))
+    payloads: list[int] = []
+    synthesised: list[int] = []
+    read, synthesise = ContainerReader.payload, Network.synthesise
+    monkeypatch.setattr(ContainerReader, "payload", lambda s, n: payloads.append(n) or read(s, n))
+    monkeypatch.setattr(Network, "synthesise", lambda *a: synthesised.append(1) or synthesise(*a))
+    codec.decode_window(path, Window(130, 70, 40, 20))  # inside of tile (2, 1)
+    assert len(synthesised) == 1
+    assert payloads == [row * 7 + column for row in (0, 1, 2) for column in (1, 2, 3)]
+    payloads.clear(), synthesised.clear()
+    codec.decode_window(path, Window(0, 0, 65, 1))  # two tiles in the corner
+    assert len(synthesised) == 2
+    assert payloads == [0, 1, 2, 7, 8, 9]
+
+
+@pytest.mark.parametrize("rate", range(1, 7))
+def test_payload_is_close_to_the_float_models_estimate(codec: Codec, tmp_path: Path, rate: int) -> None:
+    sample = Path(__file__).parent.parent.parent / "resources" / "sample_scene.tif"
+    with open_raster(sample) as source:
+        pixels = source.read(Window(300, 200, 384, 384)).pixels
+    path = tmp_path / "a.fdegc"
+    codec.encode(ArraySource(pixels), path, EncodeOptions(float(rate)))
+    with ContainerReader(path) as reader:
+        size = reader.entries[0].length
+    estimate = codec._default.estimate_bits(pixels.astype(np.float32) / 255, float(rate)) / 8
+    assert size <= 1.01 * estimate + 16
+
+
+def test_plain_image_carries_little_besides_its_payload(codec: Codec, tmp_path: Path) -> None:
+    path = tmp_path / "a.fdegc"
+    result = codec.encode(ArraySource(scene(256, 256)), path, EncodeOptions(2.0))
+    with ContainerReader(path) as reader:
+        assert result.bytes - reader.entries[0].length <= 160
 
 
 @pytest.mark.parametrize(

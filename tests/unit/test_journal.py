@@ -246,6 +246,21 @@ def test_a_full_disk_at_the_end_keeps_all_units(out: Path, expected: bytes) -> N
     assert finish(writer) == expected
 
 
+def test_what_cannot_be_removed_hides_no_error_and_holds_no_lock(
+    out: Path, expected: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        with pytest.raises(ZeroDivisionError), open_writer(out) as writer:
+            fill(writer, 2)
+            raise ZeroDivisionError
+    assert names(out.parent) == LEFT
+    assert finish(open_writer(out)) == expected
+
+
 # ------------------------------------------------------------------------------ two at once
 
 

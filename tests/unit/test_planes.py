@@ -158,7 +158,7 @@ def test_too_wide_a_strip_is_refused_on_both_sides() -> None:
         PlaneWriter(1_000_000, 5000, 2048, "float64")
     with pytest.raises(CorruptStream, match="MiB"):
         PlaneReader(bytes(12), 1_000_000, 5000, 2048, "float64")
-    PlaneWriter(1_000_000, 5000, 2048, bool)
+    PlaneWriter(1_000_000, 5000, 1024, bool)
 
 
 def test_a_plane_beyond_the_limit_of_blocks_fails_early(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_kernels_are_told_from_the_rest() -> None:
     assert is_kernel("g_a.1.conv1.weight", conv)
     assert is_kernel("g_a.3.trunk.0.conv1.weight", dynamic)
     assert not is_kernel("mcam.dw_13.weight", torch.zeros(32, 1, 1, 3))
-    assert not is_kernel("entropy_bottleneck._matrix0", torch.zeros(32, 3, 3, 3))
+    assert not is_kernel("hyper_prior.matrices.0", torch.zeros(32, 3, 3, 3))
     assert not is_kernel("log_gain", torch.zeros(6, 32))
 
 

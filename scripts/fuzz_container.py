@@ -1,0 +1,290 @@
+"""Coverage-guided fuzzing of everything that reads a ``.fdegc`` file without the network.
+
+Each input becomes a file that is opened, verified, described, and whose payloads, blocks, planes and overview are
+read.  A finding is any exception that is not an ``FdegcError``, any warning, more than a second of processor time,
+or more than 512 MB of memory; the fuzzer then stops, prints it and keeps the input as ``out/fuzz/finding-*``.
+
+Checksums would keep a fuzzer from ever getting past them.  So the first byte of an input says how the rest is read:
+with bit 0 every CRC-32 counts as 0 and deflated data carry no checksum, with bit 1 the magic is put in front.  And every
+other mutation changes one part of a file (header, index, payloads, one block) and puts sound lengths, checksums and
+copies around it.
+
+::
+
+    pip install atheris
+    python scripts/fuzz_container.py --minutes 10
+    python scripts/fuzz_container.py --replay out/fuzz/finding-…
+
+What was learned is kept in ``out/fuzz/corpus`` and is where the next run starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import random
+import struct
+import sys
+import tempfile
+import time
+import types
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["fdegc"]):
+    from fdegc import container, planes, stream
+    from fdegc.container import MAGIC, ContainerReader, ContainerWriter
+    from fdegc.errors import FdegcError
+    from fdegc.header import PREFIX, StreamHeader
+    from fdegc.overview import OverviewBuilder, read_overview
+    from fdegc.planes import PlaneReader, PlaneWriter
+    from fdegc.tiling import TilePlan
+    from fdegc.types import BandMapping, RasterInfo, Window
+
+import numpy as np
+
+NEUTRAL, WITH_MAGIC = 1, 2
+SECONDS, MEGABYTES, LENGTH = 1.0, 512, 4096
+UNITS = 1000
+
+
+def stored(data: bytes, level: int = 0) -> bytes:
+    """Deflate without compression or checksum: its bytes are those of the data."""
+    deflater = zlib.compressobj(0, zlib.DEFLATED, -15)
+    return deflater.compress(data) + deflater.flush()
+
+
+LENIENT = types.SimpleNamespace(
+    crc32=lambda *_: 0, compress=stored, decompressobj=lambda: zlib.decompressobj(-15), error=zlib.error
+)
+
+
+def use_checksums(sound: bool) -> None:
+    """Let checksums count, or not."""
+    container.zlib = planes.zlib = stream.zlib = zlib if sound else LENIENT
+
+
+# ------------------------------------------------------------------------------ one input
+
+
+def examine(path: Path) -> None:
+    """Ask a file everything that can be asked without the network."""
+    with ContainerReader(path) as reader:
+        reader.verify()
+        for unit in range(min(reader.header.units, UNITS)):
+            attempt(reader.payload, unit)
+        for tag in reader.blocks:
+            attempt(reader.blocks.get, tag)
+        attempt(stream.describe, reader)
+        attempt(read_overview, reader)
+        for plane in (stream.mask_plane, stream.alpha_plane):
+            attempt(read_corners, plane, reader)
+
+
+def attempt(use: Callable[..., object], *arguments: object) -> None:
+    """Call; an error that is meant for users is an answer."""
+    with contextlib.suppress(FdegcError):
+        use(*arguments)
+
+
+def read_corners(
+    open_plane: Callable[[ContainerReader], PlaneReader | None], reader: ContainerReader
+) -> None:
+    """Read the first and the last pixels of a plane."""
+    plane = open_plane(reader)
+    if plane is None:
+        return
+    width, height = reader.header.width, reader.header.height
+    w, h = min(width, 200), min(height, 200)
+    for window in (Window(0, 0, w, h), Window(width - w, height - h, w, h)):
+        if plane.read(window).shape != (h, w):
+            raise AssertionError("a plane's window has another shape")
+
+
+class Harness:
+    """Judges inputs in one scratch file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, data: bytes) -> None:
+        """Examine one input."""
+        mode, rest = (data[0], data[1:]) if data else (0, b"")
+        self.path.write_bytes((MAGIC if mode & WITH_MAGIC else b"") + rest)
+        use_checksums(not mode & NEUTRAL)
+        start = time.process_time()
+        try:
+            attempt(examine, self.path)
+        finally:
+            use_checksums(True)
+        seconds = time.process_time() - start
+        if seconds > SECONDS:
+            raise TimeoutError(f"{seconds:.1f} s for {len(data)} bytes")
+
+
+# ------------------------------------------------------------------------------ mutations
+
+
+def split(rest: bytes) -> tuple[list[bytes], list[bytes]]:
+    """Header, index and payloads of what follows the magic; tags; data of the blocks are among the parts.
+
+    Raises
+    ------
+    FdegcError, struct.error
+        If it is not laid out like a file.
+    """
+    end = PREFIX.size + PREFIX.unpack_from(rest)[2]
+    header = StreamHeader.unpack(rest[:end])
+    start, size = end + 4, header.units * 17
+    index = rest[start : start + size]
+    payload_at = start + size + 4
+    at = payload_at + sum(length for length, _ in struct.iter_unpack("<I13s", index))
+    parts, tags = [rest[PREFIX.size : end], index, rest[payload_at:at]], []
+    while True:
+        tag, length, _ = struct.unpack_from("<4sII", rest, at)
+        if tag == b"TAIL":
+            return parts, tags
+        tags.append(tag)
+        parts.append(rest[at + 12 : at + 12 + length])
+        at += 12 + length
+
+
+def join(parts: list[bytes], tags: list[bytes], sound: bool) -> bytes:
+    """Undo :func:`split`, with lengths, checksums and copies that fit."""
+
+    def crc(data: bytes) -> bytes:
+        return struct.pack("<I", zlib.crc32(data) if sound else 0)
+
+    header, index, payloads, *blocks = parts
+    packed = PREFIX.pack(1, 0, len(header) & 0xFFFF) + header
+    out = packed + crc(packed) + index + crc(index) + payloads
+    heads = b""
+    for tag, data in zip(tags, blocks, strict=True):
+        head = tag + struct.pack("<I", len(data)) + crc(tag + data)
+        out += head + data
+        heads += head
+    tail = packed + index + heads
+    offset = struct.pack("<Q", len(MAGIC) + len(out))
+    return (
+        out
+        + b"TAIL"
+        + struct.pack("<I", len(tail))
+        + crc(b"TAIL" + tail)
+        + tail
+        + offset
+        + crc(offset)
+        + b"FDGE"
+    )
+
+
+def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+    """Change anything, or one part with everything else made to fit."""
+    choose = random.Random(seed)
+    if choose.random() < 0.5 and len(data) > PREFIX.size:
+        with contextlib.suppress(FdegcError, struct.error):
+            parts, tags = split(data[1:])
+            which = choose.randrange(len(parts))
+            parts[which] = atheris.Mutate(parts[which], len(parts[which]) + 64)
+            changed = bytes([data[0] | WITH_MAGIC]) + join(parts, tags, not data[0] & NEUTRAL)
+            if len(changed) <= max_size:
+                return changed
+    return atheris.Mutate(data, max_size)
+
+
+# ------------------------------------------------------------------------------ seeds
+
+
+def write_seed(path: Path, header: StreamHeader) -> None:
+    """Write a small file with everything in it."""
+    info = RasterInfo(
+        "", "GTiff", header.width, header.height, header.bands, header.dtype,
+        ("name",) * header.bands, ("nir",) * header.bands, "LOCAL_CS", (1.0, 0.0, 5.0, 0.0, -1.0, 9.0), 7.0,
+        header.has_alpha, header.has_mask, {"key": "value"},
+    )  # fmt: skip
+    plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
+    ramp = np.add.outer(np.arange(header.height), np.arange(header.width))
+    with ContainerWriter(path, header, overwrite=True) as writer:
+        for unit in range(header.units):
+            writer.add(bytes(unit % 3), dither=unit % 256)
+        for tag, data in stream.metadata_blocks(info).items():
+            writer.add_block(tag, data)
+        for tag, there, plane in (
+            (stream.MASK, header.has_mask, ramp > 20),
+            (stream.ALPHA, header.has_alpha, ramp.astype(header.dtype)),
+        ):
+            if there:
+                coder = PlaneWriter(header.width, header.height, header.tile_size, plane.dtype)
+                for index in range(len(plan)):
+                    window = plan.window(index)
+                    coder.add(window, plane[window.rows, window.cols])
+                writer.add_block(tag, coder.finish())
+        overview = OverviewBuilder(512, 512, header.bands)
+        overview.add(Window(0, 0, 8, 8), np.ones((header.bands, 8, 8), np.float32), None)
+        data = overview.finish(600)
+        if data is not None:
+            writer.add_block(stream.OVERVIEW, data)
+        writer.commit()
+
+
+def write_seeds(folder: Path) -> None:
+    """Files of several kinds, with and without checksums; and one whose front is damaged."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = StreamHeader(30, 20, 3, "uint8", 64, 16, 1024, b"12345678", "lite")
+    masked = StreamHeader(20, 66, 1, "uint8", 64, 0, 256, b"12345678", "lite", (), True, True)
+    wide = StreamHeader(9, 70, 4, "int16", 64, 16, 1536, b"12345678", "b", (BandMapping(0.0, 9.0),) * 4, True)
+    for sound in (True, False):
+        for number, header in enumerate((plain, masked, wide)):
+            path = folder / f"seed-{sound:d}-{number}"
+            use_checksums(sound)
+            write_seed(path, header)
+            use_checksums(True)
+            content = path.read_bytes()
+            mode = bytes([WITH_MAGIC | (0 if sound else NEUTRAL)])
+            path.write_bytes(mode + content[len(MAGIC) :])
+            damaged = bytearray(content[len(MAGIC) :])
+            struct.pack_into("<I", damaged, struct.unpack_from("<H", damaged, 3)[0] + 5, 0xFFFFFFFF)
+            path.with_name(f"{path.name}-damaged").write_bytes(mode + damaged)
+
+
+def main() -> None:
+    """Fuzz, or look at one finding again."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--out", type=Path, default=Path("out/fuzz"))
+    parser.add_argument("--replay", type=Path, help="an input to run once, with its traceback")
+    options = parser.parse_args()
+    warnings.simplefilter("error")
+    with tempfile.TemporaryDirectory() as scratch:
+        harness = Harness(Path(scratch) / "input.fdegc")
+        if options.replay:
+            harness(options.replay.read_bytes())
+            return
+        corpus, seeds = options.out / "corpus", Path(scratch) / "seeds"
+        corpus.mkdir(parents=True, exist_ok=True)
+        write_seeds(seeds)
+        atheris.Setup(
+            [
+                sys.argv[0],
+                str(corpus),
+                str(seeds),
+                f"-max_total_time={options.minutes * 60:.0f}",
+                f"-max_len={LENGTH}",
+                f"-rss_limit_mb={MEGABYTES}",
+                # Wall-clock time says more about the machine than about the input: only hangs.
+                "-timeout=120",
+                "-report_slow_units=120",
+                "-print_final_stats=1",
+                f"-artifact_prefix={options.out}/finding-",
+            ],
+            harness,
+            custom_mutator=mutate,
+        )
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

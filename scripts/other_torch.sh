@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# An environment with another release of torch than the tests', to prove that files decode the same there.
+#
+#     scripts/other_torch.sh FOLDER [VERSION]
+#
+# makes FOLDER/bin/python; give its path to the tests as FDEGC_OTHER_TORCH.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=$1
+version=${2:-2.13.0+cpu}
+
+"$(bash scripts/find_python.sh)" -m venv "$folder"
+grep -E '^(numpy|numba|llvmlite|pillow|psutil|rasterio|safetensors|tqdm|typing-extensions)==' constraints.txt |
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --extra-index-url https://download.pytorch.org/whl/cpu "torch==$version" -r /dev/stdin
+# The package itself, without what the core does not need (Qt, compressai and with it torchvision).
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable .

@@ -1,0 +1,61 @@
+"""One process of the exactness matrix (``tests/unit/test_exactness.py``), in the environment it is given.
+
+python exactness_worker.py encode FOLDER TAG     write FOLDER/TAG-<threads>.fdegc
+python exactness_worker.py decode FOLDER         print a JSON object: file → digests of its latents
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fdegc.codec import Codec
+from fdegc.raster import ArraySource
+from fdegc.types import EncodeOptions
+
+THREADS = (1, 2)
+#: Tiles whose wavefronts advance together: one, three, all.
+BATCHES = (1, 3, 1000)
+
+
+def scene() -> np.ndarray:
+    """Texture at many scales, 300 × 260: nine tiles of 128, those at the edges smaller."""
+    rng = np.random.default_rng(11)
+    rows, cols = np.mgrid[0:260, 0:300]
+    out = np.zeros((3, 260, 300))
+    for octave in range(1, 7):
+        grain = rng.normal(size=(3, 260 // 2**octave + 2, 300 // 2**octave + 2))
+        out += grain[:, rows // 2**octave, cols // 2**octave] * 1.6**octave
+    out = 128 + 60 * out / out.std()
+    return np.clip(out, 0, 255).astype(np.uint8)
+
+
+def encode(folder: Path, tag: str) -> None:
+    """Write the scene once for each number of threads."""
+    codec = Codec(device="cpu")
+    for threads in THREADS:
+        torch.set_num_threads(threads)
+        path = folder / f"{tag}-{threads}.fdegc"
+        codec.encode(ArraySource(scene()), path, EncodeOptions(3.7, tile_size=128))
+
+
+def decode(folder: Path) -> None:
+    """Decode every file to its latents, for each number of threads and size of batch."""
+    codecs = [Codec(device="cpu", batch=batch) for batch in BATCHES]
+    digests: dict[str, list[str | None]] = {}
+    for path in sorted(folder.glob("*.fdegc")):
+        for threads in THREADS:
+            torch.set_num_threads(threads)
+            digests.setdefault(path.name, []).extend(codec.verify(path).digest for codec in codecs)
+    print(json.dumps(digests))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "encode":
+        encode(Path(sys.argv[2]), sys.argv[3])
+    else:
+        decode(Path(sys.argv[2]))
