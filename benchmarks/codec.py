@@ -188,8 +188,8 @@ def main() -> None:
         rate = operations[transform] * window.pixels / stages[transform]
         print(
             f"{transform}: {operations[transform] / 1e3:.0f} kFLOP a pixel, {rate / 1e9:.0f} GFLOP/s without "
-            f"the halo: {rate / peaks['bfloat16']:.0%} of the bfloat16 peak, {rate / peaks['float32']:.0%} of "
-            "float32's\n"
+            f"the halo: {rate / peaks['bfloat16']:.0%} of the bfloat16 peak, "
+            f"{rate / peaks['float32']:.0%} of float32's\n"
         )
 
     print("| codec | encode s/Mpx | decode s/Mpx | ours is faster: encode | decode |\n|---|---|---|---|---|")

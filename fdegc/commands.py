@@ -140,8 +140,8 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         places = "; ".join(f"{w.width}×{w.height} at column {w.x}, row {w.y}" for w in result.damaged)
         parts = "1 part of it is" if len(result.damaged) == 1 else f"{len(result.damaged)} parts of it are"
         problems.append(
-            f"{args.input} is damaged: {parts} filled, not decoded ({places}), and {stream.halo} pixels around "
-            "are inexact. The rest was written."
+            f"{args.input} is damaged: {parts} filled, not decoded ({places}), and {stream.halo} pixels "
+            "around are inexact. The rest was written."
         )
     if stream.lost:
         problems.append(

@@ -1,0 +1,244 @@
+"""Writing a ``.fdegc`` file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from typing_extensions import Self
+
+from fdegc.container.layout import BLOCK, CRC, ENTRY, MAGIC, MAX_BLOCKS, TAIL, back, block_crc, crc32, front, with_crc
+from fdegc.errors import Cancelled, OutOfMemory, OutputExists, OutputFailed
+from fdegc.header import MAX_BLOCK, MAX_PAYLOAD, StreamHeader
+from fdegc.journal import Journal, open_plainly
+
+# What the work can be continued after: nothing is wrong with what was written so far.
+_RESUMABLE = (Cancelled, KeyboardInterrupt, OutputFailed, OutputExists, OutOfMemory, MemoryError)
+
+
+class ContainerWriter:
+    """Writes a ``.fdegc`` under a temporary name and renames it when everything is in it.
+
+    Parameters
+    ----------
+    path : Path
+    header : StreamHeader
+    overwrite : bool
+    fingerprint : bytes, optional
+        Says what is coded and how (for example a hash of source and options).  If given, the
+        temporary name is ``<name>.part`` and a journal of the finished units lies beside it: a run
+        that was killed or suspended is continued by the next writer with the same fingerprint and
+        header; what another run left is overwritten.
+
+    Attributes
+    ----------
+    payload_bytes : int
+        Bytes of the payloads so far.
+
+    Raises
+    ------
+    OutputExists
+    OutputFailed
+        Also if another process is writing the same file with a journal.
+    """
+
+    def __init__(
+        self, path: Path, header: StreamHeader, *, overwrite: bool = False, fingerprint: bytes | None = None
+    ) -> None:
+        self.path = Path(path)
+        self.header = header
+        self.payload_bytes = 0
+        self._index = bytearray()
+        self._blocks: dict[bytes, bytes] = {}
+        self._overwrite = overwrite
+        self._file: BinaryIO | None = None
+        self._journal: Journal | None = None
+        self._temporary: Path | None = None
+        if self.path.exists() and not overwrite:
+            raise OutputExists(f"{self.path} exists already; choose another name or allow overwriting.")
+        self._payload_at = len(front(header, b"")) + header.units * ENTRY.size
+        try:
+            self._open(fingerprint)
+        except OSError as error:
+            raise self._failed(error) from error
+        except BaseException:
+            self.suspend()
+            raise
+
+    def _open(self, fingerprint: bytes | None) -> None:
+        if fingerprint is None:
+            self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
+            self._file = self._temporary.open("xb")
+        else:
+            part = self.path.with_name(f"{self.path.name}.part")
+            digest = hashlib.sha256(hashlib.sha256(fingerprint).digest() + self.header.pack()).digest()
+            self._journal = Journal(part.with_name(f"{part.name}.journal"), digest, ENTRY.size)
+            # Only the owner of the journal may touch the part.
+            self._temporary = part
+            self._file = open_plainly(part)
+            self._pick_up(self._file, self._journal)
+        self._file.seek(0)
+        self._file.write(MAGIC + with_crc(self.header.pack()))
+        self._file.seek(self._payload_at + self.payload_bytes)
+
+    def _pick_up(self, file: BinaryIO, journal: Journal) -> None:
+        """Take over the units that are whole; what follows the first damaged one is dropped."""
+        file.seek(self._payload_at)
+        for length, dither, phi_hash, y_hash, crc in ENTRY.iter_unpack(journal.records):
+            payload = file.read(min(length, MAX_PAYLOAD))
+            if len(payload) != length or crc32(payload) != crc or self.units_done == self.header.units:
+                break
+            self._index += ENTRY.pack(length, dither, phi_hash, y_hash, crc)
+            self.payload_bytes += length
+        journal.keep(self.units_done)
+        file.truncate(self._payload_at + self.payload_bytes)
+
+    def _failed(self, error: OSError) -> OutputFailed:
+        self._leave()
+        return OutputFailed(
+            f"{self.path} cannot be written: {error.strerror or error}. "
+            "Choose another folder or make room, then try again."
+        )
+
+    def _running(self) -> BinaryIO:
+        if self._file is None:
+            raise ValueError(f"{self.path} is no longer being written")
+        return self._file
+
+    @property
+    def units_done(self) -> int:
+        """Number of units that are in the file; the next one that :meth:`add` expects."""
+        return len(self._index) // ENTRY.size
+
+    def add(self, payload: bytes, *, dither: int = 0, phi_hash: int = 0, y_hash: int = 0) -> None:
+        """Append the next unit's payload.
+
+        Raises
+        ------
+        OutputFailed
+        """
+        file = self._running()
+        if len(payload) > MAX_PAYLOAD:
+            raise OutputFailed(
+                f"Unit {self.units_done} of {self.path} needs more than the {MAX_PAYLOAD >> 20} MiB that the "
+                "format allows: choose smaller tiles."
+            )
+        entry = ENTRY.pack(len(payload), dither, phi_hash, y_hash, crc32(payload))
+        try:
+            file.write(payload)
+            if self._journal is not None:
+                file.flush()
+                self._journal.append(entry)
+        except OSError as error:
+            raise self._failed(error) from error
+        self._index += entry
+        self.payload_bytes += len(payload)
+
+    def add_block(self, tag: bytes, data: bytes) -> None:
+        """Add a block; a tag that starts in upper case must be understood by every reader.
+
+        Raises
+        ------
+        OutputFailed
+            If it is larger than the format allows.
+        ValueError
+            If the tag is not four bytes or was used already, or there are too many blocks.
+        """
+        if len(tag) != 4 or tag == TAIL or tag in self._blocks or len(self._blocks) == MAX_BLOCKS:
+            raise ValueError(f"a block {tag!r} cannot be added")
+        if len(data) > MAX_BLOCK:
+            raise OutputFailed(f"The block {tag.decode()} is larger than the format allows.")
+        self._blocks[tag] = data
+
+    def commit(self) -> int:
+        """Complete the file and give it its name; returns its size in bytes.
+
+        Raises
+        ------
+        OutputExists, OutputFailed
+        ValueError
+            If units are missing.
+        """
+        file = self._running()
+        if self.units_done != self.header.units:
+            raise ValueError(f"{self.units_done} of {self.header.units} units were written")
+        try:
+            size = self._complete(file)
+            if self.path.exists() and not self._overwrite:
+                raise OutputExists(f"{self.path} appeared meanwhile; choose another name.")
+            file.close()
+            assert self._temporary is not None
+            os.replace(self._temporary, self.path)
+            if self._journal is not None:
+                self._journal.remove()
+        except OSError as error:
+            raise self._failed(error) from error
+        self._file = self._journal = self._temporary = None
+        return size
+
+    def _complete(self, file: BinaryIO) -> int:
+        """Write everything that is not a payload."""
+        index = bytes(self._index)
+        heads = b""
+        for tag, data in self._blocks.items():
+            head = BLOCK.pack(tag, len(data), block_crc(tag, data))
+            file.write(head)
+            file.write(data)
+            heads += head
+        file.write(back(self.header, index, heads, file.tell()))
+        size = file.tell()
+        file.seek(self._payload_at - len(index) - CRC.size)
+        file.write(with_crc(index))
+        file.flush()
+        os.fsync(file.fileno())
+        return size
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+        self._close_part()
+        # What cannot be removed is no reason to hide why the work ended.
+        with contextlib.suppress(OSError):
+            if self._temporary is not None:
+                self._temporary.unlink(missing_ok=True)
+        # The journal is the lock of the part: it goes last.
+        if self._journal is not None:
+            self._journal.remove()
+        self._temporary = self._journal = None
+
+    def suspend(self) -> None:
+        """Stop, but keep what is finished for a later run; like :meth:`abort` without a fingerprint."""
+        if self._journal is None:
+            self.abort()
+            return
+        self._close_part()
+        self._journal.close()
+        self._temporary = self._journal = None
+
+    def _close_part(self) -> None:
+        if self._file is not None:
+            # A full disk refuses the rest of the buffer once more.
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+
+    def _leave(self) -> None:
+        if self.units_done:
+            self.suspend()
+        else:
+            self.abort()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None and issubclass(kind, _RESUMABLE):
+            self._leave()
+        else:
+            self.abort()
