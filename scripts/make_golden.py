@@ -11,34 +11,41 @@ import json
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from fdegc.codec import Codec
 from fdegc.raster import ArraySource, open_raster
-from fdegc.types import EncodeOptions, TileResult, Window
+from fdegc.types import EncodeOptions, Window
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main() -> None:
-    """Code a corner of the sample scene at three qualities."""
-    folder = ROOT / "tests" / "golden"
+def sources() -> dict[str, tuple[ArraySource, float]]:
+    """Name → raster and quality: three-band bytes at three qualities, two bands of 16 bits with a hole and alpha."""
     with open_raster(ROOT / "resources" / "sample_scene.tif") as source:
         pixels = source.read(Window(400, 300, 150, 100)).pixels
+    rows, cols = np.mgrid[:100, :150]
+    hole = np.hypot(rows - 40, cols - 70) < 25
+    alpha = np.where(cols < 20, 0, 1000 + 3 * rows).astype(np.uint16)
+    deep = pixels[:2].astype(np.uint16) * 13 + 500
+    out = {f"scene-{q:.1f}": (ArraySource(pixels), q) for q in (1.0, 3.5, 6.0)}
+    return {**out, "masked-4.2": (ArraySource(deep, ~hole, alpha), 4.2)}
+
+
+def main() -> None:
+    """Code them in tiles of 64; keep the file, what it decodes to, and the digests."""
+    folder = ROOT / "tests" / "golden"
     codec = Codec(device="cpu")
     facts = {}
-    for quality in (1.0, 3.5, 6.0):
-        name = f"scene-{quality:.1f}"
-        out = np.zeros_like(pixels)
-
-        def paste(tile: TileResult, out: np.ndarray = out) -> None:
-            out[:, tile.window.rows, tile.window.cols] = tile.samples.pixels
-
+    for name, (source, quality) in sources().items():
         path = folder / f"{name}.fdegc"
-        codec.encode(ArraySource(pixels), path, EncodeOptions(quality, tile_size=64), overwrite=True)
-        codec.decode(path, on_tile=paste)
-        Image.fromarray(out.transpose(1, 2, 0)).save(folder / f"{name}.png")
-        facts[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        codec.encode(source, path, EncodeOptions(quality, tile_size=64), overwrite=True)
+        samples = codec.decode_window(path, Window(0, 0, source.info.width, source.info.height))
+        planes = {"pixels": samples.pixels, "valid": samples.valid, "alpha": samples.alpha}
+        np.savez_compressed(folder / f"{name}.npz", **{k: v for k, v in planes.items() if v is not None})
+        facts[name] = {
+            "file": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "latents": codec.verify(path).digest,
+        }
     (folder / "golden.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 

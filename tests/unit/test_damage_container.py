@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fdegc import container
 from fdegc.container import MAGIC, MAX_BLOCKS, ContainerReader, ContainerWriter
+from fdegc.container import reader as reading
+from fdegc.container import writer as writing
 from fdegc.errors import CorruptStream, FdegcError, OutputFailed
 from fdegc.header import MAX_PAYLOAD, StreamHeader
 from fdegc.overview import _webp, read_overview
@@ -366,14 +367,14 @@ def test_payloads_and_blocks_beyond_the_limits_are_refused(
     path.write_bytes(data)
     with ContainerReader(path) as reader:
         assert len(reader.blocks) == MAX_BLOCKS and not reader.chain_broken
-        monkeypatch.setattr(container, "MAX_PAYLOAD", 4)
+        monkeypatch.setattr(reading, "MAX_PAYLOAD", 4)
         with pytest.raises(CorruptStream, match="larger than the format allows"):
             reader.payload(0)
-    monkeypatch.setattr(container, "MAX_BLOCKS", 100)
+    monkeypatch.setattr(reading, "MAX_BLOCKS", 100)
     with ContainerReader(path) as reader:
         assert reader.chain_broken
     path.unlink()
-    monkeypatch.setattr(container, "MAX_BLOCK", 100)
+    monkeypatch.setattr(writing, "MAX_BLOCK", 100)
     with ContainerWriter(path, HEADER) as writer, pytest.raises(OutputFailed, match="larger than the format"):
         writer.add_block(b"aaaa", bytes(101))
 
