@@ -60,4 +60,8 @@ class DeviceUnavailable(FdegcError):
 
 
 class Cancelled(FdegcError):
-    """The user cancelled the work; nothing was left behind."""
+    """The user cancelled the work.
+
+    Nothing is left behind, except by a compression that can be resumed: it keeps its finished tiles
+    in ``<name>.part``, and the next run goes on from them.
+    """

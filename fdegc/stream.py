@@ -9,9 +9,6 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from fdegc.container import ContainerReader
 from fdegc.errors import CorruptStream, UnsupportedRaster, UnsupportedStream
 from fdegc.header import DTYPES, MAX_BANDS, MAX_UNITS, VERSION, StreamHeader
@@ -39,6 +36,8 @@ _WORDS = {
     MASK: "validity mask",
     ALPHA: "alpha band",
 }
+#: What a file cannot be decoded without, as :func:`lost_metadata` names it.
+INDISPENSABLE = (_WORDS[MASK], _WORDS[ALPHA])
 _AFFINE = struct.Struct("<6d")
 _NODATA = struct.Struct("<d")
 
@@ -238,84 +237,6 @@ def _plane(reader: ContainerReader, tag: bytes, dtype: str) -> PlaneReader:
     if data is None:
         raise CorruptStream(f"The {_WORDS[tag]} of {reader.path.name} is missing or damaged.")
     return PlaneReader(data, header.width, header.height, header.tile_size, dtype)
-
-
-def pack_mask(valid: npt.NDArray[np.bool_]) -> bytes:
-    """Validity of a whole scene, losslessly: bits, rows XORed with the row above, deflated."""
-    rows = np.packbits(valid, axis=1)
-    rows[1:] ^= rows[:-1].copy()
-    return zlib.compress(rows.tobytes(), 6)
-
-
-def read_mask(reader: ContainerReader) -> npt.NDArray[np.bool_] | None:
-    """Validity of the whole scene, shape (height, width); None if everything is valid.
-
-    Raises
-    ------
-    CorruptStream
-        If the file should hold a mask and it is missing or damaged: without it, invalid pixels
-        would pass for measurements.
-    """
-    header = reader.header
-    if not header.has_mask:
-        return None
-    if MASK not in reader.blocks:
-        raise CorruptStream(f"The validity mask of {reader.path.name} is missing or damaged.")
-    return unpack_mask(reader.blocks[MASK], header.width, header.height)
-
-
-def read_alpha(reader: ContainerReader) -> npt.NDArray[np.generic] | None:
-    """Alpha band of the whole scene, shape (height, width); None if there is none.
-
-    Raises
-    ------
-    CorruptStream
-    """
-    header = reader.header
-    if not header.has_alpha:
-        return None
-    if ALPHA not in reader.blocks:
-        raise CorruptStream(f"The alpha band of {reader.path.name} is missing or damaged.")
-    return unpack_alpha(reader.blocks[ALPHA], header.width, header.height, header.dtype)
-
-
-def unpack_mask(data: bytes, width: int, height: int) -> npt.NDArray[np.bool_]:
-    """Undo :func:`pack_mask`; shape (height, width).
-
-    Raises
-    ------
-    CorruptStream
-    """
-    stride = -(-width // 8)
-    raw = _inflate(data, stride * height)
-    if len(raw) != stride * height:
-        raise CorruptStream("The validity mask of the file is malformed.")
-    rows = np.bitwise_xor.accumulate(np.frombuffer(raw, np.uint8).reshape(height, stride), axis=0)
-    return np.unpackbits(rows, axis=1, count=width).astype(bool)
-
-
-def pack_alpha(alpha: npt.NDArray[np.generic]) -> bytes:
-    """An alpha band losslessly: little-endian samples, differences along rows, deflated."""
-    little = np.ascontiguousarray(alpha, alpha.dtype.newbyteorder("<"))
-    raw = little.view(np.uint8).reshape(alpha.shape[0], -1).copy()
-    raw[:, 1:] -= raw[:, :-1].copy()
-    return zlib.compress(raw.tobytes(), 6)
-
-
-def unpack_alpha(data: bytes, width: int, height: int, dtype: str) -> npt.NDArray[np.generic]:
-    """Undo :func:`pack_alpha`; shape (height, width).
-
-    Raises
-    ------
-    CorruptStream
-    """
-    kind = np.dtype(dtype).newbyteorder("<")
-    stride = width * kind.itemsize
-    raw = _inflate(data, stride * height)
-    if len(raw) != stride * height:
-        raise CorruptStream("The alpha band of the file is malformed.")
-    rows = np.cumsum(np.frombuffer(raw, np.uint8).reshape(height, stride), axis=1, dtype=np.uint8)
-    return rows.view(kind).astype(np.dtype(dtype))
 
 
 def mapping_of(header: StreamHeader) -> tuple[BandMapping, ...]:

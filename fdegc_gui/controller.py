@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from fdegc.types import EncodeOptions, MetricSet, Progress
 from fdegc_gui.feed import TileFeed
@@ -341,10 +341,14 @@ class Controller(QObject):
         self.session.set_scene(scene, opened.first_look, opened.estimates)
         self.opened.emit(scene.path)
         if scene.stream is not None:
-            self.compress()
+            QTimer.singleShot(0, lambda: self._decode(scene.number))  # after the overview's first paint
             return
         self.files.submit(LoadDetail(scene.number, scene.path, scene.limits))
         self._want_estimates()
+
+    def _decode(self, number: int) -> None:
+        if self.session.is_current(number) and not self._stopping:
+            self.compress()
 
     def _finish(self, job: Job, result: Result, value: Compressed | Decoded) -> None:
         scene = self.session.scene
@@ -352,6 +356,7 @@ class Controller(QObject):
             return
         result.state = State.DONE
         result.pyramid.complete = True
+        result.backdrop = None
         result.reconstruction = value.reconstruction
         if isinstance(value, Compressed):
             result.encode = value.encode
@@ -362,13 +367,8 @@ class Controller(QObject):
         else:
             result.decode_seconds = value.decode.seconds
             result.bytes, result.stream_path = scene.file_bytes, scene.path
-            result.damaged = value.decode.damaged
+            result.damaged, result.lost = value.decode.damaged, value.decode.info.lost
             result.pyramid = value.pyramid or result.pyramid
-            if result.damaged:
-                count = len(result.damaged)
-                self.message.emit(f"{count} damaged tile{'s' if count > 1 else ''} could not be decoded.")
-            elif value.decode.info.lost:
-                self.message.emit(f"Damage took from the metadata: {', '.join(value.decode.info.lost)}.")
         self.session.result_changed.emit(result.rate)
         self._next_of_batch()
 

@@ -87,6 +87,8 @@ def _apply(result: Result, tile: TileImage) -> None:
     window = tile.window
     result.pyramid.write(window.x, window.y, tile.bgra)
     result.pyramid.transparent |= tile.transparent
+    if result.backdrop is not None and tile.transparent:  # others hide it, up to their smooth edges
+        result.backdrop.erase(window.x, window.y, window.width, window.height)
     result.tiles_done += 1
     result.pixels_done += tile.bgra.shape[0] * tile.bgra.shape[1]
     result.bytes = tile.bytes_so_far

@@ -26,12 +26,14 @@ from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.notice import damage_notice
 from fdegc_gui.models.session import Session, State
 from fdegc_gui.settings import THEMES, Settings
 from fdegc_gui.theme import Theme
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.facts import map_position
 from fdegc_gui.views.header import Header
+from fdegc_gui.views.notice import NoticeBar
 from fdegc_gui.views.sidebar import WIDTH, SideBar
 from fdegc_gui.views.status import StatusLine
 from fdegc_gui.views.welcome import Welcome
@@ -97,6 +99,7 @@ class MainWindow(QMainWindow):
         self.compare = CompareView(self.session, self.theme, f"{keys} compresses at rate {{rate}}")
         self.welcome = Welcome(self.actions_.keys("open"))
         self.header = Header(self.session, self.actions_, self.theme)
+        self.notice = NoticeBar(self.theme)
         self.sidebar = SideBar(self.session, self.theme)
         self.status = StatusLine(self.actions_["cancel"], self.theme)
         self.stack = QStackedWidget()
@@ -114,6 +117,7 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.header)
+        layout.addWidget(self.notice)
         layout.addWidget(self.splitter, 1)
         layout.addWidget(self.status)
         self.setCentralWidget(central)
@@ -197,8 +201,10 @@ class MainWindow(QMainWindow):
         controller.opened.connect(self._on_opened)
         controller.open_failed.connect(self._on_open_failed)
         controller.stopped.connect(self._on_stopped)
+        self.notice.place_wanted.connect(self.compare.look_at)
         for signal in (session.scene_changed, session.rate_changed, session.result_changed):
             signal.connect(self._refresh_actions)
+            signal.connect(self._refresh_notes)
         session.scene_changed.connect(self._on_scene)
         session.rate_changed.connect(self._on_rate)
 
@@ -394,6 +400,12 @@ class MainWindow(QMainWindow):
         actions["compress"].setText("De&code" if stream else "&Compress")
         words = self._button_text(stream, running, finished)
         self.sidebar.show_button(words, actions["compress"].isEnabled(), finished)
+
+    def _refresh_notes(self) -> None:
+        session = self.session
+        self.notice.show_notice(damage_notice(session.scene, session.current))
+        overview = "Shown is the overview stored in the file, until tiles arrive"
+        self.status.show_note(overview if session.shows_overview else "")
 
     def _button_text(self, stream: bool, running: bool, finished: bool) -> str:
         rate = self.session.rate

@@ -17,6 +17,7 @@ QMenu::separator { height: 1px; background: @border@; margin: 5px 8px; }
 QMenu::icon { padding-left: 6px; }
 
 #header { background: @panel@; border-bottom: 1px solid @border@; }
+#notice { background: @warning_soft@; border-bottom: 1px solid @border@; }
 #sceneName { font-weight: 600; }
 #sceneFacts, #muted { color: @muted@; }
 #sidebar, #sidebarBody { background: @panel@; }

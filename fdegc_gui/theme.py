@@ -30,6 +30,7 @@ class Tokens:
     accent_soft: str
     good: str
     bad: str
+    warning_soft: str
     canvas: str
     canvas_empty: str
     checker: str
@@ -55,6 +56,7 @@ LIGHT = Tokens(
     accent_soft="#dceef3",
     good="#1a7a46",
     bad="#b3261e",
+    warning_soft="#fdf0cf",
     canvas="#d3d7dc",
     canvas_empty="#c4c9d0",
     checker="#e9ebee",
@@ -80,6 +82,7 @@ DARK = Tokens(
     accent_soft="#1c3a43",
     good="#5fcf8f",
     bad="#ff8a80",
+    warning_soft="#3b2f14",
     canvas="#0d0f12",
     canvas_empty="#191d22",
     checker="#23282f",

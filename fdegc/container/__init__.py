@@ -1,0 +1,15 @@
+"""The ``.fdegc`` file: bytes to header, index, payloads and blocks, and back (``docs/format.md``)."""
+
+from fdegc.container.layout import END_MAGIC, MAGIC, MAX_BLOCKS, IndexEntry, UnitIndex
+from fdegc.container.reader import ContainerReader
+from fdegc.container.writer import ContainerWriter
+
+__all__ = [
+    "END_MAGIC",
+    "MAGIC",
+    "MAX_BLOCKS",
+    "ContainerReader",
+    "ContainerWriter",
+    "IndexEntry",
+    "UnitIndex",
+]

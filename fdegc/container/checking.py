@@ -1,60 +1,116 @@
-    def _verify_front(self) -> list[str]:
-        front = front(self.header, self.entries.packed)
+"""Checking every byte of a ``.fdegc`` file, and saying in words what is wrong with which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, Protocol
+
+import numpy as np
+
+from fdegc.container.layout import BLOCK, BlockPlace, UnitIndex, crc32, pack_back, pack_front
+from fdegc.errors import CorruptStream
+from fdegc.header import StreamHeader
+
+_CHUNK = 1 << 20
+
+
+class Contents(Protocol):
+    """What the reader of a file found in it."""
+
+    header: StreamHeader
+    entries: UnitIndex
+    size: int
+    chain_broken: bool
+
+    def payload(self, unit: int) -> bytes:
+        """Payload of a unit; CorruptStream if it is missing or damaged."""
+
+
+class Checker:
+    """Compares a file with its checksums and copies.
+
+    Parameters
+    ----------
+    file : binary file
+    contents : Contents
+        Of the file.
+    places : sequence of BlockPlace
+        The blocks, the TAIL apart.
+    """
+
+    def __init__(self, file: BinaryIO, contents: Contents, places: Sequence[BlockPlace]) -> None:
+        self._file = file
+        self._contents = contents
+        self._places = places
+
+    def problems(self, tick: Callable[[], None] | None = None) -> list[str]:
+        """One sentence a problem; ``tick`` is called after each unit.
+
+        Raises
+        ------
+        OSError
+        """
+        return [*self._front(), *self._payloads(tick), *self._blocks()]
+
+    def _front(self) -> list[str]:
+        front = pack_front(self._contents.header, self._contents.entries.packed)
         what = "header and index at the front are damaged; their copy at the end serves"
         return self._compare(0, front, what)
 
-    def _verify_payloads(self, tick: Callable[[], None] | None) -> list[str]:
-        problems = []
-        for unit, entry in enumerate(self.entries):
-            if entry.offset + entry.length > self.size:
-                last = len(self.entries) - 1
-                problems.append(f"The file ends at byte {self.size}: units {unit} to {last} are missing.")
+    def _payloads(self, tick: Callable[[], None] | None) -> list[str]:
+        contents, problems = self._contents, []
+        for unit, entry in enumerate(contents.entries):
+            if entry.offset + entry.length > contents.size:
+                last = len(contents.entries) - 1
+                problems.append(f"The file ends at byte {contents.size}: units {unit} to {last} are missing.")
                 break
             try:
-                self.payload(unit)
+                contents.payload(unit)
             except CorruptStream as error:
                 where = _span(entry.offset, entry.offset + entry.length)
-                group = unit % self.header.groups
+                group = unit % contents.header.groups
                 problems.append(f"{where} (unit {unit}, band group {group}): {error}")
             if tick is not None:
                 tick()
         return problems
 
-    def _verify_blocks(self) -> list[str]:
-        problems = []
-        for place in self._block_places:
+    def _blocks(self) -> list[str]:
+        contents, problems = self._contents, []
+        for place in self._places:
             mended = f"the head of block {place.name} is damaged; its copy at the end serves"
             problems += self._compare(place.offset - BLOCK.size, place.head, mended)
             if not self._sound(place):
                 where = _span(place.offset, place.end)
                 problems.append(f"{where}: the data of block {place.name} are damaged or missing.")
-        if len({place.tag for place in self._block_places}) < len(self._block_places):
+        if len({place.tag for place in self._places}) < len(self._places):
             problems.append("A block is there more than once.")
-        end = self._block_places[-1].end if self._block_places else self.entries.end
-        if self.chain_broken:
+        end = self._places[-1].end if self._places else contents.entries.end
+        if contents.chain_broken:
             problems.append(
-                f"From byte {end} on blocks are damaged or missing; the file has {self.size} bytes."
+                f"From byte {end} on blocks are damaged or missing; the file has {contents.size} bytes."
             )
             return problems
         back = self._expected_back(end)
         problems += self._compare(end, back, "the copy of header, index and block heads is damaged")
         end += len(back)
-        if self.size > end:
-            problems.append(f"{_span(end, self.size)}: these do not belong to the file.")
+        if contents.size > end:
+            problems.append(f"{_span(end, contents.size)}: these do not belong to the file.")
         return problems
 
     def _expected_back(self, offset: int) -> bytes:
-        heads = b"".join(place.head for place in self._block_places)
-        return back(self.header, self.entries.packed, heads, offset)
+        heads = b"".join(place.head for place in self._places)
+        return pack_back(self._contents.header, self._contents.entries.packed, heads, offset)
 
     def _sound(self, place: BlockPlace) -> bool:
         """Whether a block's CRC is right, without holding all of it."""
-        if not self._fits(place):
+        if not place.fits(self._contents.size):
             return False
         self._file.seek(place.offset)
         crc, left = crc32(place.tag), place.length
         while left:
-            data = self._take(min(left, _CHUNK))
+            data = self._file.read(min(left, _CHUNK))
+            if not data:
+                return False
             crc = crc32(data, crc)
             left -= len(data)
         return crc == place.crc
@@ -66,7 +122,8 @@
         if found == expected:
             return []
         if len(found) < len(expected):
-            return [f"The file ends at byte {self.size}, {len(expected) - len(found)} bytes early: {what}."]
+            early = len(expected) - len(found)
+            return [f"The file ends at byte {self._contents.size}, {early} bytes early: {what}."]
         different = np.flatnonzero(np.frombuffer(found, np.uint8) != np.frombuffer(expected, np.uint8))
         return [f"{_span(offset + int(different[0]), offset + int(different[-1]) + 1)}: {what}."]
 

@@ -46,10 +46,12 @@ def crc32(data: bytes, start: int = 0) -> int:
 
 
 def with_crc(data: bytes) -> bytes:
+    """Data, then their CRC-32."""
     return data + CRC.pack(crc32(data))
 
 
 def block_crc(tag: bytes, data: bytes) -> int:
+    """CRC-32 in the head of a block."""
     return crc32(data, crc32(tag))
 
 
@@ -79,7 +81,7 @@ class UnitIndex:
     def __init__(self, packed: bytes, start: int) -> None:
         self.packed = packed
         self.start = start
-        self._table = np.frombuffer(packed, ENTRY_TYPE)
+        self._table = np.frombuffer(packed, _ENTRY_TYPE)
         self._ends = start + np.cumsum(self._table["length"], dtype=np.int64)
 
     @property
@@ -116,19 +118,26 @@ class BlockPlace:
 
     @property
     def head(self) -> bytes:
+        """As stored before the data."""
         return BLOCK.pack(self.tag, self.length, self.crc)
 
     @property
     def end(self) -> int:
+        """Offset behind the data."""
         return self.offset + self.length
 
     @property
     def name(self) -> str:
+        """The tag, fit to be shown."""
         return self.tag.decode("ascii", "replace") if self.tag.isalnum() else self.tag.hex()
 
+    def fits(self, file_size: int) -> bool:
+        """Whether the data lie inside the file and are no larger than the format allows."""
+        return self.length <= (_MAX_TAIL if self.tag == TAIL else MAX_BLOCK) and self.end <= file_size
 
-def places(heads: bytes, start: int) -> tuple[BlockPlace, ...]:
-    """Blocks that lie without gaps from an offset on."""
+
+def block_places(heads: bytes, start: int) -> tuple[BlockPlace, ...]:
+    """Places of blocks that lie without gaps from an offset on."""
     places = []
     for tag, length, crc in BLOCK.iter_unpack(heads):
         places.append(BlockPlace(tag, start + BLOCK.size, length, crc))
@@ -136,12 +145,12 @@ def places(heads: bytes, start: int) -> tuple[BlockPlace, ...]:
     return tuple(places)
 
 
-def front(header: StreamHeader, index: bytes) -> bytes:
+def pack_front(header: StreamHeader, index: bytes) -> bytes:
     """Everything before the first payload."""
     return MAGIC + with_crc(header.pack()) + with_crc(index)
 
 
-def back(header: StreamHeader, index: bytes, heads: bytes, offset: int) -> bytes:
+def pack_back(header: StreamHeader, index: bytes, heads: bytes, offset: int) -> bytes:
     """Everything behind the last block: the TAIL block, which starts at ``offset``, and the trailer."""
     data = header.pack() + index + heads
     tail = BLOCK.pack(TAIL, len(data), block_crc(TAIL, data)) + data

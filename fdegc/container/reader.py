@@ -11,7 +11,22 @@ from typing_extensions import Self
 
 from fdegc.container.checking import Checker
 from fdegc.container.layout import (
-    BLOCK, CRC, END_MAGIC, ENTRY, MAGIC, MAX_BLOCKS, TAIL, TRAILER, TRAILER_SIZE, BlockPlace, UnitIndex, block_crc, crc32, front, places, with_crc,
+    BLOCK,
+    CRC,
+    END_MAGIC,
+    ENTRY,
+    MAGIC,
+    MAX_BLOCKS,
+    TAIL,
+    TRAILER,
+    TRAILER_SIZE,
+    BlockPlace,
+    UnitIndex,
+    block_crc,
+    block_places,
+    crc32,
+    pack_front,
+    with_crc,
 )
 from fdegc.errors import CorruptStream, FdegcError
 from fdegc.header import MAX_PAYLOAD, PREFIX, StreamHeader
@@ -185,7 +200,7 @@ class ContainerReader:
         if len(data) < heads_at or len(heads) % BLOCK.size or len(heads) > MAX_BLOCKS * BLOCK.size:
             return None
         index = data[end:heads_at]
-        return _Tail(header, UnitIndex(index, len(front(header, b"")) + len(index)), heads)
+        return _Tail(header, UnitIndex(index, len(pack_front(header, b"")) + len(index)), heads)
 
     def _matching_tail(self, offset: int | None) -> _Tail | None:
         """The TAIL block at an offset, if it is sound and belongs to the header and index at the front."""
@@ -206,7 +221,7 @@ class ContainerReader:
             tail = self._matching_tail(tail_at)
             self._tail_damaged = tail is None
         if tail is not None:
-            self._block_places = places(tail.heads, self.entries.end)
+            self._block_places = block_places(tail.heads, self.entries.end)
 
     def _walk(self, offset: int) -> tuple[tuple[BlockPlace, ...], int | None]:
         """Blocks from an offset on, and where the TAIL starts; None if the chain does not lead there."""
@@ -225,17 +240,13 @@ class ContainerReader:
         self._file.seek(offset)
         tag, length, crc = BLOCK.unpack(self._take(BLOCK.size))
         place = BlockPlace(tag, offset + BLOCK.size, length, crc)
-        return place if self._fits(place) else None
-
-    def _fits(self, place: BlockPlace) -> bool:
-        limit = _MAX_TAIL if place.tag == TAIL else MAX_BLOCK
-        return place.length <= limit and place.end <= self.size
+        return place if place.fits(self.size) else None
 
     # -------------------------------------------------------------------------- contents
 
     def _read_block(self, place: BlockPlace) -> bytes | None:
         """Data of a block; None if it is damaged."""
-        if not self._fits(place):
+        if not place.fits(self.size):
             return None
         try:
             self._file.seek(place.offset)
@@ -293,7 +304,7 @@ class ContainerReader:
             If the file cannot be read any further.
         """
         try:
-            return [*self._verify_front(), *self._verify_payloads(tick), *self._verify_blocks()]
+            return Checker(self._file, self, self._block_places).problems(tick)
         except OSError as error:
             raise self._unreadable(error) from error
 

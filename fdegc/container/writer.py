@@ -12,7 +12,19 @@ from typing import BinaryIO
 
 from typing_extensions import Self
 
-from fdegc.container.layout import BLOCK, CRC, ENTRY, MAGIC, MAX_BLOCKS, TAIL, back, block_crc, crc32, front, with_crc
+from fdegc.container.layout import (
+    BLOCK,
+    CRC,
+    ENTRY,
+    MAGIC,
+    MAX_BLOCKS,
+    TAIL,
+    block_crc,
+    crc32,
+    pack_back,
+    pack_front,
+    with_crc,
+)
 from fdegc.errors import Cancelled, OutOfMemory, OutputExists, OutputFailed
 from fdegc.header import MAX_BLOCK, MAX_PAYLOAD, StreamHeader
 from fdegc.journal import Journal, open_plainly
@@ -61,7 +73,7 @@ class ContainerWriter:
         self._temporary: Path | None = None
         if self.path.exists() and not overwrite:
             raise OutputExists(f"{self.path} exists already; choose another name or allow overwriting.")
-        self._payload_at = len(front(header, b"")) + header.units * ENTRY.size
+        self._payload_at = len(pack_front(header, b"")) + header.units * ENTRY.size
         try:
             self._open(fingerprint)
         except OSError as error:
@@ -190,7 +202,7 @@ class ContainerWriter:
             file.write(head)
             file.write(data)
             heads += head
-        file.write(back(self.header, index, heads, file.tell()))
+        file.write(pack_back(self.header, index, heads, file.tell()))
         size = file.tell()
         file.seek(self._payload_at - len(index) - CRC.size)
         file.write(with_crc(index))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +20,7 @@ from fdegc.types import (
     Window,
 )
 from fdegc_gui.jobs.base import Context, Job
+from fdegc_gui.jobs.engine import spared
 from fdegc_gui.jobs.render import render
 from fdegc_gui.jobs.scene import peak_and_offset
 from fdegc_gui.jobs.store import Reconstruction, ReconstructionWriter
@@ -85,17 +86,35 @@ class LoadEngine(Job):
 
 
 class _TileTap:
-    """Stores each tile and hands its picture on; called on the lane's thread."""
+    """Stores each tile and hands its picture on; called on the lane's thread.
+
+    Parameters
+    ----------
+    context : Context
+    info : RasterInfo
+    writer : ReconstructionWriter
+    limits : object
+        Display range; None to take that of the first tile.
+    compiled : callable
+        To be called when the first tile is there: by then everything is compiled.
+    """
 
     def __init__(
-        self, context: Context, info: RasterInfo, writer: ReconstructionWriter, limits: object
+        self,
+        context: Context,
+        info: RasterInfo,
+        writer: ReconstructionWriter,
+        limits: object,
+        compiled: Callable[[], None],
     ) -> None:
         from fdegc.raster.display import display_limits, to_rgb8
 
         self._context, self._info, self._writer, self._limits = context, info, writer, limits
+        self._compiled = compiled
         self._to_rgb8, self._display_limits = to_rgb8, display_limits
 
     def __call__(self, tile: TileResult) -> None:
+        self._compiled()
         if self._limits is None and self._info.dtype != "uint8":  # a .fdegc file: its first tile has to do
             self._limits = self._display_limits(tile.samples)
         self._writer.write(tile.window, tile.samples)
@@ -144,14 +163,15 @@ class Compress(Job):
         context.cancel.check()
         source = open_raster(self.path)
         try:
-            with _reconstruction(self.folder / f"scene{self.scene}-rate{self.rate}", source.info) as writer:
+            folder = self.folder / f"scene{self.scene}-rate{self.rate}"
+            with _reconstruction(folder, source.info) as writer, spared(self.kind) as compiled:
                 encode = codec.encode(
                     source,
                     self.folder / f"scene{self.scene}-rate{self.rate}.fdegc",
                     self.options,
                     reconstruct=True,
                     on_progress=context.progress,
-                    on_tile=_TileTap(context, source.info, writer, self.limits),
+                    on_tile=_TileTap(context, source.info, writer, self.limits, compiled),
                     cancel=context.cancel,
                     overwrite=True,
                 )
@@ -176,11 +196,12 @@ class Decode(Job):
         assert self.info is not None
         codec = context.engine.codec(self.device)
         context.cancel.check()
-        with _reconstruction(self.folder / f"scene{self.scene}-stream", self.info) as writer:
+        folder = self.folder / f"scene{self.scene}-stream"
+        with _reconstruction(folder, self.info) as writer, spared(self.kind) as compiled:
             decode = codec.decode(
                 self.path,
                 on_progress=context.progress,
-                on_tile=_TileTap(context, self.info, writer, None),
+                on_tile=_TileTap(context, self.info, writer, None, compiled),
                 cancel=context.cancel,
             )
             reconstruction = writer.finish()

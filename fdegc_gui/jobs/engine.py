@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -67,8 +68,46 @@ class Engine:
     measure: Callable[..., Any] | None = None
 
 
+_spared: set[str] = set()
+
+
+@contextlib.contextmanager
+def spared(what: str) -> Iterator[Callable[[], None]]:
+    """Keep what is imported or compiled meanwhile out of the garbage collector's sight, for ever.
+
+    A collection stops all threads.  Among the hundreds of thousands of objects that torch and numba
+    bring it takes a quarter of a second, every time, and frees nothing: they stay until the program
+    ends.  For the engine lane only.
+
+    Parameters
+    ----------
+    what : str
+        Happens for the first time; afterwards this does nothing.
+
+    Yields
+    ------
+    callable
+        Ends it before the context does.
+    """
+    pending = [what] if what not in _spared else []
+    if pending:
+        gc.disable()
+
+    def end() -> None:
+        if pending:
+            _spared.add(pending.pop())
+            gc.freeze()
+            gc.enable()
+
+    try:
+        yield end
+    finally:
+        end()
+
+
 def _load(device: str) -> CodecLike:
-    from fdegc.codec import Codec  # here, not above: it brings torch, seconds of imports
+    with spared("import"):
+        from fdegc.codec import Codec  # here, not above: it brings torch, seconds of imports
 
     codec: CodecLike = Codec(device=device)
     return codec

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from fdegc.errors import FdegcError, UnsupportedRaster
+import numpy as np
+
+from fdegc.errors import CorruptStream, FdegcError, UnsupportedRaster
 from fdegc.types import Estimate, RasterInfo
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.render import render
@@ -16,6 +18,7 @@ from fdegc_gui.models.pyramid import Pyramid, premultiplied_bgra
 from fdegc_gui.models.session import Scene
 
 if TYPE_CHECKING:
+    from fdegc.container import ContainerReader
     from fdegc.raster import RasterSource
 
 log = logging.getLogger(__name__)
@@ -27,7 +30,7 @@ STREAM_SUFFIX = ".fdegc"
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """An opened file and its first picture (None for a ``.fdegc`` file, which must be decoded)."""
+    """An opened file and its first picture; None for a ``.fdegc`` file that carries no overview."""
 
     scene: Scene
     first_look: Pyramid | None
@@ -53,11 +56,14 @@ class OpenScene(Job):
         return self._open_raster(context)
 
     def _open_stream(self) -> Opened:
-        from fdegc.stream import read_info
+        from fdegc.container import ContainerReader
+        from fdegc.stream import describe
 
-        stream = read_info(self.path)
+        with ContainerReader(self.path) as reader:
+            stream = describe(reader)
+            first = _overview(reader)
         scene = Scene(self.scene, self.path, stream.raster, stream, file_bytes=stream.bytes)
-        return Opened(scene, None, {})
+        return Opened(scene, first, {})
 
     def _open_raster(self, context: Context) -> Opened:
         from fdegc.raster import open_raster
@@ -77,6 +83,22 @@ class OpenScene(Job):
         first = Pyramid.from_overview(info.width, info.height, bgra)
         scene = Scene(self.scene, self.path, info, None, limits, self.path.stat().st_size, quick_peak(info))
         return Opened(scene, first, _quick_estimates(info))
+
+
+def _overview(reader: ContainerReader) -> Pyramid | None:
+    """Picture that a ``.fdegc`` file carries; it needs no network."""
+    from fdegc.overview import read_overview
+
+    try:
+        picture = read_overview(reader)
+    except CorruptStream as error:  # the tiles are the same without it
+        log.warning("no overview: %s", error)
+        return None
+    if picture is None:
+        return None
+    rgba = np.full((*picture.shape[:2], 4), 255, np.uint8)
+    rgba[..., :3] = picture if picture.ndim == 3 else picture[..., None]
+    return Pyramid.from_overview(reader.header.width, reader.header.height, premultiplied_bgra(rgba))
 
 
 @dataclass(frozen=True, eq=False)

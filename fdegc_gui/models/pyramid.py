@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +95,13 @@ class Pyramid:
         self._scales = [(first[0] * 2**k, first[1] * 2**k) for k in range(len(self.levels))]
         return self
 
+    def erasable_copy(self) -> Pyramid:
+        """Return a copy that :meth:`erase` may be called on."""
+        out = copy.copy(self)
+        out.levels = [level.copy() for level in self.levels]
+        out.transparent = True
+        return out
+
     @property
     def nbytes(self) -> int:
         """Bytes of all levels."""
@@ -125,6 +134,13 @@ class Pyramid:
         x0, y0 = x >> self.base, y >> self.base
         self._put(x0, y0, bgra)
 
+    def erase(self, x: int, y: int, width: int, height: int) -> None:
+        """Make transparent the pixels that lie inside a rectangle of the scene."""
+        for level, (sx, sy) in zip(self.levels, self._scales, strict=True):
+            rows = _inside(y, y + height, self.height, sy)
+            columns = _inside(x, x + width, self.width, sx)
+            level[rows, columns] = 0
+
     def _put(self, x0: int, y0: int, pixels: Bgra) -> None:
         """Write at the finest level kept, then rebuild what depends on it."""
         first = self.levels[0]
@@ -133,3 +149,10 @@ class Pyramid:
         for finer, coarser in itertools.pairwise(self.levels):
             x0, y0, x1, y1 = x0 // 2, y0 // 2, -(-x1 // 2), -(-y1 // 2)
             coarser[y0:y1, x0:x1] = halve(finer[2 * y0 : 2 * y1, 2 * x0 : 2 * x1])
+
+
+def _inside(start: int, end: int, scene: int, scale: float) -> slice:
+    """Pixels of ``scale`` scene pixels each that lie inside start … end; the last one may stick out."""
+    slack = 1e-6
+    stop = math.ceil(scene / scale - slack) if end >= scene else math.floor(end / scale + slack)
+    return slice(math.ceil(start / scale - slack), stop)

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -83,7 +83,17 @@ class Scene:
 
 @dataclass
 class Result:
-    """One rate point of the current scene, running or finished; changed on the GUI thread only."""
+    """One rate point of the current scene, running or finished; changed on the GUI thread only.
+
+    Attributes
+    ----------
+    backdrop : Pyramid or None
+        What is seen where tiles are missing.
+    damaged : tuple of Window
+        Tiles of a ``.fdegc`` file that could not be decoded.
+    lost : tuple of str
+        Metadata that damage took from it, in words.
+    """
 
     rate: int
     quality: float
@@ -103,7 +113,9 @@ class Result:
     reconstruction: object = None
     metrics: MetricSet | None = None
     metric_state: MetricState = MetricState.NONE
-    damaged: tuple[Window, ...] = field(default_factory=tuple)
+    backdrop: Pyramid | None = None
+    damaged: tuple[Window, ...] = ()
+    lost: tuple[str, ...] = ()
 
     def live_psnr(self, peak: float | None) -> float | None:
         """Return the PSNR in dB of what is finished so far, or None if there is no original."""
@@ -162,6 +174,8 @@ class Session(QObject):
         self._rate = rate
         self._counter = 0
         self.original: Pyramid | None = None
+        #: Small picture that an opened ``.fdegc`` file carries.
+        self.overview: Pyramid | None = None
         self.estimates: dict[int, Estimate] = {}
         #: Measured seconds over estimated ones, on this machine as busy as it is.
         self.speed = 1.0
@@ -188,6 +202,11 @@ class Session(QObject):
         """The result that is looked at, if there is one."""
         return self.results.get(self.key)
 
+    @property
+    def shows_overview(self) -> bool:
+        """Whether a file's overview is all that there is to see yet."""
+        return self.overview is not None and (self.current is None or not self.current.tiles_done)
+
     def next_number(self) -> int:
         """Return a number for a scene about to be opened."""
         self._counter += 1
@@ -198,12 +217,21 @@ class Session(QObject):
         return self._scene is not None and self._scene.number == number
 
     def set_scene(
-        self, scene: Scene | None, original: Pyramid | None, estimates: Mapping[int, Estimate]
+        self, scene: Scene | None, first_look: Pyramid | None, estimates: Mapping[int, Estimate]
     ) -> None:
-        """Replace the open scene; results of the former one are dropped."""
+        """Replace the open scene; results of the former one are dropped.
+
+        Parameters
+        ----------
+        scene : Scene or None
+        first_look : Pyramid or None
+            Its first picture: of the original, or the overview that a ``.fdegc`` file carries.
+        estimates : mapping
+        """
+        stream = scene is not None and scene.stream is not None
         self.results.clear()
         self._scene = scene
-        self.original = original
+        self.original, self.overview = (None, first_look) if stream else (first_look, None)
         self.estimates = dict(estimates)
         self.refined = False
         self.scene_changed.emit()
@@ -246,6 +274,8 @@ class Session(QObject):
         info = self._scene.info
         pyramid = Pyramid(info.width, info.height, self._scene.base)
         result = Result(key, quality, pyramid, tiles_total=tiles_total)
+        if self.overview is not None:
+            result.backdrop = self.overview.erasable_copy()
         self.results[key] = result
         self.result_changed.emit(key)
         return result

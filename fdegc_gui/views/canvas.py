@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import sys
-
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QBrush,
@@ -15,6 +12,7 @@ from PySide6.QtGui import (
     QNativeGestureEvent,
     QPainter,
     QPaintEvent,
+    QPen,
     QResizeEvent,
     QWheelEvent,
 )
@@ -24,13 +22,12 @@ from fdegc.types import Window
 from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.text import zoom_percent
 from fdegc_gui.theme import Theme, figures
+from fdegc_gui.views.layer import Layer
 from fdegc_gui.views.viewport import Viewport
 
 #: Side of a square of the checkerboard behind transparent pixels, in logical pixels.
 _CHECK = 8
 _PAN_STEP = 80
-#: The word order of pixels in memory is Qt's only where the machine is little-endian.
-_SWAP = sys.byteorder == "big"
 
 
 class Pane(QWidget):
@@ -52,8 +49,9 @@ class Pane(QWidget):
     def __init__(self, name: str, viewport: Viewport, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewport, self._theme = viewport, theme
-        self._pyramid: Pyramid | None = None
-        self._images: list[QImage] = []
+        self._picture: Layer | None = None
+        self._backdrop: Layer | None = None
+        self._marks: tuple[Window, ...] = ()
         self._label = name
         self._hint = ""
         self._transparent = False
@@ -73,7 +71,17 @@ class Pane(QWidget):
     @property
     def pyramid(self) -> Pyramid | None:
         """The picture that is shown."""
-        return self._pyramid
+        return self._picture.pyramid if self._picture is not None else None
+
+    @property
+    def backdrop(self) -> Pyramid | None:
+        """What is seen where the picture has nothing yet."""
+        return self._backdrop.pyramid if self._backdrop is not None else None
+
+    @property
+    def marks(self) -> tuple[Window, ...]:
+        """Places that are marked."""
+        return self._marks
 
     @property
     def label(self) -> str:
@@ -86,29 +94,36 @@ class Pane(QWidget):
         return self._hint
 
     def show_picture(
-        self, pyramid: Pyramid | None, label: str, hint: str = "", transparent: bool = False
+        self,
+        pyramid: Pyramid | None,
+        label: str,
+        hint: str = "",
+        transparent: bool = False,
+        *,
+        backdrop: Pyramid | None = None,
+        marks: tuple[Window, ...] = (),
     ) -> None:
-        """Show a picture, or a hint where there is none yet."""
-        if pyramid is not self._pyramid:
-            self._pyramid = pyramid
-            self._wrap()
-        elif pyramid is not None and self._images and pyramid.complete:
-            self._wrap()
+        """Show a picture, or a hint where there is none yet.
+
+        Parameters
+        ----------
+        pyramid : Pyramid or None
+        label, hint : str
+        transparent : bool
+            Whether to put a checkerboard behind it.
+        backdrop : Pyramid or None
+            Shown where the picture has nothing yet.
+        marks : tuple of Window
+            Places to mark as damaged.
+        """
+        if pyramid is not self.pyramid or (pyramid is not None and pyramid.complete):
+            self._picture = None if pyramid is None else Layer(pyramid)
+        if backdrop is not self.backdrop:
+            self._backdrop = None if backdrop is None else Layer(backdrop)
+        self._marks = marks
         self._label, self._hint, self._transparent = label, hint, transparent
         self.setAccessibleDescription(label)
         self.update()
-
-    def _wrap(self) -> None:
-        """Make images that share memory with the pyramid's levels: writing a tile copies nothing else."""
-        self._images = []
-        if self._pyramid is None:
-            return
-        opaque = self._pyramid.complete and not self._pyramid.transparent
-        form = QImage.Format.Format_RGB32 if opaque else QImage.Format.Format_ARGB32_Premultiplied
-        for level in self._pyramid.levels:
-            height, width = level.shape[:2]
-            pixels = level[..., ::-1].copy() if _SWAP else level
-            self._images.append(QImage(pixels.data, width, height, 4 * width, form))
 
     def refresh(self, windows: list[Window]) -> None:
         """Repaint what lies over some rectangles of the scene."""
@@ -152,8 +167,11 @@ class Pane(QWidget):
         visible = rect.intersected(QRectF(QPointF(0, 0), self._device_size().toSizeF()))
         if not visible.isEmpty():
             self._paint_ground(painter, visible, rect, ratio)
-            if self._images:
-                self._paint_picture(painter, rect, visible)
+            painter.setClipRect(visible, Qt.ClipOperation.IntersectClip)
+            for layer in (self._backdrop, self._picture):
+                if layer is not None:
+                    layer.paint(painter, rect, visible, self._viewport.zoom)
+            self._paint_marks(painter, rect, visible, ratio)
         painter.restore()
         if self._hint:
             self._paint_hint(painter)
@@ -161,7 +179,7 @@ class Pane(QWidget):
 
     def _paint_ground(self, painter: QPainter, visible: QRectF, rect: QRectF, ratio: float) -> None:
         tokens = self._theme.tokens
-        opaque = self._pyramid is not None and self._pyramid.complete and not self._transparent
+        opaque = self.pyramid is not None and self.pyramid.complete and not self._transparent
         if not opaque:
             painter.fillRect(visible, QColor(tokens.canvas_empty))
         if not self._transparent:
@@ -179,29 +197,17 @@ class Pane(QWidget):
         painter.fillRect(visible, QBrush(tile))
         painter.restore()
 
-    def _paint_picture(self, painter: QPainter, rect: QRectF, visible: QRectF) -> None:
-        assert self._pyramid is not None
-        zoom = self._viewport.zoom
-        k = self._pyramid.level_for(zoom)
-        image = self._images[k]
-        sx, sy = self._pyramid.scale(k)
-        # Source pixels that are seen, with a margin that the smooth filter reaches into.
-        x0 = max(0, math.floor((visible.left() - rect.left()) / zoom / sx) - 1)
-        y0 = max(0, math.floor((visible.top() - rect.top()) / zoom / sy) - 1)
-        x1 = min(image.width(), math.ceil((visible.right() - rect.left()) / zoom / sx) + 1)
-        y1 = min(image.height(), math.ceil((visible.bottom() - rect.top()) / zoom / sy) + 1)
-        target = QRectF(
-            rect.left() + x0 * sx * zoom,
-            rect.top() + y0 * sy * zoom,
-            (x1 - x0) * sx * zoom,
-            (y1 - y0) * sy * zoom,
-        )
+    def _paint_marks(self, painter: QPainter, rect: QRectF, visible: QRectF, ratio: float) -> None:
+        """Hatch and outline places that hold no picture."""
+        zoom, color = self._viewport.zoom, QColor(self._theme.tokens.bad)
         painter.save()
-        painter.setClipRect(visible, Qt.ClipOperation.IntersectClip)
-        sharp = zoom * min(sx, sy) > 1.0001 and max(sx, sy) <= 1.0
-        exact = abs(zoom * sx - 1.0) < 1e-6
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not (sharp or exact))
-        painter.drawImage(target, image, QRectF(x0, y0, x1 - x0, y1 - y0))
+        painter.setPen(QPen(color, round(2 * ratio)))
+        painter.setBrush(QBrush(color, Qt.BrushStyle.BDiagPattern))
+        for window in self._marks:
+            place = QRectF(window.x * zoom, window.y * zoom, window.width * zoom, window.height * zoom)
+            place.translate(rect.topLeft())
+            if place.intersects(visible):
+                painter.drawRect(place.adjusted(ratio, ratio, -ratio, -ratio))
         painter.restore()
 
     def _paint_hint(self, painter: QPainter) -> None:

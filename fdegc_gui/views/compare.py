@@ -16,6 +16,9 @@ from fdegc_gui.views.viewport import Viewport
 #: Held down, the reconstruction's pane shows the original.
 FLIP_KEY = Qt.Key.Key_Space
 
+#: How much of the pane's extent a place fills that is looked at.
+_AROUND = 0.6
+
 #: What the pointer and held keys do, for the list of shortcuts.
 GESTURES = (
     ("Zoom about the pointer", "Wheel or pinch"),
@@ -23,6 +26,9 @@ GESTURES = (
     ("Fit the scene, or 100 % if it is fitted", "Double-click"),
     ("Show the original in place of the reconstruction", "Hold Space"),
 )
+
+
+_OVERVIEW = "Overview stored in the file"
 
 
 class CompareView(QWidget):
@@ -78,6 +84,16 @@ class CompareView(QWidget):
         """Let keys go to the canvas."""
         self.reconstruction.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def look_at(self, window: Window) -> None:
+        """Show a part of the scene with what is around it."""
+        ratio = self.devicePixelRatioF()
+        room = min(
+            self.reconstruction.width() * ratio / window.width,
+            self.reconstruction.height() * ratio / window.height,
+        )
+        middle = QPointF(window.x + window.width / 2, window.y + window.height / 2)
+        self.viewport.restore(middle, min(_AROUND * room, 1.0))
+
     def _on_scene(self) -> None:
         scene = self._session.scene
         self._flipped = False
@@ -106,18 +122,28 @@ class CompareView(QWidget):
         if self._flipped:
             self.reconstruction.show_picture(session.original, "Original  (Space held)", transparent=clear)
             return
-        result = session.current
+        result, overview = session.current, session.overview
         stream = session.scene.stream
         quality = stream.quality if stream is not None else float(session.rate)
         label = f"Reconstruction · {quality_name(quality)}"
+        if result is None and overview is not None:
+            self.reconstruction.show_picture(overview, _OVERVIEW)
+            return
         if result is None:
             hint = "" if stream is not None else self._compress_hint.format(rate=session.rate)
             self.reconstruction.show_picture(None, label, hint)
             return
         waiting = result.state is State.RUNNING and not result.tiles_done
         clear = clear or result.pyramid.transparent
-        hint = "Working on the first tile…" if waiting else ""
-        self.reconstruction.show_picture(result.pyramid, label, hint, clear)
+        hint = "Working on the first tile…" if waiting and overview is None else ""
+        self.reconstruction.show_picture(
+            result.pyramid,
+            _OVERVIEW if session.shows_overview else label,
+            hint,
+            clear,
+            backdrop=result.backdrop,
+            marks=result.damaged,
+        )
 
     # ------------------------------------------------------------------ hold to flip
 

@@ -59,8 +59,9 @@ class StatusLine(QWidget):
         self._lay_out()
         self._clear = QTimer(self)
         self._clear.setSingleShot(True)
-        self._clear.timeout.connect(lambda: self.text.setText("") if self._activity is None else None)
+        self._clear.timeout.connect(lambda: self.text.setText(self._note) if self._activity is None else None)
         self._activity: Activity | None = None
+        self._note = ""
         theme.changed.connect(self._paint_icon)
         self._paint_icon()
         self.show_activity(None)
@@ -88,16 +89,25 @@ class StatusLine(QWidget):
         self.detail.setVisible(going)
         self.cancel.setVisible(activity is not None and activity.cancellable)
         self.position.setVisible(not going)
+        self._show_text()
         if activity is None:
-            self.text.setText("")
             return
-        self.text.setText(activity.title)
         self.detail.setText(activity.detail)
         if activity.fraction is None:
             self.bar.setRange(0, 0)
         else:
             self.bar.setRange(0, _STEPS)
             self.bar.setValue(round(_STEPS * activity.fraction))
+
+    def show_note(self, note: str) -> None:
+        """Say something about the picture for as long as it holds; empty for nothing."""
+        if note != self._note:
+            self._note = note
+            self._show_text()
+
+    def _show_text(self) -> None:
+        title = self._activity.title if self._activity is not None else ""
+        self.text.setText("  ·  ".join(part for part in (title, self._note) if part))
 
     def show_position(self, text: str) -> None:
         """Show where the pointer is."""

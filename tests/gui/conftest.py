@@ -19,7 +19,7 @@ from fdegc_gui.app import make_application
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.settings import Settings
 from fdegc_gui.theme import Theme
-from tests.gui.fakes import FakeEngine, FakeUser, fake_stream
+from tests.gui.fakes import FakeEngine, FakeUser
 
 TIMEOUT = 10_000
 
@@ -71,12 +71,6 @@ def fake() -> FakeEngine:
 @pytest.fixture
 def user() -> FakeUser:
     return FakeUser()
-
-
-@pytest.fixture
-def fake_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the fake codec's files pass for ``.fdegc`` files."""
-    monkeypatch.setattr("fdegc.stream.read_info", fake_stream)
 
 
 @pytest.fixture

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from rasterio.crs import CRS
 
+from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressMeter
-from fdegc.errors import DeviceUnavailable, FdegcError
+from fdegc.errors import CorruptStream, DeviceUnavailable, FdegcError
+from fdegc.header import StreamHeader
+from fdegc.stream import OVERVIEW, describe, metadata_blocks, read_info
 from fdegc.types import (
     DecodeResult,
     EncodeOptions,
@@ -39,7 +44,8 @@ def tiles(info: RasterInfo, side: int) -> Iterator[Window]:
 class FakeCodec:
     """Quantises brightness coarsely instead of compressing.
 
-    The engine's ``gate`` holds the work before its second tile until the test sets it (or cancels).
+    The engine's ``gate`` holds the work before its second tile (a decoding: before those in ``holds``)
+    until the test sets it (or cancels).
     """
 
     def __init__(self, device: str, owner: FakeEngine) -> None:
@@ -105,32 +111,68 @@ class FakeCodec:
         on_tile: Callable[[TileResult], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> DecodeResult:
-        info = fake_stream(path)
-        meter = ProgressMeter("decode", info.raster.pixels, on_progress)
-        for i, window in enumerate(tiles(info.raster, 64)):
-            if i == 1:
-                self._wait(cancel)
-            pixels = np.full((info.raster.bands, window.height, window.width), 100 + i, info.raster.dtype)
-            if on_tile is not None:
-                on_tile(TileResult(window, Samples(pixels), 10 * i))
-            meter.advance(window.pixels)
-        return DecodeResult(info, 0.7, self.device_label)
+        damaged = []
+        with ContainerReader(path) as reader:
+            info = describe(reader)
+            meter = ProgressMeter("decode", info.raster.pixels, on_progress)
+            for i, window in enumerate(tiles(info.raster, info.tile_size)):
+                if i in self.owner.holds:
+                    self._wait(cancel)
+                value = 100 + i
+                try:
+                    reader.payload(i * reader.header.groups)
+                except CorruptStream:
+                    value = 0
+                    damaged.append(window)
+                pixels = np.full((info.raster.bands, window.height, window.width), value, info.raster.dtype)
+                if on_tile is not None:
+                    on_tile(TileResult(window, Samples(pixels), 10 * i))
+                meter.advance(window.pixels)
+        return DecodeResult(info, 0.7, self.device_label, tuple(damaged))
 
     def estimate_all(self, source: Any, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:
         return {rate: Estimate(1000 * rate, 0.5 * rate, 10**8) for rate in range(1, 7)}
 
 
-def fake_stream(path: Path) -> StreamInfo:
-    """Facts of a fake ``.fdegc`` file."""
+def write_stream(
+    path: Path, picture: np.ndarray | None = None, width: int = 150, height: int = 100, bands: int = 3
+) -> StreamInfo:
+    """Write a real ``.fdegc`` file of 64-pixel tiles, whose payloads are fakes.
+
+    Parameters
+    ----------
+    path : Path
+    picture : ndarray of uint8, optional
+        The overview, shape (rows, columns) or (rows, columns, 3).
+    width, height, bands : int
+    """
     raster = RasterInfo(
-        str(path), "FDEGC", 150, 100, 3, "uint8",
+        str(path), "FDEGC", width, height, bands, "uint8",
         crs_wkt=CRS.from_epsg(32633).to_wkt(version="WKT2_2019"),
         transform=(0.5, 0.0, 500000.0, 0.0, -0.5, 5800000.0),
     )  # fmt: skip
-    size = path.stat().st_size
-    return StreamInfo(
-        raster, size, 8 * size / 15000, 45000 / size, 1, 3.5, "lite", "0123456789abcdef", 512, 6
+    header = StreamHeader(
+        width, height, bands, "uint8", 64, 16, 896, bytes.fromhex("0123456789abcdef"), "lite"
     )
+    with ContainerWriter(path, header, overwrite=True) as writer:
+        for unit in range(header.units):
+            writer.add(b"payload %d" % unit)
+        for tag, data in metadata_blocks(raster).items():
+            writer.add_block(tag, data)
+        if picture is not None:
+            out = io.BytesIO()
+            Image.fromarray(picture).save(out, "WEBP", quality=90)
+            writer.add_block(OVERVIEW, out.getvalue())
+        writer.commit()
+    return read_info(path)
+
+
+def damage(path: Path, data: bytes) -> None:
+    """Change one byte of what a file holds."""
+    content = path.read_bytes()
+    assert content.count(data) == 1
+    at = content.index(data) + len(data) // 2
+    path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
 
 
 def fake_measure(reference: Samples, other: Samples, info: RasterInfo, peak: float, **_: Any) -> MetricSet:
@@ -140,10 +182,14 @@ def fake_measure(reference: Samples, other: Samples, info: RasterInfo, peak: flo
 
 
 class FakeEngine:
-    """Makes fake codecs; ``load_error`` makes loading fail, ``fail`` the work, ``gate`` holds it up."""
+    """Makes fake codecs.
+
+    ``load_error`` makes loading fail, ``fail`` the work; ``gate`` holds it up.
+    """
 
     def __init__(self) -> None:
         self.gate: threading.Event | None = None
+        self.holds = {1}
         self.fail: BaseException | None = None
         self.load_error: FdegcError | None = None
         self.loaded: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from fdegc.types import Estimate, RasterInfo, Samples, Window
 from fdegc_gui.app import main
 from fdegc_gui.jobs import Failure, Job, Lane
 from fdegc_gui.jobs.base import Context
+from fdegc_gui.jobs.engine import spared
 from fdegc_gui.jobs.queue import JobQueue
 from fdegc_gui.jobs.store import ReconstructionWriter
 from fdegc_gui.logs import ExceptionHook
@@ -67,6 +69,29 @@ def test_transparent_colours_do_not_bleed() -> None:
     rgba = np.array([[[255, 0, 0, 255], [0, 255, 0, 0]]], np.uint8)
     half = halve(premultiplied_bgra(rgba))
     assert half[0, 0].tolist() == [0, 0, 128, 128]
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((20, 30), (300, 200)), ((33, 50), (151, 100)), ((8, 8), (8, 8))]
+)
+def test_what_tiles_cover_is_erased_from_the_overview(shape: tuple[int, int], size: tuple[int, int]) -> None:
+    """So that it does not shine through transparent pixels, and no gap opens beside a tile."""
+    width, height = size
+    overview = Pyramid.from_overview(width, height, premultiplied_bgra(random_rgba(*shape)))
+    rest = overview.erasable_copy()
+    assert overview.complete and not overview.transparent and rest.transparent
+    rest.erase(0, 0, 64, 64)
+    sx, sy = rest.scale(0)
+    shown = rest.levels[0][..., 3] > 0
+    rows, columns = np.nonzero(~shown)
+    assert ((columns + 1) * sx <= 64 + 1e-3).all() and ((rows + 1) * sy <= 64 + 1e-3).all()
+    assert len(rows) >= (min(64, width) // sx) * (min(64, height) // sy) - 1e-3
+    for y in range(0, height, 64):
+        for x in range(0, width, 64):
+            rest.erase(x, y, min(64, width - x), min(64, height - y))
+    left = rest.levels[0][..., 3].mean()
+    assert left == 0 or left < 255 * 0.4
+    assert (overview.levels[0][..., 3] == 255).all(), "the overview itself stays"
 
 
 def test_level_has_at_least_a_pixel_for_each_drawn() -> None:
@@ -243,6 +268,23 @@ def test_settings_survive_nonsense(store: QSettings) -> None:
     assert len(settings.recent) == 10 and settings.recent[0] == str(Path("/14.tif"))
 
 
+def test_what_is_compiled_is_spared_by_the_collector_once() -> None:
+    before = gc.get_freeze_count()
+    try:
+        with spared("a test") as end:
+            assert not gc.isenabled()
+            end()
+            assert gc.isenabled() and gc.get_freeze_count() > before
+            end()
+        with spared("a test"):
+            assert gc.isenabled()
+        with pytest.raises(Cancelled), spared("another test"):
+            raise Cancelled("Cancelled.")
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+
+
 def test_exceptions_of_other_threads_are_caught(qtbot: QtBot, caplog: pytest.LogCaptureFixture) -> None:
     hook = ExceptionHook()
     restore = hook.install()
@@ -272,6 +314,7 @@ def test_text_has_contrast(tokens: Tokens) -> None:
         (tokens.text, tokens.accent_soft),
         (tokens.good, tokens.panel),
     ]
+    pairs += [(tokens.text, tokens.warning_soft)]
     pairs += [(tokens.tooltip_text, tokens.tooltip), (tokens.muted, tokens.window)]
     for text, ground in pairs:
         high, low = sorted((luminance(text), luminance(ground)), reverse=True)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -18,7 +17,7 @@ from fdegc.errors import CorruptStream, OutOfMemory, WeightsMissing
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
 from fdegc_gui.main_window import MainWindow
-from fdegc_gui.models.session import STREAM, MetricState, State
+from fdegc_gui.models.session import MetricState, State
 from fdegc_gui.settings import Settings
 from tests.gui.fakes import FakeEngine, FakeUser
 
@@ -333,28 +332,6 @@ def test_geotiff_keeps_crs_and_transform(
         assert result.transform == transform
         assert result.dtypes == ("uint16",) * 3
         assert np.array_equal(result.read(), values // 2 * 2)
-
-
-@pytest.mark.usefixtures("fake_streams")
-def test_opening_a_compressed_file_decodes_it(
-    qtbot: QtBot, window: MainWindow, tmp_path: Path, user: FakeUser
-) -> None:
-    path = tmp_path / "scene.fdegc"
-    path.write_bytes(bytes(4321))
-    window.start(path)
-    qtbot.waitUntil(lambda: finished(window, STREAM), timeout=TIMEOUT)
-    facts = window.sidebar.facts.values
-    assert facts["Profile"] == "lite" and facts["Weights"] == "0123456789abcdef"
-    assert facts["Quality"] == "quality 3.5"
-    assert "32633" in facts["CRS"]
-    assert window.compare.original.isHidden()
-    assert not window.sidebar.rates.isVisible()
-    assert window.sidebar.metrics.cells["decode_time"].value.text() == "0.70 s"
-    assert "without its original" in window.sidebar.metrics.cells["psnr"].toolTip()
-    user.answer = tmp_path / "decoded.tif"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
-        window.actions_["export_image"].trigger()
-    assert user.answer.exists()
 
 
 def test_damaged_compressed_file_is_an_error(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""What damage took from an opened file, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fdegc.stream import INDISPENSABLE
+from fdegc.types import StreamInfo, Window
+from fdegc_gui.models.session import Result, Scene
+
+#: Tiles that are named one by one.
+_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that stays said until the user dismisses it.
+
+    Attributes
+    ----------
+    heading, text : str
+    places : tuple of Window
+        Where in the scene it can be seen.
+    """
+
+    heading: str
+    text: str
+    places: tuple[Window, ...] = ()
+
+
+def damage_notice(scene: Scene | None, result: Result | None) -> Notice | None:
+    """Say what was lost, where, and what to do; None for anything but a damaged ``.fdegc`` file.
+
+    Parameters
+    ----------
+    scene : Scene or None
+    result : Result or None
+        Of decoding it, as far as that has come.
+    """
+    if scene is None or scene.stream is None:
+        return None
+    damaged = result.damaged if result is not None else ()
+    lost = tuple(dict.fromkeys((*scene.stream.lost, *(result.lost if result is not None else ()))))
+    if not damaged and not lost:
+        return None
+    said = []
+    if damaged:
+        said.append(_tiles(scene.stream, damaged))
+    if lost:
+        said.append(f"Lost with damaged bytes: {_listed(lost)}.")
+    said.append(_advice(lost))
+    return Notice(f"{scene.path.name} is damaged", " ".join(said), damaged)
+
+
+def _tiles(stream: StreamInfo, damaged: Sequence[Window]) -> str:
+    named = [_place(stream, window) for window in damaged[:_NAMED]]
+    if len(damaged) > _NAMED:
+        named.append(f"{len(damaged) - _NAMED} more")
+    sentence = f"{len(damaged)} of {stream.tiles} tiles cannot be decoded and stay empty: {_listed(named)}."
+    if stream.halo and stream.tiles > len(damaged):
+        sentence += f" Up to {stream.halo} pixels around them are inexact."
+    return sentence
+
+
+def _place(stream: StreamInfo, window: Window) -> str:
+    """Number of a tile, as ``fdegc verify`` counts, and its pixels."""
+    side = stream.tile_size
+    number = window.y // side * -(-stream.raster.width // side) + window.x // side
+    x, y = window.x + window.width - 1, window.y + window.height - 1
+    return f"tile {number} (x {window.x}–{x}, y {window.y}–{y})"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+
+
+def _advice(lost: Sequence[str]) -> str:
+    again = "Fetch the file again from where it came, or from a backup;"
+    if needed := [word for word in INDISPENSABLE if word in lost]:
+        return f"Without its {_listed(needed)} it cannot be decoded. {again} “fdegc verify” finds the bytes."
+    return f"{again} “fdegc verify” finds the bytes. Everything else can be used as it is."

@@ -1,0 +1,302 @@
+"""Opening ``.fdegc`` files: the overview at once, tiles over it, and what damage took."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtGui import QColor
+from pytestqt.qtbot import QtBot
+
+from fdegc.container import ContainerReader, ContainerWriter
+from fdegc.errors import WeightsMissing
+from fdegc.stream import CRS, OVERVIEW, metadata_blocks, read_info
+from fdegc.types import StreamInfo, Window
+from fdegc_gui.dialogs.error import ErrorDialog
+from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models.notice import damage_notice
+from fdegc_gui.models.session import STREAM, Result, Scene, State
+from fdegc_gui.views.canvas import Pane
+from tests.gui.fakes import FakeEngine, FakeUser, damage, write_stream
+
+TIMEOUT = 10_000
+RED, BLUE = (200, 30, 30), (30, 30, 200)
+
+
+def halves() -> np.ndarray:
+    """An overview, red on the left and blue on the right."""
+    picture = np.empty((20, 30, 3), np.uint8)
+    picture[:, :15], picture[:, 15:] = RED, BLUE
+    return picture
+
+
+def color_at(pane: Pane, x: float, y: float) -> tuple[int, int, int]:
+    """What a pane shows at a point of the scene."""
+    shot = pane.grab().toImage()
+    rect, zoom = pane._scene_rect(), pane._viewport.zoom
+    color = QColor(shot.pixel(int(rect.x() + x * zoom), int(rect.y() + y * zoom)))
+    return color.red(), color.green(), color.blue()
+
+
+def alike(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
+    return max(abs(a - b) for a, b in zip(one, other, strict=True)) < 24
+
+
+def finished(window: MainWindow) -> bool:
+    result = window.session.results.get(STREAM)
+    return result is not None and result.state is State.DONE
+
+
+def open_stream(qtbot: QtBot, window: MainWindow, path: Path) -> None:
+    window.controller.open(path)
+    qtbot.waitUntil(
+        lambda: window.session.scene is not None and window.session.scene.path == path and finished(window),
+        timeout=TIMEOUT,
+    )
+
+
+def test_opening_a_compressed_file_decodes_it(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, user: FakeUser
+) -> None:
+    path = tmp_path / "scene.fdegc"
+    write_stream(path)
+    window.start(path)
+    qtbot.waitUntil(lambda: finished(window), timeout=TIMEOUT)
+    facts = window.sidebar.facts.values
+    assert facts["Profile"] == "lite" and facts["Weights"] == "0123456789abcdef"
+    assert facts["Quality"] == "quality 3.5"
+    assert "32633" in facts["CRS"]
+    assert window.compare.original.isHidden()
+    assert not window.sidebar.rates.isVisible()
+    assert window.sidebar.metrics.cells["decode_time"].value.text() == "0.70 s"
+    assert "without its original" in window.sidebar.metrics.cells["psnr"].toolTip()
+    user.answer = tmp_path / "decoded.tif"
+    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+        window.actions_["export_image"].trigger()
+    assert user.answer.exists()
+
+
+# ------------------------------------------------------------------------------ overview
+
+
+def test_the_overview_is_shown_before_the_engine_is_loaded(
+    qtbot: QtBot, window: MainWindow, fake: FakeEngine, tmp_path: Path
+) -> None:
+    fake.gate, fake.holds = threading.Event(), {0}
+    path = tmp_path / "scene.fdegc"
+    write_stream(path, halves(), 300, 200)
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.start(path)
+    assert fake.loaded == [] and window.session.results == {}
+    pane = window.compare.reconstruction
+    assert pane.pyramid is window.session.overview is not None
+    assert (pane.label, pane.hint) == ("Overview stored in the file", "")
+    assert window.compare.original.isHidden() and window.session.original is None
+    assert "overview" in window.status.text.text()
+    for x in (4, 125):
+        assert alike(color_at(pane, x, 100), RED)
+    for x in (175, 295):
+        assert alike(color_at(pane, x, 100), BLUE)
+    qtbot.waitUntil(lambda: STREAM in window.session.results, timeout=TIMEOUT)
+    assert "Decoding" in window.status.text.text() and "overview" in window.status.text.text()
+    assert pane.hint == "" and alike(color_at(pane, 4, 100), RED)
+
+
+def test_tiles_replace_the_overview(
+    qtbot: QtBot, window: MainWindow, fake: FakeEngine, tmp_path: Path
+) -> None:
+    fake.gate, fake.holds = threading.Event(), {2}
+    path = tmp_path / "scene.fdegc"
+    write_stream(path, halves(), 300, 200)
+    window.start(path)
+    qtbot.waitUntil(
+        lambda: STREAM in window.session.results and window.session.results[STREAM].tiles_done == 2,
+        timeout=TIMEOUT,
+    )
+    pane = window.compare.reconstruction
+    assert pane.label == "Reconstruction · quality 3.5"
+    assert "overview" not in window.status.text.text()
+    assert color_at(pane, 32, 32) == (100, 100, 100) and color_at(pane, 96, 32) == (101, 101, 101)
+    assert alike(color_at(pane, 32, 100), RED) and alike(color_at(pane, 250, 32), BLUE)
+    fake.gate.set()
+    qtbot.waitUntil(lambda: finished(window), timeout=TIMEOUT)
+    assert pane.backdrop is None
+    assert color_at(pane, 250, 32) == (103, 103, 103)
+
+
+def test_cancelling_leaves_the_whole_overview(
+    qtbot: QtBot, window: MainWindow, fake: FakeEngine, tmp_path: Path
+) -> None:
+    fake.gate, fake.holds = threading.Event(), {2}
+    path = tmp_path / "scene.fdegc"
+    write_stream(path, halves(), 300, 200)
+    window.start(path)
+    qtbot.waitUntil(
+        lambda: STREAM in window.session.results and window.session.results[STREAM].tiles_done == 2,
+        timeout=TIMEOUT,
+    )
+    window.actions_["cancel"].trigger()
+    qtbot.waitUntil(lambda: STREAM not in window.session.results, timeout=TIMEOUT)
+    pane = window.compare.reconstruction
+    assert alike(color_at(pane, 32, 32), RED)
+    window.compare.set_flipped(True)
+    assert pane.label == "Overview stored in the file", "there is no original to flip to"
+    fake.gate.set()
+    window.actions_["compress"].trigger()
+    qtbot.waitUntil(lambda: finished(window), timeout=TIMEOUT)
+
+
+def test_the_overview_stays_when_the_weights_are_missing(
+    qtbot: QtBot, window: MainWindow, fake: FakeEngine, tmp_path: Path
+) -> None:
+    fake.load_error = WeightsMissing("The weights are not installed.")
+    path = tmp_path / "scene.fdegc"
+    write_stream(path, halves())
+    window.start(path)
+    qtbot.waitUntil(lambda: bool(window.findChildren(ErrorDialog)), timeout=TIMEOUT)
+    for dialog in window.findChildren(ErrorDialog):
+        dialog.accept()
+    assert alike(color_at(window.compare.reconstruction, 20, 50), RED)
+    qtbot.waitUntil(lambda: not window.controller.can_cancel, timeout=TIMEOUT)
+    assert "overview" in window.status.text.text()
+
+
+def test_a_grey_overview(qtbot: QtBot, window: MainWindow, fake: FakeEngine, tmp_path: Path) -> None:
+    fake.gate, fake.holds = threading.Event(), {0}
+    path = tmp_path / "scene.fdegc"
+    write_stream(path, np.full((10, 15), 180, np.uint8), bands=1)
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.start(path)
+    assert alike(color_at(window.compare.reconstruction, 75, 50), (180, 180, 180))
+
+
+@pytest.mark.parametrize("malformed", [False, True])
+def test_without_a_usable_overview_the_pane_waits(
+    qtbot: QtBot, window: MainWindow, fake: FakeEngine, tmp_path: Path, malformed: bool
+) -> None:
+    fake.gate, fake.holds = threading.Event(), {0}
+    path = tmp_path / "scene.fdegc"
+    write_stream(path)
+    if malformed:
+        with ContainerReader(path) as reader:
+            header, blocks = reader.header, dict(reader.blocks)
+        with ContainerWriter(path, header, overwrite=True) as writer:
+            for _ in range(header.units):
+                writer.add(b"payload")
+            for tag, data in (blocks | {OVERVIEW: b"no picture"}).items():
+                writer.add_block(tag, data)
+            writer.commit()
+    window.start(path)
+    qtbot.waitUntil(lambda: STREAM in window.session.results, timeout=TIMEOUT)
+    pane = window.compare.reconstruction
+    assert window.session.overview is None and pane.backdrop is None
+    assert pane.hint == "Working on the first tile…"
+    assert "overview" not in window.status.text.text()
+    assert window.notice.isHidden()
+
+
+# ------------------------------------------------------------------------------ damage
+
+
+def test_lost_metadata_are_said_until_dismissed(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, scene_path: Path
+) -> None:
+    path = tmp_path / "scene.fdegc"
+    info = write_stream(path)
+    damage(path, metadata_blocks(info.raster)[CRS])
+    open_stream(qtbot, window, path)
+    notice = window.notice
+    assert notice.isVisible()
+    assert notice.heading.text() == "scene.fdegc is damaged"
+    assert "Lost with damaged bytes: coordinate reference system." in notice.text.text()
+    assert "backup" in notice.text.text() and "fdegc verify" in notice.text.text()
+    assert notice.show_place.isHidden()
+    assert not window.findChildren(ErrorDialog)
+    notice.dismiss.click()
+    assert notice.isHidden()
+    window.session.result_changed.emit(STREAM)
+    assert notice.isHidden(), "what was dismissed does not come back"
+    window.controller.open(scene_path)
+    qtbot.waitUntil(lambda: window.windowTitle().startswith("scene.png"), timeout=TIMEOUT)
+    assert notice.isHidden()
+    open_stream(qtbot, window, path)
+    assert notice.isVisible(), "opened again, it is said again"
+    window.actions_["close_scene"].trigger()
+    assert notice.isHidden()
+
+
+def test_damaged_tiles_are_named_and_can_be_looked_at(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, user: FakeUser
+) -> None:
+    path = tmp_path / "scene.fdegc"
+    write_stream(path, halves(), 300, 200)
+    damage(path, b"payload 6")
+    damage(path, b"payload 19")
+    open_stream(qtbot, window, path)
+    notice, view = window.notice, window.compare.viewport
+    assert notice.isVisible()
+    assert (
+        "2 of 20 tiles cannot be decoded and stay empty: tile 6 (x 64–127, y 64–127) and "
+        "tile 19 (x 256–299, y 192–199). Up to 16 pixels around them are inexact."
+    ) in notice.text.text()
+    assert window.compare.reconstruction.marks == (Window(64, 64, 64, 64), Window(256, 192, 44, 8))
+    for center in ((96, 96), (278, 196), (96, 96)):
+        notice.show_place.click()
+        assert (view.center.x(), view.center.y()) == center
+    user.answer = tmp_path / "decoded.png"
+    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+        window.actions_["export_image"].trigger()
+    assert notice.isVisible(), "a notice is in nobody's way"
+
+
+def test_new_damage_is_said_although_the_notice_was_dismissed(
+    qtbot: QtBot, window: MainWindow, fake: FakeEngine, tmp_path: Path
+) -> None:
+    fake.gate, fake.holds = threading.Event(), {0}
+    path = tmp_path / "scene.fdegc"
+    info = write_stream(path)
+    damage(path, metadata_blocks(info.raster)[CRS])
+    damage(path, b"payload 3")
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.start(path)
+    assert window.notice.isVisible(), "it does not wait for the tiles"
+    window.notice.dismiss.click()
+    fake.gate.set()
+    qtbot.waitUntil(lambda: finished(window), timeout=TIMEOUT)
+    assert window.notice.isVisible()
+    assert "tile 3" in window.notice.text.text() and "reference system" in window.notice.text.text()
+    window.set_theme("dark")
+    window.resize(860, 560)
+    assert window.notice.height() < 200
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> StreamInfo:
+    path = tmp_path / "scene.fdegc"
+    write_stream(path)
+    return read_info(path)
+
+
+def test_many_damaged_tiles_are_counted(stream: StreamInfo) -> None:
+    scene = Scene(1, Path("scene.fdegc"), stream.raster, stream)
+    make: Callable[..., Result] = lambda tiles: Result(0, 4.0, None, damaged=tiles)  # type: ignore[arg-type]  # noqa: E731
+    tiles = tuple(Window(x, y, 64, 64) for y in (0, 64) for x in (0, 64, 128))
+    notice = damage_notice(scene, make(tiles))
+    assert notice is not None and "y 64–127) and 2 more." in notice.text
+    assert "inexact" not in notice.text, "nothing is around them"
+    assert damage_notice(scene, make(())) is None
+    assert damage_notice(scene, None) is None and damage_notice(None, None) is None
+    assert damage_notice(Scene(1, Path("a.tif"), stream.raster), make(tiles)) is None
+
+
+def test_a_lost_mask_makes_the_file_unreadable(stream: StreamInfo) -> None:
+    damaged = replace(stream, lost=("validity mask", "tags"))
+    notice = damage_notice(Scene(1, Path("scene.fdegc"), stream.raster, damaged), None)
+    assert notice is not None
+    assert "Lost with damaged bytes: validity mask and tags." in notice.text
+    assert "Without its validity mask it cannot be decoded." in notice.text
+    assert "as it is" not in notice.text
