@@ -124,6 +124,36 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def job_for(
+    folder: Path,
+    *,
+    side: int,
+    kind: str = "mask",
+    tile: int = 512,
+    every: int = 1,
+    threads: int = 1,
+    float32: bool = False,
+) -> dict[str, Any]:
+    """Describe a measurement but for its stage."""
+    return {
+        "tif": str(folder / "scene.tif"),
+        "stream": str(folder / "scene.fdegc"),
+        "back": str(folder / "back.tif"),
+        "side": side,
+        "kind": kind,
+        "tile": tile,
+        "every": every,
+        "threads": threads,
+        "float32": float32,
+    }
+
+
+def clean_up(job: dict[str, Any]) -> None:
+    """Delete the files of a measurement."""
+    for name in ("tif", "stream", "back"):
+        Path(job[name]).unlink(missing_ok=True)
+
+
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Do one measurement in this process."""
     if job["stage"] == "scene":
@@ -152,31 +182,31 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     codec = Codec(device="cpu")
     idle = process.memory_info().rss
     start = time.perf_counter()
-    tif, stream = Path(job["tif"]), Path(job["stream"])
-    if job["stage"] == "decode":
-        info = read_info(stream).raster
-        with open_sink(job["back"], info) as sink:
-            codec.decode(stream, sink, on_progress=sample)
-        quality, tile = read_info(stream).quality, job["tile"]
-    else:
-        options = EncodeOptions(tile_size=job["tile"])
-        with open_raster(tif) as source:
-            info = source.info
+    stream, options = Path(job["stream"]), EncodeOptions(tile_size=job["tile"])
+    if job["stage"] != "decode":
+        with open_raster(job["tif"]) as source:
             preview = job["stage"] == "encode with preview"
             codec.encode(source, stream, options, reconstruct=preview, on_progress=sample, overwrite=True)
-        quality, tile = options.quality, options.tile_size
+    info = read_info(stream).raster
+    if job["stage"] in ("decode", "round trip"):
+        with open_sink(job["back"], info, overwrite=True) as sink:
+            codec.decode(stream, sink, on_progress=sample)
     return {
         "seconds": time.perf_counter() - start,
         "peak": peak_bytes(),
         "idle": idle,
-        "estimate": quick_estimate(info, quality, tile).memory_bytes,
+        "estimate": quick_estimate(info, options.quality, options.tile_size).memory_bytes,
         "samples": samples,
     }
 
 
 def in_process(job: dict[str, Any]) -> dict[str, Any]:
     """Do one measurement in a new process."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(job["threads"])}
+    root = str(Path(__file__).resolve().parents[1])
+    environment = os.environ | {
+        "OMP_NUM_THREADS": str(job["threads"]),
+        "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
+    }
     run = subprocess.run(
         [sys.executable, __file__, "--job", json.dumps(job)],
         stdout=subprocess.PIPE,
@@ -208,17 +238,15 @@ def large_scenes(args: argparse.Namespace, folder: Path) -> bool:
         first: dict[str, int] = {}
         for megapixels in sorted(args.megapixels):
             side = round((megapixels * 1e6) ** 0.5)
-            job = {
-                "tif": str(folder / "scene.tif"),
-                "stream": str(folder / "scene.fdegc"),
-                "back": str(folder / "back.tif"),
-                "side": side,
-                "kind": kind,
-                "tile": args.tile_size,
-                "threads": args.threads,
-                "float32": args.float32,
-                "every": args.every,
-            }
+            job = job_for(
+                folder,
+                side=side,
+                kind=kind,
+                tile=args.tile_size,
+                every=args.every,
+                threads=args.threads,
+                float32=args.float32,
+            )
             in_process(job | {"stage": "scene"})
             for stage in args.stages:
                 result = in_process(job | {"stage": stage})
@@ -231,8 +259,7 @@ def large_scenes(args: argparse.Namespace, folder: Path) -> bool:
                     f"| {result['estimate'] / 1e6:.0f} |",
                     flush=True,
                 )
-            for name in ("tif", "stream", "back"):
-                Path(job[name]).unlink(missing_ok=True)
+            clean_up(job)
     return good
 
 
@@ -244,17 +271,14 @@ def single_tiles(args: argparse.Namespace, folder: Path) -> bool:
     )
     good = True
     for tile in args.tile_sizes:
-        job = {
-            "tif": str(folder / "scene.tif"),
-            "stream": str(folder / "scene.fdegc"),
-            "back": str(folder / "back.tif"),
-            "side": 2 * tile,
-            "kind": args.kinds[0],
-            "tile": tile,
-            "threads": args.threads,
-            "float32": args.float32,
-            "every": 1,
-        }
+        job = job_for(
+            folder,
+            side=2 * tile,
+            kind=args.kinds[0],
+            tile=tile,
+            threads=args.threads,
+            float32=args.float32,
+        )
         in_process(job | {"stage": "scene"})
         highest, estimate = 0.0, 0.0
         for stage in args.stages:
@@ -266,8 +290,7 @@ def single_tiles(args: argparse.Namespace, folder: Path) -> bool:
                 flush=True,
             )
         good &= highest <= estimate <= MAX_EXCESS * highest
-        for name in ("tif", "stream", "back"):
-            Path(job[name]).unlink(missing_ok=True)
+        clean_up(job)
     return good
 
 

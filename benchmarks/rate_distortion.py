@@ -4,70 +4,61 @@ Usage::
 
     python benchmarks/rate_distortion.py DIR [--manifest weights/manifest.json]
 
-Every figure is of real files: bits per pixel count the whole file, PSNR is of decoded 8-bit pixels.
-JPEG 2000 is OpenJPEG through Pillow (9/7 wavelet, colour transform, one layer), given for each image
-and rate point as many bytes as FDEGC took.  With ``--manifest`` the averages are written into it.
+This is the short table of the model card, and with ``--manifest`` the averages that the weights'
+manifest holds; ``fdegc evaluate`` compares with all codecs at all rates.  The parts are the same: real
+files, all their bytes counted, decoded 8-bit pixels.  JPEG 2000 is given for each image and rate
+point as many bytes as FDEGC took.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from fdegc.codec import Codec
-from fdegc.metrics import psnr
-from fdegc.raster import ArraySource
-from fdegc.training.data import find_images, load_image
-from fdegc.types import RATE_POINTS, EncodeOptions, TileResult
+from fdegc.evaluation.coder import Coder, Pixels
+from fdegc.evaluation.images import Image, find_images, load
+from fdegc.evaluation.measure import Point, measure
+from fdegc.evaluation.ours import fdegc_coder
+from fdegc.evaluation.peers import find_peers
+from fdegc.types import RATE_POINTS
+
+SEARCH_STEPS = 9
 
 
-def jpeg2000(image: np.ndarray, target: int) -> tuple[int, np.ndarray]:
-    """Bytes and decoded pixels of the largest JPEG 2000 file that is not above ``target`` bytes."""
-    # OpenJPEG comes close to the ratio it is asked for, so the search starts around it.
-    ratio = image.nbytes / target
-    low, high, best = ratio * 0.8, ratio * 1.5, None
-    for _ in range(9):
-        ratio = (low * high) ** 0.5
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(
-            buffer, "JPEG2000", quality_mode="rates", quality_layers=[ratio], irreversible=True, mct=1
-        )
-        if buffer.tell() <= target:
-            high, best = ratio, buffer
+def at_size(coder: Coder, image: Image, pixels: Pixels, target: int) -> Point:
+    """Figures of the largest file of a codec, whose parameter is its rate, of at most ``target`` bytes."""
+    rate = target * 8 / image.pixels
+    # The codec comes close to the rate it is asked for, so the search starts around it.
+    low, high, best = rate / 1.5, rate / 0.8, None
+    for _ in range(SEARCH_STEPS):
+        rate = (low * high) ** 0.5
+        if len(coder.encode(pixels, rate)) <= target:
+            low = best = rate
         else:
-            low = ratio
+            high = rate
     if best is None:
-        raise SystemExit(f"JPEG 2000 cannot reach {target} bytes")
-    with Image.open(best) as decoded:
-        return best.getbuffer().nbytes, np.asarray(decoded.convert("RGB"))
+        raise SystemExit(f"{coder.label} cannot reach {target} bytes")
+    return measure(coder, image, pixels, best, ["psnr"])
 
 
-def measure(codec: Codec, image: np.ndarray, quality: float, folder: Path) -> dict[str, float]:
-    """Figures of one image at one quality, by way of a file."""
-    source = ArraySource(np.ascontiguousarray(image.transpose(2, 0, 1)))
-    out = np.empty_like(image.transpose(2, 0, 1))
-
-    def paste(tile: TileResult) -> None:
-        out[:, tile.window.rows, tile.window.cols] = tile.samples.pixels
-
-    result = codec.encode(source, folder / "a.fdegc", EncodeOptions(quality), overwrite=True)
-    decoded = codec.decode(folder / "a.fdegc", on_tile=paste)
-    peer_bytes, peer = jpeg2000(image, result.bytes)
-    pixels = image.shape[0] * image.shape[1]
-    reference = image.transpose(2, 0, 1)
+def figures(ours: Coder, peer: Coder, image: Image, quality: float) -> dict[str, float]:
+    """Figures of one image at one quality."""
+    pixels = load(image.path)
+    point = measure(ours, image, pixels, quality, ["psnr"])
+    other = at_size(peer, image, pixels, point.bytes)
+    assert point.figures.psnr is not None and other.figures.psnr is not None
     return {
-        "bpp": result.bpp,
-        "psnr": psnr(reference, out, 255.0),
-        "jp2_bpp": peer_bytes * 8 / pixels,
-        "jp2_psnr": psnr(reference, peer.transpose(2, 0, 1), 255.0),
-        "encode_s_per_mpx": result.encode_seconds / pixels * 1e6,
-        "decode_s_per_mpx": decoded.seconds / pixels * 1e6,
+        "bpp": point.bpp,
+        "psnr": point.figures.psnr,
+        "jp2_bpp": other.bpp,
+        "jp2_psnr": other.figures.psnr,
+        "encode_s_per_mpx": point.encode_seconds / image.pixels * 1e6,
+        "decode_s_per_mpx": point.decode_seconds / image.pixels * 1e6,
     }
 
 
@@ -76,16 +67,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--manifest", type=Path, help="manifest whose first model gets the averages")
+    parser.add_argument("--limit", type=int, help="at most so many images")
     args = parser.parse_args()
-    codec = Codec(device="cpu")
-    images = [load_image(path) for path in find_images(args.folder)]
+    images, _ = find_images(args.folder, args.folder.name, limit=args.limit)
+    (peer,), _ = find_peers(["jpeg2000"])
     rows = []
     print(f"{len(images)} images of {args.folder.name}")
     print("rate  lambda    bpp   PSNR | JPEG 2000 bpp   PSNR | difference | s/Mpx in  out")
     with tempfile.TemporaryDirectory() as folder:
+        qualities = tuple(float(point.index) for point in RATE_POINTS)
+        ours, _ = fdegc_coder(Codec(device="cpu"), Path(folder), qualities)
         for point in RATE_POINTS:
-            figures = [measure(codec, image, float(point.index), Path(folder)) for image in images]
-            mean = {key: float(np.mean([f[key] for f in figures])) for key in figures[0]}
+            found = [figures(ours, peer, image, float(point.index)) for image in images]
+            mean = {key: float(np.mean([f[key] for f in found])) for key in found[0]}
             rows.append({"quality": point.index} | mean)
             print(
                 f"{point.index:4} {point.lmbda:7.0f} {mean['bpp']:6.3f} {mean['psnr']:6.2f} | "

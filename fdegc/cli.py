@@ -1,4 +1,4 @@
-"""The command line ``fdegc``: compress, decompress, info, metrics, train, verify.
+"""The command line ``fdegc``: compress, decompress, info, metrics, verify, evaluate, train, test, weights.
 
 Nothing heavy is imported until a command needs it, so ``--help`` and usage errors answer at once.
 Exit codes: 0 done, 1 failed (the reason on stderr), 2 wrong usage, 130 interrupted.
@@ -64,7 +64,7 @@ _window.__name__ = "window (x,y,width,height)"
 
 
 class _CommandParser(argparse.ArgumentParser):
-    """A command's parser; that of ``train`` gets its options only when it is to parse."""
+    """A command's parser; some get their options only when they are to parse."""
 
     late_options: Callable[[argparse.ArgumentParser], None] | None = None
 
@@ -76,8 +76,17 @@ class _CommandParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
-def _add_training_options(parser: argparse.ArgumentParser) -> None:
-    from fdegc.training.cli import add_arguments
+def _training_options(name: str) -> Callable[[argparse.ArgumentParser], None]:
+    def add(parser: argparse.ArgumentParser) -> None:
+        from fdegc.training.cli import OPTIONS
+
+        OPTIONS[name](parser)
+
+    return add
+
+
+def _evaluation_options(parser: argparse.ArgumentParser) -> None:
+    from fdegc.evaluation.cli import add_arguments
 
     add_arguments(parser)
 
@@ -126,6 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
     rate.add_argument(
         "--quality", type=_quality, metavar="1.0..6.0", help="the same scale, continuous between rate points"
     )
+    sub.add_argument("--profile", metavar="NAME", help="weights to compress with (default: lite)")
     sub.add_argument("--tile-size", type=_tile_size, default=512, metavar="N", help="pixels (default: 512)")
     sub.add_argument("--psnr", action="store_true", help="also reconstruct, and report the PSNR")
     sub.add_argument(
@@ -174,12 +184,40 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument("input", type=Path, metavar="FILE.fdegc", help="file to check")
     sub.add_argument("--digest", action="store_true", help="print only the SHA-256 of the latents")
 
+    evaluate = add(
+        "evaluate",
+        "compare with other codecs",
+        "Code folders of images with FDEGC, JPEG, JPEG 2000, WebP, AVIF, JPEG XL and HEVC at many rates, and "
+        "write tables, plots and a report. A run that was interrupted goes on when it is started again.",
+    )
+    evaluate.late_options = _evaluation_options
+
     train = add(
         "train",
         "train the network",
-        "Train all rate points of a profile in one run; a run that was interrupted resumes.",
+        "Train all rate points of a profile in one run, or one network for one λ with --config. "
+        "A run that was interrupted resumes.",
     )
-    train.late_options = _add_training_options
+    train.late_options = _training_options("train")
+
+    test = add(
+        "test",
+        "what weights achieve",
+        "Code every image of a folder to a real file, decode it and report bits per pixel and metrics.",
+    )
+    test.late_options = _training_options("test")
+
+    weights = commands.add_parser("weights", help="add weights", description="Add weights.")
+    actions = weights.add_subparsers(
+        dest="action", metavar="ACTION", required=True, parser_class=_CommandParser
+    )
+    imported = actions.add_parser(
+        "import",
+        parents=[common],
+        help="checkpoint → weights that can code",
+        description="Turn a checkpoint, the research code's iter_*.pth.tar above all, into weights.",
+    )
+    imported.late_options = _training_options("import")
     return parser
 
 
@@ -212,6 +250,8 @@ def _fail(message: str) -> int:
 
 
 def _print_report(report: Report, *, as_json: bool) -> None:
+    if not report.data:  # one of several processes that train together; another one reports
+        return
     if as_json:
         print(json.dumps(report.data, ensure_ascii=False, allow_nan=False))
         return
@@ -224,6 +264,7 @@ def _print_report(report: Report, *, as_json: bool) -> None:
 def _run(args: argparse.Namespace) -> int:
     """Run a parsed command; every expected failure becomes a sentence on stderr."""
     from fdegc import commands
+    from fdegc.command_parts import Suspended
     from fdegc.control import CancelToken
 
     cancel = CancelToken()
@@ -232,7 +273,7 @@ def _run(args: argparse.Namespace) -> int:
         with _interruptible(cancel), contextlib.redirect_stdout(sys.stderr):
             report = commands.COMMANDS[args.command](args, cancel)
     except (Cancelled, KeyboardInterrupt) as error:
-        kept = f": {error}" if isinstance(error, commands.Suspended) else ""
+        kept = f": {error}" if isinstance(error, Suspended) else ""
         print(f"fdegc: interrupted{kept}", file=sys.stderr)
         return INTERRUPTED
     except FdegcError as error:

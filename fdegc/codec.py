@@ -23,7 +23,6 @@ from fdegc.stream import describe, header_for, read_info
 from fdegc.tiling import reflect_pad
 from fdegc.types import (
     QUALITY_STEPS,
-    RATE_POINTS,
     DecodeResult,
     EncodeOptions,
     EncodeResult,
@@ -35,7 +34,7 @@ from fdegc.types import (
     VerifyResult,
     Window,
 )
-from fdegc.weights import find, quick_estimate
+from fdegc.weights import default_profile, find, quick_estimate
 
 __all__ = ["Codec", "available_devices"]
 
@@ -55,8 +54,11 @@ class Codec:
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     threads : int or None
         Threads of the CPU's matrix products; None leaves torch's choice.
-    profile : str
-        Weights to compress with; decompression uses those that the file names.
+    profile : str or None
+        Weights to compress with (None: :func:`~fdegc.weights.default_profile`); decompression uses those
+        that the file names.
+    weights : Path or None
+        Folder of weights that comes before all others.
     batch : int or None
         Tiles that are decoded together; None chooses.  It changes speed and memory, never a result.
 
@@ -70,7 +72,8 @@ class Codec:
         *,
         device: str = "auto",
         threads: int | None = None,
-        profile: str = "lite",
+        profile: str | None = None,
+        weights: Path | None = None,
         batch: int | None = None,
     ) -> None:
         if threads is not None:
@@ -78,10 +81,11 @@ class Codec:
         self.device, self.device_label = resolve_device(device)
         self._networks: dict[bytes, Network] = {}
         self._batch = batch
-        self._default = self._network(profile=profile)
+        self._weights = weights
+        self._default = self._network(profile=profile or default_profile())
 
     def _network(self, *, profile: str | None = None, short_hash: bytes | None = None) -> Network:
-        entry = find(profile=profile, short_hash=short_hash)
+        entry = find(profile=profile, short_hash=short_hash, folder=self._weights)
         if entry.short_hash not in self._networks:
             self._networks[entry.short_hash] = Network(entry, self.device)
         return self._networks[entry.short_hash]
@@ -125,7 +129,8 @@ class Codec:
         info = source.info
         cancel = cancel or CancelToken()
         network = self._default
-        check_memory(quick_estimate(info, options.quality, options.tile_size).memory_bytes)
+        estimate = quick_estimate(info, options.quality, options.tile_size, network.entry)
+        check_memory(estimate.memory_bytes)
         mapping = plan_mapping(source)
         header = header_for(
             info,
@@ -285,8 +290,8 @@ class Codec:
         raster = info.raster
         if window is not None:
             window.check_inside(raster.width, raster.height)
-        check_memory(quick_estimate(raster, info.quality, info.tile_size).memory_bytes)
         network = self._network(short_hash=reader.header.weights_hash)
+        check_memory(quick_estimate(raster, info.quality, info.tile_size, network.entry).memory_bytes)
         return Decoding(network, reader, raster, cancel or CancelToken(), window, self._batch)
 
     def estimate_all(self, source: RasterSource, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:
@@ -306,16 +311,16 @@ class Codec:
         ]
         groups = len(band_groups(info.bands))
         estimates = {}
-        for point in RATE_POINTS:
+        for figures in self._default.entry.rates:
             bits = 0.0
             for crop in crops:
                 if cancel is not None:
                     cancel.check()
-                bits += self._default.estimate_bits(crop, float(point.index))
+                bits += self._default.estimate_bits(crop, figures.quality)
             per_pixel = bits / sum(crop.shape[1] * crop.shape[2] for crop in crops)
-            quick = quick_estimate(info, float(point.index))
+            quick = quick_estimate(info, figures.quality, entry=self._default.entry)
             size = round(per_pixel * info.pixels * groups / 8) + 150
-            estimates[point.index] = Estimate(size, quick.seconds, quick.memory_bytes)
+            estimates[round(figures.quality)] = Estimate(size, quick.seconds, quick.memory_bytes)
         return estimates
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fdegc.errors import InvalidOption, OutputExists, OutputFailed
+from fdegc.errors import Cancelled, InvalidOption, OutputExists, OutputFailed
 from fdegc.types import Progress
 
 SUFFIX = ".fdegc"
@@ -37,6 +37,10 @@ class Report:
     data: Mapping[str, Any]
     problem: str | None = None
     exit_code: int = 0
+
+
+class Suspended(Cancelled):
+    """Interrupted, with finished work kept for later."""
 
 
 def is_stream(path: Path) -> bool:

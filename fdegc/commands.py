@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from fdegc.command_parts import SUFFIX, Report, check_output, is_stream, progress_bar
+from fdegc import training_commands
+from fdegc.command_parts import SUFFIX, Report, Suspended, check_output, is_stream, progress_bar
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, CorruptStream, FdegcError, InvalidOption
 from fdegc.types import RATE_POINTS, EncodeOptions, RasterInfo, Samples, TileResult, Window
@@ -43,12 +44,12 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     check_output(args.input, args.output, force=args.force)
     from fdegc.raster import open_raster
 
-    quality = float(args.rate or DEFAULT_RATE) if args.quality is None else args.quality
+    quality = _quality(args)
     options = EncodeOptions(quality=quality, tile_size=args.tile_size)
     with open_raster(args.input) as source:
         from fdegc.codec import Codec
 
-        codec = Codec(device=args.device, threads=args.threads)
+        codec = Codec(device=args.device, threads=args.threads, profile=args.profile)
         with progress_bar() as on_progress, _suspension(args.output, resume=args.resume):
             result = codec.encode(
                 source,
@@ -276,25 +277,36 @@ def metrics(args: argparse.Namespace, cancel: CancelToken) -> Report:
     return Report(facts, data)
 
 
-def train(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc train``; it logs by itself and handles interruption by itself."""
-    from fdegc.training.cli import run
+def evaluate(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc evaluate``."""
+    from fdegc.evaluation.cli import report_parts, run
 
     start = time.perf_counter()
-    code = run(args)
-    cancel.check()
+    try:
+        with progress_bar() as on_progress:
+            result = run(args, on_progress, cancel)
+    except Cancelled as error:
+        if not args.out.is_dir():
+            raise
+        raise Suspended(
+            f"what was measured is kept in {args.out}; the same command goes on from there"
+        ) from error
     seconds = time.perf_counter() - start
-    data = {"command": "train", "out": str(args.out), "finished": code == 0, "seconds": seconds}
-    return Report({"Written": str(args.out), "Time": seconds_text(seconds)}, data, exit_code=code)
+    facts, data = report_parts(result)
+    facts = {**facts, "Time": seconds_text(seconds)}
+    return Report(facts, {"command": "evaluate", **data, "seconds": seconds})
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, CancelToken], Report]] = {
     "compress": compress,
     "decompress": decompress,
+    "evaluate": evaluate,
     "info": info,
     "metrics": metrics,
-    "train": train,
+    "test": training_commands.test,
+    "train": training_commands.train,
     "verify": verify,
+    "weights": training_commands.weights_import,
 }
 
 # ------------------------------------------------------------------------------ their parts
@@ -320,8 +332,22 @@ class _Collector:
         return Samples(self._pixels, None if self._valid.all() else self._valid)
 
 
-class Suspended(Cancelled):
-    """Interrupted, with finished work kept for later."""
+def _quality(args: argparse.Namespace) -> float:
+    """The quality that was asked for; weights for a single λ have but one."""
+    asked: float | None = args.quality if args.rate is None else float(args.rate)
+    from fdegc.weights import default_profile, find
+
+    profile = args.profile or default_profile()
+    rates = find(profile=profile).rates
+    if len(rates) == 1:
+        only = rates[0].quality
+        if asked not in (None, only):
+            raise InvalidOption(
+                f"The weights of profile {profile} have one rate point, {only:g}; leave out --rate and "
+                "--quality."
+            )
+        return only
+    return float(DEFAULT_RATE) if asked is None else asked
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,18 +28,27 @@ class LatentMosaic:
         self._plan = plan
         self._pending = set(range(len(plan))) if wanted is None else set(wanted)
         self._latents: dict[int, list[npt.NDArray[np.int16]]] = {}
+        # Arrays to use again, by shape.  New ones for every tile would outlive the buffers beside them on
+        # the heap and keep it from shrinking: resident memory would creep up with the scene.
+        self._spare: dict[tuple[int, ...], list[npt.NDArray[np.int16]]] = defaultdict(list)
 
     def put(self, index: int, latents: list[npt.NDArray[np.int16]]) -> list[int]:
         """Add a tile's latents, one (M, h, w) array a band group; return tiles that became ready.
 
-        A ready tile stays ready; call :meth:`window` for it and then :meth:`done`.
+        The latents are copied.  A ready tile stays ready; call :meth:`window` for it and then :meth:`done`.
         """
-        self._latents[index] = latents
+        self._latents[index] = [self._copy(latent) for latent in latents]
         return [
             i
             for i in self._plan.neighbours(index)
             if i in self._pending and all(n in self._latents for n in self._plan.neighbours(i))
         ]
+
+    def _copy(self, latent: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        spare = self._spare[latent.shape]
+        copy = spare.pop() if spare else np.empty(latent.shape, np.int16)
+        copy[:] = latent
+        return copy
 
     def window(self, index: int, group: int) -> tuple[npt.NDArray[np.int16], Window]:
         """Latents of a tile with its ring, and where the tile lies in them (in latent samples)."""
@@ -73,4 +84,5 @@ class LatentMosaic:
         self._pending.discard(index)
         for i in self._plan.neighbours(index):
             if not any(n in self._pending for n in self._plan.neighbours(i)):
-                self._latents.pop(i, None)
+                for latent in self._latents.pop(i, ()):
+                    self._spare[latent.shape].append(latent)

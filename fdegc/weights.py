@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import WeightsInvalid, WeightsMissing
+from fdegc.memory import PROCESS_BYTES, block_cache
 from fdegc.resources import data_dir
 from fdegc.types import Estimate, RasterInfo
 
@@ -27,8 +28,10 @@ from fdegc.types import Estimate, RasterInfo
 HASH_BYTES = 8
 #: Bytes of a file that are not payload: fixed part, and for each tile (``docs/format.md``).
 CONTAINER_BYTES = (120, 40)
-#: Resident bytes of the program with the network loaded and nothing to do.
-PROCESS_BYTES = 1.0e9
+#: Bytes that coding takes for tiles of any size: libraries at work, and latents coded by batches.
+CODING_BYTES = 0.17e9
+# Pixels of neighbouring tiles in the network, and rows of a usual file's blocks at a tile's ends.
+_HALO, _BLOCK_ROWS = 16, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +130,17 @@ def available() -> list[WeightsEntry]:
     return [entry for folder in search_folders() for entry in read_manifest(folder)]
 
 
-def find(*, profile: str | None = None, short_hash: bytes | None = None) -> WeightsEntry:
-    """The first weights of a profile, or exactly those that a stream names.
+def find(
+    *, profile: str | None = None, short_hash: bytes | None = None, folder: Path | None = None
+) -> WeightsEntry:
+    """The first weights of a profile, or exactly those that a stream names; looked for in ``folder`` first.
 
     Raises
     ------
     WeightsMissing
         If there are none such.
     """
-    for entry in available():
+    for entry in [*(read_manifest(folder) if folder else ()), *available()]:
         if (profile is None or entry.profile == profile) and (
             short_hash is None or entry.short_hash == short_hash
         ):
@@ -179,10 +184,21 @@ def expected_bpp(rates: Sequence[RateFigures], quality: float) -> float:
 
 @functools.lru_cache(maxsize=1)
 def _default_entry() -> WeightsEntry:
-    return find(profile="lite")
+    return find(profile=default_profile())
 
 
-def quick_estimate(info: RasterInfo, quality: float, tile_size: int = 512) -> Estimate:
+def default_profile() -> str:
+    """Profile to compress with unless one is asked for: ``lite``, or what ``FDEGC_WEIGHTS`` has first."""
+    if override := os.environ.get("FDEGC_WEIGHTS"):
+        profiles = [entry.profile for entry in read_manifest(Path(override))]
+        if profiles and "lite" not in profiles:
+            return profiles[0]
+    return "lite"
+
+
+def quick_estimate(
+    info: RasterInfo, quality: float, tile_size: int = 512, entry: WeightsEntry | None = None
+) -> Estimate:
     """Bytes, seconds and memory of a compression, at once, from the manifest's averages.
 
     Parameters
@@ -192,20 +208,39 @@ def quick_estimate(info: RasterInfo, quality: float, tile_size: int = 512) -> Es
         1.0 to 6.0.
     tile_size : int
         Pixels.
+    entry : WeightsEntry, optional
+        Weights that will be used; those of the default profile otherwise.
 
     Raises
     ------
     WeightsMissing
     """
-    entry = _default_entry()
+    entry = entry or _default_entry()
     groups = -(-info.bands // 3)
     megapixels = info.pixels * groups / 1e6
     tiles = -(-info.width // tile_size) * -(-info.height // tile_size) * groups
     bits = expected_bpp(entry.rates, quality) * info.pixels * groups
     size = bits / 8 + CONTAINER_BYTES[0] + CONTAINER_BYTES[1] * tiles
-    tile_megapixels = min(info.pixels, (tile_size + 64) ** 2) / 1e6
     return Estimate(
         bytes=round(size),
         seconds=megapixels * entry.encode_seconds,
-        memory_bytes=round(PROCESS_BYTES + entry.memory_bytes * tile_megapixels),
+        memory_bytes=round(PROCESS_BYTES + _working_bytes(info, tile_size, entry)),
     )
+
+
+def _working_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry) -> float:
+    """Peak memory of coding or decoding with files on both ends (``docs/memory.md``)."""
+    sample = np.dtype(info.dtype).itemsize
+    tile = min(info.pixels, (tile_size + 2 * _HALO) ** 2)
+    row = min(tile_size, info.height) * info.width
+    groups = -(-info.bands // 3)
+    # A tile in the network, and its other bands on the way there: as read, and four times as float32.
+    network = entry.memory_bytes * tile / 1e6 + max(info.bands - 3, 0) * tile * (sample + 16)
+    # Two rows of tiles wait for their neighbours: a latent sample of two bytes for 16 × 16 pixels.
+    latents = 2 * row * groups * int(entry.network["latent"]) * 2 / 256
+    # Mask and alpha band: the strip at hand and the one before it, packed and unpacked.
+    planes = 4 * row * (info.has_mask / 8 + info.has_alpha * sample)
+    pixel = (info.bands + info.has_alpha) * sample + 1
+    cache = min(block_cache(tile_size + _BLOCK_ROWS, info.width, pixel), info.pixels * pixel)
+    # What stays while tiles come and go leaves holes in the heap of about its own size.
+    return CODING_BYTES + network + 2 * (latents + planes + cache)

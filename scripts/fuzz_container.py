@@ -36,8 +36,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["fdegc"]):
-    from fdegc import container, planes, stream
-    from fdegc.container import MAGIC, ContainerReader, ContainerWriter
+    from fdegc import planes, stream
+    from fdegc.container import ContainerReader, ContainerWriter, layout
+    from fdegc.container.layout import MAGIC
     from fdegc.errors import FdegcError
     from fdegc.header import PREFIX, StreamHeader
     from fdegc.overview import OverviewBuilder, read_overview
@@ -65,7 +66,7 @@ LENIENT = types.SimpleNamespace(
 
 def use_checksums(sound: bool) -> None:
     """Let checksums count, or not."""
-    container.zlib = planes.zlib = stream.zlib = zlib if sound else LENIENT
+    layout.zlib = planes.zlib = stream.zlib = zlib if sound else LENIENT
 
 
 # ------------------------------------------------------------------------------ one input

@@ -18,6 +18,7 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import UnsupportedRaster
+from fdegc.memory import BLOCK_CACHE, block_cache, check_free
 from fdegc.raster.pillow_source import WARNINGS_LOCK
 from fdegc.raster.source import DTYPES, Mask, Pixels, RasterSource, finite_mask, nodata_fits, nodata_sample
 from fdegc.types import RasterInfo, Samples, Window
@@ -26,6 +27,26 @@ from fdegc.types import RasterInfo, Samples, Window
 GDAL_ERRORS = (RasterioError, OSError, ValueError, RuntimeError, CPLE_BaseError)
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _MAX_CHECKED_BLOCKS = 1 << 18
+
+
+def cache_for(dataset: Any, rows: int) -> int:
+    """Bytes of blocks for GDAL to keep, so that none is coded twice in work from top to bottom.
+
+    Parameters
+    ----------
+    dataset : rasterio dataset
+        An open one.
+    rows : int
+        Rows that are read or written at a time, in pieces from left to right.
+
+    Returns
+    -------
+    int
+        Enough for all blocks that such rows touch, within :data:`BLOCK_CACHE`, and for a single block.
+    """
+    height, width = (int(side) for side in dataset.block_shapes[0])
+    pixel = 1 + sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+    return max(block_cache(rows + 2 * height, int(dataset.width), pixel), height * width * pixel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +79,7 @@ class GdalSource(RasterSource):
         self._path = path
         self._dataset = _open(path, driver)
         try:
-            with rasterio.Env():
+            with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE[0]):
                 self._set_up(driver)
         except GDAL_ERRORS as error:
             self.close()
@@ -70,6 +91,7 @@ class GdalSource(RasterSource):
     def _set_up(self, driver: str) -> None:
         dataset = self._dataset
         dtype = _common_dtype(self._path, dataset)
+        _require_small_blocks(self._path, dataset)
         nodata = dataset.nodatavals[0]
         self._nodata = tuple(n if nodata_fits(n, dtype) else None for n in dataset.nodatavals)
         self._bands = _plan_bands(dataset, nodata)
@@ -135,8 +157,9 @@ class GdalSource(RasterSource):
         # Indices of a palette cannot be averaged; for masks, any blend would be a guess.
         smooth = Resampling.average if bands.table is None else Resampling.nearest
         out: dict[str, Any] = {} if shape is None else {"out_shape": (len(indexes), *shape)}
+        cache = cache_for(self._dataset, 0 if window is None else window.height)
         try:
-            with rasterio.Env():
+            with rasterio.Env(GDAL_CACHEMAX=cache):
                 planes = self._dataset.read(indexes, window=window, resampling=smooth, **out)
                 mask = None
                 if self._has_mask_band:
@@ -218,6 +241,18 @@ def _common_dtype(path: Path, dataset: Any) -> str:
             "type of up to 32 bits or to float32 or float64 first."
         )
     return dtype
+
+
+def _require_small_blocks(path: Path, dataset: Any) -> None:
+    """Check that one block, the least that can be read of a compressed file, fits into memory."""
+    height, width = dataset.block_shapes[0]
+    block = height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+    # GDAL unpacks it, then sorts it by bands.
+    check_free(
+        2 * block,
+        f"Reading “{path}”, which is not stored in parts,",
+        "convert it to a tiled GeoTIFF on a machine that has more",
+    )
 
 
 def _plan_bands(dataset: Any, nodata: float | None) -> _Bands:

@@ -56,10 +56,11 @@ def plan_mapping(source: RasterSource) -> tuple[BandMapping, ...]:
     for window in source.scan():
         samples = source.read(window)
         usable = usable_pixels(samples)
-        values = samples.pixels.reshape(bands, -1) if usable is None else samples.pixels[:, usable]
-        if values.shape[1]:
-            low = np.minimum(low, values.min(axis=1).astype(np.float64))
-            high = np.maximum(high, values.max(axis=1).astype(np.float64))
+        for index, band in enumerate(samples.pixels):
+            values = band if usable is None else band[usable]
+            if values.size:
+                low[index] = min(low[index], float(values.min()))
+                high[index] = max(high[index], float(values.max()))
     return tuple(_span(float(a), float(b)) for a, b in zip(low, high, strict=True))
 
 

@@ -32,6 +32,8 @@ def open_raster(path: str | Path) -> RasterSource:
     ------
     UnsupportedRaster
         Whatever is wrong with the file; the message is a sentence that names it.
+    OutOfMemory
+        If it can only be read as a whole, and that would not fit.
     """
     path = Path(path)
     head = _read_head(path)

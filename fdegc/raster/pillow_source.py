@@ -9,14 +9,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from fdegc.errors import UnsupportedRaster
-from fdegc.raster.source import ArraySource, default_colors
+from fdegc.errors import FdegcError, UnsupportedRaster
+from fdegc.memory import check_free
+from fdegc.raster.source import ArraySource, Pixels, default_colors
 from fdegc.types import RasterInfo
 
 #: ``warnings.catch_warnings`` changes the process; one thread at a time.
 WARNINGS_LOCK = threading.Lock()
 
-_DIRECT = ("L", "LA", "RGB", "RGBA")
+_STRIP = 512
+# Bytes a pixel while a file is opened: a copy of Pillow's and one of ours, and in between what an image
+# that has to be turned, or the coefficients of a progressive JPEG, take.
+_GREY_PIXEL, _COLOR_PIXEL = 4, 10
 
 
 def open_pillow(path: Path, kind: str) -> ArraySource:
@@ -36,19 +40,22 @@ def open_pillow(path: Path, kind: str) -> ArraySource:
     Raises
     ------
     UnsupportedRaster
-        If the file is damaged, truncated or too large to hold in memory.
+        If the file is damaged, truncated or of more pixels than Pillow reads.
+    OutOfMemory
     """
     try:
         with WARNINGS_LOCK, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=[kind]) as image:
+                _require_memory(path, kind, image)
                 image.load()
-                return _to_source(path, kind, ImageOps.exif_transpose(image))
+                ImageOps.exif_transpose(image, in_place=True)
+                return _to_source(path, kind, image)
     except (Image.DecompressionBombError, MemoryError) as error:
         raise UnsupportedRaster(
             f"“{path}” is too large to be read as {kind}; convert it to a tiled GeoTIFF first."
         ) from error
-    except UnsupportedRaster:
+    except FdegcError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly every kind of exception for bad data
         raise UnsupportedRaster(
@@ -56,11 +63,30 @@ def open_pillow(path: Path, kind: str) -> ArraySource:
         ) from error
 
 
+def _require_memory(path: Path, kind: str, image: Image.Image) -> None:
+    grey = image.mode in ("1", "L") or image.mode.startswith("I;16")
+    check_free(
+        image.width * image.height * (_GREY_PIXEL if grey else _COLOR_PIXEL),
+        f"Reading “{path}”, which as {kind} can only be read as a whole,",
+        "convert it to a tiled GeoTIFF on a machine that has more",
+    )
+
+
+def _to_planes(image: Image.Image) -> Pixels:
+    """All channels, (channels, height, width), by strips: Pillow's own conversion makes two more copies."""
+    planes: Pixels | None = None
+    for y in range(0, image.height, _STRIP):
+        strip = _to_array(image.crop((0, y, image.width, min(y + _STRIP, image.height))))
+        strip = np.atleast_3d(strip)
+        if planes is None:
+            planes = np.empty((strip.shape[2], image.height, image.width), strip.dtype)
+        planes[:, y : y + len(strip)] = np.moveaxis(strip, 2, 0)
+    assert planes is not None
+    return planes
+
+
 def _to_source(path: Path, kind: str, image: Image.Image) -> ArraySource:
-    array = _to_array(image)
-    if array.ndim == 2:
-        array = array[:, :, np.newaxis]
-    planes = np.ascontiguousarray(np.moveaxis(array, 2, 0))
+    planes = _to_planes(image)
     alpha = planes[-1] if planes.shape[0] in (2, 4) else None
     pixels = planes if alpha is None else planes[:-1]
     bands, height, width = pixels.shape

@@ -22,12 +22,16 @@ from rasterio.transform import Affine
 from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import FdegcError, OutputExists, OutputFailed
-from fdegc.raster.gdal_source import GDAL_ERRORS, require_complete
+from fdegc.memory import PROCESS_BYTES, check_memory
+from fdegc.raster.gdal_source import GDAL_ERRORS, cache_for, require_complete
 from fdegc.raster.pillow_source import WARNINGS_LOCK
 from fdegc.raster.source import nodata_fits, nodata_sample
 from fdegc.types import RasterInfo, Samples, Window
 
 _Sink = TypeVar("_Sink", bound="RasterSink")
+
+#: Bytes a pixel of Pillow's own copy of a picture.
+_PILLOW_PIXEL = 4
 
 
 class RasterSink(ABC):
@@ -154,7 +158,7 @@ class _TiffSink(RasterSink):
         planes = pixels
         if self.info.has_alpha:
             planes = np.concatenate([pixels, _alpha_of(samples)[np.newaxis]])
-        with _environment():
+        with _environment(GDAL_CACHEMAX=cache_for(self._dataset, window.height)):
             self._dataset.write(planes, window=at)
             if self.info.has_mask and not self._has_nodata:
                 valid = np.ones(pixels.shape[1:], np.bool_) if samples.valid is None else samples.valid
@@ -180,11 +184,16 @@ class _PngSink(RasterSink):
         super().__init__(path, info, overwrite)
         self._with_alpha = info.has_alpha or info.has_mask
         _require_png(path, info)
+        channels = info.bands + self._with_alpha
+        check_memory(
+            PROCESS_BYTES + info.pixels * (channels * np.dtype(info.dtype).itemsize + _PILLOW_PIXEL),
+            f"Writing “{path}” as PNG, which is put together in memory,",
+            "choose a name that ends in .tif",
+        )
         try:
             self._stream = self._temporary.open("xb")
-            self._planes = np.zeros(
-                (info.height, info.width, info.bands + self._with_alpha), dtype=info.dtype
-            )
+            # Not np.zeros: memory that is only promised would look free to later checks.
+            self._planes = np.full((info.height, info.width, channels), 0, dtype=info.dtype)
         except (OSError, MemoryError, ValueError) as error:
             self.abort()
             raise _failed(path, error) from error
@@ -231,6 +240,8 @@ def open_sink(path: str | Path, info: RasterInfo, *, overwrite: bool = False) ->
         If the file exists and ``overwrite`` is False.
     OutputFailed
         If it cannot be created, or its kind cannot hold such a raster.
+    OutOfMemory
+        If it is a PNG, which is put together in memory, and would not fit.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -291,9 +302,9 @@ def _alpha_of(samples: Samples) -> npt.NDArray[np.generic]:
     return np.full(samples.pixels.shape[1:], opaque, dtype=dtype)
 
 
-def _environment() -> Any:
+def _environment(**options: Any) -> Any:
     # Masks and metadata belong into the file: side files would not be renamed with it.
-    return rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_PAM_ENABLED=False)
+    return rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_PAM_ENABLED=False, **options)
 
 
 def _profile(info: RasterInfo) -> dict[str, Any]:

@@ -22,8 +22,8 @@ _Source = TypeVar("_Source", bound="RasterSource")
 #: numpy names of the sample types that can be coded.
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
-_SCAN_PIXELS = 1 << 22
-_SCAN_SIDE = 2048
+_SCAN_BYTES = 1 << 26
+_SCAN_SIDES = (2048, 1024, 512)
 
 
 def nodata_fits(nodata: float | None, dtype: str) -> bool:
@@ -118,12 +118,17 @@ class RasterSource(ABC):
 
     def scan(self) -> Iterator[Window]:
         """Windows that cover the raster once, each small enough for memory, in a cheap order."""
-        yield from self._grid(self.info.width <= 4 * _SCAN_SIDE)
+        yield from self._grid(self.info.width <= 4 * _SCAN_SIDES[0])
 
     def _grid(self, full_width: bool) -> Iterator[Window]:
         info = self.info
-        width = info.width if full_width else _SCAN_SIDE
-        height = max(1, _SCAN_PIXELS // width)
+        pixel = (info.bands + int(info.has_alpha)) * np.dtype(info.dtype).itemsize
+        if full_width:
+            width, height = info.width, max(1, _SCAN_BYTES // (info.width * pixel))
+        else:
+            # Powers of two, as the sides of a file's own tiles are.
+            fitting = [side for side in _SCAN_SIDES if side * side * pixel <= _SCAN_BYTES]
+            width = height = max(fitting, default=_SCAN_SIDES[-1])
         for y in range(0, info.height, height):
             for x in range(0, info.width, width):
                 yield Window(x, y, min(width, info.width - x), min(height, info.height - y))

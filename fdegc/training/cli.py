@@ -1,65 +1,97 @@
-"""Arguments and entry point of ``fdegc train``; torch is imported only when training starts."""
+"""Options of ``fdegc train``, ``fdegc test`` and ``fdegc weights import``; importing it costs nothing."""
 
 from __future__ import annotations
 
 import argparse
-import signal
 from pathlib import Path
 
-from fdegc.control import CancelToken
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``fdegc train``."""
     parser.add_argument(
         "--train", type=Path, required=True, help="folder of training images (searched recursively)"
     )
     parser.add_argument("--val", type=Path, required=True, help="folder of validation images")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log and weights")
-    parser.add_argument("--profile", default="lite", help="network profile (default: lite)")
-    parser.add_argument("--minutes", type=float, default=60.0, help="wall-clock budget in all (default: 60)")
-    parser.add_argument("--batch", type=int, default=8, help="crops a step (default: 8)")
     parser.add_argument(
-        "--crop", type=int, default=128, help="side of a crop, a multiple of 64 (default: 128)"
+        "--out",
+        type=Path,
+        help="folder for checkpoint, log and weights (default: runs/ and the profile or configuration)",
     )
     parser.add_argument(
-        "--lr", type=float, default=1.5e-3, help="peak learning rate of Adam (default: 1.5e-3)"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a configuration of the research code: its recipe, one network for one λ",
+    )
+    parser.add_argument(
+        "--pretrain",
+        type=Path,
+        metavar="PATH",
+        help="weights to start from: .safetensors, a run's checkpoint.pt or iter_*.pth.tar",
+    )
+    parser.add_argument("--profile", help="network with six rate points, without --config (default: lite)")
+    parser.add_argument(
+        "--minutes", type=float, help="wall-clock budget in all, without --config (default: 60)"
+    )
+    parser.add_argument("--lr", type=float, help="peak rate of Adam, without --config (default: 1.5e-3)")
+    parser.add_argument(
+        "--batch", type=int, help="crops a step over all processes (default: 8, or the configuration's)"
+    )
+    parser.add_argument(
+        "--crop", type=int, help="side of a crop, a multiple of 64 (default: 128, with --config 256)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "bf16", "fp32"),
+        default="auto",
+        help="bfloat16 or float32 (default: auto, bfloat16 where the device has it)",
+    )
+    parser.add_argument(
+        "--val-steps", type=int, default=0, metavar="N", help="validate every N steps (default: at the end)"
     )
     parser.add_argument("--seed", type=int, default=1)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train until the budget is used up; an interrupted run leaves a checkpoint and resumes from it.
-
-    Returns
-    -------
-    int
-        Exit code: 0 when finished, 130 when interrupted.
-    """
-    import torch
-
-    from fdegc.training.export import export_weights
-    from fdegc.training.loop import Trainer, TrainOptions
-
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    options = TrainOptions(
-        train=args.train,
-        val=args.val,
-        out=args.out,
-        profile=args.profile,
-        minutes=args.minutes,
-        batch=args.batch,
-        crop=args.crop,
-        lr=args.lr,
-        seed=args.seed,
+def add_test_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``fdegc test``."""
+    parser.add_argument(
+        "--pretrain",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="weights to test: .safetensors, a run's checkpoint.pt or iter_*.pth.tar",
     )
-    cancel = CancelToken()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: cancel.cancel())
-    trainer = Trainer(options)
-    trainer.train(cancel)
-    if cancel.cancelled:
-        return 130
-    export_weights(trainer)
-    return 0
+    parser.add_argument("--val", type=Path, required=True, help="folder of images (searched recursively)")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="the research code's configuration that they belong to"
+    )
+    parser.add_argument(
+        "--train",
+        type=Path,
+        metavar="DIR",
+        help="images on which the tables of the hyper-latent are fitted (default: those of a .safetensors, "
+        "else the images under test)",
+    )
+
+
+def add_import_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``fdegc weights import``."""
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help="iter_*.pth.tar or a run's checkpoint.pt"
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="images like those to be compressed, on which the prior of the hyper-latent is fitted",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of weights (default: the user's own)")
+    parser.add_argument("--profile", metavar="NAME", help="what to call them (default: by their size)")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="the configuration that they were trained with: says λ"
+    )
+
+
+#: Command → what adds its options.
+OPTIONS = {"train": add_train_options, "test": add_test_options, "import": add_import_options}

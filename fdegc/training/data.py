@@ -1,4 +1,4 @@
-"""Training crops, all images held in memory."""
+"""Training crops; images are held in memory as far as there is room for them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 #: Chance of shrinking a crop, and the range of the factor: more scales, and fewer traces of JPEG blocks.
 SCALE_CHANCE = 0.25
 SCALE_RANGE = (0.5, 1.0)
+#: Bytes of decoded images that a process keeps; what is beyond is read again whenever it is drawn.
+KEPT_BYTES = 2_000_000_000
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -37,31 +39,49 @@ def load_image(path: Path) -> npt.NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """(height, width) of an image, from its header alone."""
+    with Image.open(path) as image:
+        return image.height, image.width
+
+
 class CropSampler:
-    """Random native-resolution crops with flips, quarter turns and a deliberate scale augmentation.
+    """Random native-resolution crops with flips and, if asked for, quarter turns and other scales.
 
     Parameters
     ----------
     paths : sequence of Path
     crop : int
         Side of a crop in pixels; images smaller than that are left out.
-    seed : int
+    seed : int or sequence of int
     shrink_only : sequence of str
         Folder names whose images are always shrunk to 0.5–0.6, for sources with compression artefacts.
+    augment : bool
+        Whether crops are also turned by quarters, and a quarter of them shrunk (Lanczos) by 0.5–1.
+        Without it they are flipped only, and ``shrink_only`` means nothing.
     """
 
-    def __init__(self, paths: Sequence[Path], crop: int, seed: int, shrink_only: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        crop: int,
+        seed: int | Sequence[int],
+        shrink_only: Sequence[str] = (),
+        augment: bool = True,
+    ) -> None:
         self.crop = crop
+        self.augment = augment
         self.rng = np.random.default_rng(seed)
-        self.images: list[npt.NDArray[np.uint8]] = []
+        self.paths: list[Path] = []
         self.always_shrink: list[bool] = []
+        self._kept: dict[int, npt.NDArray[np.uint8]] = {}
+        self._room = KEPT_BYTES
         for path in paths:
-            image = load_image(path)
-            shrink = path.parent.name in shrink_only
-            if min(image.shape[:2]) >= crop * (2 if shrink else 1):
-                self.images.append(image)
+            shrink = augment and path.parent.name in shrink_only
+            if min(image_size(path)) >= crop * (2 if shrink else 1):
+                self.paths.append(path)
                 self.always_shrink.append(shrink)
-        if not self.images:
+        if not self.paths:
             raise InvalidOption(f"No training image is large enough for {crop} px crops; use a smaller crop.")
 
     def batch(self, size: int) -> npt.NDArray[np.float32]:
@@ -72,13 +92,22 @@ class CropSampler:
         out /= 255.0
         return out
 
+    def _image(self, index: int) -> npt.NDArray[np.uint8]:
+        if index in self._kept:
+            return self._kept[index]
+        image = load_image(self.paths[index])
+        if image.nbytes <= self._room:
+            self._room -= image.nbytes
+            self._kept[index] = image
+        return image
+
     def _crop(self) -> npt.NDArray[np.uint8]:
-        index = int(self.rng.integers(len(self.images)))
-        image = self.images[index]
+        index = int(self.rng.integers(len(self.paths)))
+        image = self._image(index)
         side = self.crop
         if self.always_shrink[index]:
             side = int(self.crop / self.rng.uniform(SCALE_RANGE[0], 0.6))
-        elif self.rng.random() < SCALE_CHANCE:
+        elif self.augment and self.rng.random() < SCALE_CHANCE:
             side = int(self.crop / self.rng.uniform(*SCALE_RANGE))
         side = min(side, *image.shape[:2])
         y = int(self.rng.integers(image.shape[0] - side + 1))
@@ -87,5 +116,8 @@ class CropSampler:
         if side != self.crop:
             resized = Image.fromarray(piece).resize((self.crop, self.crop), Image.Resampling.LANCZOS)
             piece = np.asarray(resized)
-        piece = np.rot90(piece, int(self.rng.integers(4)))
+        if self.augment:
+            piece = np.rot90(piece, int(self.rng.integers(4)))
+        elif self.rng.random() < 0.5:
+            piece = piece[::-1]
         return piece[:, ::-1] if self.rng.random() < 0.5 else piece

@@ -1,12 +1,13 @@
-"""Trained networks to shippable weights: fp16 tensors, refitted z tables, manifest."""
+"""Trained networks to weights that can code: fp16 tensors, tables of the hyper-latent, manifest."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,11 @@ from safetensors.numpy import save
 
 from fdegc.coding.integers import TENSORS, Z_BITS
 from fdegc.coding.tables import frequencies
+from fdegc.errors import InvalidOption, WeightsInvalid
 from fdegc.inference import fixed_point
-from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
-from fdegc.training.data import find_images, load_image
+from fdegc.model.fdegcnet import FDEGCNet, Profile
+from fdegc.training.data import find_images, image_size, load_image
+from fdegc.training.starting import network_sizes
 
 if TYPE_CHECKING:
     from fdegc.training.loop import Trainer
@@ -30,104 +33,265 @@ Z_RADIUS_LIMIT = 64
 PRIOR_WEIGHT = 50.0
 #: Side of the crops on which the tables are fitted.
 FIT_SIZE = 384
+#: Images that are enough for the tables; of more, every n-th, up to every eighth, is used.
+FIT_IMAGES = 16
+#: Steps and rate of Adam when a prior is fitted from nothing.
+PRIOR_STEPS, PRIOR_RATE = 500, 0.02
+#: Order of magnitude of what coding costs a megapixel, for manifests of weights that nobody has timed
+#: yet; memory is for each channel at half resolution, where most of it is.
+SECONDS_PER_MPX, BYTES_PER_MPX_AND_CHANNEL = 2.0, 7.8e6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statistics:
+    """What a network does to images.
+
+    Attributes
+    ----------
+    counts : ndarray of float64, shape (rates, M, 2·64 + 1)
+        How often the hyper-latent took the values −64 … 64.
+    active : ndarray of float64, shape (rates, M)
+        Number of images in which a channel of the latent was not all zero.
+    images : int
+    clamped : float
+        Share of hyper-latents beyond ±64, which are coded as ±64.
+    """
+
+    counts: npt.NDArray[np.float64]
+    active: npt.NDArray[np.float64]
+    images: int
+    clamped: float
 
 
 def half(net: FDEGCNet) -> FDEGCNet:
-    """Round all parameters to fp16, as they will be shipped, and return the network."""
+    """Round all parameters to fp16, as they will be shipped, and return the network.
+
+    Raises
+    ------
+    WeightsInvalid
+        If one does not fit.
+    """
     with torch.no_grad():
-        for tensor in net.state_dict().values():
+        for name, tensor in net.state_dict().items():
             if tensor.is_floating_point():
-                tensor.copy_(tensor.half().float())
+                rounded = tensor.half().float()
+                if not torch.isfinite(rounded).all():
+                    raise WeightsInvalid(f"The weights cannot be stored in 16 bits: {name} is too large.")
+                tensor.copy_(rounded)
     return net.eval()
 
 
+def fit_images(folder: Path) -> list[npt.NDArray[np.uint8]]:
+    """Images to fit tables on, spread evenly over a folder's.
+
+    Raises
+    ------
+    InvalidOption
+        If there is none with at least 64 pixels a side.
+    """
+    paths = [path for path in find_images(folder) if min(image_size(path)) >= 64]
+    if not paths:
+        raise InvalidOption(f"No image in {folder} has at least 64 pixels a side.")
+    return [load_image(path) for path in paths[:: min(max(len(paths) // FIT_IMAGES, 1), 8)]]
+
+
 @torch.no_grad()
-def fit_tables(
-    net: FDEGCNet, images: Sequence[npt.NDArray[np.uint8]]
-) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
-    """Tables of the hyper-latent and of channel activity, from what the network does to images.
+def observe(net: FDEGCNet, images: Sequence[npt.NDArray[np.uint8]]) -> Statistics:
+    """Count what a network does to images.
 
     Parameters
     ----------
     net : FDEGCNet
-        As shipped (:func:`half`), in evaluation mode.
+        As shipped (:func:`half`), in evaluation mode, on the CPU.
     images : sequence of ndarray, shape (H, W, 3) uint8, H and W at least 64
-
-    Returns
-    -------
-    z_tables : ndarray of uint16, shape (rates, M, 2Z+1)
-    active : ndarray of uint8, shape (rates, M)
     """
     rates = 1 if net.log_gain is None else net.log_gain.shape[0]
     side = 2 * Z_RADIUS_LIMIT + 1
     counts = np.zeros((rates, net.latent, side))
-    active = np.ones((rates, net.latent))
+    active = np.zeros((rates, net.latent))
+    beyond = 0
     for image in images:
         height, width = (min(s, FIT_SIZE) // 64 * 64 for s in image.shape[:2])
         x = torch.from_numpy(image[:height, :width].transpose(2, 0, 1).copy()).float()[None] / 255.0
         latent = net.g_a(x - net.offset)
         for rate in range(rates):
             y = latent * net.gains(torch.tensor([rate + 1.0]))[0]
-            z = net.hyper_analyse(y).round().clamp(-Z_RADIUS_LIMIT, Z_RADIUS_LIMIT)[0]
-            index = (z + Z_RADIUS_LIMIT).long().flatten(1).numpy()
+            z = net.hyper_analyse(y).round()[0]
+            beyond += int((z.abs() > Z_RADIUS_LIMIT).sum())
+            index = (z.clamp(-Z_RADIUS_LIMIT, Z_RADIUS_LIMIT) + Z_RADIUS_LIMIT).long().flatten(1).numpy()
             for channel in range(net.latent):
                 counts[rate, channel] += np.bincount(index[channel], minlength=side)
             active[rate] += (y[0].round() != 0).flatten(1).any(1).numpy()
+    return Statistics(counts, active, len(images), beyond / max(counts.sum(), 1.0))
+
+
+def fit_prior(net: FDEGCNet, counts: npt.NDArray[np.float64]) -> None:
+    """Fit the factorised prior of a network that has none, by maximum likelihood.
+
+    The research code's prior is one of MCAM(round(z)), which is no integer, so nothing of it can be
+    kept.  Histograms alone would make usable tables, but on a few images they say nothing of values
+    that did not occur, add-one smoothing spreads its mass evenly over them, and estimates and further
+    training would still lack a density.  The values' counts are all that the likelihood depends on, so
+    the exact fit on their grid takes seconds; the histogram is then mixed in as for our own networks.
+
+    Parameters
+    ----------
+    net : FDEGCNet
+        Its ``hyper_prior`` is changed.
+    counts : ndarray, shape (rates, M, 2·64 + 1)
+    """
+    total = torch.from_numpy(counts.sum(0)).float()
+    share = (total / total.sum(1, keepdim=True).clamp(min=1.0))[:, None, :]
+    grid = torch.arange(-Z_RADIUS_LIMIT, Z_RADIUS_LIMIT + 1).float().repeat(net.latent, 1, 1)
+    prior = net.hyper_prior.requires_grad_(True)
+    adam = torch.optim.Adam(prior.parameters(), lr=PRIOR_RATE)
+    for step in range(PRIOR_STEPS):
+        for group in adam.param_groups:
+            group["lr"] = PRIOR_RATE * (1.0 - step / PRIOR_STEPS)
+        adam.zero_grad()
+        loss = -(share * prior(grid).clamp(min=1e-9).log()).sum()
+        loss.backward()
+        adam.step()
+
+
+def fit_tables(net: FDEGCNet, statistics: Statistics) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
+    """Tables of the hyper-latent and of channel activity.
+
+    Parameters
+    ----------
+    net : FDEGCNet
+        Its prior stands for what was not seen.
+    statistics : Statistics
+
+    Returns
+    -------
+    z_tables : ndarray of uint16, shape (rates, M, 2Z+1)
+    active : ndarray of uint8, shape (rates, M)
+    """
+    counts = statistics.counts
     used = np.flatnonzero(counts.sum((0, 1)))
     radius = min(max(abs(used - Z_RADIUS_LIMIT).max() + 2, 4), Z_RADIUS_LIMIT)
     window = slice(Z_RADIUS_LIMIT - radius, Z_RADIUS_LIMIT + radius + 1)
     share = counts[:, :, window] + PRIOR_WEIGHT * net.prior(int(radius)).numpy()
     tables = frequencies(share, Z_BITS).astype(np.uint16)
-    probability = active / (len(images) + 2)
+    probability = (statistics.active + 1) / (statistics.images + 2)
     return tables, np.clip(np.rint(probability * 256), 1, 255).astype(np.uint8)
 
 
-def write_weights(net: FDEGCNet, profile: Profile, train_folder: Path, folder: Path) -> dict[str, Any]:
-    """Write ``<profile>-<hash>.safetensors`` and return its manifest entry without figures.
+def write_weights(
+    net: FDEGCNet,
+    profile: Profile,
+    images: Sequence[npt.NDArray[np.uint8]],
+    folder: Path,
+    *,
+    has_prior: bool = True,
+) -> tuple[dict[str, Any], Statistics]:
+    """Write ``<profile>-<hash>.safetensors``; return its manifest entry without figures.
 
     Parameters
     ----------
     net : FDEGCNet
-        Float32, averaged; it is rounded to fp16 in place.
+        Float32, averaged; left as it is.
     profile : Profile
-    train_folder : Path
-        Images on which the tables are fitted (every eighth).
+    images : sequence of ndarray, shape (H, W, 3) uint8
+        On which the tables are fitted (:func:`fit_images`).
     folder : Path
+    has_prior : bool
+        Whether the network's factorised prior was trained; it is fitted otherwise.
+
+    Raises
+    ------
+    WeightsInvalid
+        If the network cannot be stored in 16 bits or coded with integers.
     """
-    half(net)
-    images = [load_image(path) for path in find_images(train_folder)[::8]]
-    z_tables, active = fit_tables(net, images)
+    net = half(copy.deepcopy(net).cpu())
+    statistics = observe(net, images)
+    if not has_prior:
+        fit_prior(net, statistics.counts)
+        half(net)
+    z_tables, active = fit_tables(net, statistics)
     tensors: dict[str, npt.NDArray[Any]] = {
         name: tensor.half().numpy() if tensor.is_floating_point() else tensor.numpy()
-        for name, tensor in net.state_dict().items()
+        for name, tensor in net.requires_grad_(False).state_dict().items()
     }
-    entropy = fixed_point(net, z_tables, active)
+    try:
+        entropy = fixed_point(net, z_tables, active)
+    except ValueError as error:
+        raise WeightsInvalid(f"Nothing can be coded with these weights: {error}.") from error
     tensors |= {f"coding.{name}": getattr(entropy, name) for name in TENSORS}
     content = save({k: np.ascontiguousarray(v) for k, v in tensors.items()}, {"profile": profile.name})
-    sha256 = hashlib.sha256(content).hexdigest()
-    name = f"{profile.name}-{sha256[:8]}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / (name + ".tmp")
+    name = f"{profile.name}-{hashlib.sha256(content).hexdigest()[:8]}.safetensors"
+    replace_file(folder / name, content)
+    return manifest_entry(profile, name, content), statistics
+
+
+def manifest_entry(profile: Profile, name: str, content: bytes) -> dict[str, Any]:
+    """What a manifest says of a weights file, but for the figures of its rate points.
+
+    Parameters
+    ----------
+    profile : Profile
+    name, content : str, bytes
+        Of the file.
+    """
+    return {
+        "profile": profile.name,
+        "file": name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "network": network_sizes(profile),
+        "encode_seconds_per_mpx": SECONDS_PER_MPX,
+        "decode_seconds_per_mpx": SECONDS_PER_MPX,
+        "memory_bytes_per_mpx": BYTES_PER_MPX_AND_CHANNEL * profile.widths[0],
+    }
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, then rename it."""
+    temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(content)
-    os.replace(temporary, folder / name)
-    network = asdict(profile)
-    network.pop("name")
-    return {"profile": profile.name, "file": name, "sha256": sha256, "network": network}
+    os.replace(temporary, path)
+
+
+def write_manifest(folder: Path, entry: dict[str, Any]) -> Path:
+    """Put an entry first in a folder's manifest; others stay, since files may need their weights.
+
+    Raises
+    ------
+    WeightsInvalid
+        If the folder has a manifest that cannot be read.
+    """
+    path = folder / "manifest.json"
+    models: list[dict[str, Any]] = []
+    if path.exists():
+        try:
+            models = json.loads(path.read_text(encoding="utf-8"))["models"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise WeightsInvalid(
+                f"The manifest {path} cannot be read ({error}); choose another folder."
+            ) from error
+    models = [entry, *(model for model in models if model.get("sha256") != entry["sha256"])]
+    replace_file(path, (json.dumps({"models": models}, indent=2) + "\n").encode())
+    return path
 
 
 def export_weights(trainer: Trainer) -> Path:
-    """Export a run's averaged weights with a manifest into ``out/weights``; returns that folder."""
-    from fdegc.training.loop import describe, validate
+    """Export a run's averaged weights with a manifest into ``out/weights``; returns that folder.
+
+    All processes of the run call it; the main one writes.
+    """
+    from fdegc.training.options import describe
 
     options = trainer.options
-    profile = PROFILES[options.profile]
     folder = options.out / "weights"
-    entry = write_weights(trainer.ema, profile, options.train, folder)
-    figures = validate(trainer.ema, options.val)
-    entry["rates"] = [{"quality": r["rate"], "bpp": r["bpp"], "psnr": r["psnr"]} for r in figures]
-    # Replaced by measured figures when weights are shipped; these are the order of magnitude.
-    entry |= {"encode_seconds_per_mpx": 2.0, "decode_seconds_per_mpx": 2.0, "memory_bytes_per_mpx": 2.5e8}
-    entry["training"] = describe(options) | {"steps": trainer.step, "seconds": round(trainer.seconds)}
-    manifest = folder / "manifest.json"
-    manifest.write_text(json.dumps({"models": [entry]}, indent=2) + "\n", encoding="utf-8")
+    half(trainer.ema)
+    figures = trainer.validate()
+    if trainer.group.main:
+        profile = trainer.recipe.profile
+        entry, _ = write_weights(trainer.ema, profile, fit_images(options.train), folder)
+        # Estimates; `fdegc test` measures real files.
+        entry["rates"] = [{"quality": r["rate"], "bpp": r["bpp"], "psnr": r["psnr"]} for r in figures]
+        entry["training"] = describe(options) | {"steps": trainer.step, "seconds": round(trainer.seconds)}
+        write_manifest(folder, entry)
+    trainer.group.wait()
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, WeightsInvalid, WeightsMissing
 from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.raster import ArraySource
-from fdegc.training.data import CropSampler, find_images
+from fdegc.training.data import CropSampler, find_images, load_image
 from fdegc.training.export import export_weights
-from fdegc.training.loop import Trainer, TrainOptions, schedule
+from fdegc.training.loop import Trainer
 from fdegc.training.muon import is_kernel, orthogonalise
+from fdegc.training.options import TrainOptions
+from fdegc.training.recipes import schedule
 from fdegc.types import EncodeOptions
 
 TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
@@ -53,6 +56,20 @@ def test_crops_are_reproducible_and_in_range(images: Path) -> None:
     assert first.dtype == np.float32
     assert 0.0 <= first.min() < first.max() <= 1.0
     assert not np.array_equal(first, CropSampler(paths, 64, seed=4).batch(5))
+
+
+def test_plain_crops_are_pixels_of_an_image_or_its_mirrors(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = find_images(images)[0]
+    pixels = load_image(path)
+    views = [pixels, pixels[::-1], pixels[:, ::-1], pixels[::-1, ::-1]]
+    for kept in (10**6, 0):  # images beyond what is kept are read again
+        monkeypatch.setattr("fdegc.training.data.KEPT_BYTES", kept)
+        sampler = CropSampler([path], 160, seed=[1, 2], shrink_only=("plots",), augment=False)
+        for crop in sampler.batch(6):
+            found = np.rint(crop.transpose(1, 2, 0) * 255).astype(np.uint8)
+            assert any(np.array_equal(found, view) for view in views)
 
 
 def test_useless_folders_are_named(tmp_path: Path, images: Path) -> None:
@@ -129,6 +146,22 @@ def test_a_run_learns_stops_resumes_and_ships(
     entry.path.unlink()
     with pytest.raises(WeightsMissing, match="cannot be read"):
         weights.load(entry)
+
+
+def test_a_batch_without_finite_gradients_changes_nothing(options: TrainOptions) -> None:
+    trainer = Trainer(replace(options, freeze_norm=0.0))
+    before = {name: parameter.clone() for name, parameter in trainer.net.named_parameters()}
+    x = torch.rand(4, 3, 64, 64)
+    x[0, 0, 0, 0] = torch.nan
+    trainer._step(x, torch.arange(1.0, 5.0), 0.5)
+    assert trainer.step == 1
+    for name, parameter in trainer.net.named_parameters():
+        assert torch.equal(parameter, before[name]), name
+
+
+def test_an_unknown_precision_is_refused(options: TrainOptions) -> None:
+    with pytest.raises(InvalidOption, match="auto, bf16, fp32"):
+        Trainer(replace(options, precision="fp16"))
 
 
 def test_checkpoint_of_another_profile_is_refused(options: TrainOptions) -> None:

@@ -1,0 +1,1 @@
+"""Comparison with other codecs on real files.  Importing the package imports no codec and no torch."""

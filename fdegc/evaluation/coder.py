@@ -1,0 +1,54 @@
+"""What is compared: a codec with its settings, a ladder of rates, and two functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+#: An image, shape (height, width, 3), red, green, blue.
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Coder:
+    """One codec at fixed settings.
+
+    Attributes
+    ----------
+    name : str
+        Short name, as in ``--peers`` and in tables for programs.
+    label : str
+        Name for people.
+    parameter : str
+        What the ladder's numbers are ("quality", "bpp", "distance").
+    ladder : tuple of float
+        Parameters that are measured, lowest rate first.
+    settings : str
+        Everything else that decides about the file, in words.
+    version : str
+        Libraries that do the work, with their versions.
+    cost : float
+        Rough seconds a megapixel and point, for the estimate of time left only.
+    encode : callable
+        (pixels, parameter) → bytes of a whole file.
+    decode : callable
+        Bytes of a file → pixels.
+    """
+
+    name: str
+    label: str
+    parameter: str
+    ladder: tuple[float, ...]
+    settings: str
+    version: str
+    cost: float
+    encode: Callable[[Pixels, float], bytes]
+    decode: Callable[[bytes], Pixels]
+
+    @property
+    def key(self) -> str:
+        """What a measured point depends on besides image and parameter."""
+        return f"{self.settings} [{self.version}]"

@@ -1,0 +1,68 @@
+"""FDEGC itself, by way of real files, as one of the codecs that are compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fdegc import __version__
+from fdegc.codec import Codec
+from fdegc.control import CancelToken
+from fdegc.evaluation.coder import Coder, Pixels
+from fdegc.raster import ArraySource
+from fdegc.stream import read_info
+from fdegc.types import EncodeOptions, StreamInfo, TileResult
+
+NAME = "fdegc"
+
+
+def fdegc_coder(
+    codec: Codec, folder: Path, qualities: tuple[float, ...], cancel: CancelToken | None = None
+) -> tuple[Coder, StreamInfo]:
+    """Return the codec as a coder, and facts of a file it wrote for a start.
+
+    That first file, of a grey picture, also has everything loaded and compiled before time is taken.
+
+    Parameters
+    ----------
+    codec : Codec
+    folder : Path
+        Where files are written and read; at most one is there at a time.
+    qualities : tuple of float
+        1.0 to 6.0.
+    cancel : CancelToken, optional
+    """
+    path = folder / "image.fdegc"
+
+    def encode(pixels: Pixels, quality: float) -> bytes:
+        # Read back from the disk: what is counted is the file, not what the encoder says of it.
+        source = ArraySource(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        codec.encode(source, path, EncodeOptions(quality), overwrite=True, cancel=cancel)
+        return path.read_bytes()
+
+    def decode(data: bytes) -> Pixels:
+        path.write_bytes(data)
+        info = read_info(path).raster
+        pixels = np.zeros((info.height, info.width, 3), np.uint8)
+
+        def paste(tile: TileResult) -> None:
+            pixels[tile.window.rows, tile.window.cols] = tile.samples.pixels.transpose(1, 2, 0)
+
+        codec.decode(path, on_tile=paste, cancel=cancel)
+        return pixels
+
+    decode(encode(np.full((64, 64, 3), 128, np.uint8), qualities[0]))
+    stream = read_info(path)
+    coder = Coder(
+        name=NAME,
+        label="FDEGC",
+        parameter="quality",
+        ladder=qualities,
+        settings=f"profile {stream.profile}, weights {stream.weights_hash}, tiles of {stream.tile_size}",
+        version=f"fdegc {__version__}, file format {stream.version}",
+        cost=6.0,
+        encode=encode,
+        decode=decode,
+    )
+    return coder, stream

@@ -1,0 +1,136 @@
+"""What a run is asked to do, checked, and the recipe that follows from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fdegc.errors import InvalidOption
+from fdegc.training.config import ResearchConfig
+from fdegc.training.recipes import (
+    ProfileRecipe,
+    Recipe,
+    ResearchRecipe,
+    known_profile,
+    research_profile,
+)
+
+#: Side of a crop, by recipe, where options do not say.
+PROFILE_CROP, RESEARCH_CROP = 128, 256
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What a training run does; described in its weights.
+
+    Attributes
+    ----------
+    train, val : Path
+        Folders of images.
+    out : Path
+        Folder for checkpoint, log and weights.
+    config : ResearchConfig or None
+        Given: the research recipe, which then takes nothing from ``profile``, ``minutes``, ``lr``,
+        ``warmup_steps``, ``ema`` and ``freeze_norm``.
+    pretrain : Path or None
+        Weights to start from (:func:`~fdegc.training.starting.load_start`); a run that is resumed
+        does not look at them.
+    profile : str
+    minutes : float
+        Wall-clock budget of the whole run, over all resumptions; the schedule follows it.
+    batch, crop : int or None
+        Crops a step over all processes, and their side; None: 8 and 128, or the configuration's
+        and 256.
+    lr : float
+        Peak rate of Adam; Muon takes four times it.
+    warmup_steps : int
+    ema : float
+        Decay of the averaged weights.
+    freeze_norm : float
+        Fraction of the budget after which BatchNorm keeps its statistics.
+    seed : int
+    precision : str
+        "auto", "bf16" or "fp32".
+    val_steps : int
+        Steps from one validation to the next; 0: only at the end.
+    """
+
+    train: Path
+    val: Path
+    out: Path
+    config: ResearchConfig | None = None
+    pretrain: Path | None = None
+    profile: str = "lite"
+    minutes: float = 60.0
+    batch: int | None = None
+    crop: int | None = None
+    lr: float = 1.5e-3
+    warmup_steps: int = 50
+    ema: float = 0.998
+    freeze_norm: float = 0.5
+    seed: int = 1
+    precision: str = "auto"
+    val_steps: int = 0
+
+
+def make_recipe(options: TrainOptions, images: int) -> Recipe:
+    """The recipe that options ask for.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    images : int
+        Number of training images, by which epochs are counted.
+
+    Raises
+    ------
+    InvalidOption
+        If a value is outside its range.
+    """
+    config = options.config
+    crop = options.crop or (RESEARCH_CROP if config else PROFILE_CROP)
+    if crop % 64 or crop < 64:
+        raise InvalidOption(f"The crop must be a multiple of 64 pixels, not {crop}.")
+    if config is not None:
+        batch = options.batch or config.batch
+        steps = min(config.steps, config.epochs * math.ceil(images / batch))
+        return ResearchRecipe(research_profile(config), batch, crop, config, steps)
+    if options.minutes <= 0:
+        raise InvalidOption("The budget must be more than 0 minutes.")
+    return ProfileRecipe(
+        known_profile(options.profile),
+        options.batch or 8,
+        crop,
+        minutes=options.minutes,
+        lr=options.lr,
+        warmup_steps=options.warmup_steps,
+        freeze_norm=options.freeze_norm,
+        ema=options.ema,
+    )
+
+
+def share_of_batch(batch: int, processes: int) -> int:
+    """Crops a step of each process.
+
+    Raises
+    ------
+    InvalidOption
+        If they cannot be shared equally, or leave a process with a single one.
+    """
+    if batch % processes:
+        raise InvalidOption(f"A batch of {batch} crops cannot be shared equally by {processes} processes.")
+    if batch // processes < 2:
+        raise InvalidOption(
+            "Each process needs at least two crops a step, because the BatchNorm of the attention cannot be "
+            f"trained on one sample: use a batch of {2 * processes} or more (--batch, or batch_size in the "
+            "configuration)."
+        )
+    return batch // processes
+
+
+def describe(options: TrainOptions) -> dict[str, Any]:
+    """The options as JSON values for the model card; paths by their last name only."""
+    values = {k: v.name if isinstance(v, Path) else v for k, v in asdict(options).items()}
+    return {k: v for k, v in values.items() if v is not None}

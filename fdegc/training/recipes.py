@@ -1,0 +1,267 @@
+"""How a network is trained: the two recipes that share one loop.
+
+The *profile* recipe trains all rate points of a network with gains within a wall-clock budget; the
+*research* recipe is that of the paper's code, one network for one λ and a fixed number of steps.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from fdegc.errors import InvalidOption
+from fdegc.model.fdegcnet import PROFILES, Profile
+from fdegc.training.config import ResearchConfig
+from fdegc.training.muon import Muon, is_kernel
+from fdegc.types import RATE_POINTS
+
+#: Weight of a sample ∝ λ^-this, so that the gain in rate at one end is not paid for by the other.
+LAMBDA_BALANCE = 0.3
+#: Gradients of the research recipe are clamped to ± this, those of Adam in the other to this norm.
+GRADIENT_LIMIT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe(ABC):
+    """What the loop asks of a recipe.
+
+    Attributes
+    ----------
+    profile : Profile
+        The network's sizes.
+    batch : int
+        Crops a step, over all processes.
+    crop : int
+        Side of a crop in pixels.
+    """
+
+    profile: Profile
+    batch: int
+    crop: int
+
+    #: Decay of the averaged weights, which are what is shipped; 0: the weights themselves.
+    ema = 0.0
+    #: Steps from one line of the log to the next.
+    log_steps = 20
+    #: Whether crops are turned and scaled too (:class:`~fdegc.training.data.CropSampler`).
+    augment = False
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What checkpoints remember, so that a run is not resumed by another recipe."""
+
+    @property
+    @abstractmethod
+    def rates(self) -> tuple[tuple[float, float], ...]:
+        """Quality and λ of each rate point that the network is trained for."""
+
+    @abstractmethod
+    def optimisers(self, net: nn.Module) -> dict[str, Optimizer]:
+        """Optimisers by the name under which checkpoints keep their state."""
+
+    @abstractmethod
+    def fraction(self, step: int, seconds: float) -> float:
+        """How much of the run is done; from 1 it is finished."""
+
+    @abstractmethod
+    def set_rates(self, optimisers: Mapping[str, Optimizer], step: int, fraction: float) -> None:
+        """Set the learning rates of a step."""
+
+    def freezes_norm(self, fraction: float) -> bool:
+        """Whether BatchNorm uses its running statistics and no longer updates them."""
+        return False
+
+    @abstractmethod
+    def qualities(self, rng: np.random.Generator) -> Tensor:
+        """Quality of each sample of a step over all processes, shape (batch,)."""
+
+    @abstractmethod
+    def lambdas(self, quality: Tensor) -> Tensor:
+        """λ of each sample, shape (B,)."""
+
+    @abstractmethod
+    def objective(self, loss: Tensor, lmbda: Tensor) -> Tensor:
+        """What is differentiated, from the samples' ``λ·MSE + bpp``."""
+
+    @abstractmethod
+    def clip(self, optimisers: Mapping[str, Optimizer]) -> None:
+        """Limit the gradients."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRecipe(Recipe):
+    """Muon and Adam, cosine over the wall-clock budget, all rate points in every batch.
+
+    Attributes
+    ----------
+    minutes : float
+        Budget over all resumptions; the schedule follows it.
+    lr : float
+        Peak rate of Adam; Muon takes four times it.
+    warmup_steps : int
+    freeze_norm : float
+        Fraction of the budget after which BatchNorm keeps its statistics.
+    ema : float
+    """
+
+    minutes: float = 60.0
+    lr: float = 1.5e-3
+    warmup_steps: int = 50
+    freeze_norm: float = 0.5
+    ema: float = 0.998
+    augment = True
+
+    @property
+    def name(self) -> str:
+        """What checkpoints remember."""
+        return "profile"
+
+    @property
+    def rates(self) -> tuple[tuple[float, float], ...]:
+        """Quality and λ of each rate point."""
+        return tuple((float(point.index), point.lmbda) for point in RATE_POINTS)
+
+    def optimisers(self, net: nn.Module) -> dict[str, Optimizer]:
+        """Muon for kernels, Adam for the rest."""
+        kernels = [p for n, p in net.named_parameters() if is_kernel(n, p)]
+        others = [p for n, p in net.named_parameters() if not is_kernel(n, p)]
+        return {
+            "muon": Muon(kernels, lr=4 * self.lr),
+            "adam": torch.optim.Adam(others, lr=self.lr, betas=(0.9, 0.98), fused=True),
+        }
+
+    def fraction(self, step: int, seconds: float) -> float:
+        """Share of the budget that is used up."""
+        return seconds / (self.minutes * 60.0)
+
+    def set_rates(self, optimisers: Mapping[str, Optimizer], step: int, fraction: float) -> None:
+        """Warm up, then follow :func:`schedule`."""
+        rate = self.lr * schedule(fraction) * min(1.0, (step + 1) / self.warmup_steps)
+        for name, factor in (("adam", 1.0), ("muon", 4.0)):
+            for group in optimisers[name].param_groups:
+                group["lr"] = factor * rate
+
+    def freezes_norm(self, fraction: float) -> bool:
+        """In the second part of the budget: one network for training and use in the end."""
+        return fraction >= self.freeze_norm
+
+    def qualities(self, rng: np.random.Generator) -> Tensor:
+        """Every rate point once, then some twice, in random order."""
+        order = rng.permutation(max(len(RATE_POINTS), self.batch))[: self.batch] % len(RATE_POINTS)
+        return torch.from_numpy(order.astype(np.float32) + 1.0)
+
+    def lambdas(self, quality: Tensor) -> Tensor:
+        """λ of each sample."""
+        return RATE_POINTS[0].lmbda * 2.0 ** (quality - 1)
+
+    def objective(self, loss: Tensor, lmbda: Tensor) -> Tensor:
+        """Mean with weights that balance the rate points."""
+        return (loss * (lmbda / 1024.0) ** -LAMBDA_BALANCE).mean()
+
+    def clip(self, optimisers: Mapping[str, Optimizer]) -> None:
+        """Limit the norm of Adam's; Muon's updates do not depend on it."""
+        groups = optimisers["adam"].param_groups
+        nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], GRADIENT_LIMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class ResearchRecipe(Recipe):
+    """Adam, one λ, steps instead of time, as in the paper's research code.
+
+    Attributes
+    ----------
+    config : ResearchConfig
+    steps : int
+        The configuration's, or those of its epochs if they are fewer.
+    """
+
+    config: ResearchConfig
+    steps: int
+
+    @property
+    def name(self) -> str:
+        """What checkpoints remember: a run for another λ is another run."""
+        return f"research λ={self.config.lmbda:g}"
+
+    @property
+    def log_steps(self) -> int:  # type: ignore[override]
+        """Steps from one line of the log to the next."""
+        return self.config.print_steps
+
+    @property
+    def rates(self) -> tuple[tuple[float, float], ...]:
+        """The one quality and λ."""
+        return ((self.config.quality, self.config.lmbda),)
+
+    def optimisers(self, net: nn.Module) -> dict[str, Optimizer]:
+        """Adam with its defaults."""
+        return {"adam": torch.optim.Adam(net.parameters(), lr=self.config.lr, fused=True)}
+
+    def fraction(self, step: int, seconds: float) -> float:
+        """Share of the steps that are done."""
+        return step / self.steps
+
+    def set_rates(self, optimisers: Mapping[str, Optimizer], step: int, fraction: float) -> None:
+        """A staircase: times ``decay`` every ``decay_steps``."""
+        rate = self.config.lr * self.config.decay ** (step // self.config.decay_steps)
+        for group in optimisers["adam"].param_groups:
+            group["lr"] = rate
+
+    def qualities(self, rng: np.random.Generator) -> Tensor:
+        """The same for all; a network without gains does not look at it."""
+        return torch.full((self.batch,), self.config.quality)
+
+    def lambdas(self, quality: Tensor) -> Tensor:
+        """The one λ."""
+        return torch.full_like(quality, self.config.lmbda)
+
+    def objective(self, loss: Tensor, lmbda: Tensor) -> Tensor:
+        """Plain mean."""
+        return loss.mean()
+
+    def clip(self, optimisers: Mapping[str, Optimizer]) -> None:
+        """Clamp every gradient."""
+        for group in optimisers["adam"].param_groups:
+            nn.utils.clip_grad_value_(group["params"], GRADIENT_LIMIT)
+
+
+def schedule(fraction: float) -> float:
+    """Cosine from 1 to 0.01 over the budget."""
+    return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(max(fraction, 0.0), 1.0)))
+
+
+def research_profile(config: ResearchConfig) -> Profile:
+    """Sizes of the network that a configuration trains: ``paper-192``, ``paper-256`` or alike."""
+    return paper_profile(config.channels, config.latent)
+
+
+def paper_profile(channels: int, latent: int, hidden: int = 640) -> Profile:
+    """Sizes of a network of the paper's shape, N channels everywhere and M in the latent."""
+    name = f"paper-{channels}" if channels == latent else f"paper-{channels}-{latent}"
+    return Profile(name, (channels, channels, channels), latent, hidden=hidden)
+
+
+def known_profile(name: str) -> Profile:
+    """A profile by its name.
+
+    Raises
+    ------
+    InvalidOption
+        If there is none, or it has no rate points of its own and needs a configuration for its λ.
+    """
+    if name not in PROFILES:
+        raise InvalidOption(f"There is no profile '{name}'; choose one of: {', '.join(PROFILES)}.")
+    if not PROFILES[name].rate_points:
+        raise InvalidOption(
+            f"A network of profile {name} is trained for one λ; give a configuration that says which, "
+            "for example --config configs/paper/config_1024_256.json."
+        )
+    return PROFILES[name]

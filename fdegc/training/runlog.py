@@ -1,0 +1,69 @@
+"""What a run writes down as it goes: JSON lines always, TensorBoard events where that is installed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+#: What to do where the optional package is missing.
+NO_TENSORBOARD = (
+    "TensorBoard events are not written because the package tensorboard is not installed "
+    "(pip install 'fdegc[train]'); log.jsonl has the same figures."
+)
+
+
+class RunLog:
+    """Log of a run, ``log.jsonl`` and ``events/`` in its folder; a resumed run goes on in both.
+
+    Parameters
+    ----------
+    folder : Path
+    step : int
+        Where the run goes on; events after it, of a part that was lost, are hidden.
+    enabled : bool
+        False in all but one process of a run: nothing is written.
+
+    Attributes
+    ----------
+    note : str or None
+        A sentence for the user if there are no TensorBoard events.
+    """
+
+    def __init__(self, folder: Path, step: int = 0, enabled: bool = True) -> None:
+        self.note: str | None = None
+        self._events: Any = None
+        self._file = (folder / "log.jsonl").open("a", encoding="utf-8") if enabled else None
+        if enabled:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                self.note = NO_TENSORBOARD
+            else:
+                self._events = SummaryWriter(str(folder / "events"), purge_step=step or None)
+
+    def write(self, step: int, values: Mapping[str, Any], group: str = "train") -> dict[str, Any]:
+        """Write a row, numbers also as scalars ``group/name``; returns it."""
+        row = {"step": step, **values} if group == "train" else {"step": step, "kind": group, **values}
+        if self._file is not None:
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
+        if self._events is not None:
+            for name, value in values.items():
+                if isinstance(value, int | float):
+                    self._events.add_scalar(f"{group}/{name}", value, step)
+            self._events.flush()
+        return row
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+        if self._events is not None:
+            self._events.close()
