@@ -10,7 +10,7 @@ writing are never thinned.  Exits with 1 if a peak exceeds --limit-mb, or 1.2 ti
 scene of its kind.
 
 The second form compares the peak of real coding, of scenes of 2 × 2 tiles, with what ``quick_estimate``
-says; exits with 1 if the estimate is below it or more than 1.6 times as much.
+says; exits with 1 if the estimate is below it or more than 1.5 times as much.
 
 Every figure comes from a process of its own.  Files are deleted afterwards; FOLDER needs about six bytes
 a pixel of the largest scene.
@@ -31,7 +31,7 @@ from typing import Any
 
 MAX_RATIO = 1.2
 #: How far an estimate may lie above the peak.
-MAX_EXCESS = 1.6
+MAX_EXCESS = 1.5
 PATCH = 2048
 
 # Nothing heavy is imported here: where memory of a parent counts for its children, it must be little.

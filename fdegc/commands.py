@@ -249,6 +249,7 @@ def _stream_report(path: Path) -> Report:
 def metrics(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc metrics``."""
     from fdegc import metrics as measures
+    from fdegc.memory import PROCESS_BYTES, check_memory
     from fdegc.raster import open_raster
     from fdegc.raster.mapping import peak_value, plan_mapping
 
@@ -256,6 +257,10 @@ def metrics(args: argparse.Namespace, cancel: CancelToken) -> Report:
     with open_raster(args.original) as source:
         raster = source.info
         _check_comparable(args, raster, _other_info(args.other))
+        # Both scenes are held in memory, and windows of them in float64.
+        check_memory(
+            2.5 * raster.raw_bytes + PROCESS_BYTES, f"Comparing {args.original}", "cut it into parts"
+        )
         peak = peak_value(raster.dtype, plan_mapping(source))
         reference = source.read(Window(0, 0, raster.width, raster.height))
     cancel.check()

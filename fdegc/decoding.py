@@ -125,7 +125,7 @@ class Decoding:
             if latents is None:  # its neighbours see zeros
                 shape = (self.network.latent, *self._shape(index))
                 latents = [np.zeros(shape, np.int32)] * self.header.groups
-            for ready in self._mosaic.put(index, [y.astype(np.int16) for y in latents]):
+            for ready in self._mosaic.put(index, latents):
                 self.cancel.check()
                 window = self.plan.window(ready)
                 yield window, self._samples(window, self._pixels(ready, window))

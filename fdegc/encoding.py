@@ -84,7 +84,7 @@ class Encoding:
         self.encode_seconds += time.perf_counter() - start
         if self.reconstruction is None:
             return
-        for ready in self.mosaic.put(index, [y.astype(np.int16) for y in latents]):
+        for ready in self.mosaic.put(index, latents):
             self.cancel.check()
             self._reconstruct(self.reconstruction, ready)
 

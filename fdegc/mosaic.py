@@ -32,7 +32,7 @@ class LatentMosaic:
         # the heap and keep it from shrinking: resident memory would creep up with the scene.
         self._spare: dict[tuple[int, ...], list[npt.NDArray[np.int16]]] = defaultdict(list)
 
-    def put(self, index: int, latents: list[npt.NDArray[np.int16]]) -> list[int]:
+    def put(self, index: int, latents: list[npt.NDArray[np.int32]]) -> list[int]:
         """Add a tile's latents, one (M, h, w) array a band group; return tiles that became ready.
 
         The latents are copied.  A ready tile stays ready; call :meth:`window` for it and then :meth:`done`.
@@ -44,7 +44,7 @@ class LatentMosaic:
             if i in self._pending and all(n in self._latents for n in self._plan.neighbours(i))
         ]
 
-    def _copy(self, latent: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    def _copy(self, latent: npt.NDArray[np.int32]) -> npt.NDArray[np.int16]:
         spare = self._spare[latent.shape]
         copy = spare.pop() if spare else np.empty(latent.shape, np.int16)
         copy[:] = latent

@@ -140,7 +140,8 @@ def find(
     WeightsMissing
         If there are none such.
     """
-    for entry in [*(read_manifest(folder) if folder else ()), *available()]:
+    own = read_manifest(folder) if folder else []
+    for entry in own + available():
         if (profile is None or entry.profile == profile) and (
             short_hash is None or entry.short_hash == short_hash
         ):

@@ -25,7 +25,7 @@ p { max-width: 46rem; margin: .5rem 0; }
 table { border-collapse: collapse; font-size: .92rem; margin: .6rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .34rem .8rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
-th { font-weight: 600; color: var(--soft); vertical-align: bottom; }
+th { font-weight: 600; color: var(--soft); vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
 td.text { white-space: normal; }
 tbody tr:hover { background: var(--mark); }

@@ -20,7 +20,9 @@ STYLES: Mapping[str, tuple[str, str]] = {
     "webp": ("#3f9b4f", "v"),
     "jpegxl": ("#9568c4", "P"),
     "hevc": ("#18a0a8", "X"),
+    "hevc-default": ("#18a0a8", "x"),
     "avif": ("#c9a21a", "d"),
+    "avif-default": ("#c9a21a", "1"),
 }
 _OTHER = ("#c45a9a", "*")
 #: Stands for the page's text colour in an SVG; no codec has it.
@@ -60,6 +62,8 @@ def draw(summary: SetSummary, scale: Scale, coders: Sequence[Coder]) -> Any:
             marker=marker,
             markersize=7 if coder.name == ours else 5,
             linewidth=2.6 if coder.name == ours else 1.4,
+            # The same codec in another tuning.
+            linestyle="--" if coder.name.endswith("-default") else "-",
             label=coder.label,
         )
     axes.set_xlim(0.0, min(_MAX_BPP, 1.04 * axes.get_xlim()[1]))

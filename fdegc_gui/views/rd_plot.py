@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import math
-import threading
 from typing import Any
 
 from PySide6.QtCore import Signal
@@ -22,8 +19,8 @@ _ENOUGH = 2
 class RdPlot(QWidget):
     """PSNR over bits per pixel, drawn by pyqtgraph; hidden until two rate points are finished.
 
-    pyqtgraph takes a third of a second to import: that happens in a thread of its own, so that the
-    window does not stand still.
+    pyqtgraph is imported when the curve first has something to show.  That costs a fifth of a second
+    once, on the GUI thread: its import touches Qt's classes, and on another thread that crashed.
 
     Signals
     -------
@@ -32,20 +29,17 @@ class RdPlot(QWidget):
     """
 
     chosen = Signal(int)
-    _loaded = Signal()
 
     def __init__(self, session: Session, theme: Theme) -> None:
         super().__init__()
         self._session = session
         self._theme = theme
-        self._loading = False
         self._plot: Any = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         self.setFixedHeight(_HEIGHT)
         self.setAccessibleName("Rate-distortion curve of the finished rate points")
         self.hide()
-        self._loaded.connect(self._build)
         for signal in (session.scene_changed, session.result_changed, session.rate_changed):
             signal.connect(self.refresh)
         theme.changed.connect(self._paint)
@@ -64,17 +58,11 @@ class RdPlot(QWidget):
     def refresh(self) -> None:
         """Show what is finished by now."""
         enough = len(self.points) >= _ENOUGH
-        if enough and self._plot is None and not self._loading:
-            self._loading = True
-            threading.Thread(target=self._load, name="pyqtgraph", daemon=True).start()
-        self.setVisible(enough and self._plot is not None)
+        if enough and self._plot is None:
+            self._build()
+        self.setVisible(enough)
         if self._plot is not None:
             self._paint()
-
-    def _load(self) -> None:
-        importlib.import_module("pyqtgraph")  # only to have it ready
-        with contextlib.suppress(RuntimeError):  # the window may be gone by now
-            self._loaded.emit()
 
     def _build(self) -> None:
         import pyqtgraph as pg
@@ -92,7 +80,6 @@ class RdPlot(QWidget):
         self._marks.sigClicked.connect(lambda _item, marks: self.chosen.emit(int(marks[0].data())))
         self._plot.addItem(self._marks)
         self.layout().addWidget(self._plot)
-        self.refresh()
 
     def _paint(self) -> None:
         if self._plot is None:

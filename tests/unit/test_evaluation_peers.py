@@ -24,7 +24,9 @@ SIGNATURES = {
     "webp": (8, b"WEBPVP8 "),
     "jpegxl": (0, b"\xff\x0a"),
     "hevc": (4, b"ftyphe"),
+    "hevc-default": (4, b"ftyphe"),
     "avif": (4, b"ftypavif"),
+    "avif-default": (4, b"ftypavif"),
 }
 
 
@@ -108,6 +110,13 @@ def test_jpeg2000_takes_the_rate_it_is_given(scene: Pixels) -> None:
     for bpp in (0.5, 1.5):
         size = len(peer.encode(scene, bpp))
         assert size * 8 / (HEIGHT * WIDTH) == pytest.approx(bpp, rel=0.15)
+
+
+def test_the_two_tunings_of_a_codec_differ(scene: Pixels) -> None:
+    for name in ("hevc", "avif"):
+        one, other = coder(name), coder(f"{name}-default")
+        assert one.encode(scene, 20) != other.encode(scene, 20)
+        assert one.key != other.key
 
 
 @pytest.mark.parametrize("name", ["jpegxl", "hevc", "avif"])

@@ -62,13 +62,6 @@ def test_every_direct_dependency_is_pinned_within_its_bounds() -> None:
         assert item.specifier.contains(version), f"{item} does not allow {version}"
 
 
-def test_the_range_coder_is_pinned_for_users_too() -> None:
-    declared = {
-        Requirement(text).name: Requirement(text) for text in importlib.metadata.requires("fdegc") or []
-    }
-    assert str(declared["constriction"].specifier) == "==0.5.0"
-
-
 def test_the_sample_scene_is_a_small_lossless_geotiff() -> None:
     path = data_dir("resources") / "sample_scene.tif"
     assert path.stat().st_size < 2.5e6
