@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--peers",
         type=_list(str),
         metavar="NAME,…",
-        help="only these other codecs, of jpeg-444, jpeg-420, jpeg2000, webp, jpegxl, hevc, hevc-default, "
+        help="only these other codecs, of jpeg-444, jpeg-420, jpeg2000, webp, jpegxl, hevc, hevc-ssim, "
         "avif, avif-default; or none (default: all)",
     )
     parser.add_argument(

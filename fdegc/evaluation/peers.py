@@ -213,7 +213,7 @@ def _heic(name: str) -> Coder:
         import pillow_heif
     except ImportError as error:
         raise Missing(f"HEVC is left out: pillow-heif is not installed ({_EXTRA}).") from error
-    # As with AVIF: x265's tuning for SSIM, libheif's default, is better by MS-SSIM and worse by PSNR.
+    # As with AVIF: the tuning for SSIM, libheif's default, is better by MS-SSIM and worse by PSNR.
     tuned = name == "hevc"
     versions = pillow_heif.libheif_info()
     if not versions["HEIF"]:
@@ -233,6 +233,10 @@ def _heic(name: str) -> Coder:
                 "preset": "veryslow",
                 "tune": "psnr" if tuned else "ssim",
                 "x265:pools": "none",
+                # At 4:4:4 x265 makes chroma 6 steps coarser unless told otherwise, which costs 7 % of the
+                # rate at equal PSNR of red, green and blue; 0 does not count as telling.
+                "x265:cbqpoffs": "-2",
+                "x265:crqpoffs": "-2",
             },
         )
         return buffer.getvalue()
@@ -240,13 +244,13 @@ def _heic(name: str) -> Coder:
     def decode(data: bytes) -> Pixels:
         return np.asarray(pillow_heif.open_heif(data))
 
-    how = "tuned for PSNR" if tuned else "default tuning (SSIM)"
+    how = "tuned for PSNR" if tuned else "tuned for SSIM"
     return Coder(
         name=name,
-        label="HEVC 4:4:4" if tuned else "HEVC 4:4:4, default tuning",
+        label="HEVC 4:4:4" if tuned else "HEVC 4:4:4, tuned for SSIM",
         parameter="quality",
         ladder=(0, 5, 10, 15, 21, 28, 36, 46) if tuned else (4, 10, 16, 22, 29, 36, 43, 50),
-        settings=f"HEVC intra by x265, veryslow, {how}, 8 bits, 4:4:4, no wavefronts, HEIF file",
+        settings=f"HEVC intra by x265, veryslow, {how}, 8 bits, 4:4:4, chroma QP −2, no wavefronts, HEIF file",
         version=f"{versions['HEIF']}, libheif {versions['libheif']}",
         cost=2.5,
         encode=encode,
@@ -261,7 +265,7 @@ _MAKERS: dict[str, Callable[[str], Coder]] = {
     "webp": _webp,
     "jpegxl": _jpegxl,
     "hevc": _heic,
-    "hevc-default": _heic,
+    "hevc-ssim": _heic,
     "avif": _avif,
     "avif-default": _avif,
 }

@@ -20,10 +20,11 @@ STYLES: Mapping[str, tuple[str, str]] = {
     "webp": ("#3f9b4f", "v"),
     "jpegxl": ("#9568c4", "P"),
     "hevc": ("#18a0a8", "X"),
-    "hevc-default": ("#18a0a8", "x"),
+    "hevc-ssim": ("#18a0a8", "x"),
     "avif": ("#c9a21a", "d"),
     "avif-default": ("#c9a21a", "1"),
 }
+_SECOND_TUNINGS = ("hevc-ssim", "avif-default")
 _OTHER = ("#c45a9a", "*")
 #: Stands for the page's text colour in an SVG; no codec has it.
 _INK = "#010203"
@@ -49,6 +50,7 @@ def draw(summary: SetSummary, scale: Scale, coders: Sequence[Coder]) -> Any:
     figure = Figure(figsize=(7.2, 4.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    axes.set_facecolor("none")  # the figure's own background shows, or the page's
     ours = coders[0].name
     for coder in reversed(coders):  # FDEGC is drawn last, on top
         steps = [a for a in summary.averages.get(coder.name, ()) if scale.metric in a.figures]
@@ -63,7 +65,7 @@ def draw(summary: SetSummary, scale: Scale, coders: Sequence[Coder]) -> Any:
             markersize=7 if coder.name == ours else 5,
             linewidth=2.6 if coder.name == ours else 1.4,
             # The same codec in another tuning.
-            linestyle="--" if coder.name.endswith("-default") else "-",
+            linestyle="--" if coder.name in _SECOND_TUNINGS else "-",
             label=coder.label,
         )
     axes.set_xlim(0.0, min(_MAX_BPP, 1.04 * axes.get_xlim()[1]))

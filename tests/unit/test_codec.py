@@ -174,9 +174,12 @@ def test_window_equals_the_same_part_of_the_whole(codec: Codec, tmp_path: Path) 
     assert np.array_equal(part.pixels, whole.pixels[:, window.rows, window.cols])
 
 
-def test_no_seams(codec: Codec, tmp_path: Path, data_dir: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["large/drone_4000x2250.jpg", "geo/naip_20090818.tif", "geo/naip_20170827.tif"]
+)
+def test_no_seams(codec: Codec, tmp_path: Path, data_dir: Path, name: str) -> None:
     """Pixels along tile edges are as good as with the grid elsewhere (``docs/format.md``)."""
-    with open_raster(data_dir / "geo" / "naip_20090818.tif") as source:
+    with open_raster(data_dir / name) as source:
         pixels = source.read(Window(0, 0, 512, 512)).pixels[:3]
     strip = np.zeros((512, 512), bool)
     strip[:, 248:264] = strip[248:264] = True

@@ -24,7 +24,7 @@ SIGNATURES = {
     "webp": (8, b"WEBPVP8 "),
     "jpegxl": (0, b"\xff\x0a"),
     "hevc": (4, b"ftyphe"),
-    "hevc-default": (4, b"ftyphe"),
+    "hevc-ssim": (4, b"ftyphe"),
     "avif": (4, b"ftypavif"),
     "avif-default": (4, b"ftypavif"),
 }
@@ -113,8 +113,8 @@ def test_jpeg2000_takes_the_rate_it_is_given(scene: Pixels) -> None:
 
 
 def test_the_two_tunings_of_a_codec_differ(scene: Pixels) -> None:
-    for name in ("hevc", "avif"):
-        one, other = coder(name), coder(f"{name}-default")
+    for first, second in (("hevc", "hevc-ssim"), ("avif", "avif-default")):
+        one, other = coder(first), coder(second)
         assert one.encode(scene, 20) != other.encode(scene, 20)
         assert one.key != other.key
 
