@@ -250,7 +250,7 @@ def _heic(name: str) -> Coder:
         label="HEVC 4:4:4" if tuned else "HEVC 4:4:4, tuned for SSIM",
         parameter="quality",
         ladder=(0, 5, 10, 15, 21, 28, 36, 46) if tuned else (4, 10, 16, 22, 29, 36, 43, 50),
-        settings=f"HEVC intra by x265, veryslow, {how}, 8 bits, 4:4:4, chroma QP −2, no wavefronts, HEIF file",
+        settings=f"HEVC intra by x265, veryslow, {how}, 8 bits, 4:4:4, chroma QP −2, no wavefronts, HEIF",
         version=f"{versions['HEIF']}, libheif {versions['libheif']}",
         cost=2.5,
         encode=encode,
