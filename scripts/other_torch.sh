@@ -10,8 +10,13 @@ folder=$1
 version=${2:-2.13.0+cpu}
 
 "$(bash scripts/find_python.sh)" -m venv "$folder"
-grep -E '^(numpy|numba|llvmlite|pillow|psutil|rasterio|safetensors|tqdm|typing-extensions)==' constraints.txt |
-  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
-    --extra-index-url https://download.pytorch.org/whl/cpu "torch==$version" -r /dev/stdin
-# The package itself, without what the core does not need (Qt, compressai and with it torchvision).
+
+# What the core needs; not Qt, and not compressai with its torchvision.
+install() {
+  grep -E '^(numpy|numba|llvmlite|pillow|psutil|rasterio|safetensors|tqdm|typing-extensions)==' constraints.txt |
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" "torch==$version" -r /dev/stdin
+}
+
+# Releases for the CPU alone are on PyTorch's own index, if the machine's has none.
+install || install --retries 1 --extra-index-url https://download.pytorch.org/whl/cpu
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable .
