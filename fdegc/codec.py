@@ -230,6 +230,7 @@ class Codec:
             If the window does not lie inside the scene.
         """
         raster = read_info(path).raster
+        window.check_inside(raster.width, raster.height)
         pixels = np.zeros((raster.bands, window.height, window.width), raster.dtype)
         valid = np.ones((window.height, window.width), bool) if raster.has_mask else None
         alpha = np.zeros((window.height, window.width), raster.dtype) if raster.has_alpha else None

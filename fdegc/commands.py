@@ -17,6 +17,7 @@ import numpy as np
 
 from fdegc import training_commands
 from fdegc.command_parts import SUFFIX, Report, Suspended, check_output, is_stream, progress_bar
+from fdegc.container import part_path
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, CorruptStream, FdegcError, InvalidOption
 from fdegc.types import RATE_POINTS, EncodeOptions, RasterInfo, Samples, TileResult, Window
@@ -361,7 +362,7 @@ def _suspension(output: Path, *, resume: bool) -> Iterator[None]:
     try:
         yield
     except Cancelled as error:
-        part = output.with_name(f"{output.name}.part")
+        part = part_path(output)
         if not resume or not part.exists():
             raise
         raise Suspended(

@@ -215,7 +215,7 @@ def decode(
             column = channels[place]
             _parameters(raw, bits, row, column, stride, exps, out)
             # Most symbols are the mean's nearest; from there, look in steps that double, then bisect.
-            index = min(max(((out[9] + _HALF_STEP) >> 4) + radius, 0), 2 * radius)
+            index = min(max((out[9] + _HALF_STEP) // MEAN_STEPS + radius, 0), 2 * radius)
             low = _below(out, tails, index, radius)
             step = 1
             if reaches(state, low):

@@ -2,7 +2,7 @@
 
 from fdegc.container.layout import END_MAGIC, MAGIC, MAX_BLOCKS, IndexEntry, UnitIndex
 from fdegc.container.reader import ContainerReader
-from fdegc.container.writer import ContainerWriter
+from fdegc.container.writer import ContainerWriter, part_path
 
 __all__ = [
     "END_MAGIC",
@@ -12,4 +12,5 @@ __all__ = [
     "ContainerWriter",
     "IndexEntry",
     "UnitIndex",
+    "part_path",
 ]

@@ -33,6 +33,11 @@ from fdegc.journal import Journal, open_plainly
 _RESUMABLE = (Cancelled, KeyboardInterrupt, OutputFailed, OutputExists, OutOfMemory, MemoryError)
 
 
+def part_path(path: Path) -> Path:
+    """Name of the unfinished file that a suspended or killed run leaves beside its output."""
+    return path.with_name(f"{path.name}.part")
+
+
 class ContainerWriter:
     """Writes a ``.fdegc`` under a temporary name and renames it when everything is in it.
 
@@ -87,7 +92,7 @@ class ContainerWriter:
             self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
             self._file = self._temporary.open("xb")
         else:
-            part = self.path.with_name(f"{self.path.name}.part")
+            part = part_path(self.path)
             digest = hashlib.sha256(hashlib.sha256(fingerprint).digest() + self.header.pack()).digest()
             self._journal = Journal(part.with_name(f"{part.name}.journal"), digest, ENTRY.size)
             # Only the owner of the journal may touch the part.

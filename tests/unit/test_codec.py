@@ -286,7 +286,8 @@ def test_plain_image_carries_little_besides_its_payload(codec: Codec, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "window", [Window(-1, 0, 5, 5), Window(0, 0, 65, 5), Window(60, 60, 5, 5), Window(3, 3, 0, 1)]
+    "window",
+    [Window(-1, 0, 5, 5), Window(0, 0, 65, 5), Window(60, 60, 5, 5), Window(3, 3, 0, 1), Window(3, 3, 5, -2)],
 )
 def test_window_outside_of_the_scene_is_refused(codec: Codec, tmp_path: Path, window: Window) -> None:
     codec.encode(ArraySource(scene(64, 64)), tmp_path / "a.fdegc", EncodeOptions())
