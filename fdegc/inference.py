@@ -97,7 +97,7 @@ class Features:
 
     @torch.inference_mode()
     def __call__(self, z: IntArray) -> npt.NDArray[np.float64]:
-        """φ of a rounded hyper-latent: (M, h/4, w/4) to (2M, h, w)."""
+        """φ of a rounded hyper-latent: (H, h/4, w/4) to (2M, h, w)."""
         with _memory_errors():
             phi = self._layers(torch.from_numpy(np.ascontiguousarray(z)).double()[None])
         return np.asarray(phi[0].numpy(), np.float64)
@@ -179,7 +179,7 @@ class Network:
 
     @torch.inference_mode()
     def hyper_analyse(self, y: FloatArray) -> IntArray:
-        """Rounded, clamped hyper-latent of an unrounded gained latent: (M, h, w) to (M, ⌈h/4⌉, ⌈w/4⌉).
+        """Rounded, clamped hyper-latent of an unrounded gained latent: (M, h, w) to (H, ⌈h/4⌉, ⌈w/4⌉).
 
         Latents are continued at the right and lower edge where h or w is no multiple of 4.
         """

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 def train(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc train``; an interrupted run leaves a checkpoint and resumes from it."""
     config = _config(args.config)
-    own = {"profile": args.profile, "minutes": args.minutes, "lr": args.lr}
-    given = {name: value for name, value in own.items() if value is not None}
+    own = ("profile", "minutes", "lr", "noisy_hyper", "freeze_norm", "balance", "grow")
+    given = {name: getattr(args, name) for name in own if getattr(args, name) is not None}
     if config is not None and given:
-        names = ", ".join(f"--{name}" for name in given)
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise InvalidOption(f"A configuration says all of that itself; leave out {names} or --config.")
     name = args.config.stem if config is not None else given.get("profile", "lite")
     out = args.out or Path("runs", name)

@@ -67,7 +67,7 @@ class EntropyWeights:
         Multiples of 2^-16 and 2^-28.
     layer3 : ndarray of int32, shape (hidden, 9M)
         Blocks w0 m0 s0 w1 m1 s1 w2 m2 s2; multiples of 2^-16.
-    z_tables : ndarray of uint16, shape (rates, M, 2Z+1)
+    z_tables : ndarray of uint16, shape (rates, H, 2Z+1)
         Frequencies of the hyper-latent's values −Z … Z, each ≥ 1, sum 2^16.
     active : ndarray of uint8, shape (rates, M)
         Probability in 1/256 (1–255) that a channel of a tile is not all zero.
@@ -139,6 +139,11 @@ class EntropyWeights:
     def latent(self) -> int:
         """M, channels of the latent."""
         return self.features.shape[0] // 2
+
+    @property
+    def hyper(self) -> int:
+        """H, channels of the hyper-latent."""
+        return self.z_tables.shape[1]
 
     @property
     def rates(self) -> int:

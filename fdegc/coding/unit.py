@@ -26,7 +26,7 @@ MAX_RADIUS = 127
 CHUNK = 1024
 
 IntArray = npt.NDArray[np.int32]
-#: Computes φ (float64, shape (2M, 4h, 4w)) of a rounded hyper-latent (int32, shape (M, h, w)).
+#: Computes φ (float64, shape (2M, 4h, 4w)) of a rounded hyper-latent (int32, shape (H, h, w)).
 Features = Callable[[IntArray], npt.NDArray[np.float64]]
 Check = Callable[[], None]
 
@@ -74,7 +74,7 @@ class UnitCoder:
         Parameters
         ----------
         y : ndarray of int32, shape (M, h, w), within ±LATENT_LIMIT
-        z : ndarray of int32, shape (M, ⌈h/4⌉, ⌈w/4⌉), within ±z_radius
+        z : ndarray of int32, shape (H, ⌈h/4⌉, ⌈w/4⌉), within ±z_radius
         features : callable
         rate : int
             Rate point (from 1) whose z tables apply.
@@ -173,8 +173,8 @@ class UnitCoder:
         range_coder.start(state, words)
         flags = np.empty((latent, 1), np.int32)
         range_coder.decode_table(state, words, flags, self._active[rate - 1])
-        z_shape = (latent, -(-height // 4), -(-width // 4))
-        symbols = np.empty((latent, z_shape[1] * z_shape[2]), np.int32)
+        z_shape = (self.weights.hyper, -(-height // 4), -(-width // 4))
+        symbols = np.empty((z_shape[0], z_shape[1] * z_shape[2]), np.int32)
         range_coder.decode_table(state, words, symbols, self._z[rate - 1])
         z = symbols.reshape(z_shape) - self.weights.z_radius
         phi = snap(features(z)[:, :height, :width], unit.dither)

@@ -26,13 +26,15 @@ class Profile:
     widths : tuple of 3 ints
         Channels at 1/2, 1/4 and 1/8 resolution.
     latent : int
-        M, channels of y and z; a multiple of 8.
+        M, channels of y; a multiple of 8.
     hidden : int
         Width of the entropy parameter network.
     rate_points : int
         Gain vectors: 6 for one network that serves all rate points, 0 for one network a λ.
     centred : bool
         Whether pixels enter as x − ½ and leave as x̂ + ½.
+    hyper : int
+        Channels of z and of the hyper-transforms; a multiple of 8; 0: M, as in the paper.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Profile:
     hidden: int = 640
     rate_points: int = 0
     centred: bool = False
+    hyper: int = 0
 
 
 PROFILES: dict[str, Profile] = {
@@ -48,7 +51,7 @@ PROFILES: dict[str, Profile] = {
     for profile in (
         Profile("paper-192", (192, 192, 192), 192),
         Profile("paper-256", (256, 256, 256), 256),
-        Profile("lite", (32, 64, 96), 128, hidden=256, rate_points=len(RATE_POINTS), centred=True),
+        Profile("lite", (32, 64, 96), 192, hidden=256, rate_points=len(RATE_POINTS), centred=True, hyper=96),
     )
 }
 
@@ -70,8 +73,13 @@ class FDEGCNet(nn.Module):
 
     Parameters
     ----------
-    widths, latent, hidden, rate_points, centred
+    widths, latent, hidden, rate_points, centred, hyper
         As in :class:`Profile`.
+
+    Attributes
+    ----------
+    noisy_hyper : bool
+        Whether h_s sees a noisy z in training instead of a rounded one.
 
     References
     ----------
@@ -88,17 +96,20 @@ class FDEGCNet(nn.Module):
         hidden: int = 640,
         rate_points: int = 0,
         centred: bool = False,
+        hyper: int = 0,
     ) -> None:
         super().__init__()
         self.latent = latent
+        self.hyper = hyper or latent
+        self.noisy_hyper = False
         self.offset = 0.5 if centred else 0.0
         self.g_a = Analysis(widths, latent)
         self.g_s = Synthesis(widths, latent)
-        self.h_a = HyperAnalysis(latent)
-        self.h_s = HyperSynthesis(latent)
-        self.mcam = MCAM(latent)
+        self.h_a = HyperAnalysis(latent, self.hyper)
+        self.h_s = HyperSynthesis(latent, self.hyper)
+        self.mcam = MCAM(self.hyper)
         self.context = ContextModel(latent, hidden)
-        self.hyper_prior = FactorisedPrior(latent)
+        self.hyper_prior = FactorisedPrior(self.hyper)
         self.log_gain: nn.Parameter | None = None
         self.log_inverse_gain: nn.Parameter | None = None
         if rate_points:
@@ -117,6 +128,7 @@ class FDEGCNet(nn.Module):
             hidden=profile.hidden,
             rate_points=profile.rate_points,
             centred=profile.centred,
+            hyper=profile.hyper,
         )
 
     @classmethod
@@ -136,6 +148,7 @@ class FDEGCNet(nn.Module):
             hidden=state_dict["context.parameters_net.0.weight"].shape[0],
             rate_points=0 if gains is None else gains.shape[0],
             centred=gains is not None,
+            hyper=state_dict["mcam.conv_in.weight"].shape[0],
         )
         net.load_state_dict(state_dict)
         return net
@@ -169,11 +182,11 @@ class FDEGCNet(nn.Module):
         return self.g_a(x - self.offset) * gain
 
     def hyper_analyse(self, y: Tensor) -> Tensor:
-        """Unrounded hyper-latent z of a gained latent: (B, M, h, w) to (B, M, h/4, w/4)."""
+        """Unrounded hyper-latent z of a gained latent: (B, M, h, w) to (B, H, h/4, w/4)."""
         return self.mcam(self.h_a(y))
 
     def hyper_synthesise(self, z_hat: Tensor) -> Tensor:
-        """Entropy features φ of a rounded hyper-latent: (B, M, h, w) to (B, 2M, 4h, 4w)."""
+        """Entropy features φ of a rounded hyper-latent: (B, H, h, w) to (B, 2M, 4h, 4w)."""
         return self.h_s(self.mcam(z_hat))
 
     def synthesise(self, y_hat: Tensor, inverse: Tensor) -> Tensor:
@@ -185,7 +198,9 @@ class FDEGCNet(nn.Module):
 
         In training the rate is measured on latents with uniform noise, while g_s, h_s and the
         context see rounded ones with a straight-through gradient (Minnen and Singh, ICIP 2020);
-        in evaluation everything is rounded, as in the bitstream.
+        in evaluation everything is rounded, as in the bitstream.  With ``noisy_hyper`` h_s sees noise
+        instead (Ballé et al., ICLR 2018): a z that starts within ±½ rounds to nothing, tells h_s nothing,
+        and would never grow.
 
         Parameters
         ----------
@@ -201,15 +216,16 @@ class FDEGCNet(nn.Module):
         z = self.hyper_analyse(y)
         # Likelihoods need more precision than autocast leaves.
         y, z = y.float(), z.float()
-        z_hat = straight_through_round(z)
         y_hat = straight_through_round(y)
-        mixture = self.context(y_hat, self.hyper_synthesise(z_hat))
-        mixture = type(mixture)(*(part.float() for part in mixture))
+        z_hat = straight_through_round(z)
+        y_coded, z_coded = y_hat, z_hat
         if self.training:
             y_coded = y + torch.empty_like(y).uniform_(-0.5, 0.5)
             z_coded = z + torch.empty_like(z).uniform_(-0.5, 0.5)
-        else:
-            y_coded, z_coded = y_hat, z_hat
+            if self.noisy_hyper:
+                z_hat = z_coded
+        mixture = self.context(y_hat, self.hyper_synthesise(z_hat))
+        mixture = type(mixture)(*(part.float() for part in mixture))
         return {
             "x_hat": self.synthesise(y_hat, inverse),
             "likelihoods": {
@@ -227,6 +243,6 @@ class FDEGCNet(nn.Module):
 
     @torch.no_grad()
     def prior(self, radius: int) -> Tensor:
-        """Probability of the hyper-latent's values −radius … radius, shape (M, 2·radius + 1)."""
+        """Probability of the hyper-latent's values −radius … radius, shape (H, 2·radius + 1)."""
         grid = torch.arange(-radius, radius + 1, device=self.mcam.conv_in.weight.device).float()
-        return self.hyper_likelihood(grid.repeat(self.latent, 1)[None, :, :, None])[0, :, :, 0]
+        return self.hyper_likelihood(grid.repeat(self.hyper, 1)[None, :, :, None])[0, :, :, 0]

@@ -9,37 +9,37 @@ from fdegc.model.transforms import SLOPE, conv3x3, deconv3x3
 
 
 class HyperAnalysis(nn.Sequential):
-    """h_a: (B, M, h, w) latent to (B, M, h/4, w/4)."""
+    """h_a: (B, M, h, w) latent to (B, H, h/4, w/4); H = M in the paper's profiles."""
 
-    def __init__(self, latent: int) -> None:
+    def __init__(self, latent: int, hyper: int) -> None:
         super().__init__(
             HEAM(latent),
-            conv3x3(latent, latent),
+            conv3x3(latent, hyper),
             nn.LeakyReLU(SLOPE),
-            conv3x3(latent, latent),
+            conv3x3(hyper, hyper),
             nn.LeakyReLU(SLOPE),
-            HEAM(latent),
-            conv3x3(latent, latent, stride=2),
+            HEAM(hyper),
+            conv3x3(hyper, hyper, stride=2),
             nn.LeakyReLU(SLOPE),
-            conv3x3(latent, latent),
+            conv3x3(hyper, hyper),
             nn.LeakyReLU(SLOPE),
-            conv3x3(latent, latent, stride=2),
+            conv3x3(hyper, hyper, stride=2),
         )
 
 
 class HyperSynthesis(nn.Sequential):
-    """h_s: (B, M, h, w) hyper-latent to (B, 2M, 4h, 4w) entropy features φ."""
+    """h_s: (B, H, h, w) hyper-latent to (B, 2M, 4h, 4w) entropy features φ."""
 
-    def __init__(self, latent: int) -> None:
-        wide = latent * 3 // 2
+    def __init__(self, latent: int, hyper: int) -> None:
+        wide = hyper * 3 // 2
         super().__init__(
-            HEAM(latent),
-            deconv3x3(latent, latent),
+            HEAM(hyper),
+            deconv3x3(hyper, hyper),
             nn.LeakyReLU(SLOPE),
-            deconv3x3(latent, latent, stride=2),
+            deconv3x3(hyper, hyper, stride=2),
             nn.LeakyReLU(SLOPE),
-            HEAM(latent),
-            deconv3x3(latent, wide),
+            HEAM(hyper),
+            deconv3x3(hyper, wide),
             nn.LeakyReLU(SLOPE),
             deconv3x3(wide, wide, stride=2),
             nn.LeakyReLU(SLOPE),

@@ -52,13 +52,33 @@ class OmniAttention(nn.Module):
         spatial : Tensor, shape (B, 1, 1, 1, k, k), in (0, 1), or None for 1×1 kernels
         kernel : Tensor, shape (B, CANDIDATES), sums to 1
         """
-        pooled = F.relu(self.bn(self.fc(x.mean((2, 3), keepdim=True))))
         batch, side = x.shape[0], self.kernel_size
-        spatial = None
-        if self.spatial_fc is not None:
-            spatial = torch.sigmoid(self.spatial_fc(pooled)).view(batch, 1, 1, 1, side, side)
-        kernel = torch.softmax(self.kernel_fc(pooled).view(batch, CANDIDATES), dim=1)
-        return torch.sigmoid(self.channel_fc(pooled)), torch.sigmoid(self.filter_fc(pooled)), spatial, kernel
+        # A few hundred values a sample: in float32 matrix products, as casts of the weights and the set-up
+        # of a convolution would take longer than the arithmetic.
+        with torch.autocast(x.device.type, enabled=False):
+            descriptor = F.linear(x.mean((2, 3), dtype=torch.float32), self.fc.weight.flatten(1))
+            descriptor = F.relu(self._normalise(descriptor))
+            channel, filters, kernel = (
+                _linear(layer, descriptor) for layer in (self.channel_fc, self.filter_fc, self.kernel_fc)
+            )
+            spatial = None
+            if self.spatial_fc is not None:
+                spatial = torch.sigmoid(_linear(self.spatial_fc, descriptor)).view(batch, 1, 1, 1, side, side)
+        return (
+            torch.sigmoid(channel)[:, :, None, None],
+            torch.sigmoid(filters)[:, :, None, None],
+            spatial,
+            torch.softmax(kernel, dim=1),
+        )
+
+    def _normalise(self, descriptor: Tensor) -> Tensor:
+        """BatchNorm of (B, hidden), whose module insists on four dimensions."""
+        return self.bn(descriptor[:, :, None, None])[:, :, 0, 0]
+
+
+def _linear(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """A 1×1 convolution of (B, C) vectors."""
+    return F.linear(x, layer.weight.flatten(1), layer.bias)
 
 
 class ODConv2d(nn.Module):

@@ -34,6 +34,18 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         "--minutes", type=float, help="wall-clock budget in all, without --config (default: 60)"
     )
     parser.add_argument("--lr", type=float, help="peak rate of Adam, without --config (default: 1.5e-3)")
+    for name, default, what in (
+        ("--noisy-hyper", 0.3, "share of the budget in which h_s sees a noisy hyper-latent"),
+        ("--freeze-norm", 0.5, "share of the budget after which BatchNorm is frozen"),
+        ("--balance", 0.3, "samples weigh ∝ λ^-BALANCE"),
+    ):
+        parser.add_argument(name, type=float, help=f"{what}, without --config (default: {default:g})")
+    parser.add_argument(
+        "--grow",
+        action="store_const",
+        const=True,
+        help="let --pretrain have a smaller latent than the profile and grow into it, without --config",
+    )
     parser.add_argument(
         "--batch", type=int, help="crops a step over all processes (default: 8, or the configuration's)"
     )

@@ -48,7 +48,7 @@ class Statistics:
 
     Attributes
     ----------
-    counts : ndarray of float64, shape (rates, M, 2·64 + 1)
+    counts : ndarray of float64, shape (rates, H, 2·64 + 1)
         How often the hyper-latent took the values −64 … 64.
     active : ndarray of float64, shape (rates, M)
         Number of images in which a channel of the latent was not all zero.
@@ -107,7 +107,7 @@ def observe(net: FDEGCNet, images: Sequence[npt.NDArray[np.uint8]]) -> Statistic
     """
     rates = 1 if net.log_gain is None else net.log_gain.shape[0]
     side = 2 * Z_RADIUS_LIMIT + 1
-    counts = np.zeros((rates, net.latent, side))
+    counts = np.zeros((rates, net.hyper, side))
     active = np.zeros((rates, net.latent))
     beyond = 0
     for image in images:
@@ -119,7 +119,7 @@ def observe(net: FDEGCNet, images: Sequence[npt.NDArray[np.uint8]]) -> Statistic
             z = net.hyper_analyse(y).round()[0]
             beyond += int((z.abs() > Z_RADIUS_LIMIT).sum())
             index = (z.clamp(-Z_RADIUS_LIMIT, Z_RADIUS_LIMIT) + Z_RADIUS_LIMIT).long().flatten(1).numpy()
-            for channel in range(net.latent):
+            for channel in range(net.hyper):
                 counts[rate, channel] += np.bincount(index[channel], minlength=side)
             active[rate] += (y[0].round() != 0).flatten(1).any(1).numpy()
     return Statistics(counts, active, len(images), beyond / max(counts.sum(), 1.0))
@@ -138,11 +138,11 @@ def fit_prior(net: FDEGCNet, counts: npt.NDArray[np.float64]) -> None:
     ----------
     net : FDEGCNet
         Its ``hyper_prior`` is changed.
-    counts : ndarray, shape (rates, M, 2·64 + 1)
+    counts : ndarray, shape (rates, H, 2·64 + 1)
     """
     total = torch.from_numpy(counts.sum(0)).float()
     share = (total / total.sum(1, keepdim=True).clamp(min=1.0))[:, None, :]
-    grid = torch.arange(-Z_RADIUS_LIMIT, Z_RADIUS_LIMIT + 1).float().repeat(net.latent, 1, 1)
+    grid = torch.arange(-Z_RADIUS_LIMIT, Z_RADIUS_LIMIT + 1).float().repeat(net.hyper, 1, 1)
     prior = net.hyper_prior.requires_grad_(True)
     adam = torch.optim.Adam(prior.parameters(), lr=PRIOR_RATE)
     for step in range(PRIOR_STEPS):
@@ -165,7 +165,7 @@ def fit_tables(net: FDEGCNet, statistics: Statistics) -> tuple[npt.NDArray[np.ui
 
     Returns
     -------
-    z_tables : ndarray of uint16, shape (rates, M, 2Z+1)
+    z_tables : ndarray of uint16, shape (rates, H, 2Z+1)
     active : ndarray of uint8, shape (rates, M)
     """
     counts = statistics.counts

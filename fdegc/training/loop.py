@@ -20,6 +20,7 @@ from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.training.data import CropSampler, find_images
 from fdegc.training.distributed import Group
+from fdegc.training.growing import grow
 from fdegc.training.options import TrainOptions, make_recipe, share_of_batch
 from fdegc.training.runlog import RunLog
 from fdegc.training.starting import load_start, network_sizes, read_checkpoint
@@ -90,8 +91,14 @@ class Trainer:
             start = load_start(options.pretrain) if self.group.main else None
             start = self.group.share(start)
             assert start is not None
-            start.check_fits(self.recipe.profile, "choose the profile or configuration that it was made with")
-            start.load_into(net)
+            if options.grow and options.config is None:
+                sampler = CropSampler(find_images(options.train), self.recipe.crop, options.seed)
+                grow(start, net, torch.from_numpy(sampler.batch(4)))
+            else:
+                start.check_fits(
+                    self.recipe.profile, "choose the profile or configuration that it was made with"
+                )
+                start.load_into(net)
         return state
 
     def _resume(self, state: dict[str, Any]) -> None:
@@ -218,6 +225,7 @@ class Trainer:
         recipe = self.recipe
         x, quality = x.to(self.group.device), quality.to(self.group.device)
         self.net.train()
+        self.net.noisy_hyper = recipe.hears_noise(fraction)
         if recipe.freezes_norm(fraction):
             for module in self.net.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):

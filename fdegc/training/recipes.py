@@ -22,8 +22,6 @@ from fdegc.training.config import ResearchConfig
 from fdegc.training.muon import Muon, is_kernel
 from fdegc.types import RATE_POINTS
 
-#: Weight of a sample ∝ λ^-this, so that the gain in rate at one end is not paid for by the other.
-LAMBDA_BALANCE = 0.3
 #: Gradients of the research recipe are clamped to ± this, those of Adam in the other to this norm.
 GRADIENT_LIMIT = 5.0
 
@@ -79,6 +77,10 @@ class Recipe(ABC):
         """Whether BatchNorm uses its running statistics and no longer updates them."""
         return False
 
+    def hears_noise(self, fraction: float) -> bool:
+        """Whether h_s sees a noisy z, so that a small one can grow."""
+        return False
+
     @abstractmethod
     def qualities(self, rng: np.random.Generator) -> Tensor:
         """Quality of each sample of a step over all processes, shape (batch,)."""
@@ -109,6 +111,10 @@ class ProfileRecipe(Recipe):
     warmup_steps : int
     freeze_norm : float
         Fraction of the budget after which BatchNorm keeps its statistics.
+    noisy_hyper : float
+        Fraction of the budget in which h_s sees a noisy z instead of a rounded one.
+    balance : float
+        Samples weigh ∝ λ^-balance, so that the gain in rate at one end is not paid for by the other.
     ema : float
     """
 
@@ -116,6 +122,8 @@ class ProfileRecipe(Recipe):
     lr: float = 1.5e-3
     warmup_steps: int = 50
     freeze_norm: float = 0.5
+    noisy_hyper: float = 0.3
+    balance: float = 0.3
     ema: float = 0.998
     augment = True
 
@@ -153,6 +161,10 @@ class ProfileRecipe(Recipe):
         """In the second part of the budget: one network for training and use in the end."""
         return fraction >= self.freeze_norm
 
+    def hears_noise(self, fraction: float) -> bool:
+        """In the first part of the budget."""
+        return fraction < self.noisy_hyper
+
     def qualities(self, rng: np.random.Generator) -> Tensor:
         """Every rate point once, then some twice, in random order."""
         order = rng.permutation(max(len(RATE_POINTS), self.batch))[: self.batch] % len(RATE_POINTS)
@@ -164,7 +176,7 @@ class ProfileRecipe(Recipe):
 
     def objective(self, loss: Tensor, lmbda: Tensor) -> Tensor:
         """Mean with weights that balance the rate points."""
-        return (loss * (lmbda / 1024.0) ** -LAMBDA_BALANCE).mean()
+        return (loss * (lmbda / 1024.0) ** -self.balance).mean()
 
     def clip(self, optimisers: Mapping[str, Optimizer]) -> None:
         """Limit the norm of Adam's; Muon's updates do not depend on it."""

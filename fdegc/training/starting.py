@@ -100,7 +100,8 @@ def sizes_text(profile: Profile) -> str:
     widths = "/".join(str(w) for w in profile.widths)
     rates = f"{profile.rate_points} rate points" if profile.rate_points else "one rate point"
     centred = ", centred input" if profile.centred else ""
-    return f"a network with N = {widths}, M = {profile.latent}, hidden {profile.hidden}, {rates}{centred}"
+    latent = f"M = {profile.latent}" + (f", H = {profile.hyper}" if profile.hyper else "")
+    return f"a network with N = {widths}, {latent}, hidden {profile.hidden}, {rates}{centred}"
 
 
 def load_start(path: Path) -> Start:
@@ -203,9 +204,10 @@ def _profile(state: Mapping[str, Tensor], name: str) -> Profile:
     """Sizes from tensors; pixels are centred where there are gains, as in all profiles that have them."""
     widths = [state[f"g_a.{i}.conv2.weight"].shape[0] for i in (0, 2, 5)]
     latent = state["g_a.7.weight"].shape[0]
+    hyper = state["mcam.conv_in.weight"].shape[0]
     hidden = state["context.parameters_net.0.weight"].shape[0]
     gains = state.get("log_gain")
-    if gains is None and len(set(widths)) == 1:
+    if gains is None and len(set(widths)) == 1 and hyper == latent:
         profile = paper_profile(widths[0], latent, hidden)
         return replace(profile, name=name) if name else profile
     return Profile(
@@ -215,4 +217,5 @@ def _profile(state: Mapping[str, Tensor], name: str) -> Profile:
         hidden=hidden,
         rate_points=0 if gains is None else gains.shape[0],
         centred=gains is not None,
+        hyper=0 if hyper == latent else hyper,
     )

@@ -1,0 +1,127 @@
+"""A trained network's weights as the start of one with a larger latent.
+
+A latent with too few channels limits quality at high rates: where each channel carries more than a bit a
+sample there is no room for weaker components of the picture, however long it is trained.  Training
+anew would throw away hours, so the transforms are widened without changing what they compute (after Chen,
+Goodfellow, Shlens, "Net2Net", ICLR 2016), and the hyperprior, whose width may differ, starts anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from fdegc.errors import WeightsInvalid
+from fdegc.model.context import COMPONENTS
+from fdegc.model.fdegcnet import FDEGCNet, Profile
+from fdegc.training.starting import Start, sizes_text
+
+#: Parts whose width may differ, and which start anew when any size does.
+ANEW = ("h_a.", "h_s.", "mcam.", "hyper_prior.")
+#: Spread of a fresh hyper-latent: well above the rounding step, so that it tells h_s something.
+HYPER_SPREAD = 2.0
+#: Hyper-latent positions of zeros on which the old φ is averaged; the outer ones see the border.
+_SIDE = 8
+
+
+def grow(start: Start, net: FDEGCNet, sample: Tensor) -> None:
+    """Set the parameters of a network from those of one with a smaller latent.
+
+    What the transforms and the context model compute of the old channels stays as it was; new channels of
+    the latent are coded from the first step on, and shown by the decoder from the second.
+
+    Parameters
+    ----------
+    start : Start
+        Its profile must have the widths, the hidden width and the rate points of ``net``, and no
+        larger latent.
+    net : FDEGCNet
+        Freshly initialised.
+    sample : Tensor, shape (B, 3, H, W), in [0, 1]
+        Training crops, H and W multiples of 64, by which the hyper-latent's spread is set.
+
+    Raises
+    ------
+    WeightsInvalid
+        If ``start`` cannot grow into ``net``.
+    """
+    old = start.network().eval()
+    if not _can_grow(start.profile, net):
+        raise WeightsInvalid(
+            f"{start.path} holds {sizes_text(start.profile)}, which cannot grow into the network of this run: "
+            "only the latent may become larger, and the hyper-latent may be of any width."
+        )
+    state = net.state_dict()
+    for name, before in old.state_dict().items():
+        if not name.startswith(ANEW):
+            state[name].copy_(_widened(name, before, state[name], old.latent, net.latent))
+    with torch.no_grad():
+        _replace_features(old, net)
+        _spread_hyper_latent(net.eval(), sample)
+
+
+def _can_grow(profile: Profile, net: FDEGCNet) -> bool:
+    like = FDEGCNet.from_profile(replace(profile, latent=net.latent, hyper=net.hyper))
+    mine, theirs = net.state_dict(), like.state_dict()
+    same = mine.keys() == theirs.keys() and all(mine[k].shape == theirs[k].shape for k in mine)
+    return same and net.offset == like.offset and net.latent >= profile.latent
+
+
+def _widened(name: str, before: Tensor, fresh: Tensor, old: int, new: int) -> Tensor:
+    """One tensor, grown: old outputs ignore new inputs, new outputs keep their fresh weights."""
+    out = fresh.clone()
+    if before.shape == fresh.shape:
+        return before
+    if name == "context.parameters_net.4.weight":
+        return _outputs(before, old, new)
+    # Channels that only widened are appended; the first layer after the context sees (context, φ).
+    transposed = name.startswith("g_s.") and before.ndim == 4 and ".attention." not in name
+    candidates = before.ndim == 5
+    rows, cols = (1, 2) if candidates else (1, 0) if transposed and ".conv." not in name else (0, 1)
+    source = [slice(None)] * before.ndim
+    if before.ndim > cols and before.shape[cols] != fresh.shape[cols]:
+        source[rows] = slice(before.shape[rows])
+        out[tuple(source)] = 0.0
+        source[cols] = slice(before.shape[cols])
+    if before.shape[rows] != fresh.shape[rows]:
+        source[rows] = slice(before.shape[rows])
+    out[tuple(source)] = before
+    return out
+
+
+def _outputs(before: Tensor, old: int, new: int) -> Tensor:
+    """The mixture's rows: new channels get the weights and scales of old ones, means of zero."""
+    blocks = before.view(3 * COMPONENTS, old, *before.shape[1:])
+    model = blocks[:, torch.arange(new - old) % old].clone()
+    model[1::3] = 0.0
+    return torch.cat((blocks, model), 1).flatten(0, 1)
+
+
+def _replace_features(old: FDEGCNet, net: FDEGCNet) -> None:
+    """Give the parameter network the old φ's mean as a bias, and fresh weights for the new one."""
+    first = old.context.parameters_net[0]
+    assert isinstance(first, nn.Conv2d)
+    phi = old.hyper_synthesise(torch.zeros(1, old.hyper, _SIDE, _SIDE))
+    inner = slice(phi.shape[2] // 4, -phi.shape[2] // 4)
+    mean = phi[0, :, inner, inner].mean((1, 2))
+    context = 2 * old.latent
+    fresh = nn.Conv2d(4 * net.latent, first.out_channels, 1).weight
+    weight = torch.zeros_like(fresh)
+    weight[:, :context] = first.weight[:, :context]
+    weight[:, 2 * net.latent :] = 0.1 * fresh[:, 2 * net.latent :]
+    mine = net.context.parameters_net[0]
+    assert isinstance(mine, nn.Conv2d) and first.bias is not None and mine.bias is not None
+    mine.weight.copy_(weight)
+    mine.bias.copy_(first.bias + first.weight[:, context:, 0, 0] @ mean)
+
+
+def _spread_hyper_latent(net: FDEGCNet, sample: Tensor) -> None:
+    """Scale the last layer of h_a until z spreads by :data:`HYPER_SPREAD` in the middle of the scale."""
+    quality = torch.full((sample.shape[0],), 3.5)
+    y = net.analyse(sample, net.gains(quality)[0])
+    last = net.h_a[-1]
+    for _ in range(12):  # MCAM lies between the layer and z, and grows faster than its input
+        spread = net.hyper_analyse(y).std((0, 2, 3)).mean()
+        last.weight.mul_((HYPER_SPREAD / spread.clamp(min=1e-6)) ** 0.4)
