@@ -1,0 +1,126 @@
+"""A network with a larger latent starts from the weights of one with a smaller one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fdegc.errors import WeightsInvalid
+from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
+from fdegc.training.growing import HYPER_SPREAD, grow
+from fdegc.training.options import TrainOptions, make_recipe
+from fdegc.training.starting import Start, sizes_text
+
+SMALL = Profile("small", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
+LARGE = replace(SMALL, name="large", latent=32, hyper=24)
+QUALITY = torch.tensor([1.0, 3.5, 6.0])
+
+
+@pytest.fixture
+def start() -> Start:
+    """Weights whose every part shows: attention, gains and dead branches too."""
+    torch.manual_seed(1)
+    net = FDEGCNet.from_profile(SMALL)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return Start(Path("small.safetensors"), SMALL, net.state_dict(), has_prior=True)
+
+
+@pytest.fixture
+def sample() -> torch.Tensor:
+    torch.manual_seed(2)
+    coarse = torch.rand(3, 3, 8, 8)
+    return torch.nn.functional.interpolate(coarse, size=128, mode="bicubic").clamp(0, 1)
+
+
+@torch.no_grad()
+def test_grown_transforms_compute_what_they_did(start: Start, sample: torch.Tensor) -> None:
+    torch.manual_seed(3)
+    old, net = start.network().eval(), FDEGCNet.from_profile(LARGE)
+    grow(start, net, sample)
+    net.eval()
+    gain, _ = net.gains(QUALITY)
+    before, after = old.analyse(sample, old.gains(QUALITY)[0]), net.analyse(sample, gain)
+    assert after.shape[1] == 32
+    torch.testing.assert_close(after[:, :16], before)
+    assert after[:, 16:].std() > 1e-3  # the new ones say something, too
+    torch.testing.assert_close(net(sample, QUALITY)["x_hat"], old(sample, QUALITY)["x_hat"])
+
+
+@torch.no_grad()
+def test_grown_context_predicts_old_channels_as_before(start: Start, sample: torch.Tensor) -> None:
+    torch.manual_seed(3)
+    old, net = start.network().eval(), FDEGCNet.from_profile(LARGE)
+    grow(start, net, sample)
+    y = torch.randint(-3, 4, (1, 32, 8, 8)).float()
+    phi = old.hyper_synthesise(torch.zeros(1, 16, 8, 8))
+    mean = phi[:, :, 8:-8, 8:-8].mean((2, 3), keepdim=True)
+    before = old.context(y[:, :16], mean.expand(-1, -1, 8, 8))
+    after = net.context(y, torch.zeros(1, 64, 8, 8))
+    for mine, theirs in zip(after, before, strict=True):
+        torch.testing.assert_close(mine[:, :, :16], theirs, rtol=1e-4, atol=1e-5)
+    assert (after.means[:, :, 16:] == 0).all()
+
+
+@torch.no_grad()
+def test_a_fresh_hyper_latent_is_larger_than_the_rounding_step(start: Start, sample: torch.Tensor) -> None:
+    net = FDEGCNet.from_profile(LARGE)
+    grow(start, net, sample)
+    y = net.analyse(sample, net.gains(torch.full((3,), 3.5))[0])
+    z = net.hyper_analyse(y)
+    assert z.shape[1] == 24
+    assert 0.5 * HYPER_SPREAD < z.std((0, 2, 3)).mean() < 2 * HYPER_SPREAD
+
+
+def test_gradients_reach_what_the_decoder_does_not_show_yet(start: Start, sample: torch.Tensor) -> None:
+    net = FDEGCNet.from_profile(LARGE).train()
+    grow(start, net, sample)
+    net.train()
+    net(sample, QUALITY)["x_hat"].square().mean().backward()
+    gradient = net.g_s[2].conv1.weight.grad
+    assert gradient is not None
+    assert gradient[16:].abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [replace(LARGE, widths=(16, 16, 24)), replace(LARGE, latent=8), replace(LARGE, hidden=64)],
+    ids=["widths", "smaller", "hidden"],
+)
+def test_other_sizes_are_refused(start: Start, sample: torch.Tensor, other: Profile) -> None:
+    with pytest.raises(WeightsInvalid, match="only the latent may become larger"):
+        grow(start, FDEGCNet.from_profile(other), sample)
+
+
+def test_the_noisy_part_of_a_run_ends(tmp_path: Path) -> None:
+    recipe = make_recipe(TrainOptions(tmp_path, tmp_path, tmp_path, noisy_hyper=0.25), images=1)
+    assert recipe.hears_noise(0.0)
+    assert recipe.hears_noise(0.2)
+    assert not recipe.hears_noise(0.25)
+
+
+def test_h_s_sees_noise_only_in_training_and_if_asked(sample: torch.Tensor) -> None:
+    torch.manual_seed(4)
+    net = FDEGCNet.from_profile(LARGE)
+    seen: list[torch.Tensor] = []
+    net.h_s.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+    for noisy in (False, True):
+        net.noisy_hyper = noisy
+        for training in (False, True):
+            net.training = training
+            for _ in range(2):
+                net(sample, QUALITY)
+    same = [torch.equal(*seen[i : i + 2]) for i in range(0, 8, 2)]
+    assert same == [True, True, True, False]
+
+
+def test_sizes_are_told_apart_in_words() -> None:
+    assert "M = 32, H = 24" in sizes_text(LARGE)
+    assert "H" not in sizes_text(PROFILES["paper-192"])
