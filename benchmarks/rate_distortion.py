@@ -22,7 +22,7 @@ import numpy as np
 from fdegc.codec import Codec
 from fdegc.evaluation.coder import Coder, Pixels
 from fdegc.evaluation.images import Image, find_images, load
-from fdegc.evaluation.measure import Point, measure
+from fdegc.evaluation.measure import measure
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers
 from fdegc.types import RATE_POINTS
@@ -30,8 +30,8 @@ from fdegc.types import RATE_POINTS
 SEARCH_STEPS = 9
 
 
-def at_size(coder: Coder, image: Image, pixels: Pixels, target: int) -> Point:
-    """Figures of the largest file of a codec, whose parameter is its rate, of at most ``target`` bytes."""
+def largest_within(coder: Coder, image: Image, pixels: Pixels, target: int) -> float:
+    """Parameter, a rate, of a codec's largest file of at most ``target`` bytes."""
     rate = target * 8 / image.pixels
     # The codec comes close to the rate it is asked for, so the search starts around it.
     low, high, best = rate / 1.5, rate / 0.8, None
@@ -43,14 +43,15 @@ def at_size(coder: Coder, image: Image, pixels: Pixels, target: int) -> Point:
             high = rate
     if best is None:
         raise SystemExit(f"{coder.label} cannot reach {target} bytes")
-    return measure(coder, image, pixels, best, ["psnr"])
+    return best
 
 
 def figures(ours: Coder, peer: Coder, image: Image, quality: float) -> dict[str, float]:
     """Figures of one image at one quality."""
     pixels = load(image.path)
     point = measure(ours, image, pixels, quality, ["psnr"])
-    other = at_size(peer, image, pixels, point.bytes)
+    rate = largest_within(peer, image, pixels, point.bytes)
+    other = measure(peer, image, pixels, rate, ["psnr"])
     assert point.figures.psnr is not None and other.figures.psnr is not None
     return {
         "bpp": point.bpp,

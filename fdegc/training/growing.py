@@ -50,8 +50,8 @@ def grow(start: Start, net: FDEGCNet, sample: Tensor) -> None:
     old = start.network().eval()
     if not _can_grow(start.profile, net):
         raise WeightsInvalid(
-            f"{start.path} holds {sizes_text(start.profile)}, which cannot grow into the network of this run: "
-            "only the latent may become larger, and the hyper-latent may be of any width."
+            f"{start.path} holds {sizes_text(start.profile)}, which cannot grow into the network of this "
+            "run: only the latent may become larger, and the hyper-latent may be of any width."
         )
     state = net.state_dict()
     for name, before in old.state_dict().items():
