@@ -49,9 +49,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", type=int, help="crops a step over all processes (default: 8, or the configuration's)"
     )
-    parser.add_argument(
-        "--crop", type=int, help="side of a crop, a multiple of 64 (default: 128, with --config 256)"
-    )
+    parser.add_argument("--crop", type=int, help="side of a crop, a multiple of 64 (default: 256)")
     parser.add_argument(
         "--precision",
         choices=("auto", "bf16", "fp32"),

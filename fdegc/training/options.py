@@ -17,8 +17,8 @@ from fdegc.training.recipes import (
     research_profile,
 )
 
-#: Side of a crop, by recipe, where options do not say.
-PROFILE_CROP, RESEARCH_CROP = 128, 256
+#: Side of a crop where options do not say.
+CROP = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class TrainOptions:
     minutes : float
         Wall-clock budget of the whole run, over all resumptions; the schedule follows it.
     batch, crop : int or None
-        Crops a step over all processes, and their side; None: 8 and 128, or the configuration's
-        and 256.
+        Crops a step over all processes, and their side; None: 8, or the configuration's, and
+        256.
     lr : float
         Peak rate of Adam; Muon takes four times it.
     warmup_steps : int
@@ -99,7 +99,7 @@ def make_recipe(options: TrainOptions, images: int) -> Recipe:
         If a value is outside its range.
     """
     config = options.config
-    crop = options.crop or (RESEARCH_CROP if config else PROFILE_CROP)
+    crop = options.crop or CROP
     if crop % 64 or crop < 64:
         raise InvalidOption(f"The crop must be a multiple of 64 pixels, not {crop}.")
     if config is not None:
