@@ -65,9 +65,8 @@ def main() -> None:
         seconds = measure(args.profile, batch, crop)
         speed = batch * crop**2 / 1e6 / seconds.sum()
         first = first or speed
-        print(
-            f"| {size} | {seconds[0]:.3f} | {seconds[1]:.3f} | {seconds[2]:.3f} | {speed:.3f} | ×{speed / first:.2f} |"
-        )
+        columns = [size, *(f"{value:.3f}" for value in seconds), f"{speed:.3f}", f"×{speed / first:.2f}"]
+        print("| " + " | ".join(columns) + " |")
 
 
 if __name__ == "__main__":
