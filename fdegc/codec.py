@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fdegc.band_masks import BandMasksReader
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.decoding import Decoding
@@ -234,6 +235,7 @@ class Codec:
         pixels = np.zeros((raster.bands, window.height, window.width), raster.dtype)
         valid = np.ones((window.height, window.width), bool) if raster.has_mask else None
         alpha = np.zeros((window.height, window.width), raster.dtype) if raster.has_alpha else None
+        missing = np.zeros(pixels.shape, bool) if raster.has_band_masks else None
 
         def keep(tile: TileResult) -> None:
             place = tile.window.relative_to(window)
@@ -242,11 +244,14 @@ class Codec:
                 valid[place.rows, place.cols] = tile.samples.valid
             if alpha is not None and tile.samples.alpha is not None:
                 alpha[place.rows, place.cols] = tile.samples.alpha
+            if missing is not None and tile.samples.missing is not None:
+                missing[:, place.rows, place.cols] = tile.samples.missing
 
         result = self.decode(path, window=window, on_tile=keep, cancel=cancel)
         if result.damaged:
             raise CorruptStream(f"{len(result.damaged)} tiles of this window or beside it are damaged.")
-        return Samples(pixels, valid, alpha)
+        gaps = missing if missing is not None and missing.any() else None
+        return Samples(pixels, valid, alpha, gaps)
 
     def verify(
         self,
@@ -278,7 +283,7 @@ class Codec:
                 for latent in latents or ():
                     digest.update(np.ascontiguousarray(latent, "<i4").tobytes())
                 meter.advance(1)
-            for plane in (run.valid, run.alpha):
+            for plane in (run.valid, run.alpha, run.missing):
                 if plane is not None:
                     problems += _unreadable_rows(plane, info.raster, info.tile_size)
             problems += [f"Tile {index}: {why}" for index, why in sorted(run.damaged.items())]
@@ -351,8 +356,8 @@ def _fingerprint(info: RasterInfo) -> bytes | None:
     return f"{path}\0{state.st_size}\0{state.st_mtime_ns}".encode()
 
 
-def _unreadable_rows(plane: PlaneReader, raster: RasterInfo, strip: int) -> list[str]:
-    """Problems of a mask or alpha band that its checksum does not show."""
+def _unreadable_rows(plane: PlaneReader | BandMasksReader, raster: RasterInfo, strip: int) -> list[str]:
+    """Problems of masks or an alpha band that their checksum does not show."""
     problems = []
     for y in range(0, raster.height, strip):
         try:

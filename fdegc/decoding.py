@@ -14,7 +14,7 @@ from fdegc.errors import CorruptStream, DecoderMismatch
 from fdegc.inference import Network
 from fdegc.mosaic import STRIDE, LatentMosaic
 from fdegc.reconstruction import Reconstruction, nearest_rate, restore_nodata
-from fdegc.stream import alpha_plane, mask_plane
+from fdegc.stream import alpha_plane, band_masks, mask_plane
 from fdegc.tiling import TilePlan
 from fdegc.types import QUALITY_STEPS, RasterInfo, Samples, Window
 
@@ -46,6 +46,8 @@ class Decoding:
         Bytes of payload read so far.
     valid, alpha : PlaneReader or None
         The lossless planes.
+    missing : BandMasksReader or None
+        Lossless planes of single bands.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Decoding:
         self._reconstruction = Reconstruction(network, header)
         self._mosaic = LatentMosaic(self.plan, set(self.wanted))
         self.valid, self.alpha = mask_plane(reader), alpha_plane(reader)
+        self.missing = band_masks(reader)
 
     def latents(self) -> Iterator[tuple[int, list[IntArray] | None]]:
         """Latents of the needed tiles, one (M, h, w) array a band group; None for a damaged tile."""
@@ -138,7 +141,8 @@ class Decoding:
         return np.zeros((self.header.bands, window.height, window.width), self.header.dtype)
 
     def _samples(self, window: Window, pixels: npt.NDArray[np.generic]) -> Samples:
-        """Attach the lossless mask and alpha of a window."""
+        """Attach the lossless planes of a window."""
         valid = None if self.valid is None else self.valid.read(window).astype(bool, copy=False)
         alpha = None if self.alpha is None else self.alpha.read(window)
-        return Samples(restore_nodata(pixels, valid, self.info), valid, alpha)
+        missing = None if self.missing is None else self.missing.read(window)
+        return Samples(restore_nodata(pixels, valid, missing, self.info), valid, alpha, missing)

@@ -7,18 +7,19 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fdegc.band_masks import BandMasksWriter
 from fdegc.coding.unit import IntArray, UnitCoder
 from fdegc.container import ContainerWriter
 from fdegc.control import CancelToken
 from fdegc.header import StreamHeader
 from fdegc.inference import FloatArray, Network, round_latent
+from fdegc.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
 from fdegc.mosaic import STRIDE, LatentMosaic
 from fdegc.overview import OverviewBuilder
 from fdegc.planes import PlaneWriter
 from fdegc.raster import RasterSource
-from fdegc.raster.mapping import band_groups, to_unit, usable_pixels
+from fdegc.raster.mapping import band_groups, to_unit, usable_pixels, usable_samples
 from fdegc.reconstruction import Reconstruction, nearest_rate, restore_nodata
-from fdegc.stream import ALPHA, MASK, OVERVIEW, metadata_blocks
 from fdegc.tiling import TilePlan, reflect_pad
 from fdegc.types import QUALITY_STEPS, BandMapping, Samples, TileResult, Window
 
@@ -68,6 +69,7 @@ class Encoding:
         info, size = source.info, (header.width, header.height)
         self.valid = PlaneWriter(*size, header.tile_size, np.bool_) if info.has_mask else None
         self.alpha = PlaneWriter(*size, header.tile_size, info.dtype) if info.has_alpha else None
+        self.missing = BandMasksWriter(header.bands, *size, header.tile_size) if info.has_band_masks else None
         self.overview = OverviewBuilder(*size, header.bands)
 
     def tile(self, index: int) -> None:
@@ -104,6 +106,9 @@ class Encoding:
             self.valid.add(tile, samples.valid[rows, cols])
         if self.alpha is not None and samples.alpha is not None:
             self.alpha.add(tile, samples.alpha[rows, cols])
+        if self.missing is not None:
+            gaps = samples.missing
+            self.missing.add(tile, None if gaps is None else gaps[:, rows, cols])
         unit = to_unit(samples, self.mapping)
         usable = usable_pixels(samples)
         self.overview.add(tile, unit[:, rows, cols], None if usable is None else usable[rows, cols])
@@ -130,17 +135,18 @@ class Encoding:
         pixels = reconstruction.tile(self.mosaic, index, window)
         self.reconstruct_seconds += time.perf_counter() - start
         original = self.source.read(window)
-        seen = usable_pixels(original)
-        if seen is None:
-            seen = np.ones(pixels.shape[1:], bool)
-        difference = pixels[:, seen].astype(np.float64) - original.pixels[:, seen].astype(np.float64)
-        error = float(np.square(difference).sum())
+        error, count = 0.0, 0
+        for band, other, seen in zip(pixels, original.pixels, usable_samples(original), strict=True):
+            difference = band.astype(np.float64) - other.astype(np.float64)
+            difference = difference.ravel() if seen is None else difference[seen]
+            error += float(np.square(difference).sum())
+            count += difference.size
         self.squared_error += error
-        self.sample_count += difference.size
+        self.sample_count += count
         if self.on_tile is not None:
-            shown = restore_nodata(pixels, original.valid, self.source.info)
-            samples = Samples(shown, original.valid, original.alpha)
-            self.on_tile(TileResult(window, samples, self.writer.payload_bytes, error, difference.size))
+            shown = restore_nodata(pixels, original.valid, original.missing, self.source.info)
+            samples = Samples(shown, original.valid, original.alpha, original.missing)
+            self.on_tile(TileResult(window, samples, self.writer.payload_bytes, error, count))
 
     def metadata(self) -> None:
         """Add the blocks that describe everything but the pixels."""
@@ -151,6 +157,8 @@ class Encoding:
             self.writer.add_block(MASK, self.valid.finish())
         if self.alpha is not None:
             self.writer.add_block(ALPHA, self.alpha.finish())
+        if self.missing is not None:
+            self.writer.add_block(MISSING, self.missing.finish())
         budget = int(self.writer.payload_bytes * OVERVIEW_SHARE)
         overview = self.overview.finish(budget, stretch=self.header.dtype != "uint8")
         if overview is not None:

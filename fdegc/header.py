@@ -29,7 +29,7 @@ PREFIX = struct.Struct("<BHH")
 _FIXED = struct.Struct("<IIHBBBH8sB")
 _MAPPING = struct.Struct("<dd")
 # The byte of the sample type also says which lossless planes there must be.
-_MASK_BIT, _ALPHA_BIT, _DTYPE_MASK = 0x10, 0x20, 0x0F
+_MASK_BIT, _ALPHA_BIT, _BANDS_BIT, _DTYPE_MASK = 0x10, 0x20, 0x40, 0x0F
 # The name is shown to users and looked up: no control characters, no separators of paths.
 _PROFILE = re.compile(r"[A-Za-z0-9._-]*", re.ASCII)
 
@@ -58,8 +58,9 @@ class StreamHeader:
         Name of the network's profile: ASCII letters, digits, ``.``, ``_`` and ``-``.
     mapping : tuple of BandMapping
         One a band; empty for uint8, whose mapping is the identity (offset 0, scale 255).
-    has_mask, has_alpha : bool
-        Whether a lossless validity mask or alpha band belongs to the file, in a block.
+    has_mask, has_alpha, has_band_masks : bool
+        Whether a lossless validity mask, alpha band or masks of single bands belong to the file, in a
+        block.
     """
 
     width: int
@@ -74,6 +75,7 @@ class StreamHeader:
     mapping: tuple[BandMapping, ...] = ()
     has_mask: bool = False
     has_alpha: bool = False
+    has_band_masks: bool = False
 
     @property
     def tiles(self) -> int:
@@ -97,7 +99,10 @@ class StreamHeader:
             self.width,
             self.height,
             self.bands,
-            DTYPES.index(self.dtype) | self.has_mask * _MASK_BIT | self.has_alpha * _ALPHA_BIT,
+            DTYPES.index(self.dtype)
+            | self.has_mask * _MASK_BIT
+            | self.has_alpha * _ALPHA_BIT
+            | self.has_band_masks * _BANDS_BIT,
             self.tile_size // 64,
             self.halo // 16,
             self.quality_steps,
@@ -147,7 +152,7 @@ class StreamHeader:
             and width * height <= MAX_PIXELS
             and 1 <= bands <= MAX_BANDS
             and dtype & _DTYPE_MASK < len(DTYPES)
-            and dtype < 2 * _ALPHA_BIT
+            and dtype < 2 * _BANDS_BIT
             and 1 <= tile <= 32
             and halo <= 4 * tile
             and 256 <= steps <= 1536
@@ -171,6 +176,7 @@ class StreamHeader:
             mapping=mapping,
             has_mask=bool(dtype & _MASK_BIT),
             has_alpha=bool(dtype & _ALPHA_BIT),
+            has_band_masks=bool(dtype & _BANDS_BIT),
         )
         if header.units > MAX_UNITS:
             raise CorruptStream("The file's header claims more tiles than the format allows.")

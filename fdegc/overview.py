@@ -14,7 +14,7 @@ from PIL import Image
 
 from fdegc.container import ContainerReader
 from fdegc.errors import CorruptStream
-from fdegc.stream import OVERVIEW
+from fdegc.metadata import OVERVIEW
 from fdegc.types import Window
 
 #: Pixels a side.

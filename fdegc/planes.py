@@ -29,11 +29,13 @@ _LEVEL = 6
 class _Layout:
     """Sizes of a plane and its strips; a mask's rows are packed to bits."""
 
-    def __init__(self, width: int, height: int, strip_height: int, dtype: npt.DTypeLike) -> None:
+    def __init__(
+        self, width: int, height: int, strip_height: int, dtype: npt.DTypeLike, name: str | None
+    ) -> None:
         self.width, self.height, self.strip_height = width, height, strip_height
         self.dtype = np.dtype(dtype)
         self.is_mask = self.dtype == np.bool_
-        self.name = "validity mask" if self.is_mask else "alpha band"
+        self.name = name or ("validity mask" if self.is_mask else "alpha band")
         #: Little-endian unsigned integers as wide as a sample: NaNs are compared like other values.
         self.raw = np.dtype(f"<u{self.dtype.itemsize}")
         self.stride = -(-width // 8) if self.is_mask else width * self.dtype.itemsize
@@ -54,7 +56,9 @@ class PlaneWriter:
     strip_height : int
         Rows of a strip: the side of a tile, a multiple of 8.
     dtype : dtype-like
-        bool for a validity mask, else the alpha band's type.
+        bool for a mask, else the alpha band's type.
+    name : str, optional
+        What errors call it.
 
     Raises
     ------
@@ -62,8 +66,15 @@ class PlaneWriter:
         If a strip would take more than :data:`MAX_STRIP` bytes.
     """
 
-    def __init__(self, width: int, height: int, strip_height: int, dtype: npt.DTypeLike) -> None:
-        self._layout = layout = _Layout(width, height, strip_height, dtype)
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        strip_height: int,
+        dtype: npt.DTypeLike,
+        name: str | None = None,
+    ) -> None:
+        self._layout = layout = _Layout(width, height, strip_height, dtype, name)
         if layout.stride * min(strip_height, height) > MAX_STRIP:
             raise InvalidOption(
                 f"One row of tiles of the {layout.name} takes more than {MAX_STRIP >> 20} MiB: "
@@ -83,14 +94,15 @@ class PlaneWriter:
     def _complete(self) -> bool:
         return len(self._streams) == self._layout.strips
 
-    def add(self, window: Window, values: npt.NDArray[np.generic]) -> None:
+    def add(self, window: Window, values: npt.NDArray[np.generic] | None) -> None:
         """Add the next tile's samples.
 
         Parameters
         ----------
         window : Window
             The tile, clipped to the scene.  Tiles come in raster order, each once.
-        values : ndarray, shape (window.height, window.width), the plane's dtype
+        values : ndarray, shape (window.height, window.width), the plane's dtype; or None
+            None for a tile of zeros.
 
         Raises
         ------
@@ -104,11 +116,12 @@ class PlaneWriter:
         place = (self._x, strip * layout.strip_height, layout.rows(strip) if not self._complete else 0)
         if place != (window.x, window.y, window.height) or window.x + window.width > layout.width:
             raise ValueError(f"{window} is not the next tile of the {layout.name}")
-        if values.shape != (window.height, window.width):
+        if values is not None and values.shape != (window.height, window.width):
             raise ValueError(f"the samples' shape {values.shape} does not fit {window}")
         self._x += window.width
         first, last = self._columns(window)
-        self._strip[:, first:last] = self._bytes_of(values)
+        if values is not None:
+            self._strip[:, first:last] = self._bytes_of(values)
         if self._x == layout.width:
             self._finish_strip()
 
@@ -179,7 +192,7 @@ class PlaneReader:
     ----------
     data : bytes
         Data of the block.
-    width, height, strip_height, dtype
+    width, height, strip_height, dtype, name
         As given to :class:`PlaneWriter`.
 
     Raises
@@ -189,8 +202,16 @@ class PlaneReader:
         :data:`MAX_STRIP` bytes.
     """
 
-    def __init__(self, data: bytes, width: int, height: int, strip_height: int, dtype: npt.DTypeLike) -> None:
-        self._layout = layout = _Layout(width, height, strip_height, dtype)
+    def __init__(
+        self,
+        data: bytes,
+        width: int,
+        height: int,
+        strip_height: int,
+        dtype: npt.DTypeLike,
+        name: str | None = None,
+    ) -> None:
+        self._layout = layout = _Layout(width, height, strip_height, dtype, name)
         if layout.stride * min(strip_height, height) > MAX_STRIP:
             raise CorruptStream(
                 f"The {layout.name} of the file would need more than {MAX_STRIP >> 20} MiB a row of tiles."

@@ -9,6 +9,7 @@ from fdegc.header import StreamHeader
 from fdegc.inference import Network
 from fdegc.mosaic import STRIDE, LatentMosaic
 from fdegc.raster.mapping import band_groups, from_unit
+from fdegc.raster.source import nodata_fits, nodata_sample
 from fdegc.stream import mapping_of
 from fdegc.types import QUALITY_STEPS, RasterInfo, Window
 
@@ -46,10 +47,29 @@ class Reconstruction:
 
 
 def restore_nodata(
-    pixels: npt.NDArray[np.generic], valid: npt.NDArray[np.bool_] | None, info: RasterInfo
+    pixels: npt.NDArray[np.generic],
+    valid: npt.NDArray[np.bool_] | None,
+    missing: npt.NDArray[np.bool_] | None,
+    info: RasterInfo,
 ) -> npt.NDArray[np.generic]:
-    """Give invalid pixels the nodata value back."""
-    if valid is None or valid.all():
+    """Give missing samples their band's nodata value back: NaN in floats without one, 0 in integers.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (bands, height, width)
+        Not changed.
+    valid, missing : ndarray of bool or None
+        As in :class:`~fdegc.types.Samples`.
+    info : RasterInfo
+    """
+    if missing is None and (valid is None or valid.all()):
         return pixels
-    fill = info.nodata if info.nodata is not None else 0
-    return np.where(valid, pixels, np.asarray(fill).astype(pixels.dtype))
+    restored = pixels.copy()
+    default = np.nan if pixels.dtype.kind == "f" else 0
+    for index, (band, nodata) in enumerate(zip(restored, info.nodata_values, strict=True)):
+        fill = nodata_sample(nodata, info.dtype) if nodata_fits(nodata, info.dtype) else default
+        if valid is not None:
+            band[~valid] = fill
+        if missing is not None:
+            band[missing[index]] = fill
+    return restored

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import InvalidOption
+from fdegc.placement import Domains, GroundControlPoint, Transform, part_domains, part_points, part_transform
 
 #: Quality is stored in steps of 1/256 (``docs/format.md``).
 QUALITY_STEPS = 256
@@ -82,8 +83,27 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class AlphaBand:
+    """What there is to know of an alpha band apart from its samples.
+
+    Attributes
+    ----------
+    position : int
+        Its number among all bands of the raster, from 0.
+    name : str or None
+        Description.
+    tags : mapping
+        Metadata of the band.
+    """
+
+    position: int
+    name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RasterInfo:
-    """What a raster is, apart from its pixels.
+    """What a raster is, apart from its pixels.  "One a band" means the coded bands; empty means none known.
 
     Attributes
     ----------
@@ -98,21 +118,42 @@ class RasterInfo:
     dtype : str
         numpy name of the samples' type: uint8, int8, uint16, int16, uint32, int32, float32, float64.
     band_names : tuple of (str or None)
-        One description a coded band.
+        One description a band.
     color_interpretation : tuple of str
-        One name a coded band, as rasterio's ``ColorInterp`` ("red", "gray", "undefined" ...).
+        One name a band, as rasterio's ``ColorInterp`` ("red", "gray", "undefined" ...).
     crs_wkt : str or None
         Coordinate reference system as WKT2.
     transform : tuple of 6 floats or None
         Affine coefficients (a, b, c, d, e, f): x = a·col + b·row + c, y = d·col + e·row + f.
     nodata : float or None
-        Sample value that marks invalid pixels.
+        Sample value that marks missing samples; that of the first band, where bands differ.
     has_alpha : bool
         Whether there is an alpha band (coded losslessly).
     has_mask : bool
         Whether validity comes with the raster (nodata or mask; coded losslessly).
     tags : mapping
         Dataset-level metadata that is kept verbatim.
+    band_nodata : tuple of (float or None)
+        One value a band, where they differ.
+    has_band_masks : bool
+        Whether single samples of valid pixels may be missing (nodata in one band only).
+    mask_band : bool
+        Whether validity is a mask of its own although there is a nodata value too.
+    scales, offsets : tuple of float
+        One a band: what is measured = sample · scale + offset.
+    units : tuple of (str or None)
+        One a band: of what is measured.
+    band_tags : tuple of mapping
+        Metadata, one mapping a band.
+    domains : mapping
+        Metadata of other domains by name: RPC, xml:XMP, IMAGERY ...
+    gcps : tuple of GroundControlPoint
+    gcp_crs_wkt : str or None
+        Their coordinate reference system as WKT2.
+    alpha_band : AlphaBand or None
+        None if there is none, or it is the last band and has neither name nor tags.
+    icc, exif : bytes or None
+        Colour profile; EXIF data from the TIFF header on, with the pixels already turned.
     """
 
     path: str
@@ -124,11 +165,24 @@ class RasterInfo:
     band_names: tuple[str | None, ...] = ()
     color_interpretation: tuple[str, ...] = ()
     crs_wkt: str | None = None
-    transform: tuple[float, float, float, float, float, float] | None = None
+    transform: Transform | None = None
     nodata: float | None = None
     has_alpha: bool = False
     has_mask: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
+    band_nodata: tuple[float | None, ...] = ()
+    has_band_masks: bool = False
+    mask_band: bool = False
+    scales: tuple[float, ...] = ()
+    offsets: tuple[float, ...] = ()
+    units: tuple[str | None, ...] = ()
+    band_tags: tuple[Mapping[str, str], ...] = ()
+    domains: Domains = field(default_factory=dict)
+    gcps: tuple[GroundControlPoint, ...] = ()
+    gcp_crs_wkt: str | None = None
+    alpha_band: AlphaBand | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
 
     @property
     def pixels(self) -> int:
@@ -140,14 +194,22 @@ class RasterInfo:
         """Bytes of the uncompressed samples, alpha included."""
         return self.pixels * (self.bands + int(self.has_alpha)) * np.dtype(self.dtype).itemsize
 
+    @property
+    def nodata_values(self) -> tuple[float | None, ...]:
+        """Nodata value of every band."""
+        return self.band_nodata or (self.nodata,) * self.bands
+
     def part(self, window: Window) -> RasterInfo:
-        """What a window of it is: its size, and a transform that keeps it in its place."""
-        transform = self.transform
-        if transform is not None:
-            a, b, c, d, e, f = transform
-            x, y = window.x, window.y
-            transform = (a, b, a * x + b * y + c, d, e, d * x + e * y + f)
-        return replace(self, width=window.width, height=window.height, transform=transform)
+        """What a window of it is: its size, and transform, GCPs and RPCs that keep it in its place."""
+        x, y = window.x, window.y
+        return replace(
+            self,
+            width=window.width,
+            height=window.height,
+            transform=None if self.transform is None else part_transform(self.transform, x, y),
+            gcps=part_points(self.gcps, x, y),
+            domains=part_domains(self.domains, x, y),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,13 +220,17 @@ class Samples:
     ----------
     pixels : ndarray, shape (bands, height, width), the raster's dtype
     valid : ndarray of bool, shape (height, width), or None
-        False where nodata or the mask says so; None when everything is valid.
+        False where no band has a sample (nodata, not finite) or the mask says so; None when everything
+        is valid.
     alpha : ndarray, shape (height, width), the raster's dtype, or None
+    missing : ndarray of bool, shape (bands, height, width), or None
+        True where a pixel that is valid lacks the sample of a band; None when none is lacking.
     """
 
     pixels: npt.NDArray[np.generic]
     valid: npt.NDArray[np.bool_] | None = None
     alpha: npt.NDArray[np.generic] | None = None
+    missing: npt.NDArray[np.bool_] | None = None
 
     def part(self, window: Window) -> Samples:
         """Views of a window of them."""
@@ -173,6 +239,7 @@ class Samples:
             self.pixels[:, window.rows, window.cols],
             None if self.valid is None else self.valid[at],
             None if self.alpha is None else self.alpha[at],
+            None if self.missing is None else self.missing[:, window.rows, window.cols],
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,28 @@ import numpy.typing as npt
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import UnsupportedRaster
 from fdegc.memory import BLOCK_CACHE, block_cache, check_free
+from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, scene_facts
 from fdegc.raster.pillow_source import WARNINGS_LOCK
-from fdegc.raster.source import DTYPES, Mask, Pixels, RasterSource, finite_mask, nodata_fits, nodata_sample
+from fdegc.raster.source import (
+    DTYPES,
+    Mask,
+    Pixels,
+    RasterSource,
+    default_colors,
+    nodata_fits,
+    sample_validity,
+)
 from fdegc.types import RasterInfo, Samples, Window
 
 #: rasterio lets GDAL's own exceptions out in places; their base has no public name.
 GDAL_ERRORS = (RasterioError, OSError, ValueError, RuntimeError, CPLE_BaseError)
-_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _MAX_CHECKED_BLOCKS = 1 << 18
+_TOLD_PARTS = 6
 
 
 def cache_for(dataset: Any, rows: int) -> int:
@@ -65,9 +74,11 @@ class GdalSource(RasterSource):
     Parameters
     ----------
     path : Path
-        An existing file.
+        An existing file, or what GDAL calls a part of one ("netcdf:a.nc:snow").
     driver : str
         The only GDAL driver to try.
+    dataset : rasterio dataset, optional
+        The file, if it is open already; it is closed in any case.
 
     Raises
     ------
@@ -75,12 +86,12 @@ class GdalSource(RasterSource):
         If it cannot be read, or has samples of a type that cannot be coded.
     """
 
-    def __init__(self, path: Path, driver: str) -> None:
+    def __init__(self, path: Path, driver: str, dataset: Any = None) -> None:
         self._path = path
-        self._dataset = _open(path, driver)
+        self._dataset = _open(path, driver) if dataset is None else dataset
         try:
             with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE[0]):
-                self._set_up(driver)
+                self._set_up()
         except GDAL_ERRORS as error:
             self.close()
             raise self._damaged() from error
@@ -88,54 +99,81 @@ class GdalSource(RasterSource):
             self.close()
             raise
 
-    def _set_up(self, driver: str) -> None:
+    def _set_up(self) -> None:
         dataset = self._dataset
         dtype = _common_dtype(self._path, dataset)
         _require_small_blocks(self._path, dataset)
-        nodata = dataset.nodatavals[0]
-        self._nodata = tuple(n if nodata_fits(n, dtype) else None for n in dataset.nodatavals)
-        self._bands = _plan_bands(dataset, nodata)
-        flags = dataset.mask_flag_enums[self._bands.coded[0] - 1]
-        self._has_mask_band = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+        self._bands = bands = _plan_bands(dataset, dataset.nodatavals[0])
+        nodata = [dataset.nodatavals[i - 1] for i in bands.coded]
+        self._nodata = tuple(n if nodata_fits(n, dtype) else None for n in nodata)
+        flags = dataset.mask_flag_enums[bands.coded[0] - 1]
+        # Neither of the dataset, nor nodata, nor alpha, nor all valid: bands have masks of their own.
+        self._own_masks = not flags
+        self._has_mask = self._own_masks or (MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags)
         self._striped = dataset.block_shapes[0][1] >= dataset.width
-        self._check_finite = np.dtype(dtype).kind == "f"
-        if driver == "GTiff":
+        if dataset.driver == "GTiff":
             require_complete(dataset, self._path)
-        has_nodata = any(self._nodata[i - 1] is not None for i in self._bands.coded)
-        self.info = self._describe(driver, dtype, self._has_mask_band or has_nodata)
-        if self._check_finite and not self.info.has_mask:
-            self._check_finite = any(not finite_mask(self._raw(w)).all() for w in self.scan())
-            self.info = self._describe(driver, dtype, self._check_finite)
+        many = len(bands.coded) > 1
+        marked = self._has_mask or any(n is not None for n in self._nodata)
+        partly = many and (self._own_masks or (marked and not self._has_mask))
+        if np.dtype(dtype).kind == "f":
+            if marked:
+                partly = many
+            else:
+                self.info = self._describe(dtype, marked, partly)
+                marked, partly = self._look_for_gaps()
+        self.info = self._describe(dtype, marked, partly)
 
-    def _describe(self, driver: str, dtype: str, has_mask: bool) -> RasterInfo:
+    def _look_for_gaps(self) -> tuple[bool, bool]:
+        """Whether any sample is not finite, and whether one is in a pixel that has others; reads all."""
+        found = False
+        for window in self.scan():
+            finite = np.isfinite(self._raw(window))
+            if not finite.all():
+                found = True
+                if bool((finite.any(axis=0) != finite.all(axis=0)).any()):
+                    return True, True
+        return found, False
+
+    def _describe(self, dtype: str, has_mask: bool, has_band_masks: bool) -> RasterInfo:
         dataset, bands = self._dataset, self._bands
-        colors: tuple[str, ...] = tuple(dataset.colorinterp[i - 1].name for i in bands.coded)
-        names: tuple[str | None, ...] = tuple(dataset.descriptions[i - 1] for i in bands.coded)
-        nodata = self._nodata[bands.coded[0] - 1]
-        count, has_alpha = len(bands.coded), bands.alpha is not None
-        if bands.table is not None:
-            # The nodata value was an index or a bit; after expansion only the mask can carry it.
-            dtype, nodata = "uint8", None
-            has_alpha = has_alpha or bands.table.shape[1] == 4
-            count = min(bands.table.shape[1], 3)
-            colors = ("red", "green", "blue") if count == 3 else ("gray",)
-            names = (None,) * count
-        return RasterInfo(
+        info = RasterInfo(
             path=str(self._path),
-            format=driver,
+            format=dataset.driver,
             width=dataset.width,
             height=dataset.height,
-            bands=count,
+            bands=len(bands.coded),
             dtype=dtype,
-            band_names=names,
-            color_interpretation=colors,
-            crs_wkt=_wkt(dataset),
-            transform=_transform(dataset),
-            nodata=nodata,
-            has_alpha=has_alpha,
+            has_alpha=bands.alpha is not None,
             has_mask=has_mask,
-            tags=dict(dataset.tags()),
+            has_band_masks=has_band_masks,
+            alpha_band=None if bands.alpha is None else alpha_facts(dataset, bands.alpha),
+            **scene_facts(dataset),
         )
+        if bands.table is None:
+            first = self._nodata[0]
+            same = all(_equal(n, first) for n in self._nodata)
+            return replace(
+                info,
+                nodata=next((n for n in self._nodata if n is not None), None),
+                band_nodata=() if same else self._nodata,
+                mask_band=self._has_mask and any(n is not None for n in self._nodata),
+                **band_facts(dataset, bands.coded),
+            )
+        # The nodata value was an index or a bit; after expansion only the mask can carry it.
+        count = min(bands.table.shape[1], 3)
+        return replace(
+            info,
+            bands=count,
+            dtype="uint8",
+            band_names=(None,) * count,
+            color_interpretation=default_colors(count),
+            has_alpha=info.has_alpha or bands.table.shape[1] == 4,
+        )
+
+    def add_exif(self, exif: bytes | None) -> None:
+        """Note EXIF data, which GDAL does not hand over as they are."""
+        self.info = replace(self.info, exif=exif)
 
     def scan(self) -> Iterator[Window]:
         """Windows that cover the raster once; full rows where the file is stored in rows."""
@@ -158,13 +196,14 @@ class GdalSource(RasterSource):
         smooth = Resampling.average if bands.table is None else Resampling.nearest
         out: dict[str, Any] = {} if shape is None else {"out_shape": (len(indexes), *shape)}
         cache = cache_for(self._dataset, 0 if window is None else window.height)
+        masked = list(bands.coded) if self._own_masks else bands.coded[0]
         try:
             with rasterio.Env(GDAL_CACHEMAX=cache):
                 planes = self._dataset.read(indexes, window=window, resampling=smooth, **out)
                 mask = None
-                if self._has_mask_band:
-                    size = {} if shape is None else {"out_shape": shape}
-                    mask = self._dataset.read_masks(bands.coded[0], window=window, **size) > 0
+                if self._has_mask:
+                    size = {"out_shape": (len(bands.coded), *shape) if self._own_masks else shape}
+                    mask = self._dataset.read_masks(masked, window=window, **(size if shape else {})) > 0
         except (*GDAL_ERRORS, MemoryError) as error:
             raise self._damaged() from error
         count = len(bands.coded)
@@ -173,11 +212,9 @@ class GdalSource(RasterSource):
 
     def _finish(self, pixels: Pixels, mask: Mask | None, alpha: Pixels | None) -> Samples:
         """Derive validity and expand palettes."""
-        valid = mask
-        if self.info.has_mask and valid is None:
-            valid = self._differs_from_nodata(pixels)
-        if valid is not None and self._check_finite:
-            valid = valid & finite_mask(pixels)
+        valid, missing = None, None
+        if self.info.has_mask:
+            valid, missing = sample_validity(pixels, self._nodata, mask)
         table = self._bands.table
         if table is not None:
             index = np.minimum(pixels[0].astype(np.intp), len(table) - 1)
@@ -185,18 +222,7 @@ class GdalSource(RasterSource):
             pixels = expanded[:3]
             if len(expanded) == 4 and alpha is None:
                 alpha = expanded[3]
-        return Samples(pixels, valid, alpha)
-
-    def _differs_from_nodata(self, pixels: Pixels) -> Mask:
-        """Where at least one band is not nodata: GDAL's rule, so that dark colours stay valid."""
-        valid = np.zeros(pixels.shape[1:], dtype=np.bool_)
-        for band, index in zip(pixels, self._bands.coded, strict=True):
-            nodata = self._nodata[index - 1]
-            if nodata is None:
-                valid[...] = True
-                break
-            valid |= band != nodata_sample(nodata, pixels.dtype.name)
-        return valid
+        return Samples(pixels, valid, alpha, missing)
 
     def _damaged(self) -> UnsupportedRaster:
         return UnsupportedRaster(
@@ -209,13 +235,24 @@ class GdalSource(RasterSource):
         self._dataset.close()
 
 
+def open_dataset(name: str, driver: str) -> Any:
+    """Open a file, by an absolute path or GDAL's name of a part of it, with one driver.
+
+    Raises
+    ------
+    Anything in :data:`GDAL_ERRORS`
+        If the driver cannot open it.
+    """
+    with WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.Env():
+            return rasterio.open(name, driver=driver)
+
+
 def _open(path: Path, driver: str) -> Any:
     try:
-        with WARNINGS_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.Env():
-                # An absolute path cannot be taken for one of rasterio's URLs.
-                return rasterio.open(os.path.abspath(path), driver=driver)
+        # An absolute path cannot be taken for one of rasterio's URLs.
+        return open_dataset(os.path.abspath(path), driver)
     except GDAL_ERRORS as error:
         raise UnsupportedRaster(
             f"“{path}” is damaged or incomplete and cannot be read as {driver}; copy or download it again."
@@ -228,7 +265,14 @@ def _rio(window: Window) -> Any:
 
 def _common_dtype(path: Path, dataset: Any) -> str:
     if dataset.count < 1:
-        raise UnsupportedRaster(f"“{path}” has no bands of its own; open one of its parts instead.")
+        parts = list(dataset.subdatasets)
+        more = f" (and {len(parts) - _TOLD_PARTS} more)" if len(parts) > _TOLD_PARTS else ""
+        choose = (
+            f"open one of its parts instead: {', '.join(parts[:_TOLD_PARTS])}{more}"
+            if parts
+            else ("it may hold tables or vectors only")
+        )
+        raise UnsupportedRaster(f"“{path}” has no bands of its own; {choose}.")
     types = sorted(set(dataset.dtypes))
     if len(types) > 1:
         raise UnsupportedRaster(
@@ -257,9 +301,7 @@ def _require_small_blocks(path: Path, dataset: Any) -> None:
 
 def _plan_bands(dataset: Any, nodata: float | None) -> _Bands:
     colors = dataset.colorinterp
-    alpha = next((i for i, c in enumerate(colors, 1) if c == ColorInterp.alpha), None)
-    if dataset.count == 1:
-        alpha = None
+    alpha = alpha_index(dataset)
     coded = tuple(i for i in range(1, dataset.count + 1) if i != alpha)
     table = None
     if len(coded) == 1 and np.dtype(dataset.dtypes[0]).kind == "u":
@@ -280,20 +322,8 @@ def _palette(colormap: dict[int, tuple[int, int, int, int]], nodata: float | Non
     return table if (table[:, 3] < 255).any() else table[:, :3]
 
 
-def _wkt(dataset: Any) -> str | None:
-    if not dataset.crs:
-        return None
-    try:
-        return str(dataset.crs.to_wkt(version="WKT2_2019"))
-    except CRSError:
-        return str(dataset.crs.to_wkt())  # an engineering CRS that WKT2 cannot say
-
-
-def _transform(dataset: Any) -> tuple[float, float, float, float, float, float] | None:
-    a, b, c, d, e, f = (float(v) for v in tuple(dataset.transform)[:6])
-    if (a, b, c, d, e, f) == _IDENTITY and not dataset.crs:
-        return None
-    return a, b, c, d, e, f
+def _equal(a: float | None, b: float | None) -> bool:
+    return a == b or (a is not None and b is not None and np.isnan(a) and np.isnan(b))
 
 
 def require_complete(dataset: Any, path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.raster.source import Mask, RasterSource, finite_mask
+from fdegc.raster.source import Mask, RasterSource
 from fdegc.types import BandMapping, Samples
 
 UnitPixels = npt.NDArray[np.float32]
@@ -16,18 +16,37 @@ UnitPixels = npt.NDArray[np.float32]
 def usable_pixels(samples: Samples) -> Mask | None:
     """Where pixels mean something: bool (height, width), None if everywhere.
 
-    A pixel is unusable where ``valid`` is False, ``alpha`` is 0 or a band is not finite.
+    A pixel is unusable where ``valid`` is False, ``alpha`` is 0 or no band is finite.
     """
     usable = samples.valid
     if samples.alpha is not None:
         opaque: Mask = samples.alpha != 0
         usable = opaque if usable is None else usable & opaque
     if samples.pixels.dtype.kind == "f":
-        finite = finite_mask(samples.pixels)
+        finite: Mask = np.isfinite(samples.pixels).any(axis=0)
         usable = finite if usable is None else usable & finite
     if usable is None or bool(usable.all()):
         return None
     return usable
+
+
+def usable_samples(samples: Samples) -> tuple[Mask | None, ...]:
+    """Where the samples of each band mean something: bool (height, width), None if everywhere.
+
+    In usable pixels, those that are neither ``missing`` nor not finite.
+    """
+    usable = usable_pixels(samples)
+    found = []
+    for index, band in enumerate(samples.pixels):
+        here = usable
+        gaps = None if samples.missing is None else samples.missing[index]
+        if band.dtype.kind == "f":
+            odd = ~np.isfinite(band)
+            gaps = odd if gaps is None else gaps | odd
+        if gaps is not None and bool(gaps.any()):
+            here = ~gaps if here is None else here & ~gaps
+        found.append(here)
+    return tuple(found)
 
 
 def plan_mapping(source: RasterSource) -> tuple[BandMapping, ...]:
@@ -55,8 +74,7 @@ def plan_mapping(source: RasterSource) -> tuple[BandMapping, ...]:
     low, high = np.full(bands, np.inf), np.full(bands, -np.inf)
     for window in source.scan():
         samples = source.read(window)
-        usable = usable_pixels(samples)
-        for index, band in enumerate(samples.pixels):
+        for index, (band, usable) in enumerate(zip(samples.pixels, usable_samples(samples), strict=True)):
             values = band if usable is None else band[usable]
             if values.size:
                 low[index] = min(low[index], float(values.min()))
@@ -84,7 +102,7 @@ def to_unit(samples: Samples, mapping: Sequence[BandMapping]) -> UnitPixels:
     Returns
     -------
     ndarray of float32, shape (bands, height, width)
-        In [0, 1]; unusable pixels hold the mean of the band's usable ones (0.5 if there are none),
+        In [0, 1]; unusable samples hold the mean of the band's usable ones (0.5 if there are none),
         which costs the fewest bits.
 
     Raises
@@ -93,8 +111,9 @@ def to_unit(samples: Samples, mapping: Sequence[BandMapping]) -> UnitPixels:
         If there is not one mapping a band.
     """
     unit = np.empty(samples.pixels.shape, dtype=np.float32)
-    usable = usable_pixels(samples)
-    for plane, band, entry in zip(unit, samples.pixels, mapping, strict=True):
+    for plane, band, entry, usable in zip(
+        unit, samples.pixels, mapping, usable_samples(samples), strict=True
+    ):
         if entry.scale == 0.0:
             plane[...] = 0.0
         else:

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from pathlib import Path
 
 from fdegc.errors import UnsupportedRaster
-from fdegc.raster.gdal_source import GdalSource
-from fdegc.raster.pillow_source import open_pillow
+from fdegc.raster.facts import SceneFacts, scene_facts, tiff_orientation
+from fdegc.raster.gdal_source import GDAL_ERRORS, GdalSource, open_dataset
+from fdegc.raster.pillow_source import TooLarge, header_of, open_pillow
 from fdegc.raster.source import RasterSource
+from fdegc.raster.turned import TurnedSource
 
 _HEAD = 1024
-_KINDS = "Use a TIFF, GeoTIFF, JPEG 2000, VRT, PNG, JPEG, WebP or BMP file"
+_KINDS = (
+    "Use a TIFF, GeoTIFF, JPEG 2000, VRT, PNG, JPEG, WebP or BMP file, or one of the rasters that GDAL "
+    "knows, such as ENVI, Erdas Imagine, NITF or netCDF"
+)
+_PICTURES = ("PNG", "JPEG", "WEBP", "BMP")
+
+# GDAL's drivers for rasters in local files, to be tried in this order on a file that starts like none of
+# the usual ones.  Not among them: what asks servers, opens databases or vectors, or takes any text.
+_OTHERS = (
+    "HFA", "NITF", "GIF", "BIGGIF", "netCDF", "HDF5", "HDF5Image", "PCIDSK", "SGI", "PNM", "BAG",
+    "GRIB", "ERS", "VICAR", "PDS4", "PDS", "ISIS3", "ISIS2", "ENVI", "EHdr", "RST", "SAGA", "ILWIS",
+    "RMF", "PCRaster", "AAIGrid", "GRASSASCIIGrid", "AIG", "DTED", "SRTMHGT", "USGSDEM", "SDTS", "GSAG",
+    "GSBG", "GS7BG", "BT", "GXF", "HF2", "SIGDEM", "Terragen", "Leveller", "NWT_GRD", "NWT_GRC", "BYN",
+    "GTX", "KRO", "RRASTER", "ROI_PAC", "ISCE", "GenBin", "DIMAP", "TSX", "COSAR", "SAFE", "SENTINEL2",
+    "RS2", "ESAT", "SAR_CEOS", "CEOS", "JAXAPALSAR", "AirSAR", "L1B", "MSGN", "FAST", "DOQ1", "DOQ2",
+    "NDF", "TIL", "LAN", "ELAS", "MFF", "PAux", "FIT", "CALS", "BSB", "ADRG", "SRP", "XPM", "TGA",
+)  # fmt: skip
+#: What GDAL calls a part of a file: driver, the file (in quotes or not), the part.
+_PART = re.compile(r"(netcdf|hdf5|sentinel2_l\w+|bag|nitf_im):.+", re.IGNORECASE | re.DOTALL)
+_PART_DRIVERS = {"netcdf": "netCDF", "hdf5": "HDF5Image", "bag": "BAG", "nitf_im": "NITF"}
 
 
 def open_raster(path: str | Path) -> RasterSource:
@@ -20,8 +43,10 @@ def open_raster(path: str | Path) -> RasterSource:
     Parameters
     ----------
     path : str or Path
-        TIFF (GeoTIFF, COG), JPEG 2000 and VRT are read through GDAL by windows; PNG, JPEG, WebP and
-        BMP are decoded into memory.
+        TIFF (GeoTIFF, COG), JPEG 2000, VRT and whatever else is a raster in a file to GDAL are read by
+        windows; PNG, JPEG, WebP and BMP are decoded into memory, unless they are too large or files
+        beside them say where they lie.  One raster of a file that holds several has the name that GDAL
+        gives it, for example ``netcdf:a.nc:snow``.
 
     Returns
     -------
@@ -35,15 +60,21 @@ def open_raster(path: str | Path) -> RasterSource:
     OutOfMemory
         If it can only be read as a whole, and that would not fit.
     """
-    path = Path(path)
-    head = _read_head(path)
     try:
+        part = _PART.fullmatch(str(path))
+        if part is not None and not os.path.exists(path):
+            return _open_part(Path(path), part[1].lower())
+        path = Path(path)
+        head = _read_head(path)
         kind = _kind(head)
         if kind is None:
-            raise UnsupportedRaster(f"“{path}” is not an image of a known kind. {_KINDS}.")
-        if kind in ("PNG", "JPEG", "WEBP", "BMP") and not _is_deep_png(head):
-            return open_pillow(path, kind)
-        return GdalSource(path, kind)
+            return _open_other(path)
+        if kind in _PICTURES:
+            return _open_picture(path, kind, _is_deep_png(head))
+        source = GdalSource(path, kind)
+        placed = source.info.transform or source.info.crs_wkt or source.info.gcps
+        orientation = 1 if placed or kind != "GTiff" else tiff_orientation(path)
+        return source if orientation == 1 else TurnedSource(source, orientation)
     except MemoryError as error:
         raise UnsupportedRaster(
             f"“{path}” needs more memory than there is; cut it into parts or convert it to a tiled GeoTIFF."
@@ -52,6 +83,48 @@ def open_raster(path: str | Path) -> RasterSource:
         raise UnsupportedRaster(
             f"“{path}” cannot be read; check that it is complete and opens in another program."
         ) from error
+
+
+def _open_picture(path: Path, kind: str, deep: bool) -> RasterSource:
+    """Open a PNG, JPEG, WebP or BMP, which GDAL and Pillow know different things about."""
+    facts: SceneFacts = {}
+    neighbours = False
+    with contextlib.suppress(*GDAL_ERRORS), open_dataset(os.path.abspath(path), kind) as dataset:
+        facts = scene_facts(dataset)
+        neighbours = len(dataset.files) > 1  # a world file, a mask, metadata
+    if not (deep or neighbours):
+        with contextlib.suppress(TooLarge):
+            return open_pillow(path, kind, facts)
+    source = GdalSource(path, kind)
+    orientation, exif = header_of(path, kind)
+    placed = source.info.transform or source.info.crs_wkt or source.info.gcps
+    if placed or orientation == 1:
+        source.add_exif(exif)
+        return source
+    return TurnedSource(source, orientation)
+
+
+def _open_other(path: Path) -> RasterSource:
+    """Let GDAL try its drivers on a file of none of the usual kinds."""
+    for driver in _OTHERS:
+        with contextlib.suppress(*GDAL_ERRORS):
+            dataset = open_dataset(os.path.abspath(path), driver)
+            break
+    else:
+        raise UnsupportedRaster(f"“{path}” is not an image of a known kind. {_KINDS}.")
+    return GdalSource(path, driver, dataset)
+
+
+def _open_part(name: Path, prefix: str) -> RasterSource:
+    """Open one of several rasters in a file."""
+    driver = _PART_DRIVERS.get(prefix, "SENTINEL2")
+    try:
+        dataset = open_dataset(str(name), driver)
+    except GDAL_ERRORS as error:
+        raise UnsupportedRaster(
+            f"“{name}” cannot be opened: check the name of the file and that of the part of it."
+        ) from error
+    return GdalSource(name, driver, dataset)
 
 
 def _read_head(path: Path) -> bytes:

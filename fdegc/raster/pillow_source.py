@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import warnings
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from fdegc.errors import FdegcError, UnsupportedRaster
 from fdegc.memory import check_free
+from fdegc.raster.facts import SceneFacts, exif_of
 from fdegc.raster.source import ArraySource, Pixels, default_colors
 from fdegc.types import RasterInfo
 
@@ -23,7 +27,11 @@ _STRIP = 512
 _GREY_PIXEL, _COLOR_PIXEL = 4, 10
 
 
-def open_pillow(path: Path, kind: str) -> ArraySource:
+class TooLarge(UnsupportedRaster):
+    """A picture of more pixels than Pillow decodes."""
+
+
+def open_pillow(path: Path, kind: str, facts: SceneFacts) -> ArraySource:
     """Decode an image file completely.
 
     Parameters
@@ -31,6 +39,8 @@ def open_pillow(path: Path, kind: str) -> ArraySource:
     path : Path
     kind : str
         Pillow's name of the only format to try: PNG, JPEG, WEBP, BMP.
+    facts : dict
+        What GDAL says of it.
 
     Returns
     -------
@@ -40,19 +50,19 @@ def open_pillow(path: Path, kind: str) -> ArraySource:
     Raises
     ------
     UnsupportedRaster
-        If the file is damaged, truncated or of more pixels than Pillow reads.
+        If the file is damaged or truncated; :class:`TooLarge` if it has more pixels than Pillow reads.
     OutOfMemory
     """
     try:
-        with WARNINGS_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=[kind]) as image:
-                _require_memory(path, kind, image)
-                image.load()
-                ImageOps.exif_transpose(image, in_place=True)
-                return _to_source(path, kind, image)
+        with _opened(path, kind) as image:
+            _require_memory(path, kind, image)
+            image.load()
+            turned = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
+            source = _to_source(path, kind, turned)
+            source.info = _with_facts(source.info, facts, exif_of(turned), turned is not image)
+            return source
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise UnsupportedRaster(
+        raise TooLarge(
             f"“{path}” is too large to be read as {kind}; convert it to a tiled GeoTIFF first."
         ) from error
     except FdegcError:
@@ -61,6 +71,36 @@ def open_pillow(path: Path, kind: str) -> ArraySource:
         raise UnsupportedRaster(
             f"“{path}” is damaged or incomplete and cannot be read as {kind}; copy or download it again."
         ) from error
+
+
+def header_of(path: Path, kind: str) -> tuple[int, bytes | None]:
+    """EXIF orientation (1 to 8) and EXIF data of a picture that is not decoded; (1, None) if unreadable."""
+    try:
+        with _opened(path, kind) as image:
+            return _orientation(image), exif_of(image)
+    except Exception:  # what the pixels are read with will tell what is wrong
+        return 1, None
+
+
+@contextlib.contextmanager
+def _opened(path: Path, kind: str) -> Iterator[Image.Image]:
+    with WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=[kind]) as image:
+            yield image
+
+
+def _orientation(image: Image.Image) -> int:
+    value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _with_facts(info: RasterInfo, facts: SceneFacts, exif: bytes | None, turned: bool) -> RasterInfo:
+    """Add what GDAL and the EXIF data say; the pixels are turned, so nothing may say so any more."""
+    info = replace(info, exif=exif, **facts)
+    if not turned:
+        return info
+    return replace(info, tags={key: value for key, value in info.tags.items() if key != "EXIF_Orientation"})
 
 
 def _require_memory(path: Path, kind: str, image: Image.Image) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
@@ -43,10 +43,42 @@ def nodata_sample(nodata: float, dtype: str) -> np.generic:
     return sample
 
 
-def finite_mask(pixels: Pixels) -> Mask:
-    """Where all bands are finite: (bands, height, width) → bool (height, width)."""
-    finite: Mask = np.isfinite(pixels).all(axis=0)
-    return finite
+def sample_validity(
+    pixels: Pixels, nodata: Sequence[float | None], mask: Mask | None = None
+) -> tuple[Mask, Mask | None]:
+    """Which pixels are valid, and which of their samples are missing nevertheless.
+
+    A sample is missing where it is its band's nodata value or not finite.  A pixel is invalid where the
+    mask says so, or all of its samples are missing: GDAL's rule, so that dark colours stay valid where
+    nodata is 0.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (bands, height, width)
+    nodata : sequence of (float or None)
+        One value a band; None, or one that the samples cannot hold, marks nothing.  None of them counts
+        if there is a mask.
+    mask : ndarray of bool, shape (height, width) or (bands, height, width), optional
+        Of all bands together, or of each.
+
+    Returns
+    -------
+    valid : ndarray of bool, shape (height, width)
+    missing : ndarray of bool, shape (bands, height, width), or None
+        None if no sample of a valid pixel is missing.
+    """
+    good = np.isfinite(pixels) if pixels.dtype.kind == "f" else np.ones(pixels.shape, np.bool_)
+    if mask is None:
+        for plane, band, value in zip(good, pixels, nodata, strict=True):
+            if value is not None and nodata_fits(value, pixels.dtype.name):
+                plane &= band != nodata_sample(value, pixels.dtype.name)
+    elif mask.ndim == 3:
+        good &= mask
+    valid: Mask = good.any(axis=0)
+    if mask is not None and mask.ndim == 2:
+        valid &= mask
+    missing = valid & ~good
+    return valid, missing if bool(missing.any()) else None
 
 
 class RasterSource(ABC):
@@ -84,7 +116,8 @@ class RasterSource(ABC):
         -------
         Samples
             ``pixels`` (bands, height, width) in ``info.dtype``; ``valid`` is None exactly if
-            ``info.has_mask`` is False, ``alpha`` exactly if ``info.has_alpha`` is False.
+            ``info.has_mask`` is False, ``alpha`` exactly if ``info.has_alpha`` is False; ``missing``
+            is None if ``info.has_band_masks`` is False, or nothing is missing.
 
         Raises
         ------
@@ -150,12 +183,13 @@ class ArraySource(RasterSource):
     pixels : ndarray, shape (bands, height, width)
         One of the types in :data:`DTYPES`; not copied.
     valid : ndarray of bool, shape (height, width), optional
-        False where a pixel means nothing.  Without it, it follows from ``info.nodata``.
-        Pixels that are not finite are never valid.
+        False where a pixel means nothing.  Without it, validity follows from nodata in ``info``.
+        Samples that are not finite are missing in any case.
     alpha : ndarray, shape (height, width), optional
         Of the type of ``pixels``.
     info : RasterInfo, optional
-        Names, CRS and the like.  Size, type, ``has_alpha`` and ``has_mask`` always follow the arrays.
+        Names, CRS and the like.  Size, type, ``has_alpha``, ``has_mask`` and ``has_band_masks`` always
+        follow the arrays.
 
     Raises
     ------
@@ -184,7 +218,15 @@ class ArraySource(RasterSource):
             info = replace(info, color_interpretation=default_colors(bands))
         self._pixels = pixels
         self._alpha = alpha
-        self._valid = _array_validity(pixels, valid, info.nodata)
+        self._valid: Mask | None = None
+        self._missing: Mask | None = None
+        nodata = info.band_nodata if len(info.band_nodata) == bands else (info.nodata,) * bands
+        marked = valid is not None or any(nodata_fits(value, pixels.dtype.name) for value in nodata)
+        if marked or pixels.dtype.kind == "f":
+            given = None if valid is None else valid.astype(np.bool_)
+            self._valid, self._missing = sample_validity(pixels, nodata, given)
+            if not marked and self._missing is None and self._valid.all():
+                self._valid = None
         self.info = replace(
             info,
             width=width,
@@ -194,6 +236,7 @@ class ArraySource(RasterSource):
             band_names=info.band_names if len(info.band_names) == bands else (None,) * bands,
             has_alpha=alpha is not None,
             has_mask=self._valid is not None,
+            has_band_masks=self._missing is not None,
         )
 
     def _read(self, window: Window) -> Samples:
@@ -202,6 +245,7 @@ class ArraySource(RasterSource):
             self._pixels[:, window.rows, window.cols].copy(),
             None if self._valid is None else self._valid[at].copy(),
             None if self._alpha is None else self._alpha[at].copy(),
+            None if self._missing is None else self._missing[:, window.rows, window.cols].copy(),
         )
 
     def _read_decimated(self, width: int, height: int) -> Samples:
@@ -217,6 +261,7 @@ class ArraySource(RasterSource):
             pixels,
             None if self._valid is None else self._valid[at],
             None if self._alpha is None else self._alpha[at],
+            None if self._missing is None else self._missing[:, at[0], at[1]],
         )
 
     def close(self) -> None:
@@ -228,21 +273,6 @@ def default_colors(bands: int) -> tuple[str, ...]:
     if bands == 3:
         return ("red", "green", "blue")
     return ("gray", *["undefined"] * (bands - 1))
-
-
-def _array_validity(pixels: Pixels, valid: Mask | None, nodata: float | None) -> Mask | None:
-    dtype = pixels.dtype.name
-    if valid is not None:
-        valid = valid.astype(np.bool_)
-    elif nodata is not None and nodata_fits(nodata, dtype):
-        valid = (pixels != nodata_sample(nodata, dtype)).any(axis=0)
-    if pixels.dtype.kind == "f":
-        finite = finite_mask(pixels)
-        if valid is not None:
-            valid = valid & finite
-        elif not finite.all():
-            valid = finite
-    return valid
 
 
 def _shrink(band: Pixels, width: int, height: int) -> Pixels:

@@ -16,7 +16,8 @@ from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import CorruptStream, DeviceUnavailable, FdegcError
 from fdegc.header import StreamHeader
-from fdegc.stream import OVERVIEW, describe, metadata_blocks, read_info
+from fdegc.metadata import OVERVIEW, metadata_blocks
+from fdegc.stream import describe, read_info
 from fdegc.types import (
     DecodeResult,
     EncodeOptions,

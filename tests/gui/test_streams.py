@@ -14,7 +14,8 @@ from pytestqt.qtbot import QtBot
 
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.errors import WeightsMissing
-from fdegc.stream import CRS, OVERVIEW, metadata_blocks, read_info
+from fdegc.metadata import CRS, OVERVIEW, metadata_blocks
+from fdegc.stream import read_info
 from fdegc.types import StreamInfo, Window
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.main_window import MainWindow

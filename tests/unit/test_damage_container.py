@@ -22,9 +22,10 @@ from fdegc.container import reader as reading
 from fdegc.container import writer as writing
 from fdegc.errors import CorruptStream, FdegcError, OutputFailed
 from fdegc.header import MAX_PAYLOAD, StreamHeader
+from fdegc.metadata import ALPHA, MASK, OVERVIEW, metadata_blocks
 from fdegc.overview import _webp, read_overview
 from fdegc.planes import PlaneWriter
-from fdegc.stream import ALPHA, MASK, OVERVIEW, alpha_plane, describe, mask_plane, metadata_blocks
+from fdegc.stream import alpha_plane, describe, mask_plane
 from fdegc.tiling import TilePlan
 from fdegc.types import BandMapping, RasterInfo, Window
 

@@ -16,8 +16,8 @@ from PIL import Image
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.errors import CorruptStream
 from fdegc.header import StreamHeader
+from fdegc.metadata import OVERVIEW
 from fdegc.overview import OverviewBuilder, read_overview
-from fdegc.stream import OVERVIEW
 from fdegc.tiling import TilePlan
 from fdegc.types import Window
 

@@ -14,7 +14,7 @@ import pytest
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.errors import CorruptStream, UnsupportedRaster, UnsupportedStream
 from fdegc.header import StreamHeader
-from fdegc.stream import (
+from fdegc.metadata import (
     ALPHA,
     BAND_NAMES,
     CRS,
@@ -23,13 +23,10 @@ from fdegc.stream import (
     NODATA,
     TAGS,
     TRANSFORM,
-    alpha_plane,
-    describe,
-    header_for,
-    mask_plane,
     metadata_blocks,
     raster_info,
 )
+from fdegc.stream import alpha_plane, describe, header_for, mask_plane
 from fdegc.types import BandMapping, RasterInfo
 
 HEADER = StreamHeader(150, 100, 2, "uint8", 64, 16, 1024, b"12345678", "lite")

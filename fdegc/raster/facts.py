@@ -1,0 +1,175 @@
+"""Everything that files say about a raster apart from its pixels, as GDAL and Pillow tell it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from rasterio.enums import ColorInterp
+from rasterio.errors import CRSError
+
+from fdegc.placement import Domains, GroundControlPoint, Transform
+from fdegc.types import AlphaBand
+
+#: Metadata domains that tell of the file, not of the raster.
+_STRUCTURAL = frozenset(
+    {
+        "IMAGE_STRUCTURE",
+        "DERIVED_SUBDATASETS",
+        "SUBDATASETS",
+        "TILING_SCHEME",
+        "COLOR_PROFILE",
+        "rio_creation_kwds",
+        "rio_overview",
+        "xml:VRT",
+        "xml:gml.root-instance",
+    }
+)
+_ICC = "SOURCE_ICC_PROFILE"
+_ORIENTATION = 274
+_IDENTITY: Transform = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+class SceneFacts(TypedDict, total=False):
+    """Arguments of ``RasterInfo`` that hold for the whole raster."""
+
+    crs_wkt: str | None
+    transform: Transform | None
+    tags: Mapping[str, str]
+    domains: Domains
+    gcps: tuple[GroundControlPoint, ...]
+    gcp_crs_wkt: str | None
+    icc: bytes | None
+
+
+class BandFacts(TypedDict, total=False):
+    """Arguments of ``RasterInfo`` that have one entry a band."""
+
+    color_interpretation: tuple[str, ...]
+    band_names: tuple[str | None, ...]
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    units: tuple[str | None, ...]
+    band_tags: tuple[Mapping[str, str], ...]
+
+
+def scene_facts(dataset: Any) -> SceneFacts:
+    """What an open rasterio dataset says of the raster as a whole."""
+    points, crs = dataset.gcps
+    domains, icc = _domains(dataset)
+    return SceneFacts(
+        crs_wkt=_wkt(dataset.crs),
+        transform=_transform(dataset),
+        tags=_lasting(dataset.tags()),
+        domains=domains,
+        gcps=tuple(_point(point) for point in points),
+        gcp_crs_wkt=_wkt(crs) if points else None,
+        icc=icc,
+    )
+
+
+def band_facts(dataset: Any, bands: Sequence[int]) -> BandFacts:
+    """What an open rasterio dataset says of bands, which are numbered from 1; the usual is left out."""
+    scales = tuple(float(dataset.scales[i - 1]) for i in bands)
+    offsets = tuple(float(dataset.offsets[i - 1]) for i in bands)
+    scaled = any(scale != 1.0 for scale in scales) or any(offsets)
+    units = tuple(dataset.units[i - 1] or None for i in bands)
+    tags = tuple(_lasting(dataset.tags(i)) for i in bands)
+    return BandFacts(
+        color_interpretation=tuple(dataset.colorinterp[i - 1].name for i in bands),
+        band_names=tuple(dataset.descriptions[i - 1] or None for i in bands),
+        scales=scales if scaled else (),
+        offsets=offsets if scaled else (),
+        units=units if any(units) else (),
+        band_tags=tags if any(tags) else (),
+    )
+
+
+def alpha_facts(dataset: Any, band: int) -> AlphaBand | None:
+    """What an open rasterio dataset says of its alpha band; None if nothing unusual."""
+    name, tags = dataset.descriptions[band - 1] or None, _lasting(dataset.tags(band))
+    if band == dataset.count and name is None and not tags:
+        return None
+    return AlphaBand(band - 1, name, tags)
+
+
+def alpha_index(dataset: Any) -> int | None:
+    """Number of the alpha band of an open rasterio dataset, from 1; None if there is none."""
+    if dataset.count == 1:
+        return None
+    return next((i for i, color in enumerate(dataset.colorinterp, 1) if color == ColorInterp.alpha), None)
+
+
+def exif_of(image: Image.Image) -> bytes | None:
+    """EXIF data of a Pillow image from the TIFF header on; None if there are none."""
+    data = image.info.get("exif")
+    if not isinstance(data, bytes) or not data:
+        return None
+    return data.removeprefix(b"Exif\0\0") or None
+
+
+def tiff_orientation(path: Path) -> int:
+    """EXIF orientation of the first image of a TIFF, 1 to 8; GDAL does not tell it."""
+    with contextlib.suppress(Exception), path.open("rb") as file:
+        head = file.read(8)
+        if head[2] == 43 or head[3] == 43:  # BigTIFF
+            head += file.read(8)
+        directory = ImageFileDirectory_v2(head)
+        file.seek(directory.next)
+        directory.load(file)
+        value = directory.get(_ORIENTATION, 1)
+        return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    return 1  # a damaged directory is GDAL's to complain about
+
+
+def _lasting(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags without statistics: those of a lossy reconstruction would be wrong."""
+    return {key: value for key, value in tags.items() if not key.startswith("STATISTICS_")}
+
+
+def _domains(dataset: Any) -> tuple[Domains, bytes | None]:
+    domains: dict[str, dict[str, str]] = {}
+    for name in dataset.tag_namespaces():
+        if name and name not in _STRUCTURAL and not name.startswith("xml:BOX"):
+            items = dict(dataset.tags(ns=name))
+            if items:
+                domains[name] = items
+    profile = dict(dataset.tags(ns="COLOR_PROFILE"))
+    icc = None
+    with contextlib.suppress(binascii.Error, ValueError):
+        icc = base64.b64decode(profile.pop(_ICC, "")) or None
+    return domains, icc
+
+
+def _point(point: Any) -> GroundControlPoint:
+    return GroundControlPoint(
+        float(point.row),
+        float(point.col),
+        float(point.x),
+        float(point.y),
+        float(point.z or 0.0),
+        str(point.id or ""),
+        str(point.info or ""),
+    )
+
+
+def _wkt(crs: Any) -> str | None:
+    if not crs:
+        return None
+    try:
+        return str(crs.to_wkt(version="WKT2_2019"))
+    except CRSError:
+        return str(crs.to_wkt())  # an engineering CRS that WKT2 cannot say
+
+
+def _transform(dataset: Any) -> Transform | None:
+    a, b, c, d, e, f = (float(v) for v in tuple(dataset.transform)[:6])
+    if (a, b, c, d, e, f) == _IDENTITY and (not dataset.crs or dataset.gcps[0]):
+        return None
+    return a, b, c, d, e, f
