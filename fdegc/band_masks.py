@@ -73,8 +73,8 @@ class BandMasksWriter:
         data = struct.pack(f"<{len(planes)}I", *map(len, planes)) + b"".join(planes)
         if len(data) > MAX_BLOCK:
             raise OutputFailed(
-                f"The masks of the bands take more than the {MAX_BLOCK >> 20} MiB that a file may hold of them: "
-                "cut the scene into parts."
+                f"The masks of the bands take more than the {MAX_BLOCK >> 20} MiB that a file may hold of "
+                "them: cut the scene into parts."
             )
         return data
 

@@ -148,11 +148,23 @@ def build_parser() -> argparse.ArgumentParser:
 
     sub = add(
         "decompress",
-        ".fdegc → GeoTIFF or PNG",
-        "Decode a .fdegc file. GeoTIFF keeps everything that the file knows; PNG keeps pixels.",
+        ".fdegc → GeoTIFF, COG, PNG or JPEG 2000",
+        "Decode a .fdegc file. GeoTIFF keeps nearly everything that the file knows; what a format cannot "
+        "hold is said.",
     )
     sub.add_argument("input", type=Path, metavar="IN.fdegc", help="file to decode")
-    sub.add_argument("output", type=Path, metavar="OUT.{tif,png}", help="file to write")
+    sub.add_argument("output", type=Path, metavar="OUT.{tif,png,jp2}", help="file to write")
+    sub.add_argument(
+        "--format",
+        choices=("geotiff", "cog", "png", "jp2"),
+        help="kind of file (default: what the name ends in; cog is a GeoTIFF with tiles and overviews)",
+    )
+    sub.add_argument(
+        "--compression",
+        choices=("deflate", "zstd", "none"),
+        default="deflate",
+        help="of GeoTIFF and COG, without loss (default: deflate)",
+    )
     sub.add_argument(
         "--window",
         type=_window,

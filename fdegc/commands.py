@@ -99,15 +99,18 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc decompress``."""
     check_output(args.input, args.output, force=args.force)
     from fdegc.raster import open_sink
+    from fdegc.raster.saving import KINDS, kind_of
     from fdegc.stream import read_info
 
+    kind = kind_of(args.output, args.format)
     stream = read_info(args.input)
     raster = stream.raster
     if args.window is not None:
         args.window.check_inside(raster.width, raster.height)
         raster = raster.part(args.window)
     with contextlib.ExitStack() as stack:
-        sink = stack.enter_context(open_sink(args.output, raster, overwrite=args.force))
+        options = {"overwrite": args.force, "kind": kind, "compression": args.compression}
+        sink = stack.enter_context(open_sink(args.output, raster, **options))
         from fdegc.codec import Codec
 
         codec = Codec(device=args.device, threads=args.threads)
@@ -118,6 +121,7 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "Written": str(args.output),
         "Scene": raster_text(raster),
         "Size": f"{bytes_text(size)} from {bytes_text(stream.bytes)}",
+        "Left out": f"{KINDS[kind][1]} cannot hold: {', '.join(sink.unheld)}" if sink.unheld else None,
         "Time": f"{seconds_text(result.seconds)} on {result.device}",
     }
     data = {
@@ -127,6 +131,8 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         **raster_data(raster),
         "window": None if args.window is None else window_data(args.window),
         "bytes": size,
+        "format": kind,
+        "not_held": list(sink.unheld),
         "compressed_bytes": stream.bytes,
         "bpp": stream.bpp,
         "ratio": stream.ratio,

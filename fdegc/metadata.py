@@ -124,8 +124,8 @@ def metadata_blocks(info: RasterInfo) -> dict[bytes, bytes]:
 def _pack(tag: bytes, data: bytes) -> bytes:
     if len(data) > _MAX_TEXT:
         raise OutputFailed(
-            f"The raster's {WORDS[tag]} take more than {_MAX_TEXT >> 20} MiB, which is what a file may hold of "
-            "them: remove some from it."
+            f"The raster's {WORDS[tag]} take more than {_MAX_TEXT >> 20} MiB, which is what a file may "
+            "hold of them: remove some from it."
         )
     return zlib.compress(data, 9)
 

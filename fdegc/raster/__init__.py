@@ -3,7 +3,8 @@
 from fdegc.raster.display import display_limits, to_rgb8
 from fdegc.raster.mapping import band_groups, from_unit, peak_value, plan_mapping, to_unit
 from fdegc.raster.opening import open_raster
-from fdegc.raster.sink import RasterSink, open_sink
+from fdegc.raster.saving import open_sink
+from fdegc.raster.sink import RasterSink
 from fdegc.raster.source import ArraySource, RasterSource
 
 __all__ = [

@@ -1,0 +1,217 @@
+"""Writes what GDAL can only make of a whole raster (COG, PNG, JPEG 2000), by way of a GeoTIFF beside it."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import warnings
+import zlib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import rasterio.shutil
+from rasterio.errors import NotGeoreferencedWarning
+
+from fdegc.errors import OutputFailed
+from fdegc.memory import BLOCK_CACHE
+from fdegc.raster.holding import unheld
+from fdegc.raster.pillow_source import WARNINGS_LOCK, header_of
+from fdegc.raster.sink import RasterSink, alpha_of
+from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_environment
+from fdegc.types import RasterInfo, Samples, Window
+
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+#: Where the first chunk of a PNG, which always has the same length, ends.
+_AFTER_HEADER = len(_PNG_MAGIC) + 25
+_XMP = "xml:XMP"
+
+
+class _CopySink(RasterSink):
+    """Collects the raster in a GeoTIFF without its final name, and lets GDAL make another file of it."""
+
+    driver = ""
+
+    def __init__(self, path: Path, info: RasterInfo, overwrite: bool, staged: RasterInfo) -> None:
+        super().__init__(path, info, overwrite)
+        # It gets a name of its own in the same folder, and goes whatever happens.
+        self._stage = TiffSink(path.with_suffix(".tif"), staged, True, "zstd")
+
+    def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
+        self._stage.write(window, replace(samples, pixels=pixels))
+
+    def _copy(self, target: Path, **options: Any) -> None:
+        self._stage.close()
+        check_tiff(self._stage.temporary, self._stage.info)
+        with (
+            WARNINGS_LOCK,
+            warnings.catch_warnings(),
+            tiff_environment(self._stage.info, GDAL_CACHEMAX=BLOCK_CACHE[1]),
+        ):
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            rasterio.shutil.copy(self._stage.temporary, target, driver=self.driver, **options)
+        self._stage.abort()
+
+    def _look(self, exif: bytes | None = None) -> None:
+        """Find out what the finished file does not hold."""
+        with WARNINGS_LOCK, warnings.catch_warnings(), rasterio.Env(GDAL_PAM_ENABLED=False):
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(self._temporary, driver=self.driver) as dataset:
+                self.unheld = unheld(self.info, dataset, exif)
+
+    def _require_end(self, end: bytes) -> None:
+        """Check that the file was not cut off: GDAL may meet a full disk in silence."""
+        with self._temporary.open("rb") as file:
+            file.seek(-min(len(end), self._temporary.stat().st_size), 2)
+            if file.read() != end:
+                raise OutputFailed(
+                    f"“{self.path}” cannot be written completely; check the free space and the permissions "
+                    "of its folder."
+                )
+
+    def _drop(self) -> None:
+        if hasattr(self, "_stage"):
+            self._stage.abort()
+
+
+class CogSink(_CopySink):
+    """A Cloud Optimized GeoTIFF being written: tiles of 512, overviews, everything that a GeoTIFF holds.
+
+    Parameters
+    ----------
+    path, info, overwrite
+        As for :func:`~fdegc.raster.saving.open_sink`.
+    compression : str
+        "deflate", "zstd" or "none".
+    """
+
+    driver = "COG"
+
+    def __init__(self, path: Path, info: RasterInfo, overwrite: bool, compression: str) -> None:
+        super().__init__(path, info, overwrite, info)
+        self._compression = compression
+
+    def _finish(self) -> None:
+        options = {} if self._compression == "none" else {"predictor": "YES"}
+        self._copy(
+            self._temporary,
+            compress=self._compression,
+            blocksize=512,
+            bigtiff="IF_SAFER",
+            overview_resampling="AVERAGE",
+            copy_src_mdd="YES",  # other metadata domains too
+            **options,
+        )
+        self.unheld = check_tiff(self._temporary, self.info)
+
+
+class Jp2Sink(_CopySink):
+    """A lossless JPEG 2000 file being written, with GeoJP2 and GMLJP2 boxes.
+
+    Raises
+    ------
+    OutputFailed
+        If the raster's type does not fit.
+    """
+
+    driver = "JP2OpenJPEG"
+
+    def __init__(self, path: Path, info: RasterInfo, overwrite: bool) -> None:
+        if info.dtype not in ("uint8", "int16", "uint16"):
+            raise _unsuitable(path, "JPEG 2000", info)
+        super().__init__(path, info, overwrite, _with_alpha_only(info))
+
+    def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
+        self._stage.write(window, _transparent(pixels, samples))
+
+    def _finish(self) -> None:
+        self._copy(self._temporary, quality="100", reversible="YES", write_metadata="YES")
+        self._require_end(b"\xff\xd9")
+        self._look()
+
+
+class PngSink(_CopySink):
+    """A PNG being written: uint8 or uint16, one or three bands, with or without transparency.
+
+    Raises
+    ------
+    OutputFailed
+        If the raster's type or number of bands does not fit.
+    """
+
+    driver = "PNG"
+
+    def __init__(self, path: Path, info: RasterInfo, overwrite: bool) -> None:
+        if info.dtype not in ("uint8", "uint16") or info.bands not in (1, 3):
+            raise _unsuitable(path, "PNG", info)
+        super().__init__(path, info, overwrite, _with_alpha_only(info))
+        self._bare = self._temporary.with_suffix(".bare.png")
+
+    def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
+        self._stage.write(window, _transparent(pixels, samples))
+
+    def _finish(self) -> None:
+        self._copy(self._bare, write_metadata_as_text="YES")
+        _add_chunks(self._bare, self._temporary, _chunks(self.info))
+        self._bare.unlink()
+        self._require_end(b"IEND\xaeB`\x82")
+        self._look(header_of(self._temporary, "PNG")[1])
+
+    def _drop(self) -> None:
+        super()._drop()
+        if hasattr(self, "_bare"):
+            self._bare.unlink(missing_ok=True)
+
+
+def _with_alpha_only(info: RasterInfo) -> RasterInfo:
+    """What is staged for a format whose only validity is transparency."""
+    return replace(
+        info,
+        has_alpha=info.has_alpha or info.has_mask,
+        has_mask=False,
+        has_band_masks=False,
+        mask_band=False,
+        nodata=None,
+        band_nodata=(),
+        alpha_band=None,
+    )
+
+
+def _transparent(pixels: npt.NDArray[np.generic], samples: Samples) -> Samples:
+    """Samples whose invalid pixels are transparent."""
+    alpha = alpha_of(samples)
+    if samples.valid is not None:
+        alpha = np.where(samples.valid, alpha, np.zeros_like(alpha))
+    return Samples(pixels, None, alpha)
+
+
+def _chunks(info: RasterInfo) -> list[tuple[bytes, bytes]]:
+    """Chunks of a PNG that GDAL does not write: EXIF, and XMP as its specification (part 3) puts it."""
+    chunks = []
+    if info.exif is not None:
+        chunks.append((b"eXIf", info.exif))
+    packet = next(iter(info.domains.get(_XMP, {}).values()), None)
+    if packet:
+        chunks.append((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet.encode()))
+    return chunks
+
+
+def _add_chunks(bare: Path, target: Path, chunks: Iterable[tuple[bytes, bytes]]) -> None:
+    """Copy a PNG with more chunks behind its header."""
+    with bare.open("rb") as source, target.open("xb") as out:
+        out.write(source.read(_AFTER_HEADER))
+        for kind, data in chunks:
+            out.write(struct.pack(">I", len(data)) + kind + data)
+            out.write(struct.pack(">I", zlib.crc32(kind + data)))
+        shutil.copyfileobj(source, out)
+
+
+def _unsuitable(path: Path, kind: str, info: RasterInfo) -> OutputFailed:
+    return OutputFailed(
+        f"“{path}” cannot be written: {kind} cannot hold {info.bands} band(s) of {info.dtype}; "
+        "choose a name that ends in .tif."
+    )

@@ -1,0 +1,103 @@
+"""Starts writing a raster file of the kind that its name, or the user, says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fdegc.errors import OutputFailed
+from fdegc.raster.copy_sink import CogSink, Jp2Sink, PngSink
+from fdegc.raster.sink import RasterSink, exists, failed
+from fdegc.raster.tiff_sink import TiffSink
+from fdegc.types import RasterInfo
+
+#: Kinds of files, the endings of their names, and what people call them.
+KINDS = {
+    "geotiff": ((".tif", ".tiff"), "GeoTIFF"),
+    "cog": ((".tif", ".tiff"), "COG"),
+    "png": ((".png",), "PNG"),
+    "jp2": ((".jp2",), "JPEG 2000"),
+}
+#: How GeoTIFF and COG may be compressed; always without loss.
+COMPRESSIONS = ("deflate", "zstd", "none")
+
+
+def kind_of(path: Path, kind: str | None = None) -> str:
+    """The kind of file that a name stands for.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str, optional
+        One of :data:`KINDS` that was asked for.
+
+    Raises
+    ------
+    OutputFailed
+        If the ending of the name is unknown, or not one of that kind.
+    """
+    suffix = path.suffix.lower()
+    if kind is None:
+        kind = next((name for name, (endings, _) in KINDS.items() if suffix in endings), None)
+        if kind is None:
+            raise OutputFailed(f"“{path}” cannot be written: its name must end in .tif, .tiff, .png or .jp2.")
+    endings, title = KINDS[kind]
+    if suffix not in endings:
+        raise OutputFailed(
+            f"“{path}” cannot be written as {title}: its name must end in {' or '.join(endings)}."
+        )
+    return kind
+
+
+def open_sink(
+    path: str | Path,
+    info: RasterInfo,
+    *,
+    overwrite: bool = False,
+    kind: str | None = None,
+    compression: str = "deflate",
+) -> RasterSink:
+    """Start writing a raster file.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.tif`` or ``.tiff`` (everything), ``.png`` (uint8 and uint16, grey or RGB), ``.jp2`` (uint8,
+        uint16 and int16, lossless).
+    info : RasterInfo
+        What will be written.
+    overwrite : bool
+        Whether to replace a file that exists.
+    kind : str, optional
+        One of :data:`KINDS`; by default what the name ends in, GeoTIFF for ``.tif``.
+    compression : str
+        One of :data:`COMPRESSIONS`, for GeoTIFF and COG.
+
+    Returns
+    -------
+    RasterSink
+        A context manager: leaving it normally puts the file in place, an exception leaves nothing.
+        Its ``unheld`` then says what the file cannot hold of ``info``.
+
+    Raises
+    ------
+    OutputExists
+        If the file exists and ``overwrite`` is False.
+    OutputFailed
+        If it cannot be created, or its kind cannot hold such a raster.
+    """
+    path = Path(path)
+    kind = kind_of(path, kind)
+    try:
+        if path.is_dir():
+            raise OutputFailed(f"“{path}” is a folder; choose the name of a file in it.")
+        if not path.parent.is_dir():
+            raise OutputFailed(f"“{path}” cannot be written: its folder does not exist; create it first.")
+        if path.exists() and not overwrite:
+            raise exists(path)
+    except OSError as error:
+        raise failed(path, error) from error
+    if kind == "geotiff":
+        return TiffSink(path, info, overwrite, compression)
+    if kind == "cog":
+        return CogSink(path, info, overwrite, compression)
+    return PngSink(path, info, overwrite) if kind == "png" else Jp2Sink(path, info, overwrite)

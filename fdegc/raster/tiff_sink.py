@@ -1,0 +1,229 @@
+"""Writes GeoTIFF by windows."""
+
+from __future__ import annotations
+
+import base64
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.control import GroundControlPoint as RioPoint
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.transform import Affine
+from rasterio.windows import Window as RioWindow
+
+from fdegc.placement import GroundControlPoint
+from fdegc.raster.gdal_source import GDAL_ERRORS, cache_for, require_complete
+from fdegc.raster.holding import unheld
+from fdegc.raster.pillow_source import WARNINGS_LOCK
+from fdegc.raster.sink import RasterSink, alpha_of, failed
+from fdegc.raster.source import nodata_fits
+from fdegc.types import RasterInfo, Samples, Window
+
+_CMYK = ("cyan", "magenta", "yellow", "black")
+
+
+class TiffSink(RasterSink):
+    """A GeoTIFF being written.
+
+    Parameters
+    ----------
+    path, info, overwrite
+        As for :func:`~fdegc.raster.saving.open_sink`.
+    compression : str
+        "deflate", "zstd" or "none".
+    """
+
+    def __init__(self, path: Path, info: RasterInfo, overwrite: bool, compression: str) -> None:
+        super().__init__(path, info, overwrite)
+        self._with_mask = info.has_mask and (info.mask_band or common_nodata(info) is None)
+        self._dataset: Any = None
+        try:
+            with WARNINGS_LOCK, warnings.catch_warnings(), tiff_environment(info):
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                self._dataset = rasterio.open(self._temporary, "w", **_profile(info, compression))
+                _describe(self._dataset, info)
+        except GDAL_ERRORS as error:
+            self.abort()
+            raise failed(path, error) from error
+
+    def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
+        at = RioWindow(window.x, window.y, window.width, window.height)
+        planes = pixels
+        if self.info.has_alpha:
+            planes = np.insert(pixels, _alpha_position(self.info), alpha_of(samples), axis=0)
+        with tiff_environment(self.info, GDAL_CACHEMAX=cache_for(self._dataset, window.height)):
+            self._dataset.write(planes, window=at)
+            if self._with_mask:
+                valid = np.ones(pixels.shape[1:], np.bool_) if samples.valid is None else samples.valid
+                self._dataset.write_mask(valid.astype(np.uint8) * np.uint8(255), window=at)
+
+    def _finish(self) -> None:
+        self.close()
+        self.unheld = check_tiff(self._temporary, self.info)
+
+    def close(self) -> None:
+        """Complete the temporary file, without giving it its name."""
+        dataset, self._dataset = self._dataset, None
+        if dataset is not None:
+            with tiff_environment(self.info):
+                dataset.close()
+
+    def _drop(self) -> None:
+        self.close()
+
+    @property
+    def temporary(self) -> Path:
+        """The file as long as it has not got its name."""
+        return self._temporary
+
+
+def tiff_environment(info: RasterInfo, **options: Any) -> Any:
+    """GDAL's settings for writing a raster as TIFF, and for making other files from that."""
+    # Masks and metadata belong into the file: side files would not be renamed with it.
+    options |= {"GDAL_TIFF_INTERNAL_MASK": True, "GDAL_PAM_ENABLED": False}
+    if _half_shifted(info):
+        options["GTIFF_POINT_GEO_IGNORE"] = True
+    return rasterio.Env(**options)
+
+
+def check_tiff(path: Path, info: RasterInfo) -> tuple[str, ...]:
+    """Check that a TIFF is complete; return what of a raster's metadata it does not hold.
+
+    Raises
+    ------
+    UnsupportedRaster, anything in ``GDAL_ERRORS``
+        If it is not.
+    """
+    # GDAL reports a full disk while closing only to its log, so look at what it left.
+    with WARNINGS_LOCK, warnings.catch_warnings(), rasterio.Env(GDAL_PAM_ENABLED=False):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path, driver="GTiff") as dataset:
+            require_complete(dataset, path)
+            return unheld(info, dataset)
+
+
+def common_nodata(info: RasterInfo) -> float | None:
+    """The nodata value of all bands; None if they differ or samples cannot hold it."""
+    first = info.nodata
+    if info.band_nodata or first is None or not nodata_fits(first, info.dtype):
+        return None
+    return first
+
+
+def _alpha_position(info: RasterInfo) -> int:
+    return info.bands if info.alpha_band is None else min(info.alpha_band.position, info.bands)
+
+
+def _profile(info: RasterInfo, compression: str) -> dict[str, Any]:
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "width": info.width,
+        "height": info.height,
+        "count": info.bands + int(info.has_alpha),
+        "dtype": info.dtype,
+        "bigtiff": "IF_SAFER",
+        "interleave": "pixel" if info.bands <= 4 else "band",
+        "photometric": _photometric(info),
+    }
+    if compression != "none":
+        profile["compress"] = compression
+        profile["predictor"] = 3 if np.dtype(info.dtype).kind == "f" else 2
+    shortest = min(info.width, info.height)
+    if shortest >= 256:
+        side = 512 if shortest >= 1024 else 256
+        profile.update(tiled=True, blockxsize=side, blockysize=side)
+    if info.crs_wkt:
+        profile["crs"] = CRS.from_wkt(info.crs_wkt)
+    if info.transform is not None:
+        profile["transform"] = Affine(*info.transform)
+    nodata = common_nodata(info)
+    if nodata is not None:
+        profile["nodata"] = nodata
+    if info.icc is not None:
+        profile["source_icc_profile"] = base64.b64encode(info.icc).decode()
+    return profile
+
+
+def _photometric(info: RasterInfo) -> str:
+    if info.dtype in ("uint8", "uint16") and (info.alpha_band is None or info.alpha_band.position >= 3):
+        if info.color_interpretation[:3] == ("red", "green", "blue"):
+            return "RGB"
+        if info.color_interpretation[:4] == _CMYK:
+            return "CMYK"
+    return "MINISBLACK"
+
+
+def _describe(dataset: Any, info: RasterInfo) -> None:
+    """Set what is not part of the profile; before any pixel, or GDAL would write the header twice."""
+    numbers = [i + 1 for i in range(dataset.count) if not info.has_alpha or i != _alpha_position(info)]
+    _describe_bands(dataset, info, numbers)
+    # "ns" and "bidx" are names of update_tags' own parameters.
+    dataset.update_tags(**{key: value for key, value in info.tags.items() if key not in ("ns", "bidx")})
+    for name, items in info.domains.items():
+        if name.startswith("xml:"):
+            # One document, which GDAL keeps as it is; rasterio insists on a key before a "=".
+            key, equals, rest = next(iter(items.values()), "").partition("=")
+            items = {key: rest} if equals else {}
+        dataset.update_tags(ns=name, **{k: v for k, v in items.items() if k not in ("ns", "bidx")})
+    if info.gcps and info.transform is None:
+        shift = 0.5 if _half_shifted(info) else 0.0
+        crs = CRS.from_wkt(info.gcp_crs_wkt) if info.gcp_crs_wkt else CRS()
+        dataset.gcps = ([_rio_point(point, shift) for point in info.gcps], crs)
+
+
+def _describe_bands(dataset: Any, info: RasterInfo, numbers: list[int]) -> None:
+    known = ColorInterp.__members__
+    names = [
+        name if name in known and name != "palette" else "undefined" for name in info.color_interpretation
+    ]
+    names = (names + ["undefined"] * info.bands)[: info.bands]
+    if not info.color_interpretation:
+        names[0] = "gray"
+    colors = [ColorInterp.alpha] * dataset.count
+    for number, name in zip(numbers, names, strict=True):
+        colors[number - 1] = known[name]
+    dataset.colorinterp = colors
+    for facts, attribute, usual in (
+        (info.scales, "scales", 1.0),
+        (info.offsets, "offsets", 0.0),
+        (info.units, "units", None),
+    ):
+        if facts:
+            values: list[Any] = [usual] * dataset.count
+            for number, value in zip(numbers, facts, strict=True):
+                values[number - 1] = value
+            setattr(dataset, attribute, values)
+    for number, description in zip(numbers, info.band_names, strict=False):
+        if description:
+            dataset.set_band_description(number, description)
+    for number, tags in zip(numbers, info.band_tags, strict=False):
+        dataset.update_tags(number, **{k: v for k, v in tags.items() if k not in ("ns", "bidx")})
+    if info.has_alpha and info.alpha_band is not None:
+        number = _alpha_position(info) + 1
+        if info.alpha_band.name:
+            dataset.set_band_description(number, info.alpha_band.name)
+        dataset.update_tags(number, **info.alpha_band.tags)
+
+
+def _half_shifted(info: RasterInfo) -> bool:
+    # GDAL writes control points of rasters that name pixel centres half a pixel off, in the wrong
+    # direction; told to leave the half pixel alone, it writes what it is given, and reads it shifted.
+    return bool(info.gcps) and info.transform is None and info.tags.get("AREA_OR_POINT") == "Point"
+
+
+def _rio_point(point: GroundControlPoint, shift: float) -> RioPoint:
+    return RioPoint(
+        row=point.row - shift,
+        col=point.col - shift,
+        x=point.x,
+        y=point.y,
+        z=point.z,
+        id=point.id or None,
+        info=point.info or None,
+    )
