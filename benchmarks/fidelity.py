@@ -2,10 +2,10 @@
 
     python benchmarks/fidelity.py FOLDER [--rate 4] [--format geotiff|cog] [--out DIR]
 
-compresses every raster, decompresses it, and compares source and result as ``rio info`` and ``gdalinfo`` show them: a
-line for each file, and below it the fields that differ.  Values of valid pixels, statistics of them and the layout of
-the file are not compared.  Exits 1 if a file cannot be coded, or comes back with other differences than that a palette
-has become colours.
+compresses every raster, decompresses it, and compares source and result as ``rio info`` and ``gdalinfo``
+show them: a line for each file, and below it the fields that differ.  Values of valid pixels, statistics of
+them and the layout of the file are not compared.  Exits 1 if a file cannot be coded, or comes back with other
+differences than that a palette has become colours.
 """
 
 from __future__ import annotations

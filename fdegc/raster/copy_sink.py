@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import shutil
 import struct
 import warnings
@@ -29,6 +30,8 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Where the first chunk of a PNG, which always has the same length, ends.
 _AFTER_HEADER = len(_PNG_MAGIC) + 25
 _XMP = "xml:XMP"
+#: Where the tags of bands are kept meanwhile.
+_BAND_DOMAIN = "fdegc_bands"
 
 
 class _CopySink(RasterSink):
@@ -36,10 +39,17 @@ class _CopySink(RasterSink):
 
     driver = ""
 
-    def __init__(self, path: Path, info: RasterInfo, overwrite: bool, staged: RasterInfo) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: RasterInfo,
+        overwrite: bool,
+        staged: RasterInfo,
+        band_domain: str | None = None,
+    ) -> None:
         super().__init__(path, info, overwrite)
         # It gets a name of its own in the same folder, and goes whatever happens.
-        self._stage = TiffSink(path.with_suffix(".tif"), staged, True, "zstd")
+        self._stage = TiffSink(path.with_suffix(".tif"), staged, True, "zstd", band_domain)
 
     def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
         self._stage.write(window, replace(samples, pixels=pixels))
@@ -47,14 +57,13 @@ class _CopySink(RasterSink):
     def _copy(self, target: Path, **options: Any) -> None:
         self._stage.close()
         check_tiff(self._stage.temporary, self._stage.info)
-        with (
-            WARNINGS_LOCK,
-            warnings.catch_warnings(),
-            tiff_environment(self._stage.info, GDAL_CACHEMAX=BLOCK_CACHE[1]),
-        ):
+        with WARNINGS_LOCK, warnings.catch_warnings(), self._environment():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             rasterio.shutil.copy(self._stage.temporary, target, driver=self.driver, **options)
         self._stage.abort()
+
+    def _environment(self) -> Any:
+        return tiff_environment(self._stage.info, GDAL_CACHEMAX=BLOCK_CACHE[1])
 
     def _look(self, exif: bytes | None = None) -> None:
         """Find out what the finished file does not hold."""
@@ -92,7 +101,7 @@ class CogSink(_CopySink):
     driver = "COG"
 
     def __init__(self, path: Path, info: RasterInfo, overwrite: bool, compression: str) -> None:
-        super().__init__(path, info, overwrite, info)
+        super().__init__(path, info, overwrite, info, band_domain=_BAND_DOMAIN)
         self._compression = compression
 
     def _finish(self) -> None:
@@ -103,10 +112,26 @@ class CogSink(_CopySink):
             blocksize=512,
             bigtiff="IF_SAFER",
             overview_resampling="AVERAGE",
-            copy_src_mdd="YES",  # other metadata domains too
+            copy_src_mdd="YES",  # all domains, not only the usual one
             **options,
         )
+        _give_tags_back(self._temporary)
         self.unheld = check_tiff(self._temporary, self.info)
+
+
+def _give_tags_back(path: Path) -> None:
+    """Put the tags of bands back where they belong, in place.
+
+    Told to copy all domains, GDAL leaves out the tags of bands in none.  So they were staged in a domain of
+    their own, whose name is now blanked in the XML of the file's first directory.
+    """
+    mark = f'domain="{_BAND_DOMAIN}"'.encode()
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        start = data.find(b"<GDALMetadata>")
+        end = data.find(b"</GDALMetadata>", start)
+        while 0 <= start < end and (at := data.find(mark, start, end)) >= 0:
+            data[at : at + len(mark)] = b" " * len(mark)
+            start = at
 
 
 class Jp2Sink(_CopySink):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning
+from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning
 from rasterio.windows import Window as RioWindow
 
 from fdegc.raster.facts import alpha_index
@@ -65,6 +65,7 @@ def file_differences(first: Path, second: Path) -> list[Difference]:
     """
     with WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        warnings.simplefilter("ignore", NodataShadowWarning)
         with rasterio.open(Path(first).absolute()) as a, rasterio.open(Path(second).absolute()) as b:
             return [*_fields(a, b), *_domains(a, b), *_planes(a, b)]
 

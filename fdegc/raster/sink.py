@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -16,10 +16,12 @@ import numpy.typing as npt
 
 from fdegc.errors import FdegcError, OutputExists, OutputFailed
 from fdegc.raster.gdal_source import GDAL_ERRORS
-from fdegc.raster.source import nodata_fits, nodata_sample
+from fdegc.raster.source import is_nodata, nodata_fits, nodata_sample
 from fdegc.types import RasterInfo, Samples, Window
 
 _Sink = TypeVar("_Sink", bound="RasterSink")
+#: Relative distance that keeps a float off nodata; GDAL takes anything within 5e-7 for it.
+_STEP = 1e-6
 
 
 class RasterSink(ABC):
@@ -141,16 +143,19 @@ def mark_invalid(samples: Samples, info: RasterInfo) -> npt.NDArray[np.generic]:
     if not info.has_mask:
         return pixels
     pixels = pixels.copy()
-    marks = [
-        nodata_sample(value, info.dtype) if nodata_fits(value, info.dtype) else None
-        for value in info.nodata_values
-    ]
+    marks = [value if nodata_fits(value, info.dtype) else None for value in info.nodata_values]
     if not info.mask_band:
-        _step_aside(pixels, marks, valid, missing, single=info.has_band_masks or info.bands == 1)
+        for index, clash in _clashes(pixels, marks, info):
+            if valid is not None:
+                clash &= valid
+            if missing is not None:
+                clash &= ~missing[index]
+            if clash.any():
+                pixels[index, clash] = _beside(marks[index], info.dtype)
     for index, (band, mark) in enumerate(zip(pixels, marks, strict=True)):
         if mark is None and band.dtype.kind != "f":
             continue
-        fill: Any = np.nan if mark is None else mark
+        fill = np.nan if mark is None else nodata_sample(mark, info.dtype)
         if valid is not None:
             band[~valid] = fill
         if missing is not None:
@@ -158,47 +163,27 @@ def mark_invalid(samples: Samples, info: RasterInfo) -> npt.NDArray[np.generic]:
     return pixels
 
 
-def _step_aside(
-    pixels: npt.NDArray[np.generic],
-    marks: Sequence[np.generic | None],
-    valid: npt.NDArray[np.bool_] | None,
-    missing: npt.NDArray[np.bool_] | None,
-    single: bool,
-) -> None:
-    """Move samples off nodata that are not missing, in place."""
-    if single:
-        for index, (band, mark) in enumerate(zip(pixels, marks, strict=True)):
-            if mark is not None:
-                clash = band == mark
-                if missing is not None:
-                    clash &= ~missing[index]
-                _move(band, mark, clash, valid)
-    elif all(mark is not None for mark in marks):
-        first = marks[0]
-        assert first is not None
-        clash = np.logical_and.reduce([band == mark for band, mark in zip(pixels, marks, strict=True)])
-        _move(pixels[0], first, clash, valid)
+def _clashes(
+    pixels: npt.NDArray[np.generic], marks: Sequence[float | None], info: RasterInfo
+) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
+    """Bands of which samples that are nodata have to move, and where they are."""
+    bands = [(i, is_nodata(pixels[i], mark)) for i, mark in enumerate(marks) if mark is not None]
+    if info.has_band_masks or info.bands == 1:
+        yield from bands
+    elif len(bands) == info.bands:
+        yield 0, np.logical_and.reduce([clash for _, clash in bands])
 
 
-def _move(
-    band: npt.NDArray[np.generic],
-    mark: np.generic,
-    clash: npt.NDArray[np.bool_],
-    valid: npt.NDArray[np.bool_] | None,
-) -> None:
-    if valid is not None:
-        clash = clash & valid
-    if clash.any():
-        band[clash] = _beside(mark)
-
-
-def _beside(nodata: np.generic) -> Any:
-    value: Any = nodata
-    if nodata.dtype.kind == "f":
-        # Some programs compare floats with a tolerance of a few units in the last place.
-        step = 16 * max(np.spacing(abs(value)), np.finfo(nodata.dtype.name).tiny)
-        return value - step if value > 0 else value + step
-    return int(value) - 1 if int(value) == np.iinfo(nodata.dtype.name).max else int(value) + 1
+def _beside(nodata: float | None, dtype: str) -> Any:
+    """A sample that is next to nodata, but not for GDAL."""
+    assert nodata is not None
+    if np.dtype(dtype).kind != "f":
+        return int(nodata) - 1 if int(nodata) == np.iinfo(dtype).max else int(nodata) + 1
+    value: Any = nodata_sample(nodata, dtype)
+    step = value - value * value.dtype.type(_STEP) if value else 16 * np.finfo(dtype).tiny
+    # Near the largest floats GDAL's comparison overflows.
+    near = bool(is_nodata(np.array([step], dtype), nodata)[0])
+    return value.dtype.type(0) if near else step
 
 
 def alpha_of(samples: Samples) -> npt.NDArray[np.generic]:

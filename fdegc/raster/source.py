@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ _Source = TypeVar("_Source", bound="RasterSource")
 #: numpy names of the sample types that can be coded.
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
+_TOLERANCE = 2 * float(np.finfo(np.float32).eps)
 _SCAN_BYTES = 1 << 26
 _SCAN_SIDES = (2048, 1024, 512)
 
@@ -41,6 +42,20 @@ def nodata_sample(nodata: float, dtype: str) -> np.generic:
     with np.errstate(over="ignore"):
         sample: np.generic = np.dtype(dtype).type(nodata)
     return sample
+
+
+def is_nodata(band: Pixels, nodata: float) -> Mask:
+    """Where samples count as a nodata value that they can hold; floats near it do too, as GDAL has it.
+
+    GDAL's ``ARE_REAL_EQUAL`` allows a few units in the last place of a float32, for both float types.
+    """
+    value: Any = nodata_sample(nodata, band.dtype.name)
+    equal: Mask = band == value
+    if band.dtype.kind == "f" and np.isfinite(value):
+        numbers: Any = band
+        with np.errstate(over="ignore", invalid="ignore"):
+            equal |= np.abs(numbers - value) < band.dtype.type(_TOLERANCE) * np.abs(numbers + value)
+    return equal
 
 
 def sample_validity(
@@ -71,7 +86,7 @@ def sample_validity(
     if mask is None:
         for plane, band, value in zip(good, pixels, nodata, strict=True):
             if value is not None and nodata_fits(value, pixels.dtype.name):
-                plane &= band != nodata_sample(value, pixels.dtype.name)
+                plane &= ~is_nodata(band, value)
     elif mask.ndim == 3:
         good &= mask
     valid: Mask = good.any(axis=0)

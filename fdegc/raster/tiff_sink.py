@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,18 @@ class TiffSink(RasterSink):
         As for :func:`~fdegc.raster.saving.open_sink`.
     compression : str
         "deflate", "zstd" or "none".
+    band_domain : str, optional
+        Metadata domain for the tags of bands.
     """
 
-    def __init__(self, path: Path, info: RasterInfo, overwrite: bool, compression: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: RasterInfo,
+        overwrite: bool,
+        compression: str,
+        band_domain: str | None = None,
+    ) -> None:
         super().__init__(path, info, overwrite)
         self._with_mask = info.has_mask and (info.mask_band or common_nodata(info) is None)
         self._dataset: Any = None
@@ -47,7 +57,7 @@ class TiffSink(RasterSink):
             with WARNINGS_LOCK, warnings.catch_warnings(), tiff_environment(info):
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 self._dataset = rasterio.open(self._temporary, "w", **_profile(info, compression))
-                _describe(self._dataset, info)
+                _describe(self._dataset, info, band_domain)
         except GDAL_ERRORS as error:
             self.abort()
             raise failed(path, error) from error
@@ -131,9 +141,7 @@ def _profile(info: RasterInfo, compression: str) -> dict[str, Any]:
         "interleave": "pixel" if info.bands <= 4 else "band",
         "photometric": _photometric(info),
     }
-    if compression != "none":
-        profile["compress"] = compression
-        profile["predictor"] = 3 if np.dtype(info.dtype).kind == "f" else 2
+    profile |= compression_options(info, compression)
     shortest = min(info.width, info.height)
     if shortest >= 256:
         side = 512 if shortest >= 1024 else 256
@@ -150,6 +158,13 @@ def _profile(info: RasterInfo, compression: str) -> dict[str, Any]:
     return profile
 
 
+def compression_options(info: RasterInfo, compression: str) -> dict[str, Any]:
+    """GDAL's creation options for one of ``saving.COMPRESSIONS``."""
+    if compression == "none":
+        return {}
+    return {"compress": compression, "predictor": 3 if np.dtype(info.dtype).kind == "f" else 2}
+
+
 def _photometric(info: RasterInfo) -> str:
     if info.dtype in ("uint8", "uint16") and (info.alpha_band is None or info.alpha_band.position >= 3):
         if info.color_interpretation[:3] == ("red", "green", "blue"):
@@ -159,18 +174,18 @@ def _photometric(info: RasterInfo) -> str:
     return "MINISBLACK"
 
 
-def _describe(dataset: Any, info: RasterInfo) -> None:
+def _describe(dataset: Any, info: RasterInfo, band_domain: str | None) -> None:
     """Set what is not part of the profile; before any pixel, or GDAL would write the header twice."""
     numbers = [i + 1 for i in range(dataset.count) if not info.has_alpha or i != _alpha_position(info)]
     _describe_bands(dataset, info, numbers)
-    # "ns" and "bidx" are names of update_tags' own parameters.
-    dataset.update_tags(**{key: value for key, value in info.tags.items() if key not in ("ns", "bidx")})
+    _tag_bands(dataset, info, numbers, band_domain)
+    dataset.update_tags(**_accepted(info.tags))
     for name, items in info.domains.items():
         if name.startswith("xml:"):
             # One document, which GDAL keeps as it is; rasterio insists on a key before a "=".
             key, equals, rest = next(iter(items.values()), "").partition("=")
             items = {key: rest} if equals else {}
-        dataset.update_tags(ns=name, **{k: v for k, v in items.items() if k not in ("ns", "bidx")})
+        dataset.update_tags(ns=name, **_accepted(items))
     if info.gcps and info.transform is None:
         shift = 0.5 if _half_shifted(info) else 0.0
         crs = CRS.from_wkt(info.gcp_crs_wkt) if info.gcp_crs_wkt else CRS()
@@ -202,13 +217,20 @@ def _describe_bands(dataset: Any, info: RasterInfo, numbers: list[int]) -> None:
     for number, description in zip(numbers, info.band_names, strict=False):
         if description:
             dataset.set_band_description(number, description)
+    if info.has_alpha and info.alpha_band is not None and info.alpha_band.name:
+        dataset.set_band_description(_alpha_position(info) + 1, info.alpha_band.name)
+
+
+def _tag_bands(dataset: Any, info: RasterInfo, numbers: list[int], domain: str | None) -> None:
     for number, tags in zip(numbers, info.band_tags, strict=False):
-        dataset.update_tags(number, **{k: v for k, v in tags.items() if k not in ("ns", "bidx")})
+        dataset.update_tags(number, ns=domain, **_accepted(tags))
     if info.has_alpha and info.alpha_band is not None:
-        number = _alpha_position(info) + 1
-        if info.alpha_band.name:
-            dataset.set_band_description(number, info.alpha_band.name)
-        dataset.update_tags(number, **info.alpha_band.tags)
+        dataset.update_tags(_alpha_position(info) + 1, ns=domain, **_accepted(info.alpha_band.tags))
+
+
+def _accepted(tags: Mapping[str, str]) -> dict[str, str]:
+    # "ns" and "bidx" are names of update_tags' own parameters.
+    return {key: value for key, value in tags.items() if key not in ("ns", "bidx")}
 
 
 def _half_shifted(info: RasterInfo) -> bool:
