@@ -31,6 +31,7 @@ _STRUCTURAL = frozenset(
         "xml:gml.root-instance",
     }
 )
+_MIN_IS_WHITE = "MINISWHITE"
 _ICC = "SOURCE_ICC_PROFILE"
 _ORIENTATION = 274
 _IDENTITY: Transform = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -140,6 +141,9 @@ def _domains(dataset: Any) -> tuple[Domains, bytes | None]:
             items = dict(dataset.tags(ns=name))
             if items:
                 domains[name] = items
+    structure = dataset.tags(ns="IMAGE_STRUCTURE")
+    if _MIN_IS_WHITE in structure:  # it says what the samples mean, not how they are stored
+        domains["IMAGE_STRUCTURE"] = {_MIN_IS_WHITE: structure[_MIN_IS_WHITE]}
     profile = dict(dataset.tags(ns="COLOR_PROFILE"))
     icc = None
     with contextlib.suppress(binascii.Error, ValueError):

@@ -202,8 +202,10 @@ class GdalSource(RasterSource):
                 planes = self._dataset.read(indexes, window=window, resampling=smooth, **out)
                 mask = None
                 if self._has_mask:
-                    size = {"out_shape": (len(bands.coded), *shape) if self._own_masks else shape}
-                    mask = self._dataset.read_masks(masked, window=window, **(size if shape else {})) > 0
+                    size: dict[str, Any] = {}
+                    if shape is not None:
+                        size["out_shape"] = (len(bands.coded), *shape) if self._own_masks else shape
+                    mask = self._dataset.read_masks(masked, window=window, **size) > 0
         except (*GDAL_ERRORS, MemoryError) as error:
             raise self._damaged() from error
         count = len(bands.coded)
@@ -319,7 +321,10 @@ def _palette(colormap: dict[int, tuple[int, int, int, int]], nodata: float | Non
         table[index] = color
         if index == nodata:
             table[index, 3] = 255  # GDAL makes it transparent, but the mask says that already
-    return table if (table[:, 3] < 255).any() else table[:, :3]
+    if (table[:, 3] < 255).any():
+        return table
+    grey = bool((table[:, :1] == table[:, 1:3]).all())
+    return table[:, : 1 if grey else 3]
 
 
 def _equal(a: float | None, b: float | None) -> bool:

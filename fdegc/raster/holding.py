@@ -14,7 +14,7 @@ from fdegc.raster.facts import SceneFacts, alpha_index, band_facts, scene_facts
 from fdegc.raster.source import nodata_fits
 from fdegc.types import RasterInfo
 
-_DOMAINS = {"RPC": "RPCs", "xml:XMP": "XMP", "EXIF": "EXIF tags"}
+_DOMAINS = {"RPC": "RPCs", "xml:XMP": "XMP", "EXIF": "EXIF tags", "IMAGE_STRUCTURE": "that zero is white"}
 _TOLD_TAGS = 4
 _RELATIVE = 1e-9
 

@@ -22,6 +22,7 @@ from fdegc.types import RasterInfo
 WARNINGS_LOCK = threading.Lock()
 
 _STRIP = 512
+_XMP = "xml:XMP"
 # Bytes a pixel while a file is opened: a copy of Pillow's and one of ours, and in between what an image
 # that has to be turned, or the coefficients of a progressive JPEG, take.
 _GREY_PIXEL, _COLOR_PIXEL = 4, 10
@@ -59,7 +60,7 @@ def open_pillow(path: Path, kind: str, facts: SceneFacts) -> ArraySource:
             image.load()
             turned = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
             source = _to_source(path, kind, turned)
-            source.info = _with_facts(source.info, facts, exif_of(turned), turned is not image)
+            source.info = _with_facts(source.info, facts, turned, turned is not image)
             return source
     except (Image.DecompressionBombError, MemoryError) as error:
         raise TooLarge(
@@ -76,18 +77,24 @@ def open_pillow(path: Path, kind: str, facts: SceneFacts) -> ArraySource:
 def header_of(path: Path, kind: str) -> tuple[int, bytes | None]:
     """EXIF orientation (1 to 8) and EXIF data of a picture that is not decoded; (1, None) if unreadable."""
     try:
-        with _opened(path, kind) as image:
+        with _opened(path, kind, bounded=False) as image:
             return _orientation(image), exif_of(image)
     except Exception:  # what the pixels are read with will tell what is wrong
         return 1, None
 
 
 @contextlib.contextmanager
-def _opened(path: Path, kind: str) -> Iterator[Image.Image]:
+def _opened(path: Path, kind: str, *, bounded: bool = True) -> Iterator[Image.Image]:
+    """Open a picture; its size does not matter if it is not ``bounded``, as nothing is decoded then."""
     with WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(path, formats=[kind]) as image:
-            yield image
+        bound = Image.MAX_IMAGE_PIXELS
+        try:
+            Image.MAX_IMAGE_PIXELS = bound if bounded else None
+            with Image.open(path, formats=[kind]) as image:
+                yield image
+        finally:
+            Image.MAX_IMAGE_PIXELS = bound
 
 
 def _orientation(image: Image.Image) -> int:
@@ -95,9 +102,16 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _with_facts(info: RasterInfo, facts: SceneFacts, exif: bytes | None, turned: bool) -> RasterInfo:
-    """Add what GDAL and the EXIF data say; the pixels are turned, so nothing may say so any more."""
-    info = replace(info, exif=exif, **facts)
+def _with_facts(info: RasterInfo, facts: SceneFacts, image: Image.Image, turned: bool) -> RasterInfo:
+    """Add what GDAL and Pillow say; the pixels are turned, so nothing may say so any more."""
+    info = replace(info, exif=exif_of(image), **facts)
+    # GDAL does not know all that may be in WebP.
+    icc, xmp = image.info.get("icc_profile"), image.info.get("xmp")
+    if info.icc is None and isinstance(icc, bytes) and icc:
+        info = replace(info, icc=icc)
+    if _XMP not in info.domains and isinstance(xmp, bytes):
+        packet = xmp.decode(errors="replace").strip("\0")
+        info = replace(info, domains={**info.domains, _XMP: {_XMP: packet}})
     if not turned:
         return info
     return replace(info, tags={key: value for key, value in info.tags.items() if key != "EXIF_Orientation"})

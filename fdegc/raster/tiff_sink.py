@@ -171,7 +171,8 @@ def _photometric(info: RasterInfo) -> str:
             return "RGB"
         if info.color_interpretation[:4] == _CMYK:
             return "CMYK"
-    return "MINISBLACK"
+    white = info.domains.get("IMAGE_STRUCTURE", {}).get("MINISWHITE") == "YES"
+    return "MINISWHITE" if white and info.bands == 1 else "MINISBLACK"
 
 
 def _describe(dataset: Any, info: RasterInfo, band_domain: str | None) -> None:
@@ -181,6 +182,8 @@ def _describe(dataset: Any, info: RasterInfo, band_domain: str | None) -> None:
     _tag_bands(dataset, info, numbers, band_domain)
     dataset.update_tags(**_accepted(info.tags))
     for name, items in info.domains.items():
+        if name == "IMAGE_STRUCTURE":
+            continue  # it is part of the profile
         if name.startswith("xml:"):
             # One document, which GDAL keeps as it is; rasterio insists on a key before a "=".
             key, equals, rest = next(iter(items.values()), "").partition("=")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from fdegc.errors import OutOfMemory
 from fdegc.memory import BLOCK_CACHE, PROCESS_BYTES, block_cache, check_memory
-from fdegc.raster import open_raster, open_sink
+from fdegc.raster import open_raster
 from fdegc.raster.gdal_source import cache_for
 from fdegc.types import RasterInfo
 from fdegc.weights import quick_estimate
@@ -91,15 +91,6 @@ def test_what_else_a_process_holds_is_of_no_use(free, monkeypatch):
     check_memory(PROCESS_BYTES + 0.9e9)
     with pytest.raises(OutOfMemory):
         check_memory(PROCESS_BYTES + 1.1e9)
-
-
-def test_a_png_that_does_not_fit_is_refused_before_the_work(tmp_path, free):
-    free(PROCESS_BYTES + 1e9)
-    with open_sink(tmp_path / "small.png", replace(SCENE, width=40, height=30)) as sink:
-        assert sink.path.name == "small.png"
-    with pytest.raises(OutOfMemory, match=r"large\.png.*\.tif\.$"):
-        open_sink(tmp_path / "large.png", replace(SCENE, width=30_000, height=30_000))
-    assert [path.name for path in tmp_path.iterdir()] == ["small.png"]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bmp", "a.webp"])
