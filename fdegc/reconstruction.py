@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -67,7 +69,9 @@ def restore_nodata(
     restored = pixels.copy()
     default = np.nan if pixels.dtype.kind == "f" else 0
     for index, (band, nodata) in enumerate(zip(restored, info.nodata_values, strict=True)):
-        fill = nodata_sample(nodata, info.dtype) if nodata_fits(nodata, info.dtype) else default
+        fill: Any = default
+        if nodata is not None and nodata_fits(nodata, info.dtype):
+            fill = nodata_sample(nodata, info.dtype)
         if valid is not None:
             band[~valid] = fill
         if missing is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,15 +86,16 @@ def _fields(a: Any, b: Any) -> Iterator[Difference]:
     for name, first, second in (("CRS", a.crs, b.crs), ("CRS of the GCPs", _gcp_crs(a), _gcp_crs(b))):
         if not same_crs(first.to_wkt() if first else None, second.to_wkt() if second else None):
             yield Difference(name, _short(first), _short(second))
-    for name, one, two in (
+    numbers: tuple[tuple[str, Sequence[float], Sequence[float]], ...] = (
         ("transform", tuple(a.transform)[:6], tuple(b.transform)[:6]),
         ("nodata", _numbers(a), _numbers(b)),
         ("scales", _bands(a, a.scales), _bands(b, b.scales)),
         ("offsets", _bands(a, a.offsets), _bands(b, b.offsets)),
         ("GCPs", _points(a), _points(b)),
-    ):
-        if not close(one, two):
-            yield Difference(name, _short(one), _short(two))
+    )
+    for name, ones, others in numbers:
+        if not close(ones, others):
+            yield Difference(name, _short(ones), _short(others))
 
 
 def _domains(a: Any, b: Any) -> Iterator[Difference]:

@@ -56,3 +56,150 @@ def test_the_matrix(tmp_path, dtype, kind):
             assert first[name] == second[name] or name == "gcps", (case, name)
         for path in tmp_path.iterdir():
             path.unlink()
+
+
+# ------------------------------------------------------------------ through the network
+
+
+REAL = [
+    ("uint8", 3, "partial", "utm", "tiled", "transform"),
+    ("uint8", 1, "first alpha", "geographic", "striped", "point"),
+    ("int8", 2, "mask", "custom", "planar", "rotated"),
+    ("uint16", 4, "nodata", "mars", "bigtiff", "rpcs"),
+    ("uint16", 3, "alpha", "none", "striped", "gcps"),
+    ("int16", 1, "nodata", "local", "big-endian", "transform"),
+    ("uint32", 1, "outer mask", "utm", "striped", "none"),
+    ("int32", 5, "partial", "utm", "tiled", "gcps of points"),
+    ("float32", 2, "partial", "geographic", "planar", "transform"),
+    ("float32", 3, "none", "utm", "tiled", "rpcs"),
+    ("float64", 1, "mask and nodata", "custom", "striped", "rotated"),
+    ("float64", 2, "alpha and nodata", "none", "tiled", "none"),
+]
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return Codec(device="cpu")
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("case", REAL, ids=lambda case: "-".join(map(str, case)))
+def test_real_compression(tmp_path, codec, case):
+    source, coded, back = tmp_path / "a.tif", tmp_path / "a.fdegc", tmp_path / "b.tif"
+    draw(source, *case)
+    with open_raster(source) as raster:
+        codec.encode(raster, coded, EncodeOptions(quality=5.0, tile_size=64))
+    with open_sink(back, read_info(coded).raster) as sink:
+        codec.decode(coded, sink)
+    assert [str(difference) for difference in file_differences(source, back)] == []
+    (_, a), (_, b) = told(source), told(back)
+    for first, second, good in zip(a.pixels, b.pixels, usable_samples(a), strict=True):
+        good = np.ones(first.shape, bool) if good is None else good
+        error = np.abs(first[good].astype(float) - second[good].astype(float))
+        assert error.mean() < 0.1 * (np.ptp(first[good].astype(float)) or 1)
+
+
+def test_missing_samples_do_not_spoil_their_neighbours(tmp_path, codec):
+    """-9999 in one band of a valid pixel is no measurement: it must not stretch the range that is coded."""
+    pixels = samples_of("float32", 2)
+    gaps = np.random.default_rng(0).random(pixels.shape) < 0.2
+    info = RasterInfo("", "MEM", WIDTH, HEIGHT, 2, "float32", nodata=-1e30)
+    source = ArraySource(np.where(gaps, np.float32(-1e30), pixels), info=info)
+    assert source.info.has_band_masks
+    result = codec.encode(source, tmp_path / "a.fdegc", EncodeOptions(quality=6.0), reconstruct=True)
+    assert result.psnr is not None and result.psnr > 20
+    window = Window(10, 20, 60, 40)
+    part = codec.decode_window(tmp_path / "a.fdegc", window)
+    expected = source.read(window)
+    np.testing.assert_array_equal(part.missing, expected.missing)
+    np.testing.assert_array_equal(part.valid, expected.valid)
+    assert (part.pixels[part.missing] == np.float32(-1e30)).all()
+    good = ~gaps[:, window.rows, window.cols]
+    assert np.abs(part.pixels - expected.pixels)[good].max() < 1000
+    assert codec.verify(tmp_path / "a.fdegc").problems == ()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_real_scenes(tmp_path, data_dir, codec):
+    """Whole files as they come, but for those that take minutes."""
+    for path in sorted((data_dir / "geo").iterdir()):
+        with open_raster(path) as raster:
+            if raster.info.pixels > 1_200_000:
+                continue
+            codec.encode(raster, tmp_path / "a.fdegc", EncodeOptions(quality=2.0), overwrite=True)
+        with open_sink(tmp_path / "b.tif", read_info(tmp_path / "a.fdegc").raster, overwrite=True) as sink:
+            codec.decode(tmp_path / "a.fdegc", sink)
+        assert [str(difference) for difference in file_differences(path, tmp_path / "b.tif")] == [], path
+
+
+# ------------------------------------------------------------------ what a format cannot hold
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_what_a_format_cannot_hold_is_said(tmp_path):
+    source, coded = tmp_path / "a.tif", tmp_path / "a.fdegc"
+    draw(source, "uint8", 3, "partial", "utm", "striped", "transform")
+    pack(source, coded)
+    _, unheld = unpack(coded, source, tmp_path / "b.png")
+    assert unheld == (
+        "coordinate reference system", "transform", "metadata domain IMAGERY", "nodata",
+        "validity of single bands", "band names", "scales and offsets", "units", "tags of bands",
+    )  # fmt: skip
+    with open_raster(tmp_path / "b.png") as back, open_raster(source) as first:
+        assert back.info.tags["MISSION"] == first.info.tags["MISSION"]
+        assert back.info.domains["xml:XMP"] == first.info.domains["xml:XMP"]
+        whole = Window(0, 0, WIDTH, HEIGHT)
+        np.testing.assert_array_equal(back.read(whole).alpha > 0, first.read(whole).valid)
+    _, unheld = unpack(coded, source, tmp_path / "b.jp2")
+    assert "coordinate reference system" not in unheld and "transform" not in unheld
+    assert {"nodata", "band names", "scales and offsets", "units", "tags of bands"} <= set(unheld)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
+@pytest.mark.parametrize(("bands", "validity"), [(1, "none"), (3, "mask"), (5, "alpha")])
+def test_jpeg_2000_is_lossless(tmp_path, dtype, bands, validity):
+    draw(tmp_path / "a.tif", dtype, bands, validity, "utm", "striped", "transform")
+    with open_raster(tmp_path / "a.tif") as source, open_sink(tmp_path / "a.jp2", source.info) as sink:
+        whole = Window(0, 0, WIDTH, HEIGHT)
+        first = source.read(whole)
+        sink.write(whole, first)
+    with open_raster(tmp_path / "a.jp2") as back:
+        second = back.read(whole)
+        np.testing.assert_array_equal(first.pixels, second.pixels)
+        assert back.info.transform == source.info.transform
+        if validity == "mask":
+            np.testing.assert_array_equal(second.alpha > 0, first.valid)
+        else:
+            np.testing.assert_array_equal(second.alpha, first.alpha)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_cog(tmp_path, dtype, compression):
+    pixels = np.zeros((3, 700, 1100), dtype)
+    pixels[:, 100:600, 200:] = np.arange(900)[None, None] % 200 + 1
+    info = RasterInfo("", "MEM", 1100, 700, 3, dtype, nodata=0.0, band_tags=({"a": "<&>"}, {}, {"b": "2"}))
+    source = ArraySource(pixels, info=info)
+    whole = Window(0, 0, 1100, 700)
+    with open_sink(tmp_path / "a.tif", source.info, kind="cog", compression=compression) as sink:
+        sink.write(whole, source.read(whole))
+    assert sink.unheld == ()
+    with (
+        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
+        rasterio.open(tmp_path / "a.tif") as dataset,
+    ):
+        structure = dataset.tags(ns="IMAGE_STRUCTURE")
+        assert structure["LAYOUT"] == "COG" and structure.get("COMPRESSION", "NONE").lower() == compression
+        assert set(dataset.block_shapes) == {(512, 512)} and dataset.overviews(1) == [2, 4]
+        assert [dataset.tags(band) for band in (1, 2, 3)] == [{"a": "<&>"}, {}, {"b": "2"}]
+        np.testing.assert_array_equal(dataset.read(), pixels)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_kinds_have_their_endings(tmp_path):
+    info = RasterInfo("", "", 4, 4, 3, "uint8")
+    with pytest.raises(OutputFailed, match=r"as COG: its name must end in \.tif or \.tiff\."):
+        open_sink(tmp_path / "a.png", info, kind="cog")
+    with pytest.raises(OutputFailed, match=r"must end in \.tif, \.tiff, \.png or \.jp2\."):
+        open_sink(tmp_path / "a.gif", info)

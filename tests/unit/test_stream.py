@@ -12,27 +12,44 @@ from pathlib import Path
 import pytest
 
 from fdegc.container import ContainerReader, ContainerWriter
-from fdegc.errors import CorruptStream, UnsupportedRaster, UnsupportedStream
+from fdegc.errors import CorruptStream, OutputFailed, UnsupportedRaster, UnsupportedStream
 from fdegc.header import StreamHeader
 from fdegc.metadata import (
     ALPHA,
+    ALPHA_BAND,
     BAND_NAMES,
+    BAND_NODATA,
+    BAND_TAGS,
     CRS,
+    DOMAINS,
+    EXIF,
+    ICC,
     INTERPRETATION,
     MASK,
+    MISSING,
     NODATA,
+    POINTS,
+    SCALES,
     TAGS,
     TRANSFORM,
+    UNITS,
+    WORDS,
     metadata_blocks,
     raster_info,
 )
-from fdegc.stream import alpha_plane, describe, header_for, mask_plane
-from fdegc.types import BandMapping, RasterInfo
+from fdegc.placement import GroundControlPoint
+from fdegc.stream import alpha_plane, band_masks, describe, header_for, mask_plane
+from fdegc.types import AlphaBand, BandMapping, RasterInfo
 
+RGB = ("red", "green", "blue")
 HEADER = StreamHeader(150, 100, 2, "uint8", 64, 16, 1024, b"12345678", "lite")
 INFO = RasterInfo(
     "a.fdegc", "FDEGC", 150, 100, 2, "uint8", ("a", None), ("red", "undefined"), "LOCAL_CS[\"é\"]",
-    (1.0, 0.0, 5.0, 0.0, -1.0, 9.0), 7.0, False, False, {"k": "vé", "": ""},
+    (1.0, 0.0, 5.0, 0.0, -1.0, 9.0), 7.0, False, False, {"k": "vé", "": ""}, (7.0, None), False, True,
+    (0.1, 2.0), (-1.0, 0.0), ("m", None), ({"w": "4 µm"}, {}),
+    {"RPC": {"LINE_OFF": "5"}, "xml:XMP": {"xml:XMP": "<x/>"}},
+    (GroundControlPoint(1.5, 2.0, 3e-7, -4.0, 5.0, "a", "ß"), GroundControlPoint(0.1, 0.2, 0.3, 0.4)),
+    "LOCAL_CS[]", AlphaBand(1, "cover", {"a": "b"}), b"profile\0\xff", b"II*\0exif",
 )  # fmt: skip
 
 
@@ -41,7 +58,22 @@ def deflated(value: object) -> bytes:
 
 
 def test_all_facts_come_back() -> None:
-    assert raster_info(Path("a.fdegc"), HEADER, metadata_blocks(INFO)) == INFO
+    blocks = metadata_blocks(INFO)
+    assert raster_info(Path("a.fdegc"), HEADER, blocks) == INFO
+    assert set(blocks) == set(WORDS) - {MASK, ALPHA, MISSING}
+    # What is not known costs nothing.
+    assert metadata_blocks(RasterInfo("a.tif", "GTiff", 9, 9, 3, "uint8", color_interpretation=RGB)) == {}
+
+
+def test_nan_is_a_nodata_value() -> None:
+    info = replace(INFO, nodata=float("nan"), band_nodata=(float("nan"), -1.0))
+    back = raster_info(Path("a.fdegc"), HEADER, metadata_blocks(info))
+    assert str(back.nodata_values) == "(nan, -1.0)"
+
+
+def test_metadata_beyond_the_limit_is_refused_when_writing() -> None:
+    with pytest.raises(OutputFailed, match="tags take more than 16 MiB"):
+        metadata_blocks(replace(INFO, tags={"k": "x" * (16 << 20)}))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +95,29 @@ def test_all_facts_come_back() -> None:
         (TAGS, deflated({"k": 1})),
         (TAGS, zlib.compress(b'{"k": ' + b"9" * 5000 + b"}")),
         (TAGS, zlib.compress(b"\xff")),
+        (BAND_NODATA, bytes(9)),
+        (BAND_NODATA, bytes(17)),
+        (SCALES, bytes(16)),
+        (SCALES, struct.pack("<4d", 1, 0, 1, float("inf"))),
+        (UNITS, deflated(["m"])),
+        (BAND_TAGS, deflated([{}])),
+        (BAND_TAGS, deflated([{}, {"a": 1}])),
+        (DOMAINS, deflated({"RPC": "x"})),
+        (DOMAINS, deflated([])),
+        (ALPHA_BAND, deflated({"position": 3, "name": None, "tags": {}})),
+        (ALPHA_BAND, deflated({"position": True, "name": None, "tags": {}})),
+        (ALPHA_BAND, deflated({"position": 0, "name": 5, "tags": {}})),
+        (ALPHA_BAND, deflated({"position": 0})),
+        (POINTS, deflated([])),
+        (POINTS, deflated({"crs": 5, "points": []})),
+        (POINTS, deflated({"crs": None, "points": [[1, 2, 3, 4, 5, ""]]})),
+        (POINTS, deflated({"crs": None, "points": [[1, 2, 3, 4, "5", "", ""]]})),
+        (POINTS, deflated({"crs": None, "points": [[1, 2, 3, 4, True, "", ""]]})),
+        (POINTS, zlib.compress(b'{"crs": null, "points": [[1, 2, 3, 4, NaN, "", ""]]}')),
+        (POINTS, zlib.compress(b'{"crs": null, "points": [[1, 2, 3, 4, 1e999, "", ""]]}')),
+        (POINTS, zlib.compress(b'{"crs": null, "points": [[1, 2, 3, 4, 1' + b"0" * 400 + b', "", ""]]}')),
+        (ICC, b"not deflated"),
+        (EXIF, zlib.compress(b"exif")[:-1]),
     ],
 )
 def test_malformed_metadata_is_refused(tag: bytes, data: bytes) -> None:
@@ -106,16 +161,27 @@ def test_rasters_beyond_the_limits_are_refused() -> None:
         attempt(huge, 64)
 
 
-@pytest.mark.parametrize(("tag", "word"), [(MASK, "validity mask"), (ALPHA, "alpha band")])
-def test_a_lost_plane_is_said(tmp_path: Path, tag: bytes, word: str) -> None:
-    header = replace(HEADER, has_mask=tag == MASK, has_alpha=tag == ALPHA)
+PLANES = {MASK: mask_plane, ALPHA: alpha_plane, MISSING: band_masks}
+
+
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [
+        (MASK, "validity mask of a.fdegc is"),
+        (ALPHA, "alpha band of a.fdegc is"),
+        (MISSING, "bands of a.fdegc are"),
+    ],
+)
+def test_a_lost_plane_is_said(tmp_path: Path, tag: bytes, words: str) -> None:
+    header = replace(HEADER, has_mask=tag == MASK, has_alpha=tag == ALPHA, has_band_masks=tag == MISSING)
     path = tmp_path / "a.fdegc"
     with ContainerWriter(path, header) as writer:
         for _ in range(header.units):
             writer.add(b"payload")
         writer.commit()
     with ContainerReader(path) as reader:
-        with pytest.raises(CorruptStream, match=f"The {word} of a.fdegc is missing"):
-            (mask_plane if tag == MASK else alpha_plane)(reader)
-        assert (alpha_plane if tag == MASK else mask_plane)(reader) is None
-        assert describe(reader).raster.has_mask == (tag == MASK)
+        with pytest.raises(CorruptStream, match=f"{words} missing"):
+            PLANES[tag](reader)
+        assert all(plane(reader) is None for other, plane in PLANES.items() if other != tag)
+        raster = describe(reader).raster
+        assert (raster.has_mask, raster.has_band_masks) == (tag == MASK, tag == MISSING)
