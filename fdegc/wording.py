@@ -66,11 +66,48 @@ def raster_facts(raster: RasterInfo) -> dict[str, str | None]:
         "Format": raster.format,
         "Scene": raster_text(raster),
         "Bands": ", ".join(names) or None,
+        "Units": _units_text(raster),
         "CRS": crs,
-        "Placed": transform,
-        "Nodata": None if raster.nodata is None else f"{raster.nodata:g}",
+        "Placed": transform or _points_text(raster),
+        "Nodata": _nodata_text(raster),
+        "Also": ", ".join(_further(raster)) or None,
         "Raw": bytes_text(raster.raw_bytes),
     }
+
+
+def _nodata_text(raster: RasterInfo) -> str | None:
+    values = ["none" if value is None else f"{value:g}" for value in raster.band_nodata]
+    if values:
+        return ", ".join(values)
+    return None if raster.nodata is None else f"{raster.nodata:g}"
+
+
+def _units_text(raster: RasterInfo) -> str | None:
+    """Return what a sample stands for: units, scales and offsets, told once if all bands agree."""
+    texts = []
+    for band in range(raster.bands):
+        unit = raster.units[band] if raster.units else None
+        scale = raster.scales[band] if raster.scales else 1.0
+        offset = raster.offsets[band] if raster.offsets else 0.0
+        formula = "" if (scale, offset) == (1.0, 0.0) else f"sample × {scale:g} {offset:+g}"
+        texts.append(" ".join(part for part in (formula, unit or "") if part) or "–")
+    if set(texts) == {"–"}:
+        return None
+    return texts[0] if len(set(texts)) == 1 else "; ".join(texts)
+
+
+def _points_text(raster: RasterInfo) -> str | None:
+    count = len(raster.gcps)
+    return f"by {count} ground control point{'s' if count > 1 else ''}" if count else None
+
+
+def _further(raster: RasterInfo) -> list[str]:
+    """Name what else is kept."""
+    names = {"RPC": "RPCs", "xml:XMP": "XMP"}
+    found = [names.get(name, name) for name in raster.domains if name != "IMAGE_STRUCTURE"]
+    found += ["colour profile"] if raster.icc else []
+    found += ["EXIF"] if raster.exif else []
+    return found
 
 
 def raster_data(raster: RasterInfo, *, full: bool = False) -> dict[str, Any]:
@@ -93,7 +130,19 @@ def raster_data(raster: RasterInfo, *, full: bool = False) -> dict[str, Any]:
             "nodata_is_nan": raster.nodata is not None and math.isnan(raster.nodata),
             "has_alpha": raster.has_alpha,
             "has_mask": raster.has_mask,
+            "has_band_masks": raster.has_band_masks,
             "tags": dict(raster.tags),
+            "band_nodata": [finite(value) for value in raster.band_nodata],
+            "scales": list(raster.scales),
+            "offsets": list(raster.offsets),
+            "units": list(raster.units),
+            "band_tags": [dict(tags) for tags in raster.band_tags],
+            "domains": {name: dict(items) for name, items in raster.domains.items()},
+            "gcps": [[p.row, p.col, p.x, p.y, p.z, p.id, p.info] for p in raster.gcps],
+            "gcp_crs_wkt": raster.gcp_crs_wkt,
+            "alpha_position": None if raster.alpha_band is None else raster.alpha_band.position,
+            "icc_bytes": len(raster.icc or b""),
+            "exif_bytes": len(raster.exif or b""),
         }
     return data
 

@@ -7,12 +7,18 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+import rasterio
 
-from fdegc.raster import open_raster
+from fdegc.codec import Codec
+from fdegc.errors import OutputFailed
+from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.raster.fidelity import file_differences
+from fdegc.raster.mapping import usable_samples
+from fdegc.raster.saving import COMPRESSIONS
 from fdegc.raster.source import DTYPES
-from fdegc.types import Window
-from tests.rasters import CRSS, LAYOUTS, PLACEMENTS, VALIDITIES, draw, pack, unpack
+from fdegc.stream import read_info
+from fdegc.types import EncodeOptions, RasterInfo, Window
+from tests.rasters import CRSS, HEIGHT, LAYOUTS, PLACEMENTS, VALIDITIES, WIDTH, draw, pack, samples_of, unpack
 
 BANDS = (1, 2, 3, 4, 5, 16)
 
@@ -144,7 +150,8 @@ def test_what_a_format_cannot_hold_is_said(tmp_path):
     _, unheld = unpack(coded, source, tmp_path / "b.png")
     assert unheld == (
         "coordinate reference system", "transform", "metadata domain IMAGERY", "nodata",
-        "validity of single bands", "band names", "scales and offsets", "units", "tags of bands",
+        "validity of single bands", "band names", "colour interpretation", "scales and offsets", "units",
+        "tags of bands",
     )  # fmt: skip
     with open_raster(tmp_path / "b.png") as back, open_raster(source) as first:
         assert back.info.tags["MISSION"] == first.info.tags["MISSION"]
