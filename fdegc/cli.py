@@ -162,7 +162,6 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--compression",
         choices=("deflate", "zstd", "none"),
-        default="deflate",
         help="of GeoTIFF and COG, without loss (default: deflate)",
     )
     sub.add_argument(

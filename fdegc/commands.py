@@ -103,13 +103,15 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     from fdegc.stream import read_info
 
     kind = kind_of(args.output, args.format)
+    if args.compression is not None and kind not in ("geotiff", "cog"):
+        raise InvalidOption(f"--compression is for GeoTIFF and COG; {KINDS[kind][1]} has its own.")
     stream = read_info(args.input)
     raster = stream.raster
     if args.window is not None:
         args.window.check_inside(raster.width, raster.height)
         raster = raster.part(args.window)
     with contextlib.ExitStack() as stack:
-        options = {"overwrite": args.force, "kind": kind, "compression": args.compression}
+        options = {"overwrite": args.force, "kind": kind, "compression": args.compression or "deflate"}
         sink = stack.enter_context(open_sink(args.output, raster, **options))
         from fdegc.codec import Codec
 
@@ -218,7 +220,8 @@ def info(args: argparse.Namespace, cancel: CancelToken) -> Report:
                 "memory_bytes": cost.memory_bytes,
             }
         )
-    size = args.input.stat().st_size
+    # A part of a file, as netCDF has them, has no size of its own.
+    size = args.input.stat().st_size if args.input.exists() else None
     data = {"command": "info", "input": str(args.input), "bytes": size, **raster_data(raster, full=True)}
     return Report(facts, {**data, "estimates": estimates})
 

@@ -34,6 +34,10 @@ _STRUCTURAL = frozenset(
 _MIN_IS_WHITE = "MINISWHITE"
 _ICC = "SOURCE_ICC_PROFILE"
 _ORIENTATION = 274
+_TIFF_TEXTS = tuple(
+    f"TIFFTAG_{name}"
+    for name in ("DOCUMENTNAME", "IMAGEDESCRIPTION", "SOFTWARE", "ARTIST", "HOSTCOMPUTER", "COPYRIGHT")
+)
 _IDENTITY: Transform = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
@@ -67,7 +71,7 @@ def scene_facts(dataset: Any) -> SceneFacts:
     return SceneFacts(
         crs_wkt=_wkt(dataset.crs),
         transform=_transform(dataset),
-        tags=_lasting(dataset.tags()),
+        tags=_lasting({**_latin_tags(dataset), **dataset.tags()}),
         domains=domains,
         gcps=tuple(_point(point) for point in points),
         gcp_crs_wkt=_wkt(crs) if points else None,
@@ -80,11 +84,11 @@ def band_facts(dataset: Any, bands: Sequence[int]) -> BandFacts:
     scales = tuple(float(dataset.scales[i - 1]) for i in bands)
     offsets = tuple(float(dataset.offsets[i - 1]) for i in bands)
     scaled = any(scale != 1.0 for scale in scales) or any(offsets)
-    units = tuple(dataset.units[i - 1] or None for i in bands)
+    units = _texts(dataset, "units", bands)
     tags = tuple(_lasting(dataset.tags(i)) for i in bands)
     return BandFacts(
         color_interpretation=tuple(dataset.colorinterp[i - 1].name for i in bands),
-        band_names=tuple(dataset.descriptions[i - 1] or None for i in bands),
+        band_names=_texts(dataset, "descriptions", bands),
         scales=scales if scaled else (),
         offsets=offsets if scaled else (),
         units=units if any(units) else (),
@@ -94,7 +98,7 @@ def band_facts(dataset: Any, bands: Sequence[int]) -> BandFacts:
 
 def alpha_facts(dataset: Any, band: int) -> AlphaBand | None:
     """What an open rasterio dataset says of its alpha band; None if nothing unusual."""
-    name, tags = dataset.descriptions[band - 1] or None, _lasting(dataset.tags(band))
+    name, tags = _texts(dataset, "descriptions", [band])[0], _lasting(dataset.tags(band))
     if band == dataset.count and name is None and not tags:
         return None
     return AlphaBand(band - 1, name, tags)
@@ -127,6 +131,26 @@ def tiff_orientation(path: Path) -> int:
         value = directory.get(_ORIENTATION, 1)
         return value if isinstance(value, int) and 1 <= value <= 8 else 1
     return 1  # a damaged directory is GDAL's to complain about
+
+
+def _texts(dataset: Any, attribute: str, bands: Sequence[int]) -> tuple[str | None, ...]:
+    """Texts of bands; none if one of them is not UTF-8, which rasterio does not get over."""
+    try:
+        texts = getattr(dataset, attribute)
+    except UnicodeDecodeError:
+        return (None,) * len(bands)
+    return tuple(texts[i - 1] or None for i in bands)
+
+
+def _latin_tags(dataset: Any) -> dict[str, str]:
+    """TIFF's own tags that are not UTF-8, which rasterio leaves out: most probably they are Latin-1."""
+    found = {}
+    for key in _TIFF_TEXTS if dataset.driver == "GTiff" else ():
+        try:
+            dataset.get_tag_item(key)
+        except UnicodeDecodeError as error:
+            found[key] = error.object.decode("latin-1")
+    return found
 
 
 def _lasting(tags: Mapping[str, str]) -> dict[str, str]:

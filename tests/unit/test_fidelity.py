@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from dataclasses import fields
 
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image, ImageCms
 
+from fdegc.cli import main
 from fdegc.codec import Codec
 from fdegc.errors import OutputFailed
 from fdegc.raster import ArraySource, open_raster, open_sink
@@ -18,7 +22,19 @@ from fdegc.raster.saving import COMPRESSIONS
 from fdegc.raster.source import DTYPES
 from fdegc.stream import read_info
 from fdegc.types import EncodeOptions, RasterInfo, Window
-from tests.rasters import CRSS, HEIGHT, LAYOUTS, PLACEMENTS, VALIDITIES, WIDTH, draw, pack, samples_of, unpack
+from tests.rasters import (
+    CRSS,
+    HEIGHT,
+    LAYOUTS,
+    PLACEMENTS,
+    VALIDITIES,
+    WIDTH,
+    XMP,
+    draw,
+    pack,
+    samples_of,
+    unpack,
+)
 
 BANDS = (1, 2, 3, 4, 5, 16)
 
@@ -161,6 +177,52 @@ def test_what_a_format_cannot_hold_is_said(tmp_path):
     _, unheld = unpack(coded, source, tmp_path / "b.jp2")
     assert "coordinate reference system" not in unheld and "transform" not in unheld
     assert {"nodata", "band names", "scales and offsets", "units", "tags of bands"} <= set(unheld)
+
+
+def test_a_picture_comes_back_as_a_picture(tmp_path):
+    """PNG holds all that other pictures do; GeoTIFF has EXIF as tags."""
+    exif = Image.Exif()
+    exif[306], exif[274] = "2024:05:06 07:08:09", 6
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.fromarray(np.moveaxis(samples_of("uint8", 3), 0, 2))
+    image.save(tmp_path / "a.jpg", exif=exif, icc_profile=icc, xmp=XMP.encode(), quality=95)
+    pack(tmp_path / "a.jpg", tmp_path / "a.fdegc")
+    info, unheld = unpack(tmp_path / "a.fdegc", tmp_path / "a.jpg", tmp_path / "a.png")
+    assert (info.width, info.height) == (HEIGHT, WIDTH)
+    assert unheld == ()
+    with Image.open(tmp_path / "a.png") as back:
+        back.load()
+        assert back.size == (HEIGHT, WIDTH) and back.info["icc_profile"] == icc
+        assert back.getexif()[306] == "2024:05:06 07:08:09" and back.getexif().get(274, 1) == 1
+    with open_raster(tmp_path / "a.png") as raster:
+        assert raster.info.domains["xml:XMP"] == info.domains["xml:XMP"]
+    _, unheld = unpack(tmp_path / "a.fdegc", tmp_path / "a.jpg", tmp_path / "a.tif")
+    assert unheld == ("EXIF data other than as tags",)
+    with open_raster(tmp_path / "a.tif") as raster:
+        assert raster.info.tags["EXIF_DateTime"] == "2024:05:06 07:08:09"
+        assert raster.info.icc == icc and raster.info.domains["xml:XMP"] == info.domains["xml:XMP"]
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_the_command_says_what_is_left_out(tmp_path, capsys):
+    draw(tmp_path / "a.tif", "uint8", 3, "none", "utm", "striped", "transform")
+    coded = str(tmp_path / "a.fdegc")
+    assert main(["compress", str(tmp_path / "a.tif"), coded, "--rate", "1"]) == 0
+    capsys.readouterr()
+    assert main(["decompress", coded, str(tmp_path / "a.png")]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "cannot hold" in line]
+    assert len(lines) == 1
+    assert re.match(r"Left out +PNG cannot hold: coordinate reference system, transform, .*units", lines[0])
+    assert main(["decompress", coded, str(tmp_path / "b.tif"), "--format", "cog", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["format"], report["not_held"]) == ("cog", [])
+    assert main(["decompress", coded, str(tmp_path / "c.jp2"), "--json", "--window", "3,4,50,60"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert "units" in report["not_held"] and "transform" not in report["not_held"]
+    for options in (["d.png", "--compression", "zstd"], ["d.png", "--format", "cog"]):
+        assert main(["decompress", coded, str(tmp_path / options[0]), *options[1:]]) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+        assert not (tmp_path / options[0]).exists()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])

@@ -168,6 +168,17 @@ def test_colours_of_other_kinds(tmp_path):
     assert read(tmp_path / "cmyk.jpg")[0].bands == 3
 
 
+def test_texts_of_another_encoding(tmp_path):
+    path = write(tmp_path / "a.tif", samples_of("uint8", 1))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(TIFFTAG_COPYRIGHT="cafXYZ", TIFFTAG_SOFTWARE="plain")
+        dataset.set_band_description(1, "ABC")
+    path.write_bytes(path.read_bytes().replace(b"cafXYZ", b"caf\xe9 \xa9").replace(b"ABC", b"AB\xfc"))
+    info, _ = read(path)
+    assert (info.tags["TIFFTAG_COPYRIGHT"], info.tags["TIFFTAG_SOFTWARE"]) == ("café ©", "plain")
+    assert info.band_names == (None,)
+
+
 def test_masks_beside_the_file(tmp_path):
     draw(tmp_path / "a.tif", "uint8", 3, "outer mask", "utm", "striped", "transform")
     assert (tmp_path / "a.tif.msk").exists()
