@@ -118,8 +118,10 @@ def _open_other(path: Path) -> RasterSource:
 def _open_part(name: Path, prefix: str) -> RasterSource:
     """Open one of several rasters in a file."""
     driver = _PART_DRIVERS.get(prefix, "SENTINEL2")
+    # HDF5's names have two slashes, of which a path keeps one.
+    text = re.sub(r":/(?=[^/:][^:]*$)", "://", str(name)) if prefix == "hdf5" else str(name)
     try:
-        dataset = open_dataset(str(name), driver)
+        dataset = open_dataset(text, driver)
     except GDAL_ERRORS as error:
         raise UnsupportedRaster(
             f"“{name}” cannot be opened: check the name of the file and that of the part of it."

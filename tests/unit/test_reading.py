@@ -92,6 +92,12 @@ def test_a_file_of_several_rasters_names_them(tmp_path, monkeypatch):
     assert info.crs_wkt is not None
     with pytest.raises(UnsupportedRaster, match="name"):
         open_raster(f"netcdf:{tmp_path / 'a.nc'}:Band9")
+    rasterio.shutil.copy(source, tmp_path / "b.nc", driver="netCDF", FORMAT="NC4")
+    info, samples = read(Path(f'HDF5:"{tmp_path / "b.nc"}"://Band3'))
+    assert info.format == "HDF5Image"
+    np.testing.assert_array_equal(
+        samples.pixels[0], samples_of("int16", 3)[2, ::-1]
+    )  # netCDF has south above
 
 
 @pytest.mark.parametrize(
