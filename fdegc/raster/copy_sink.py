@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 import shutil
 import struct
 import warnings
@@ -30,6 +31,7 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Where the first chunk of a PNG, which always has the same length, ends.
 _AFTER_HEADER = len(_PNG_MAGIC) + 25
 _XMP = "xml:XMP"
+_KEYWORD, _KEYWORD_LENGTH = re.compile("[!-~\xa1-\xff]([ -~\xa1-\xff]*[!-~\xa1-\xff])?"), 79
 #: Where the tags of bands are kept meanwhile.
 _BAND_DOMAIN = "fdegc_bands"
 
@@ -173,7 +175,8 @@ class PngSink(_CopySink):
     def __init__(self, path: Path, info: RasterInfo, overwrite: bool) -> None:
         if info.dtype not in ("uint8", "uint16") or info.bands not in (1, 3):
             raise _unsuitable(path, "PNG", info)
-        super().__init__(path, info, overwrite, _with_alpha_only(info))
+        tags = {key: text for key, text in info.tags.items() if _is_keyword(key)}
+        super().__init__(path, info, overwrite, replace(_with_alpha_only(info), tags=tags, icc=None))
         self._bare = self._temporary.with_suffix(".bare.png")
 
     def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
@@ -214,9 +217,17 @@ def _transparent(pixels: npt.NDArray[np.generic], samples: Samples) -> Samples:
     return Samples(pixels, None, alpha)
 
 
+def _is_keyword(key: str) -> bool:
+    """Whether PNG can have a text of this name (PNG 1.2, 4.2.3)."""
+    return bool(_KEYWORD.fullmatch(key)) and len(key) <= _KEYWORD_LENGTH and "  " not in key
+
+
 def _chunks(info: RasterInfo) -> list[tuple[bytes, bytes]]:
-    """Chunks of a PNG that GDAL does not write: EXIF, and XMP as its specification (part 3) puts it."""
+    """Chunks of a PNG that GDAL does not write, or gives up at when they are odd."""
     chunks = []
+    icc = info.icc or b""
+    if icc[36:40] == b"acsp" and icc[:4] == len(icc).to_bytes(4, "big"):
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(icc, 9)))
     if info.exif is not None:
         chunks.append((b"eXIf", info.exif))
     packet = next(iter(info.domains.get(_XMP, {}).values()), None)

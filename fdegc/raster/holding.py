@@ -31,7 +31,10 @@ def unheld(info: RasterInfo, dataset: Any, exif: bytes | None = None) -> tuple[s
     exif : bytes, optional
         EXIF data that are in it.
     """
-    return (*_scene(info, scene_facts(dataset), exif), *_bands(info, dataset))
+    facts = scene_facts(dataset)
+    # First what asks GDAL: a text that is no CRS leaves an error behind, which the next question would meet.
+    bands = tuple(_bands(info, dataset))
+    return (*_scene(info, facts, exif), *bands)
 
 
 def same_crs(a: str | None, b: str | None) -> bool:

@@ -14,7 +14,7 @@ import rasterio
 from rasterio.control import GroundControlPoint as RioPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning
+from rasterio.errors import CRSError, NotGeoreferencedWarning
 from rasterio.transform import Affine
 from rasterio.windows import Window as RioWindow
 
@@ -146,8 +146,9 @@ def _profile(info: RasterInfo, compression: str) -> dict[str, Any]:
     if shortest >= 256:
         side = 512 if shortest >= 1024 else 256
         profile.update(tiled=True, blockxsize=side, blockysize=side)
-    if info.crs_wkt:
-        profile["crs"] = CRS.from_wkt(info.crs_wkt)
+    crs = _crs(info.crs_wkt)
+    if crs is not None:
+        profile["crs"] = crs
     if info.transform is not None:
         profile["transform"] = Affine(*info.transform)
     nodata = common_nodata(info)
@@ -191,7 +192,7 @@ def _describe(dataset: Any, info: RasterInfo, band_domain: str | None) -> None:
         dataset.update_tags(ns=name, **_accepted(items))
     if info.gcps and info.transform is None:
         shift = 0.5 if _half_shifted(info) else 0.0
-        crs = CRS.from_wkt(info.gcp_crs_wkt) if info.gcp_crs_wkt else CRS()
+        crs = _crs(info.gcp_crs_wkt) or CRS()
         dataset.gcps = ([_rio_point(point, shift) for point in info.gcps], crs)
 
 
@@ -234,6 +235,16 @@ def _tag_bands(dataset: Any, info: RasterInfo, numbers: list[int], domain: str |
 def _accepted(tags: Mapping[str, str]) -> dict[str, str]:
     # "ns" and "bidx" are names of update_tags' own parameters.
     return {key: value for key, value in tags.items() if key not in ("ns", "bidx")}
+
+
+def _crs(wkt: str | None) -> CRS | None:
+    """The CRS that a text says; None if PROJ does not understand it, which ``unheld`` tells then."""
+    if not wkt:
+        return None
+    try:
+        return CRS.from_wkt(wkt)
+    except CRSError:
+        return None
 
 
 def _half_shifted(info: RasterInfo) -> bool:
