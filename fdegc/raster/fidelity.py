@@ -86,9 +86,10 @@ def _fields(a: Any, b: Any) -> Iterator[Difference]:
     for name, first, second in (("CRS", a.crs, b.crs), ("CRS of the GCPs", _gcp_crs(a), _gcp_crs(b))):
         if not same_crs(first.to_wkt() if first else None, second.to_wkt() if second else None):
             yield Difference(name, _short(first), _short(second))
+    if not close(_numbers(a), _numbers(b)):
+        yield Difference("nodata", _short(a.nodatavals), _short(b.nodatavals))
     numbers: tuple[tuple[str, Sequence[float], Sequence[float]], ...] = (
         ("transform", tuple(a.transform)[:6], tuple(b.transform)[:6]),
-        ("nodata", _numbers(a), _numbers(b)),
         ("scales", _bands(a, a.scales), _bands(b, b.scales)),
         ("offsets", _bands(a, a.offsets), _bands(b, b.offsets)),
         ("GCPs", _points(a), _points(b)),
