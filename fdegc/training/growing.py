@@ -122,6 +122,7 @@ def _spread_hyper_latent(net: FDEGCNet, sample: Tensor) -> None:
     quality = torch.full((sample.shape[0],), 3.5)
     y = net.analyse(sample, net.gains(quality)[0])
     last = net.h_a[-1]
+    assert isinstance(last, nn.Conv2d)
     for _ in range(12):  # MCAM lies between the layer and z, and grows faster than its input
         spread = net.hyper_analyse(y).std((0, 2, 3)).mean()
         last.weight.mul_((HYPER_SPREAD / spread.clamp(min=1e-6)) ** 0.4)

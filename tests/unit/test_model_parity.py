@@ -42,8 +42,8 @@ def _hyper(name: str) -> str:
         ("MCAM", lambda: MCAM(16), mcam_name),
         ("GDN", lambda: GDN(16), _plain),
         ("IGDN", lambda: GDN(16, inverse=True), _plain),
-        ("hyper_analysis", lambda: HyperAnalysis(16), _hyper),
-        ("hyper_synthesis", lambda: HyperSynthesis(16), _hyper),
+        ("hyper_analysis", lambda: HyperAnalysis(16, 16), _hyper),
+        ("hyper_synthesis", lambda: HyperSynthesis(16, 16), _hyper),
     ],
 )
 def test_block(data_dir: Path, name: str, build, rename) -> None:
