@@ -123,9 +123,12 @@ class Run(QObject):
             self._step = self._loading
 
     def _loading(self) -> None:
-        ready = self._window.session.refined and self._window.controller.ready is not None
+        ready = self._window.session.refined and self._window.controller.keeper.ready is not None
         if not ready:
-            if self._window.controller.ready is not None and "engine_seconds" not in self.report.values:
+            if (
+                self._window.controller.keeper.ready is not None
+                and "engine_seconds" not in self.report.values
+            ):
                 self.report.values["engine_seconds"] = round(time.perf_counter() - PROCESS_START, 2)
                 self.report.gaps("loading", self._heart.take())
             return

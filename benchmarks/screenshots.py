@@ -69,7 +69,7 @@ def shoot(app: QApplication, window: MainWindow, scene: Path, rates: list[int], 
     before = window.session.scene
     window.controller.open(scene.absolute())
     wait(app, lambda: window.session.scene is not before, f"opening {scene}")
-    window.controller.load_engine()
+    window.controller.keeper.load()
     opened = window.session.scene
     assert opened is not None
     name = scene.stem.split("_")[0]

@@ -252,6 +252,19 @@ class BandMapping:
 
 
 @dataclass(frozen=True, slots=True)
+class BandStatistics:
+    """Values of one band's usable pixels, in source units.
+
+    ``minimum`` and ``maximum``; ``low`` and ``high``, the 2nd and 98th percentile.
+    """
+
+    minimum: float
+    maximum: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class EncodeOptions:
     """How to compress.
 

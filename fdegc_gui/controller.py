@@ -11,11 +11,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from fdegc.types import EncodeOptions, MetricSet, Progress
+from fdegc.types import EncodeOptions, Progress
+from fdegc_gui.engine_keeper import EngineKeeper
 from fdegc_gui.feed import TileFeed
 from fdegc_gui.jobs import Failure, Job, Lane
 from fdegc_gui.jobs.coding import (
-    SLOW_METRICS,
     Compress,
     Compressed,
     Decode,
@@ -24,14 +24,20 @@ from fdegc_gui.jobs.coding import (
     EstimateRates,
     LoadEngine,
     Measure,
+    Statistics,
     TileImage,
 )
 from fdegc_gui.jobs.engine import Engine
 from fdegc_gui.jobs.export import ExportReconstruction, ExportStream
-from fdegc_gui.jobs.scene import Detail, LoadDetail, Opened, OpenScene
+from fdegc_gui.jobs.pictures import CloseFiles
+from fdegc_gui.jobs.rasters import Rasters
+from fdegc_gui.jobs.scene import Opened, OpenScene
 from fdegc_gui.jobs.store import Reconstruction
+from fdegc_gui.measuring import Measuring
 from fdegc_gui.models.activity import Activity
-from fdegc_gui.models.session import STREAM, MetricState, Result, Session, State
+from fdegc_gui.models.session import STREAM, Result, Session, State
+from fdegc_gui.painter import Painter
+from fdegc_gui.prober import Prober
 from fdegc_gui.words import activity_of, what_failed
 
 log = logging.getLogger(__name__)
@@ -59,8 +65,6 @@ class Controller(QObject):
         A sentence for the status line.
     failed(str, Failure)
         What could not be done, and why.
-    engine_changed(EngineReady or None)
-        Loaded on a device, or not loaded.
     opened(Path)
         A file was opened.
     open_failed(Path)
@@ -72,7 +76,6 @@ class Controller(QObject):
     activity_changed = Signal(object)
     message = Signal(str)
     failed = Signal(str, object)
-    engine_changed = Signal(object)
     opened = Signal(object)
     open_failed = Signal(object)
     stopped = Signal()
@@ -80,75 +83,70 @@ class Controller(QObject):
     def __init__(self, session: Session, engine: Engine, device: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.session = session
-        self.device = device
-        self.allow_download = False
-        self.ready: EngineReady | None = None
         self.folder = Path(tempfile.mkdtemp(prefix="fdegc-"))
         self._feed = TileFeed(session, self)
         self._activities: dict[Job, Activity] = {}
         self._batch: list[int] = []
-        self._engine_wanted = False
         self._stopping = False
         self.engine = Lane("engine", engine, self)
-        self.files = Lane("files", None, self)
+        rasters = Rasters()
+        self.files = Lane("files", None, self, rasters)
         self.exports = Lane("exports", None, self)
-        for lane in self.lanes:
+        self.keeper = EngineKeeper(self.engine, device, self)
+        self.keeper.changed.connect(self._on_engine)
+        self.keeper.message.connect(self.message)
+        self.keeper.failed.connect(self._on_engine_failed)
+        self.measuring = Measuring(session, self.engine, self)
+        self.painter = Painter(session, self.files, rasters, self._feed, self)
+        self.prober = Prober(session, rasters, self)
+        for lane in (self.engine, self.files, self.exports):
             lane.job_started.connect(self._on_started)
             lane.job_progress.connect(self._on_progress)
             lane.job_partial.connect(self._on_partial)
             lane.job_done.connect(self._on_done)
             lane.job_failed.connect(self._on_failed)
             lane.job_cancelled.connect(self._on_cancelled)
+        for lane in self.lanes:
             lane.stopped.connect(self._on_lane_stopped)
             lane.start()
 
     @property
-    def lanes(self) -> tuple[Lane, Lane, Lane]:
-        """Engine, files, exports."""
-        return self.engine, self.files, self.exports
+    def lanes(self) -> tuple[Lane, ...]:
+        """Engine, files, exports, pictures, probes."""
+        return self.engine, self.files, self.exports, self.painter.lane, self.prober.lane
 
     # ------------------------------------------------------------------ wishes
-
-    def load_engine(self) -> None:
-        """Load the engine unless that was asked for already."""
-        if not self._engine_wanted:
-            self._engine_wanted = True
-            self.engine.submit(LoadEngine(device=self.device))
-
-    def set_device(self, device: str) -> None:
-        """Work on another device from now on; what runs is finished where it runs."""
-        if device == self.device:
-            return
-        self.device = device
-        self._engine_wanted = True
-        self.engine.submit(LoadEngine(device=device))
 
     def open(self, path: Path) -> None:
         """Open a file; the current scene stays until that has succeeded."""
         self.files.cancel(lambda job: isinstance(job, OpenScene))
-        self.files.submit(OpenScene(self.session.next_number(), path.absolute()))
+        path = path.absolute()
+        self.files.submit(OpenScene(self.session.next_number(), path, self.session.choices(path)))
 
     def close_scene(self) -> None:
         """Close the scene and cancel what runs for it."""
         self._leave_scene()
         self.session.set_scene(None, None, {})
+        self.files.submit(CloseFiles())
 
     def compress(self, rate: int | None = None) -> None:
         """Compress at a rate point, the selected one by default; decode if a stream is open."""
         scene = self.session.scene
         if scene is None:
             return
-        self.load_engine()
+        self.keeper.load()
+        shown = self.session.display, self.session.rendering
         if scene.stream is not None:
             if STREAM not in self.session.results:
-                self.engine.submit(Decode(scene.number, scene.path, scene.info, self.device, self.folder))
+                job = Decode(scene.number, scene.path, scene.info, self.keeper.device, self.folder, *shown)
+                self.engine.submit(job)
             return
         rate = rate if rate is not None else self.session.rate
         if any(isinstance(job, Compress) and job.rate == rate for job in self._activities):
             return
         options = EncodeOptions(quality=float(rate))
         self.engine.submit(
-            Compress(scene.number, scene.path, rate, options, self.device, self.folder, scene.limits)
+            Compress(scene.number, scene.path, rate, options, self.keeper.device, self.folder, *shown)
         )
         if self.is_busy:
             self.message.emit(f"Rate {rate} is next.")
@@ -178,13 +176,6 @@ class Controller(QObject):
                         cancellable=False,
                     )
             self._tell_activity()
-
-    def set_download(self, allowed: bool) -> None:
-        """Allow LPIPS to download its backbone; results that lack it are measured again."""
-        self.allow_download = allowed
-        for result in self.session.results.values():
-            if allowed and result.metrics is not None and result.metrics.lpips is None:
-                self._measure(result)
 
     def export_stream(self, target: Path) -> None:
         """Write the compressed file of the result that is looked at."""
@@ -225,22 +216,21 @@ class Controller(QObject):
     def _on_started(self, job: Job) -> None:
         if self._stopping:
             return
-        if isinstance(job, Compress) and self.session.is_current(job.scene):
-            self._begin(job.rate, job.options.quality, job.options.tile_size)
-        elif isinstance(job, Decode) and self.session.is_current(job.scene):
-            stream = self.session.scene.stream if self.session.scene else None
-            if stream is not None:
-                self.session.begin(STREAM, stream.quality, stream.tiles)
-        elif isinstance(job, Measure):
-            self._set_metric_state(job, MetricState.RUNNING)
+        if isinstance(job, Compress | Decode) and self.session.is_current(job.scene):
+            self._begin(job)
         self._activities[job] = activity_of(job, _FOREGROUND)
         self._tell_activity()
 
-    def _begin(self, rate: int, quality: float, tile: int) -> None:
+    def _begin(self, job: Compress | Decode) -> None:
         scene = self.session.scene
         assert scene is not None
-        tiles = math.ceil(scene.info.width / tile) * math.ceil(scene.info.height / tile)
-        self.session.begin(rate, quality, tiles)
+        if isinstance(job, Compress):
+            side = job.options.tile_size
+            tiles = math.ceil(scene.info.width / side) * math.ceil(scene.info.height / side)
+            result = self.session.begin(job.rate, job.options.quality, tiles)
+        elif scene.stream is not None:
+            result = self.session.begin(STREAM, scene.stream.quality, scene.stream.tiles)
+        result.store = Reconstruction(job.store_folder, scene.info)
 
     def _on_progress(self, job: Job, progress: Progress) -> None:
         activity = self._activities.get(job)
@@ -259,27 +249,26 @@ class Controller(QObject):
 
     def _on_partial(self, job: Job, value: object) -> None:
         result = self._result_of(job)
-        if result is not None and isinstance(value, TileImage) and not self._stopping:
+        if result is None or self._stopping:
+            return
+        if isinstance(value, TileImage):
             self._feed.push(result, value)
+            self.painter.take_tile(result, value.painted)
+        elif isinstance(value, Statistics):
+            self.session.set_statistics(value.bands)
 
     def _on_done(self, job: Job, value: object) -> None:
         self._forget(job)
         if self._stopping:
             return
-        if isinstance(value, EngineReady):
-            self._on_engine(value)
-        elif isinstance(value, Opened):
+        if isinstance(value, Opened):
             self._on_opened(value)
         elif isinstance(value, Compressed | Decoded):
             result = self._result_of(job)
             if result is not None:
                 self._feed.when_empty(lambda: self._finish(job, result, value))
-        elif isinstance(value, Detail) and self.session.is_current(job.scene):
-            self.session.set_original(value.pyramid, value.peak)
         elif isinstance(job, EstimateRates) and self.session.is_current(job.scene):
             self.session.set_estimates(value)  # type: ignore[arg-type]
-        elif isinstance(job, Measure) and isinstance(value, MetricSet):
-            self._set_metrics(job, value)
         elif isinstance(value, Path):
             self.message.emit(f"Saved {value.name} in {value.parent}.")
 
@@ -288,13 +277,10 @@ class Controller(QObject):
         if self._stopping:
             return
         log.warning("%s: %s", type(job).__name__, failure.message)
-        if isinstance(job, Measure):
-            notes = dict.fromkeys(SLOW_METRICS, failure.message)
-            self._set_metrics(job, MetricSet(notes=notes))
-        elif isinstance(job, EstimateRates):
+        if isinstance(job, Measure | LoadEngine):
+            return  # told elsewhere
+        if isinstance(job, EstimateRates):
             self.message.emit("The estimates could not be refined; see the log.")
-        elif isinstance(job, LoadEngine):
-            self._on_engine_failed(job, failure)
         elif isinstance(job, OpenScene):
             self.open_failed.emit(job.path)
             self.failed.emit(f"{job.path.name} could not be opened.", failure)
@@ -308,42 +294,33 @@ class Controller(QObject):
         if self._stopping:
             return
         self._drop_result(job)
-        if isinstance(job, Measure):
-            notes = dict.fromkeys(SLOW_METRICS, "Cancelled before it was computed.")
-            self._set_metrics(job, MetricSet(notes=notes))
         if isinstance(job, _FOREGROUND) and self.session.is_current(job.scene):
             self.message.emit("Cancelled.")
 
-    def _on_engine(self, ready: EngineReady) -> None:
-        if ready.device != self.device:
-            return
-        self.ready = ready
-        self.session.forget_speed()
-        self.engine_changed.emit(ready)
-        self.message.emit(f"Ready on {ready.label}.")
-        self._want_estimates()
+    def _on_engine(self, ready: EngineReady | None) -> None:
+        if ready is not None and not self._stopping:
+            self.session.forget_speed()
+            self._want_estimates()
 
-    def _on_engine_failed(self, job: LoadEngine, failure: Failure) -> None:
-        self._engine_wanted = False
-        if job.device != "auto" and failure.expected:
-            # A remembered device may be gone; that is no reason to be of no use.
-            self.device = "auto"
-            self.message.emit(f"{failure.message} Using the automatic choice.")
-            self.load_engine()
-            return
-        self.ready = None
-        self.engine_changed.emit(None)
-        self.failed.emit("The compression engine could not be loaded.", failure)
+    def _on_engine_failed(self, heading: str, failure: Failure) -> None:
+        if not self._stopping:
+            self.failed.emit(heading, failure)
 
     def _on_opened(self, opened: Opened) -> None:
         scene = opened.scene
         self._leave_scene()
-        self.session.set_scene(scene, opened.first_look, opened.estimates)
+        self.session.set_scene(
+            scene,
+            opened.first_look,
+            opened.estimates,
+            statistics=opened.statistics,
+            reduced=opened.reduced,
+        )
+        self.painter.show_opened(opened)
         self.opened.emit(scene.path)
         if scene.stream is not None:
             QTimer.singleShot(0, lambda: self._decode(scene.number))  # after the overview's first paint
             return
-        self.files.submit(LoadDetail(scene.number, scene.path, scene.limits))
         self._want_estimates()
 
     def _decode(self, number: int) -> None:
@@ -361,32 +338,28 @@ class Controller(QObject):
         if isinstance(value, Compressed):
             result.encode = value.encode
             result.bytes, result.stream_path = value.encode.bytes, value.encode.path
-            self._measure(result)
+            self.measuring.measure(result)
             self.session.learn_speed(result)
             self.message.emit(f"Rate {result.rate} is finished.")
         else:
             result.decode_seconds = value.decode.seconds
             result.bytes, result.stream_path = scene.file_bytes, scene.path
             result.damaged, result.lost = value.decode.damaged, value.decode.info.lost
-            result.pyramid = value.pyramid or result.pyramid
+            self.session.set_statistics(value.statistics)
         self.session.result_changed.emit(result.rate)
         self._next_of_batch()
 
     # ------------------------------------------------------------------ helpers
 
-    def _measure(self, result: Result) -> None:
-        scene, reconstruction = self.session.scene, result.reconstruction
-        if scene is None or not isinstance(reconstruction, Reconstruction):
-            return
-        result.metrics, result.metric_state = None, MetricState.WAITING
-        self.engine.submit(
-            Measure(scene.number, scene.path, result.rate, reconstruction, self.allow_download)
-        )
-
     def _want_estimates(self) -> None:
         scene = self.session.scene
-        if self.ready is not None and scene is not None and scene.stream is None and not self.session.refined:
-            self.engine.submit(EstimateRates(scene.number, scene.path, self.device))
+        if (
+            self.keeper.ready is not None
+            and scene is not None
+            and scene.stream is None
+            and not self.session.refined
+        ):
+            self.engine.submit(EstimateRates(scene.number, scene.path, self.keeper.device))
 
     def _next_of_batch(self) -> None:
         while self._batch:
@@ -408,18 +381,6 @@ class Controller(QObject):
         if result is not None and result.state is State.RUNNING:
             self._feed.drop(result)
             self.session.drop(result.rate)
-
-    def _set_metric_state(self, job: Measure, state: MetricState) -> None:
-        result = self._result_of(job)
-        if result is not None:
-            result.metric_state = state
-            self.session.figures_changed.emit(result.rate)
-
-    def _set_metrics(self, job: Measure, metrics: MetricSet) -> None:
-        result = self._result_of(job)
-        if result is not None and result.reconstruction is job.reconstruction:
-            result.metrics, result.metric_state = metrics, MetricState.DONE
-            self.session.figures_changed.emit(result.rate)
 
     def _leave_scene(self) -> None:
         """Cancel what runs for the open scene and remove its files."""

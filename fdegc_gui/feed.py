@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from fdegc.types import Window
 from fdegc_gui.jobs.coding import TileImage
+from fdegc_gui.jobs.pictures import PaintedTile
 from fdegc_gui.models.session import Result, Session
 
 #: About 30 repaints a second, and at most this many seconds of work in each.
@@ -27,14 +28,14 @@ class TileFeed(QObject):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._waiting: deque[tuple[Result, TileImage]] = deque()
+        self._waiting: deque[tuple[Result, TileImage | PaintedTile]] = deque()
         self._then: list[Callable[[], None]] = []
         self._timer = QTimer(self)
         self._timer.setInterval(_INTERVAL_MS)
         self._timer.timeout.connect(self._on_frame)
 
-    def push(self, result: Result, tile: TileImage) -> None:
-        """Take a tile of a running result."""
+    def push(self, result: Result, tile: TileImage | PaintedTile) -> None:
+        """Take a tile of a running result, or one that was rendered anew."""
         self._waiting.append((result, tile))
         if not self._timer.isActive():
             self._timer.start()
@@ -62,9 +63,8 @@ class TileFeed(QObject):
         while self._waiting:
             result, tile = self._waiting.popleft()
             first = result.tiles_done == 0
-            _apply(result, tile)
             entry = written.setdefault(result.rate, (result, [], first))
-            entry[1].append(tile.window)
+            entry[1].append(_apply(result, tile))
             if time.perf_counter() > deadline:
                 break
         for key, (result, windows, first) in written.items():
@@ -82,17 +82,21 @@ class TileFeed(QObject):
                 function()
 
 
-def _apply(result: Result, tile: TileImage) -> None:
-    """Add a tile's pixels and figures."""
-    window = tile.window
-    result.pyramid.write(window.x, window.y, tile.bgra)
-    result.pyramid.transparent |= tile.transparent
-    if result.backdrop is not None and tile.transparent:  # others hide it, up to their smooth edges
+def _apply(result: Result, tile: TileImage | PaintedTile) -> Window:
+    """Add a tile's pixels, and its figures if it is a new one; return where it lies."""
+    painted = tile.painted if isinstance(tile, TileImage) else tile
+    window = painted.window
+    result.pyramid.write(window.x, window.y, painted.bgra)
+    result.pyramid.transparent |= painted.transparent
+    if result.backdrop is not None and painted.transparent:  # others hide it, up to their smooth edges
         result.backdrop.erase(window.x, window.y, window.width, window.height)
-    result.tiles_done += 1
-    result.pixels_done += tile.bgra.shape[0] * tile.bgra.shape[1]
-    result.bytes = tile.bytes_so_far
-    if tile.squared_error is not None:
-        result.has_error = True
-        result.squared_error += tile.squared_error
-        result.sample_count += tile.sample_count
+    if isinstance(tile, TileImage):
+        result.windows.append(window)
+        result.tiles_done += 1
+        result.pixels_done += window.pixels
+        result.bytes = tile.bytes_so_far
+        if tile.squared_error is not None:
+            result.has_error = True
+            result.squared_error += tile.squared_error
+            result.sample_count += tile.sample_count
+    return window

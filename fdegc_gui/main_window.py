@@ -6,7 +6,6 @@ from pathlib import Path
 
 from PySide6.QtCore import QPointF, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import (
-    QActionGroup,
     QCloseEvent,
     QDesktopServices,
     QDragEnterEvent,
@@ -14,24 +13,26 @@ from PySide6.QtGui import (
     QDropEvent,
     QGuiApplication,
 )
-from PySide6.QtWidgets import QLabel, QMainWindow, QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from fdegc_gui import icons
-from fdegc_gui.actions import COMMANDS, MENUS, Actions
+from fdegc_gui.actions import Actions
 from fdegc_gui.controller import Controller
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
+from fdegc_gui.exporting import Exporting
 from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
+from fdegc_gui.menus import Menus
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.notice import damage_notice
+from fdegc_gui.models.probe import Reading, degrees, map_words
 from fdegc_gui.models.session import Session, State
-from fdegc_gui.settings import THEMES, Settings
+from fdegc_gui.settings import Settings
 from fdegc_gui.theme import Theme
 from fdegc_gui.views.compare import CompareView
-from fdegc_gui.views.facts import map_position
 from fdegc_gui.views.header import Header
 from fdegc_gui.views.notice import NoticeBar
 from fdegc_gui.views.sidebar import WIDTH, SideBar
@@ -79,6 +80,7 @@ class MainWindow(QMainWindow):
         self.settings, self.theme = settings, theme
         self._files = files if files is not None else FileDialogs()
         self._log_file = log_file
+        self._pointer: tuple[tuple[int, int], QPointF] | None = None
         self.session = Session(settings.rate, self)
         self.controller = Controller(self.session, engine, settings.device, self)
         self.actions_ = Actions(self)
@@ -87,7 +89,10 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(860, 560)
         self._build()
-        self._build_menus()
+        self.exporting = Exporting(self, self.controller, settings, self._files, self.show_failure)
+        self.menus = Menus(self.menuBar(), self.actions_, self.status.device_menu)
+        self.recent_menu = self.menus.recent
+        self.theme_actions = self.menus.add_themes(theme.choice, self.set_theme)
         self._connect()
         self._restore()
         self._refresh_actions()
@@ -127,51 +132,19 @@ class MainWindow(QMainWindow):
         self._drop_hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._drop_hint.hide()
 
-    def _build_menus(self) -> None:
-        self.menus: dict[str, QMenu] = {name: self.menuBar().addMenu(f"&{name}") for name in MENUS}
-        self.recent_menu = QMenu("Open &recent", self)
-        breaks_before = {
-            "export_stream",
-            "close_scene",
-            "quit",
-            "cancel",
-            "rate_1",
-            "lpips",
-            "sidebar",
-            "open_log",
-        }
-        for command in COMMANDS:
-            menu = self.menus[command.menu]
-            if command.key in breaks_before:
-                menu.addSeparator()
-            menu.addAction(self.actions_[command.key])
-            if command.key == "open":
-                menu.addMenu(self.recent_menu)
-        self.menus["Codec"].addSeparator()
-        self.menus["Codec"].addMenu(self.status.device_menu)
-        themes = self.menus["View"].addMenu("&Theme")
-        group = QActionGroup(themes)
-        self.theme_actions = {}
-        for name in THEMES:
-            action = themes.addAction("Like the &system" if name == "system" else f"&{name.capitalize()}")
-            action.setCheckable(True)
-            action.setChecked(name == self.theme.choice)
-            action.triggered.connect(lambda _=False, choice=name: self.set_theme(choice))
-            group.addAction(action)
-            self.theme_actions[name] = action
-
     def _connect(self) -> None:
         controller, session = self.controller, self.session
         slots = {
             "open": self.ask_open,
-            "export_stream": self.ask_export_stream,
-            "export_image": self.ask_export_image,
+            "export_stream": self.exporting.ask_stream,
+            "export_image": self.exporting.ask_image,
             "close_scene": controller.close_scene,
             "quit": self.close,
             "compress": self.start_compress,
             "compress_all": controller.compress_all,
             "cancel": controller.cancel,
             "lpips": self._on_lpips,
+            "display": self._show_display,
             "fit": self.compare.viewport.fit,
             "actual": lambda: self.compare.viewport.set_zoom(1.0),
             "zoom_in": lambda: self.compare.viewport.zoom_by(_ZOOM_STEP),
@@ -194,10 +167,13 @@ class MainWindow(QMainWindow):
         self.welcome.file_wanted.connect(lambda name: controller.open(Path(name)))
         self.status.device_wanted.connect(self._on_device_wanted)
         self.compare.hovered.connect(self._on_hover)
+        self.compare.view_changed.connect(controller.painter.set_view)
+        self.compare.display.closed.connect(self.actions_["display"].trigger)
+        controller.prober.reading_changed.connect(self._on_reading)
         controller.activity_changed.connect(self._on_activity)
         controller.message.connect(self.status.show_message)
         controller.failed.connect(self.show_failure)
-        controller.engine_changed.connect(self._on_engine)
+        controller.keeper.changed.connect(self._on_engine)
         controller.opened.connect(self._on_opened)
         controller.open_failed.connect(self._on_open_failed)
         controller.stopped.connect(self._on_stopped)
@@ -219,7 +195,7 @@ class MainWindow(QMainWindow):
         self.actions_["sidebar"].setChecked(settings.sidebar)
         self.sidebar.setVisible(settings.sidebar)
         self.actions_["lpips"].setChecked(settings.lpips_download)
-        self.controller.set_download(settings.lpips_download)
+        self.controller.measuring.set_download(settings.lpips_download)
         self._refresh_recent()
 
     def start(self, path: Path | None = None) -> None:
@@ -227,7 +203,7 @@ class MainWindow(QMainWindow):
         if path is not None:
             self.controller.open(path)  # the engine loads once the scene is on the screen
         else:
-            QTimer.singleShot(_ENGINE_DELAY_MS, self.controller.load_engine)
+            QTimer.singleShot(_ENGINE_DELAY_MS, self.controller.keeper.load)
 
     # ------------------------------------------------------------------ wishes
 
@@ -241,46 +217,6 @@ class MainWindow(QMainWindow):
         """Compress (or decode) and let the keys go to the canvas, so that Space flips."""
         self.controller.compress()
         self.compare.grab_focus()
-
-    def ask_export_stream(self) -> None:
-        """Ask where the compressed file goes and write it."""
-        scene, result = self.session.scene, self.session.current
-        if scene is None or result is None:
-            return
-        name = scene.path.name if scene.stream else f"{scene.path.stem}-rate{result.rate}.fdegc"
-        target = self._files.save_stream(self, self._suggest("stream", name))
-        if target is not None and self._may_write(target, "stream"):
-            self.controller.export_stream(target)
-
-    def ask_export_image(self) -> None:
-        """Ask where the reconstruction goes and write it."""
-        scene, result = self.session.scene, self.session.current
-        if scene is None or result is None:
-            return
-        mark = "-decoded" if scene.stream else f"-rate{result.rate}"
-        plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
-        suffix = ".png" if plain else ".tif"
-        target = self._files.save_image(self, self._suggest("image", f"{scene.path.stem}{mark}{suffix}"))
-        if target is not None and self._may_write(target, "image"):
-            self.controller.export_image(target)
-
-    def _suggest(self, purpose: str, name: str) -> str:
-        scene = self.session.scene
-        folder = self.settings.folder(purpose) or (str(scene.path.parent) if scene else "")
-        return str(Path(folder) / name)
-
-    def _may_write(self, target: Path, purpose: str) -> bool:
-        """Ask before a file is replaced; the open scene itself never is."""
-        scene = self.session.scene
-        if target.exists():
-            if scene is not None and target.resolve() == scene.path.resolve():
-                message = "It is the file that is open. Choose another name, so that the original stays."
-                self.show_failure(f"{target.name} was not replaced.", Failure(message, message, True))
-                return False
-            if not self._files.confirm_overwrite(self, target):
-                return False
-        self.settings.set_folder(purpose, target.parent)
-        return True
 
     def set_theme(self, choice: str) -> None:
         """Choose colours."""
@@ -298,12 +234,12 @@ class MainWindow(QMainWindow):
 
     def show_about(self) -> None:
         """Say what this program is."""
-        ready = self.controller.ready
+        ready = self.controller.keeper.ready
         AboutDialog(ready.label if ready else "", self).open()
 
     def _on_lpips(self, allowed: bool) -> None:
         self.settings.lpips_download = allowed
-        self.controller.set_download(allowed)
+        self.controller.measuring.set_download(allowed)
 
     def _open_log(self) -> None:
         if self._log_file is not None:
@@ -311,6 +247,13 @@ class MainWindow(QMainWindow):
 
     def _show_sidebar(self, shown: bool) -> None:
         self.sidebar.setVisible(shown)
+
+    def _show_display(self, shown: bool) -> None:
+        if shown:
+            self.compare.display.open()
+        else:
+            self.compare.display.hide()
+            self.compare.grab_focus()
 
     def _set_full_screen(self, on: bool) -> None:
         self.setWindowState(
@@ -322,16 +265,18 @@ class MainWindow(QMainWindow):
     def _on_device_wanted(self, device: str) -> None:
         self.settings.device = device
         self.status.show_devices(device, "", self._devices(), "Changing device…")
-        self.controller.set_device(device)
+        self.controller.keeper.set_device(device)
 
     # ------------------------------------------------------------------ answers
 
     def _devices(self) -> list[tuple[str, str]]:
-        return list(self.controller.ready.devices) if self.controller.ready else []
+        return list(self.controller.keeper.ready.devices) if self.controller.keeper.ready else []
 
     def _on_engine(self, ready: EngineReady | None) -> None:
         if ready is None:
-            self.status.show_devices(self.controller.device, "", self._devices(), "Engine not available")
+            self.status.show_devices(
+                self.controller.keeper.device, "", self._devices(), "Engine not available"
+            )
         else:
             self.status.show_devices(ready.device, ready.label, list(ready.devices))
 
@@ -350,35 +295,48 @@ class MainWindow(QMainWindow):
         self.settings.set_folder("open", path.parent)
         self._refresh_recent()
         self.compare.grab_focus()
-        QTimer.singleShot(0, self.controller.load_engine)  # after the first paint of the scene
+        QTimer.singleShot(0, self.controller.keeper.load)  # after the first paint of the scene
 
     def _on_open_failed(self, path: Path) -> None:
         if not path.exists():
             self.settings.remove_recent(path)
             self._refresh_recent()
-        QTimer.singleShot(0, self.controller.load_engine)
+        QTimer.singleShot(0, self.controller.keeper.load)
 
     def _on_scene(self) -> None:
         scene = self.session.scene
         self.stack.setCurrentWidget(self.welcome if scene is None else self.compare)
         self.setWindowTitle("FDEGC" if scene is None else f"{scene.path.name} – FDEGC")
         self.setWindowFilePath("" if scene is None else str(scene.path))
-        self.status.show_position("")
+        self._on_hover(None)
+        if scene is None and self.actions_["display"].isChecked():
+            self.actions_["display"].trigger()
 
     def _on_rate(self, rate: int) -> None:
         self.settings.rate = rate
 
     def _on_hover(self, position: QPointF | None) -> None:
         pixel = self.compare.pixel_at(position) if position is not None else None
-        scene = self.session.scene
-        if pixel is None or position is None or scene is None:
+        self._pointer = None if pixel is None or position is None else (pixel, position)
+        self.controller.prober.look(pixel)
+        self._show_pointer()
+
+    def _on_reading(self, reading: Reading | None) -> None:
+        self.compare.show_reading(self._pointer[0] if self._pointer else None, reading)
+        self._show_pointer()
+
+    def _show_pointer(self) -> None:
+        """Say where the pointer is: pixel, map coordinates, and once they are known degrees."""
+        scene, reading = self.session.scene, self.controller.prober.reading
+        if scene is None or self._pointer is None:
             self.status.show_position("")
+            self.compare.show_reading(None, None)
             return
-        text = f"x {pixel[0]}  y {pixel[1]}"
-        place = map_position(scene.info, position.x(), position.y())
-        if place is not None:
-            text += f"   ·   {place[0]:.8g}, {place[1]:.8g}"
-        self.status.show_position(text)
+        pixel, position = self._pointer
+        parts = [f"col {pixel[0]}  row {pixel[1]}", map_words(scene.info, position.x(), position.y())]
+        if reading is not None and reading.lonlat is not None:
+            parts.append(degrees(reading.lonlat))
+        self.status.show_position("   ·   ".join(part for part in parts if part))
 
     def _refresh_actions(self) -> None:
         session, actions = self.session, self.actions_
@@ -392,7 +350,7 @@ class MainWindow(QMainWindow):
         actions["export_image"].setEnabled(finished)
         actions["close_scene"].setEnabled(scene is not None)
         actions["cancel"].setEnabled(self.controller.can_cancel)
-        for key in ("fit", "actual", "zoom_in", "zoom_out"):
+        for key in ("display", "fit", "actual", "zoom_in", "zoom_out"):
             actions[key].setEnabled(scene is not None)
         for rate in range(1, 7):
             actions[f"rate_{rate}"].setEnabled(not stream)
@@ -417,17 +375,7 @@ class MainWindow(QMainWindow):
 
     def _refresh_recent(self) -> None:
         recent = self.settings.recent
-        self.recent_menu.clear()
-        for name in recent:
-            action = self.recent_menu.addAction(Path(name).name.replace("&", "&&"))
-            action.setToolTip(name)
-            action.setStatusTip(name)
-            action.triggered.connect(lambda _=False, wanted=name: self.controller.open(Path(wanted)))
-        if recent:
-            self.recent_menu.addSeparator()
-            self.recent_menu.addAction("&Clear list").triggered.connect(self._clear_recent)
-        self.recent_menu.setToolTipsVisible(True)
-        self.recent_menu.setEnabled(bool(recent))
+        self.menus.show_recent(recent, self.controller.open, self._clear_recent)
         self.welcome.show_recent(recent)
 
     def _clear_recent(self) -> None:

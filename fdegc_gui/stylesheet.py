@@ -63,6 +63,27 @@ QToolButton#section {
 QToolButton#section:hover { color: @accent@; }
 QToolButton#section:focus { border: 1px solid @accent@; }
 
+#card { background: @panel@; border: 1px solid @border@; border-radius: 10px; }
+#card QLineEdit { padding: 4px 6px; }
+#card QToolButton { padding: 3px 10px; }
+#card QToolButton#flat { padding: 3px 9px; }
+
+QComboBox {
+    background: @raised@; border: 1px solid @strong_border@; border-radius: 6px;
+    padding: 4px 8px; min-height: 18px;
+}
+QComboBox:hover { background: @hover@; }
+QComboBox:focus { border-color: @accent@; }
+QComboBox:disabled { color: @strong_border@; border-color: @border@; }
+QComboBox::drop-down { border: none; width: 20px; }
+QComboBox::down-arrow { image: url(@chevron@); width: 12px; height: 12px; }
+QComboBox QAbstractItemView {
+    background: @raised@; border: 1px solid @border@; padding: 4px;
+    selection-background-color: @accent_soft@; selection-color: @text@;
+}
+QCheckBox { spacing: 8px; }
+QCheckBox:disabled { color: @strong_border@; }
+
 QScrollArea { background: transparent; border: none; }
 QScrollBar:vertical { background: transparent; width: 11px; margin: 2px; }
 QScrollBar:horizontal { background: transparent; height: 11px; margin: 2px; }
@@ -100,6 +121,8 @@ QLineEdit {
     background: @raised@; border: 1px solid @strong_border@; border-radius: 6px; padding: 5px 8px;
 }
 QLineEdit:focus { border-color: @accent@; }
+QLineEdit:disabled { color: @strong_border@; border-color: @border@; }
+QLineEdit[wrong="true"] { border-color: @bad@; }
 #title { font-weight: 600; }
 #dropHint {
     background: @accent_soft@; color: @accent@;

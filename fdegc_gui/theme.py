@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
+from fdegc.resources import data_dir
 from fdegc_gui.stylesheet import STYLE
 
 
@@ -175,7 +176,8 @@ def _sheet(tokens: Tokens) -> str:
     for item in fields(tokens):
         value = getattr(tokens, item.name)
         sheet = sheet.replace(f"@{item.name}@", value)
-    return sheet
+    chevron = data_dir("resources") / "icons" / f"combo-{'dark' if tokens is DARK else 'light'}.svg"
+    return sheet.replace("@chevron@", f'"{chevron.as_posix()}"')
 
 
 def _palette(tokens: Tokens) -> QPalette:

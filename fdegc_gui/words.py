@@ -5,7 +5,7 @@ from __future__ import annotations
 from fdegc_gui.jobs import Job
 from fdegc_gui.jobs.coding import Compress, Decode, LoadEngine, Measure
 from fdegc_gui.jobs.export import ExportReconstruction, ExportStream
-from fdegc_gui.jobs.scene import LoadDetail, OpenScene
+from fdegc_gui.jobs.scene import FindPeak, LoadDetail, LoadOverview, OpenScene
 from fdegc_gui.models.activity import Activity
 
 #: Which of several activities is shown; those without a rank never are.
@@ -17,6 +17,7 @@ _RANKS = {
     LoadEngine: 3,
     OpenScene: 3,
     Measure: 2,
+    LoadOverview: 1,
 }
 
 
@@ -29,6 +30,7 @@ def activity_of(job: Job, cancellable: tuple[type[Job], ...]) -> Activity:
         Measure: f"Measuring rate {getattr(job, 'rate', '')}",
         LoadEngine: "Loading the compression engine…",
         OpenScene: "Opening…",
+        LoadOverview: "Reading the whole scene…",
         ExportStream: "Saving the compressed file…",
         ExportReconstruction: "Saving the reconstruction…",
     }
@@ -43,6 +45,6 @@ def what_failed(job: Job) -> str:
         return f"{job.path.name} could not be decoded."
     if isinstance(job, ExportStream | ExportReconstruction):
         return f"{job.target.name} could not be saved."
-    if isinstance(job, LoadDetail):
+    if isinstance(job, LoadDetail | LoadOverview | FindPeak):
         return f"{job.path.name} could not be read at full resolution."
     return "Something could not be done."

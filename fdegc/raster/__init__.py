@@ -1,6 +1,8 @@
 """Rasters in and out: files of many kinds, arrays, their mapping to the network's range, display."""
 
-from fdegc.raster.display import display_limits, to_rgb8
+from fdegc.raster.display import band_statistics, default_bands, display_limits, to_rgb8
+from fdegc.raster.glance import glance
+from fdegc.raster.location import Geolocator
 from fdegc.raster.mapping import band_groups, from_unit, peak_value, plan_mapping, to_unit
 from fdegc.raster.opening import open_raster
 from fdegc.raster.saving import open_sink
@@ -9,11 +11,15 @@ from fdegc.raster.source import ArraySource, RasterSource
 
 __all__ = [
     "ArraySource",
+    "Geolocator",
     "RasterSink",
     "RasterSource",
     "band_groups",
+    "band_statistics",
+    "default_bands",
     "display_limits",
     "from_unit",
+    "glance",
     "open_raster",
     "open_sink",
     "peak_value",

@@ -8,16 +8,62 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.raster.mapping import usable_pixels
-from fdegc.types import RasterInfo, Samples
+from fdegc.types import BandStatistics, RasterInfo, Samples
 
 Limits = tuple[tuple[float, float], ...]
 
 _PERCENTILES = (2.0, 98.0)
 _MAX_VALUES = 1 << 20
+_COLORS = ("red", "green", "blue")
 
 
-def _displayed(bands: int) -> int:
-    return 3 if bands >= 3 else 1
+def default_bands(info: RasterInfo) -> tuple[int, ...]:
+    """Bands to show where nobody has chosen.
+
+    Returns
+    -------
+    tuple of int
+        Indices from 0: those whose colour interpretation, or else whose name, says red, green and
+        blue; without such the first three; of 1 or 2 bands the first, to be shown as grey.
+    """
+    if info.bands < 3:
+        return (0,)
+    names = tuple((name or "").strip().lower() for name in info.band_names)
+    for said in (info.color_interpretation, names):
+        if all(said.count(color) == 1 for color in _COLORS):
+            return tuple(said.index(color) for color in _COLORS)
+    return (0, 1, 2)
+
+
+def band_statistics(samples: Samples) -> tuple[BandStatistics, ...]:
+    """Range of every band's usable pixels.
+
+    Parameters
+    ----------
+    samples : Samples
+        An overview or a window.
+
+    Returns
+    -------
+    tuple of BandStatistics
+        In source units; minimum 0 and maximum 1 if no pixel is usable.  The percentiles are those of at
+        most about a million evenly spaced pixels.
+    """
+    usable = usable_pixels(samples)
+    return tuple(_statistics(band, usable) for band in samples.pixels)
+
+
+def _statistics(band: npt.NDArray[np.generic], usable: npt.NDArray[np.bool_] | None) -> BandStatistics:
+    values = band.ravel() if usable is None else band[usable]
+    if not values.size:
+        return BandStatistics(0.0, 1.0, 0.0, 1.0)
+    step = -(-values.size // _MAX_VALUES)
+    low, high = np.percentile(values[::step].astype(np.float64), _PERCENTILES)
+    return BandStatistics(float(values.min()), float(values.max()), float(low), float(high))
+
+
+def _displayed(bands: int) -> tuple[int, ...]:
+    return (0, 1, 2) if bands >= 3 else (0,)
 
 
 def display_limits(samples: Samples) -> Limits:
@@ -31,24 +77,20 @@ def display_limits(samples: Samples) -> Limits:
     Returns
     -------
     tuple of (float, float)
-        2nd and 98th percentile of the usable pixels, in source units, of each displayed band (one for
-        1 and 2 bands, else three); (0, 1) if no pixel is usable.
+        2nd and 98th percentile of the usable pixels, in source units, of the first of 1 or 2 bands,
+        else of each of the first three; (0, 1) if no pixel is usable.
     """
     usable = usable_pixels(samples)
-    limits: list[tuple[float, float]] = []
-    for band in samples.pixels[: _displayed(len(samples.pixels))]:
-        values = (band.ravel() if usable is None else band[usable]).astype(np.float64)
-        if not values.size:
-            limits.append((0.0, 1.0))
-            continue
-        step = -(-values.size // _MAX_VALUES)
-        low, high = np.percentile(values[::step], _PERCENTILES)
-        limits.append((float(low), float(high)))
-    return tuple(limits)
+    shown = _displayed(len(samples.pixels))
+    ranges = [_statistics(samples.pixels[index], usable) for index in shown]
+    return tuple((band.low, band.high) for band in ranges)
 
 
 def to_rgb8(
-    samples: Samples, info: RasterInfo, limits: Sequence[tuple[float, float]] | None = None
+    samples: Samples,
+    info: RasterInfo,
+    limits: Sequence[tuple[float, float]] | None = None,
+    bands: Sequence[int] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Make an RGBA picture of samples.
 
@@ -61,27 +103,31 @@ def to_rgb8(
     limits : sequence of (float, float), optional
         Values to show as black and white, one pair a displayed band.  Without them uint8 is shown as
         it is and other types by :func:`display_limits`.
+    bands : sequence of int, optional
+        Indices from 0 of the band to show as grey, or of three as red, green and blue.  Without them
+        the first of 1 or 2 bands, else the first three.
 
     Returns
     -------
     ndarray of uint8, shape (height, width, 4)
-        Grey of the first of 1 or 2 bands, else the first three as red, green and blue; transparent
-        where pixels are invalid.
+        Transparent where pixels are invalid.
 
     Raises
     ------
     ValueError
-        If the number of limits is not that of the displayed bands.
+        If there is not one pair of limits for each displayed band.
     """
-    bands = samples.pixels[: _displayed(len(samples.pixels))]
+    shown = samples.pixels[list(_displayed(len(samples.pixels)) if bands is None else bands)]
     if limits is None and info.dtype != "uint8":
-        limits = display_limits(samples)
+        limits = display_limits(Samples(shown, samples.valid, samples.alpha))
     picture = np.empty((*samples.pixels.shape[1:], 4), dtype=np.uint8)
     if limits is None:
-        picture[..., :3] = np.moveaxis(bands, 0, 2)
+        picture[..., :3] = np.moveaxis(shown, 0, 2)
     else:
-        stretched = [_stretch(band, *pair) for band, pair in zip(bands, limits, strict=True)]
-        picture[..., :3] = np.stack(stretched, axis=2)
+        for channel, (band, pair) in enumerate(zip(shown, limits, strict=True)):
+            picture[..., channel] = _stretch(band, *pair)
+        if len(shown) == 1:
+            picture[..., 1] = picture[..., 2] = picture[..., 0]
     picture[..., 3] = 255 if samples.alpha is None else _alpha8(samples.alpha)
     usable = usable_pixels(samples)
     if usable is not None:
@@ -90,6 +136,17 @@ def to_rgb8(
 
 
 def _stretch(band: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
+    if band.dtype.itemsize > 2:
+        return _levels(band, low, high)
+    # Small integers have few values: looking them up is several times as fast as computing.
+    unsigned = np.dtype(f"u{band.dtype.itemsize}")
+    values = np.arange(np.iinfo(unsigned).max + 1, dtype=unsigned).view(band.dtype)
+    table = _levels(values, low, high)
+    shown: npt.NDArray[np.uint8] = table[np.ascontiguousarray(band).view(unsigned)]
+    return shown
+
+
+def _levels(band: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
     values = band.astype(np.float64)
     if high <= low:
         # A constant band has no black and white; mid grey shows at least that something is there.

@@ -186,8 +186,19 @@ class GdalSource(RasterSource):
     def _read(self, window: Window) -> Samples:
         return self._load(window=_rio(window))
 
-    def _read_decimated(self, width: int, height: int) -> Samples:
-        return self._load(shape=(height, width))
+    def _read_decimated(self, window: Window, width: int, height: int) -> Samples:
+        return self._load(_rio(window), (height, width))
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """Rows and columns of a block of the file."""
+        height, width = self._dataset.block_shapes[0]
+        return min(int(height), self.info.height), min(int(width), self.info.width)
+
+    @property
+    def has_overviews(self) -> bool:
+        """Whether the file, or one beside it, holds smaller copies."""
+        return bool(self._dataset.overviews(self._bands.coded[0]))
 
     def _load(self, window: Any = None, shape: tuple[int, int] | None = None) -> Samples:
         bands = self._bands

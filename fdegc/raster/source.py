@@ -112,8 +112,8 @@ class RasterSource(ABC):
         """Read a window that lies inside the raster."""
 
     @abstractmethod
-    def _read_decimated(self, width: int, height: int) -> Samples:
-        """Read the whole raster at a smaller size."""
+    def _read_decimated(self, window: Window, width: int, height: int) -> Samples:
+        """Read a window that lies inside the raster at a smaller size."""
 
     @abstractmethod
     def close(self) -> None:
@@ -162,7 +162,48 @@ class RasterSource(ABC):
             return self._read(Window(0, 0, info.width, info.height))
         width = max(1, info.width * max_side // longest)
         height = max(1, info.height * max_side // longest)
-        return self._read_decimated(width, height)
+        return self._read_decimated(Window(0, 0, info.width, info.height), width, height)
+
+    def read_reduced(self, window: Window, width: int, height: int) -> Samples:
+        """Read one window, made smaller.
+
+        Parameters
+        ----------
+        window : Window
+            Pixels; must lie inside the raster.
+        width, height : int
+            Pixels of the result: at least 1, at most those of the window.
+
+        Returns
+        -------
+        Samples
+            As :meth:`read` gives them, each the mean of (or one of) the pixels it stands for.
+
+        Raises
+        ------
+        InvalidOption
+            If the window is not inside the raster, or the size not inside that of the window.
+        UnsupportedRaster
+            If the file turns out to be damaged.
+        """
+        window.check_inside(self.info.width, self.info.height)
+        if not (1 <= width <= window.width and 1 <= height <= window.height):
+            raise InvalidOption(
+                f"{width}×{height} is no reduced size of a window of {window.width}×{window.height}."
+            )
+        if (width, height) == (window.width, window.height):
+            return self._read(window)
+        return self._read_decimated(window, width, height)
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """Rows and columns of a block, the least that a read decodes; (1, 1) in memory."""
+        return 1, 1
+
+    @property
+    def has_overviews(self) -> bool:
+        """Whether reduced reads are cheap: smaller copies are stored, or everything is in memory."""
+        return True
 
     def scan(self) -> Iterator[Window]:
         """Windows that cover the raster once, each small enough for memory, in a cheap order."""
@@ -263,12 +304,13 @@ class ArraySource(RasterSource):
             None if self._missing is None else self._missing[:, window.rows, window.cols].copy(),
         )
 
-    def _read_decimated(self, width: int, height: int) -> Samples:
-        rows = (np.arange(height) * 2 + 1) * self.info.height // (2 * height)
-        cols = (np.arange(width) * 2 + 1) * self.info.width // (2 * width)
+    def _read_decimated(self, window: Window, width: int, height: int) -> Samples:
+        rows = window.y + (np.arange(height) * 2 + 1) * window.height // (2 * height)
+        cols = window.x + (np.arange(width) * 2 + 1) * window.width // (2 * width)
         at = np.ix_(rows, cols)
         if self._valid is None and self._alpha is None:
-            pixels = np.stack([_shrink(band, width, height) for band in self._pixels])
+            part = self._pixels[:, window.rows, window.cols]
+            pixels = np.stack([_shrink(band, width, height) for band in part])
         else:
             # Averaging would bleed meaningless values into their neighbours.
             pixels = self._pixels[:, at[0], at[1]]

@@ -14,6 +14,7 @@ from fdegc.types import Progress
 
 if TYPE_CHECKING:
     from fdegc_gui.jobs.engine import EngineHost
+    from fdegc_gui.jobs.rasters import Rasters
 
 #: Progress is passed on this often at most; a wavefront step can be shorter than a millisecond.
 _PROGRESS_INTERVAL = 0.04
@@ -80,13 +81,15 @@ class Failure:
 
 
 class Context:
-    """What a running job may use: its cancel token, the engine, and ways to report.
+    """What a running job may use: its cancel token, the engine, open files, and ways to report.
 
     Parameters
     ----------
     cancel : CancelToken
     engine : EngineHost or None
-        None on the file lane.
+        None but on the engine lane.
+    rasters : Rasters
+        Files that stay open between jobs.
     on_progress, on_partial : callable
         Called on the lane's thread.
     """
@@ -95,10 +98,12 @@ class Context:
         self,
         cancel: CancelToken,
         engine: EngineHost | None,
+        rasters: Rasters,
         on_progress: Callable[[Progress], None],
         on_partial: Callable[[Any], None],
     ) -> None:
         self.cancel = cancel
+        self.rasters = rasters
         self._engine = engine
         self._on_progress = on_progress
         self._on_partial = on_partial

@@ -10,26 +10,28 @@ from typing import ClassVar
 
 from fdegc.errors import MetricUnavailable
 from fdegc.types import (
+    BandStatistics,
     DecodeResult,
     EncodeOptions,
     EncodeResult,
     Estimate,
     MetricSet,
     RasterInfo,
+    Samples,
     TileResult,
     Window,
 )
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.engine import spared
-from fdegc_gui.jobs.render import render
+from fdegc_gui.jobs.pictures import PaintedTile, painted_tile
 from fdegc_gui.jobs.scene import peak_and_offset
 from fdegc_gui.jobs.store import Reconstruction, ReconstructionWriter
-from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
+from fdegc_gui.models.display import Display, Rendering, resolve
 
 #: Metrics that need the whole scene are computed up to this size.
 MEASURE_PIXELS = 64_000_000
-#: Samples that tell the display range of a decoded scene.
-_LIMIT_PIXELS = 16_000_000
+#: Side of the grid of samples that tells the display range of a decoded scene.
+_STATISTICS_SIDE = 1536
 SLOW_METRICS = ("ms_ssim", "vifp", "lpips")
 
 
@@ -46,12 +48,17 @@ class EngineReady:
 class TileImage:
     """A finished tile as the canvas draws it, and the figures that came with it."""
 
-    window: Window
-    bgra: Bgra
-    transparent: bool
+    painted: PaintedTile
     bytes_so_far: int
     squared_error: float | None
     sample_count: int
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is known of the bands of a decoded scene."""
+
+    bands: tuple[BandStatistics, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +75,7 @@ class Decoded:
 
     decode: DecodeResult
     reconstruction: Reconstruction
-    pyramid: Pyramid | None
+    statistics: tuple[BandStatistics, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +100,10 @@ class _TileTap:
     context : Context
     info : RasterInfo
     writer : ReconstructionWriter
-    limits : object
-        Display range; None to take that of the first tile.
+    display : Display
+        For where ``rendering`` is None.
+    rendering : Rendering or None
+        How to show the tiles; None to choose after the first tile.
     compiled : callable
         To be called when the first tile is there: by then everything is compiled.
     """
@@ -104,31 +113,30 @@ class _TileTap:
         context: Context,
         info: RasterInfo,
         writer: ReconstructionWriter,
-        limits: object,
+        display: Display,
+        rendering: Rendering | None,
         compiled: Callable[[], None],
     ) -> None:
-        from fdegc.raster.display import display_limits, to_rgb8
-
-        self._context, self._info, self._writer, self._limits = context, info, writer, limits
+        self._context, self._info, self._writer = context, info, writer
+        self._display, self._rendering = display, rendering
         self._compiled = compiled
-        self._to_rgb8, self._display_limits = to_rgb8, display_limits
 
     def __call__(self, tile: TileResult) -> None:
         self._compiled()
-        if self._limits is None and self._info.dtype != "uint8":  # a .fdegc file: its first tile has to do
-            self._limits = self._display_limits(tile.samples)
         self._writer.write(tile.window, tile.samples)
-        rgba = self._to_rgb8(tile.samples, self._info, self._limits)
-        self._context.partial(
-            TileImage(
-                tile.window,
-                premultiplied_bgra(rgba),
-                bool(rgba[..., 3].min() < 255),
-                tile.bytes_so_far,
-                tile.squared_error,
-                tile.sample_count,
-            )
-        )
+        if self._rendering is None:  # a .fdegc file: its first tile has to do
+            self._rendering = self._rendering_of(tile.samples)
+        painted = painted_tile(tile.window, tile.samples, self._info, self._rendering)
+        self._context.partial(TileImage(painted, tile.bytes_so_far, tile.squared_error, tile.sample_count))
+
+    def _rendering_of(self, samples: Samples) -> Rendering:
+        from fdegc.raster import band_statistics
+
+        statistics = band_statistics(samples)
+        self._context.partial(Statistics(statistics))
+        rendering = resolve(self._display, self._info.dtype, statistics)
+        assert rendering is not None
+        return rendering
 
 
 @contextlib.contextmanager
@@ -151,10 +159,16 @@ class Compress(Job):
     options: EncodeOptions = field(default_factory=EncodeOptions)
     device: str = "auto"
     folder: Path = Path()
-    limits: object = None
+    display: Display | None = None
+    rendering: Rendering | None = None
 
     kind: ClassVar[str] = "compress"
     priority: ClassVar[int] = 5
+
+    @property
+    def store_folder(self) -> Path:
+        """Where the reconstruction's samples are, as far as they have come."""
+        return self.folder / f"scene{self.scene}-rate{self.rate}"
 
     def run(self, context: Context) -> Compressed:
         from fdegc.raster import open_raster
@@ -163,15 +177,16 @@ class Compress(Job):
         context.cancel.check()
         source = open_raster(self.path)
         try:
-            folder = self.folder / f"scene{self.scene}-rate{self.rate}"
-            with _reconstruction(folder, source.info) as writer, spared(self.kind) as compiled:
+            assert self.display is not None
+            with _reconstruction(self.store_folder, source.info) as writer, spared(self.kind) as compiled:
+                tap = _TileTap(context, source.info, writer, self.display, self.rendering, compiled)
                 encode = codec.encode(
                     source,
                     self.folder / f"scene{self.scene}-rate{self.rate}.fdegc",
                     self.options,
                     reconstruct=True,
                     on_progress=context.progress,
-                    on_tile=_TileTap(context, source.info, writer, self.limits, compiled),
+                    on_tile=tap,
                     cancel=context.cancel,
                     overwrite=True,
                 )
@@ -188,40 +203,34 @@ class Decode(Job):
     info: RasterInfo | None = None
     device: str = "auto"
     folder: Path = Path()
+    display: Display | None = None
+    rendering: Rendering | None = None
 
     kind: ClassVar[str] = "decode"
     priority: ClassVar[int] = 5
 
+    @property
+    def store_folder(self) -> Path:
+        """Where the reconstruction's samples are, as far as they have come."""
+        return self.folder / f"scene{self.scene}-stream"
+
     def run(self, context: Context) -> Decoded:
-        assert self.info is not None
+        from fdegc.raster import band_statistics
+
+        assert self.info is not None and self.display is not None
         codec = context.engine.codec(self.device)
         context.cancel.check()
-        folder = self.folder / f"scene{self.scene}-stream"
-        with _reconstruction(folder, self.info) as writer, spared(self.kind) as compiled:
+        with _reconstruction(self.store_folder, self.info) as writer, spared(self.kind) as compiled:
+            tap = _TileTap(context, self.info, writer, self.display, self.rendering, compiled)
             decode = codec.decode(
                 self.path,
                 on_progress=context.progress,
-                on_tile=_TileTap(context, self.info, writer, None, compiled),
+                on_tile=tap,
                 cancel=context.cancel,
             )
             reconstruction = writer.finish()
-            return Decoded(decode, reconstruction, _rendered_again(reconstruction, context))
-
-
-def _rendered_again(reconstruction: Reconstruction, context: Context) -> Pyramid | None:
-    """Render a reconstruction in the range of all its samples; None if no range was guessed at.
-
-    While it came in, only the first tile could say what is dark and what is bright.
-    """
-    from fdegc.raster import display_limits
-
-    info = reconstruction.info
-    if info.dtype == "uint8":
-        return None
-    height = max(1, min(info.height, _LIMIT_PIXELS // info.width))
-    middle = Window(0, (info.height - height) // 2, info.width, height)
-    limits = display_limits(reconstruction.read(middle))
-    return render(reconstruction, limits, context.cancel)
+            step = -(-max(self.info.width, self.info.height) // _STATISTICS_SIDE)
+            return Decoded(decode, reconstruction, band_statistics(reconstruction.read_every(step)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,7 +286,7 @@ class Measure(Job):
                 )
             everything = Window(0, 0, info.width, info.height)
             reference, other = source.read(everything), self.reconstruction.read(everything)
-            peak, offset = peak_and_offset(source)
+            peak, offset = peak_and_offset(source, context.cancel)
         finally:
             source.close()
         context.cancel.check()

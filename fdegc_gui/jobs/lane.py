@@ -15,6 +15,7 @@ from fdegc.errors import Cancelled
 from fdegc_gui.jobs.base import Context, Failure, Job
 from fdegc_gui.jobs.engine import Engine, EngineHost
 from fdegc_gui.jobs.queue import JobQueue
+from fdegc_gui.jobs.rasters import Rasters
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class Lane(QObject):
         Of the thread.
     engine : Engine, optional
         How to load the codec; None for a lane that needs none.
+    rasters : Rasters, optional
+        Open files, shared with other lanes.
 
     Signals
     -------
@@ -64,9 +67,16 @@ class Lane(QObject):
     job_cancelled = Signal(object)
     stopped = Signal()
 
-    def __init__(self, name: str, engine: Engine | None = None, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        engine: Engine | None = None,
+        parent: QObject | None = None,
+        rasters: Rasters | None = None,
+    ) -> None:
         super().__init__(parent)
         self._engine = engine
+        self._rasters = rasters if rasters is not None else Rasters()
         self._queue = JobQueue()
         self._lock = threading.Lock()
         self._running: Job | None = None
@@ -126,6 +136,7 @@ class Lane(QObject):
             host = EngineHost(self._engine)
         while (job := self._queue.get()) is not None:
             self._run_one(job, host)
+        self._rasters.release()
         if host is not None:
             host.release()
 
@@ -137,6 +148,7 @@ class Lane(QObject):
         context = Context(
             token,
             host,
+            self._rasters,
             lambda progress: self.job_progress.emit(job, progress),
             lambda value: self.job_partial.emit(job, value),
         )

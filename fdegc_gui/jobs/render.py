@@ -6,7 +6,8 @@ from typing import Protocol
 
 from fdegc.control import CancelToken
 from fdegc.types import RasterInfo, Samples, Window
-from fdegc_gui.models.pyramid import Pyramid, premultiplied_bgra
+from fdegc_gui.models.display import Rendering
+from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
 from fdegc_gui.models.session import display_base
 
 #: Rows converted at once: bounds both memory and the wait for a cancellation.
@@ -24,14 +25,34 @@ class Readable(Protocol):
         """Return the samples of a window."""
 
 
-def render(source: Readable, limits: object, cancel: CancelToken) -> Pyramid:
+def paint(samples: Samples, info: RasterInfo, rendering: Rendering) -> Bgra:
+    """Render samples.
+
+    Parameters
+    ----------
+    samples : Samples
+        ``pixels`` (bands, height, width).
+    info : RasterInfo
+        Of their raster.
+    rendering : Rendering
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 4)
+        As :func:`premultiplied_bgra` gives it; transparent where nothing is valid.
+    """
+    from fdegc.raster import to_rgb8
+
+    return premultiplied_bgra(to_rgb8(samples, info, rendering.limits, rendering.bands))
+
+
+def render(source: Readable, rendering: Rendering, cancel: CancelToken) -> Pyramid:
     """Render a raster at the finest resolution that is kept for display.
 
     Parameters
     ----------
     source : Readable
-    limits : object
-        Display range as ``fdegc.raster.display_limits`` gives it.
+    rendering : Rendering
     cancel : CancelToken
         Checked every few hundred rows.
 
@@ -39,17 +60,16 @@ def render(source: Readable, limits: object, cancel: CancelToken) -> Pyramid:
     ------
     Cancelled, UnsupportedRaster
     """
-    from fdegc.raster import to_rgb8
-
     info = source.info
     # Strips have to start on whole pixels of the finest level that is kept.
     strip = max(_STRIP, 2 ** display_base(info.width, info.height))
     pyramid = Pyramid(info.width, info.height, display_base(info.width, info.height))
+    pyramid.rendering = rendering
     for y in range(0, info.height, strip):
         cancel.check()
         window = Window(0, y, info.width, min(strip, info.height - y))
-        rgba = to_rgb8(source.read(window), info, limits)  # type: ignore[arg-type]
-        pyramid.transparent |= bool(rgba[..., 3].min() < 255)
-        pyramid.write(0, y, premultiplied_bgra(rgba))
+        bgra = paint(source.read(window), info, rendering)
+        pyramid.transparent |= bool(bgra[..., 3].min() < 255)
+        pyramid.write(0, y, bgra)
     pyramid.complete = True
     return pyramid

@@ -1,20 +1,25 @@
-"""Opening scenes: a first picture at once, the full one after it."""
+"""Opening scenes: a first picture at once, a better one after it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from fdegc.control import CancelToken
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedRaster
-from fdegc.types import Estimate, RasterInfo
+from fdegc.types import BandStatistics, Estimate, RasterInfo, Samples, Window
 from fdegc_gui.jobs.base import Context, Job
-from fdegc_gui.jobs.render import render
-from fdegc_gui.models.pyramid import Pyramid, premultiplied_bgra
+from fdegc_gui.jobs.pictures import reduced_picture
+from fdegc_gui.jobs.reduction import chunks
+from fdegc_gui.jobs.render import paint, render
+from fdegc_gui.models.display import Display, Rendering, default_display, resolve
+from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
 from fdegc_gui.models.session import Scene
 
 if TYPE_CHECKING:
@@ -30,18 +35,42 @@ STREAM_SUFFIX = ".fdegc"
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """An opened file and its first picture; None for a ``.fdegc`` file that carries no overview."""
+    """An opened file and its first picture.
+
+    Attributes
+    ----------
+    scene : Scene
+    first_look : Pyramid or None
+        None for a ``.fdegc`` file that carries no overview.
+    estimates : mapping
+    reduced : Samples or None
+        What the first picture of an original was made of, all bands.
+    statistics : tuple of BandStatistics or None
+    coarse : bool
+        Whether the first picture was made from a few blocks only, because reading all takes long.
+    """
 
     scene: Scene
     first_look: Pyramid | None
     estimates: Mapping[int, Estimate]
+    reduced: Samples | None = None
+    statistics: tuple[BandStatistics, ...] | None = None
+    coarse: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class OpenScene(Job):
-    """Open a file of any kind and make its first picture."""
+    """Open a file of any kind and make its first picture.
+
+    Attributes
+    ----------
+    path : Path
+    choices : mapping
+        What the user chose to see of this file before, by the number and the type of its bands.
+    """
 
     path: Path = Path()
+    choices: Mapping[tuple[int, str], Display] = field(default_factory=dict)
 
     kind: ClassVar[str] = "open"
     priority: ClassVar[int] = 10
@@ -57,32 +86,37 @@ class OpenScene(Job):
 
     def _open_stream(self) -> Opened:
         from fdegc.container import ContainerReader
+        from fdegc.raster import default_bands
         from fdegc.stream import describe
 
         with ContainerReader(self.path) as reader:
             stream = describe(reader)
             first = _overview(reader)
-        scene = Scene(self.scene, self.path, stream.raster, stream, file_bytes=stream.bytes)
+        bands = default_bands(stream.raster)
+        scene = Scene(self.scene, self.path, stream.raster, stream, bands, stream.bytes)
         return Opened(scene, first, {})
 
     def _open_raster(self, context: Context) -> Opened:
-        from fdegc.raster import open_raster
-        from fdegc.raster.display import display_limits, to_rgb8
+        from fdegc.raster import band_statistics, default_bands
+        from fdegc.raster.glance import glance, is_quick
 
-        source = open_raster(self.path)
-        try:
-            overview = source.read_overview(FIRST_LOOK_SIDE)
-            context.cancel.check()
-            info = source.info
-            limits = (
-                None if info.dtype == "uint8" else display_limits(overview)
-            )  # 8 bits are shown as they are
-            bgra = premultiplied_bgra(to_rgb8(overview, info, limits))
-        finally:
-            source.close()
-        first = Pyramid.from_overview(info.width, info.height, bgra)
-        scene = Scene(self.scene, self.path, info, None, limits, self.path.stat().st_size, quick_peak(info))
-        return Opened(scene, first, _quick_estimates(info))
+        source = context.rasters.get(self.path).source
+        info = source.info
+        coarse = not is_quick(source)
+        if coarse:
+            reduced, statistics = glance(source)
+        else:
+            reduced = source.read_overview(FIRST_LOOK_SIDE)
+            statistics = band_statistics(reduced)
+        context.cancel.check()
+        bands = default_bands(info)
+        display = self.choices.get((info.bands, info.dtype), default_display(info, bands))
+        rendering = resolve(display, info.dtype, statistics)
+        assert rendering is not None
+        first = reduced_picture(info, reduced, rendering)
+        size = self.path.stat().st_size
+        scene = Scene(self.scene, self.path, info, None, bands, size, quick_peak(info))
+        return Opened(scene, first, _quick_estimates(info), reduced, statistics, coarse)
 
 
 def _overview(reader: ContainerReader) -> Pyramid | None:
@@ -102,32 +136,110 @@ def _overview(reader: ContainerReader) -> Pyramid | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Detail:
-    """The whole original as it is displayed, and its peak for PSNR."""
-
-    pyramid: Pyramid
-    peak: float
-
-
-@dataclass(frozen=True, eq=False)
 class LoadDetail(Job):
-    """Read the original at the finest resolution that is kept for display."""
+    """Render the whole original at full resolution."""
 
     path: Path = Path()
-    limits: object = None
+    rendering: Rendering | None = None
 
     kind: ClassVar[str] = "detail"
     priority: ClassVar[int] = 5
 
-    def run(self, context: Context) -> Detail:
-        from fdegc.raster import open_raster
+    def run(self, context: Context) -> Pyramid:
+        assert self.rendering is not None
+        return render(context.rasters.get(self.path).source, self.rendering, context.cancel)
 
-        source = open_raster(self.path)
-        try:
-            pyramid = render(source, self.limits, context.cancel)
-            return Detail(pyramid, peak_and_offset(source)[0])
-        finally:
-            source.close()
+
+@dataclass(frozen=True, eq=False)
+class OverviewRows:
+    """Rows of a reduced picture of the original.
+
+    Attributes
+    ----------
+    window : Window
+        Where they lie in the scene.
+    first : int
+        Number of the first row.
+    bgra : ndarray of uint8, shape (rows, width, 4)
+    """
+
+    window: Window
+    first: int
+    bgra: Bgra
+
+
+def overview_base(info: RasterInfo) -> int:
+    """Return the level of the reduced picture of a huge scene: a side is 2**level times as long."""
+    return max(0, math.ceil(math.log2(max(info.width, info.height) / FIRST_LOOK_SIDE)))
+
+
+@dataclass(frozen=True, eq=False)
+class LoadOverview(Job):
+    """Read all of a huge original, reduced, and hand it over in rows; gives the samples."""
+
+    path: Path = Path()
+    rendering: Rendering | None = None
+
+    kind: ClassVar[str] = "overview"
+    priority: ClassVar[int] = 5
+
+    def run(self, context: Context) -> Samples:
+        assert self.rendering is not None
+        source = context.rasters.get(self.path).source
+        info = source.info
+        factor = 2 ** overview_base(info)
+        parts = []
+        for window, samples in chunks(source, Window(0, 0, info.width, info.height), factor):
+            context.cancel.check()
+            parts.append(samples)
+            context.partial(OverviewRows(window, window.y // factor, paint(samples, info, self.rendering)))
+        return _stacked(parts)
+
+
+def _stacked(parts: list[Samples]) -> Samples:
+    valid = [part.valid for part in parts if part.valid is not None]
+    alpha = [part.alpha for part in parts if part.alpha is not None]
+    return Samples(
+        np.concatenate([part.pixels for part in parts], axis=1),
+        np.concatenate(valid) if valid else None,
+        np.concatenate(alpha) if alpha else None,
+    )
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Peak value for PSNR, in source units."""
+
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class FindPeak(Job):
+    """Read all of the original to know its peak for PSNR."""
+
+    path: Path = Path()
+
+    kind: ClassVar[str] = "peak"
+    preemptible: ClassVar[bool] = True
+
+    def run(self, context: Context) -> Peak:
+        source = context.rasters.get(self.path).source
+        return Peak(peak_and_offset(source, context.cancel)[0])
+
+
+class _Cancellable:
+    """A source that can be interrupted while something reads all of it."""
+
+    def __init__(self, source: RasterSource, cancel: CancelToken) -> None:
+        self.info = source.info
+        self._source, self._cancel = source, cancel
+
+    def scan(self) -> Iterator[Window]:
+        return self._source.scan()
+
+    def read(self, window: Window) -> Samples:
+        self._cancel.check()
+        return self._source.read(window)
 
 
 def is_stream(path: Path) -> bool:
@@ -148,14 +260,14 @@ def quick_peak(info: RasterInfo) -> float | None:
     return 255.0 if info.dtype == "uint8" else None
 
 
-def peak_and_offset(source: RasterSource) -> tuple[float, tuple[float, ...]]:
+def peak_and_offset(source: RasterSource, cancel: CancelToken) -> tuple[float, tuple[float, ...]]:
     """Return the peak for PSNR and each band's value of black, as the codec maps the samples."""
     info = source.info
     if info.dtype == "uint8":
         return 255.0, (0.0,) * info.bands
     from fdegc.raster import peak_value, plan_mapping
 
-    mapping = plan_mapping(source)
+    mapping = plan_mapping(_Cancellable(source, cancel))  # type: ignore[arg-type]
     return float(peak_value(info.dtype, mapping)), tuple(band.offset for band in mapping)
 
 

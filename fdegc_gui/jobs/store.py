@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fdegc.errors import OutputFailed
 from fdegc.types import RasterInfo, Samples, Window
+from fdegc_gui.jobs.reduction import block_means
 
 #: Left free on the disk of the temporary folder.
 _RESERVE = 64 * 2**20
@@ -19,7 +20,7 @@ _RESERVE = 64 * 2**20
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """A finished reconstruction; behaves as a raster source.
+    """A reconstruction, finished or as far as it has come; behaves as a raster source.
 
     Attributes
     ----------
@@ -40,12 +41,37 @@ class Reconstruction:
 
     def read(self, window: Window) -> Samples:
         """Return the samples of a window."""
+        return self._take(window.rows, window.cols)
+
+    def read_every(self, step: int) -> Samples:
+        """Return every ``step``-th pixel of every ``step``-th row, from the middle of the first step on."""
+        info = self.info
+        at = min(step // 2, info.height - 1), min(step // 2, info.width - 1)
+        return self._take(slice(at[0], None, step), slice(at[1], None, step))
+
+    def read_reduced(self, window: Window, width: int, height: int) -> Samples:
+        """Return the samples of a window at a smaller size: means over blocks of valid pixels."""
+        factor = max(-(-window.width // width), -(-window.height // height))
+        samples = self.read(window)
+        return samples if factor == 1 else block_means(samples, factor)
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """Any pixel can be read by itself."""
+        return 1, 1
+
+    @property
+    def has_overviews(self) -> bool:
+        """There are none."""
+        return False
+
+    def _take(self, rows: slice, columns: slice) -> Samples:
         pixels = self._open("pixels", self.info.dtype, self.info.bands)
         if pixels is None:
             raise OutputFailed("The reconstruction is no longer there; its temporary file was removed.")
         valid = self._open("valid", "bool", 1)
         alpha = self._open("alpha", self.info.dtype, 1)
-        at = (slice(None), window.rows, window.cols)
+        at = (slice(None), rows, columns)
         return Samples(
             np.array(pixels[at]),
             None if valid is None else np.array(valid[at][0], dtype=np.bool_),

@@ -5,9 +5,13 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from fdegc.types import Window
+from fdegc_gui.models.display import Rendering
 
 Bgra = npt.NDArray[np.uint8]
 
@@ -53,6 +57,29 @@ def halve(image: Bgra) -> Bgra:
     return total.astype(np.uint8)
 
 
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A part of the scene, rendered as finely as the screen shows it.
+
+    Attributes
+    ----------
+    window : Window
+        What it shows.
+    factor : int
+        Pixels of the scene that one of it spans, at the right and lower edge maybe fewer.
+    bgra : ndarray of uint8, shape (height, width, 4)
+    rendering : Rendering
+    key : int
+        Of the result it shows; 0 for the original.
+    """
+
+    window: Window
+    factor: int
+    bgra: Bgra
+    rendering: Rendering
+    key: int = 0
+
+
 class Pyramid:
     """Levels of an image, each half as wide and high as the one before.
 
@@ -66,7 +93,14 @@ class Pyramid:
     base : int
         The finest level kept has 1 / 2**base of the scene's resolution; above 0 for scenes too
         large to hold.
+
+    Attributes
+    ----------
+    rendering : Rendering or None
+        How its pixels were made of samples; None for a picture that came as one.
     """
+
+    rendering: Rendering | None = None
 
     def __init__(self, width: int, height: int, base: int = 0) -> None:
         self.width, self.height, self.base = width, height, base
@@ -140,6 +174,10 @@ class Pyramid:
             rows = _inside(y, y + height, self.height, sy)
             columns = _inside(x, x + width, self.width, sx)
             level[rows, columns] = 0
+
+    def write_reduced(self, y0: int, pixels: Bgra) -> None:
+        """Put whole rows of the finest level that is kept in place, the first one at row ``y0`` of it."""
+        self._put(0, y0, pixels)
 
     def _put(self, x0: int, y0: int, pixels: Bgra) -> None:
         """Write at the finest level kept, then rebuild what depends on it."""

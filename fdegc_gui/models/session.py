@@ -6,13 +6,23 @@ import dataclasses
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from fdegc.types import EncodeResult, Estimate, MetricSet, RasterInfo, StreamInfo, Window
-from fdegc_gui.models.pyramid import Pyramid
+from fdegc.types import (
+    BandStatistics,
+    EncodeResult,
+    Estimate,
+    MetricSet,
+    RasterInfo,
+    Samples,
+    StreamInfo,
+    Window,
+)
+from fdegc_gui.models.display import Display, Rendering, default_display, resolve
+from fdegc_gui.models.pyramid import Patch, Pyramid
 
 #: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
 STREAM = 0
@@ -58,9 +68,8 @@ class Scene:
     info : RasterInfo
     stream : StreamInfo or None
         Set if it is a ``.fdegc`` file; then there is no original.
-    limits : object
-        Display range, as ``fdegc.raster.display_limits`` gave it; the reconstruction uses the same.
-        None for 8-bit scenes, which are shown as they are.
+    bands : tuple of int
+        Bands to show where the user has not chosen.
     file_bytes : int
         Size of the file on disk.
     peak : float or None
@@ -71,7 +80,7 @@ class Scene:
     path: Path
     info: RasterInfo
     stream: StreamInfo | None = None
-    limits: object = None
+    bands: tuple[int, ...] = (0,)
     file_bytes: int = 0
     peak: float | None = None
 
@@ -87,6 +96,12 @@ class Result:
 
     Attributes
     ----------
+    windows : list of Window
+        Tiles that are in the picture.
+    stale : set of Window
+        Those of them that are to be rendered anew, because the user chose another display meanwhile.
+    store : object
+        Where the samples are, those of finished tiles at least (a ``Reconstruction``).
     backdrop : Pyramid or None
         What is seen where tiles are missing.
     damaged : tuple of Window
@@ -110,12 +125,21 @@ class Result:
     encode: EncodeResult | None = None
     decode_seconds: float | None = None
     stream_path: Path | None = None
+    windows: list[Window] = field(default_factory=list)
+    stale: set[Window] = field(default_factory=set)
+    store: object = None
     reconstruction: object = None
     metrics: MetricSet | None = None
     metric_state: MetricState = MetricState.NONE
     backdrop: Pyramid | None = None
     damaged: tuple[Window, ...] = ()
     lost: tuple[str, ...] = ()
+
+    def covers(self, x: int, y: int) -> bool:
+        """Whether a pixel has been reconstructed."""
+        return self.state is State.DONE or any(
+            w.x <= x < w.x + w.width and w.y <= y < w.y + w.height for w in self.windows
+        )
 
     def live_psnr(self, peak: float | None) -> float | None:
         """Return the PSNR in dB of what is finished so far, or None if there is no original."""
@@ -147,7 +171,13 @@ class Session(QObject):
     scene_changed()
         Another scene, or none, is open.
     image_changed()
-        A better picture of the original is there.
+        Another picture of the original is there.
+    image_written(object)
+        Rectangles (list of Window) of the original's picture changed.
+    display_changed()
+        Bands or stretch are others now, by choice or because the scene is better known.
+    patches_changed()
+        Other finely resolved parts are there.
     estimates_changed()
         Costs of the rate points are known or refined.
     rate_changed(int)
@@ -162,6 +192,9 @@ class Session(QObject):
 
     scene_changed = Signal()
     image_changed = Signal()
+    image_written = Signal(object)
+    display_changed = Signal()
+    patches_changed = Signal()
     estimates_changed = Signal()
     rate_changed = Signal(int)
     result_changed = Signal(int)
@@ -174,6 +207,14 @@ class Session(QObject):
         self._rate = rate
         self._counter = 0
         self.original: Pyramid | None = None
+        #: Seen where the original's picture has nothing yet.
+        self.original_backdrop: Pyramid | None = None
+        #: Reduced samples of the original, all bands, to render anew from.
+        self.reduced: Samples | None = None
+        self._statistics: tuple[BandStatistics, ...] | None = None
+        self._displays: dict[Path, dict[tuple[int, str], Display]] = {}
+        #: Finely resolved parts: of the original, and of the result that is looked at.
+        self.patches: dict[str, Patch] = {}
         #: Small picture that an opened ``.fdegc`` file carries.
         self.overview: Pyramid | None = None
         self.estimates: dict[int, Estimate] = {}
@@ -217,7 +258,13 @@ class Session(QObject):
         return self._scene is not None and self._scene.number == number
 
     def set_scene(
-        self, scene: Scene | None, first_look: Pyramid | None, estimates: Mapping[int, Estimate]
+        self,
+        scene: Scene | None,
+        first_look: Pyramid | None,
+        estimates: Mapping[int, Estimate],
+        *,
+        statistics: tuple[BandStatistics, ...] | None = None,
+        reduced: Samples | None = None,
     ) -> None:
         """Replace the open scene; results of the former one are dropped.
 
@@ -227,22 +274,90 @@ class Session(QObject):
         first_look : Pyramid or None
             Its first picture: of the original, or the overview that a ``.fdegc`` file carries.
         estimates : mapping
+        statistics : tuple of BandStatistics, optional
+            Where they are known.
+        reduced : Samples, optional
+            What the first picture was made of.
         """
         stream = scene is not None and scene.stream is not None
         self.results.clear()
+        self.patches.clear()
         self._scene = scene
         self.original, self.overview = (None, first_look) if stream else (first_look, None)
+        self.original_backdrop = None
+        self.reduced, self._statistics = reduced, statistics
         self.estimates = dict(estimates)
         self.refined = False
         self.scene_changed.emit()
         self.estimates_changed.emit()
 
-    def set_original(self, pyramid: Pyramid, peak: float) -> None:
-        """Show a better picture of the original, and know its peak."""
+    # ------------------------------------------------------------------ display
+
+    @property
+    def display(self) -> Display | None:
+        """What the user wants to see of the open scene; kept for every file as long as the program runs."""
+        scene = self._scene
+        if scene is None:
+            return None
+        chosen = self.choices(scene.path).get((scene.info.bands, scene.info.dtype))
+        return chosen if chosen is not None else default_display(scene.info, scene.bands)
+
+    def choices(self, path: Path) -> dict[tuple[int, str], Display]:
+        """Return what was chosen for a file, by the number and the type of its bands."""
+        return self._displays.get(path, {})
+
+    def set_display(self, display: Display) -> None:
+        """Choose bands and stretch of the open scene."""
+        scene = self._scene
+        if scene is not None and display != self.display:
+            chosen = {**self.choices(scene.path), (scene.info.bands, scene.info.dtype): display}
+            self._displays[scene.path] = chosen
+            self.display_changed.emit()
+
+    def reset_display(self) -> None:
+        """Show the open scene as if nobody had chosen."""
+        if self._scene is not None:
+            self.set_display(default_display(self._scene.info, self._scene.bands))
+
+    @property
+    def statistics(self) -> tuple[BandStatistics, ...] | None:
+        """Ranges of the open scene's bands; None until something of a ``.fdegc`` file is decoded."""
+        return self._statistics
+
+    def set_statistics(self, statistics: tuple[BandStatistics, ...]) -> None:
+        """Know the ranges of the bands, or know them better."""
+        if statistics != self._statistics:
+            self._statistics = statistics
+            self.display_changed.emit()
+
+    @property
+    def rendering(self) -> Rendering | None:
+        """How samples of the open scene are to be rendered now; None if it cannot be told yet."""
+        display = self.display
+        if self._scene is None or display is None:
+            return None
+        return resolve(display, self._scene.info.dtype, self._statistics)
+
+    def set_original(self, pyramid: Pyramid, backdrop: Pyramid | None = None) -> None:
+        """Show another picture of the original, over a backdrop if it is not complete."""
+        self.original, self.original_backdrop = pyramid, backdrop
+        self.image_changed.emit()
+
+    def set_patch(self, which: str, patch: Patch | None) -> None:
+        """Show or drop a finely resolved part of ``original`` or ``result``."""
+        if patch is not self.patches.get(which):
+            if patch is None:
+                del self.patches[which]
+            else:
+                self.patches[which] = patch
+            self.patches_changed.emit()
+
+    def set_peak(self, peak: float) -> None:
+        """Know the peak for PSNR."""
         assert self._scene is not None
         self._scene = dataclasses.replace(self._scene, peak=peak)
-        self.original = pyramid
-        self.image_changed.emit()
+
+    # ------------------------------------------------------------------ results
 
     def set_estimates(self, estimates: Mapping[int, Estimate]) -> None:
         """Store estimates refined by trying the network on this scene."""
@@ -273,6 +388,7 @@ class Session(QObject):
         assert self._scene is not None
         info = self._scene.info
         pyramid = Pyramid(info.width, info.height, self._scene.base)
+        pyramid.rendering = self.rendering
         result = Result(key, quality, pyramid, tiles_total=tiles_total)
         if self.overview is not None:
             result.backdrop = self.overview.erasable_copy()

@@ -12,20 +12,30 @@ from PySide6.QtGui import (
     QNativeGestureEvent,
     QPainter,
     QPaintEvent,
-    QPen,
+    QRegion,
     QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
 
 from fdegc.types import Window
-from fdegc_gui.models.pyramid import Pyramid
+from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.text import zoom_percent
-from fdegc_gui.theme import Theme, figures
-from fdegc_gui.views.layer import Layer
+from fdegc_gui.theme import Theme
+from fdegc_gui.views.layer import Layer, PatchLayer
+from fdegc_gui.views.overlays import (
+    Readout,
+    ReadoutBox,
+    cross_rect,
+    paint_cross,
+    paint_hint,
+    paint_label,
+    paint_marks,
+)
 from fdegc_gui.views.viewport import Viewport
 
-#: Side of a square of the checkerboard behind transparent pixels, in logical pixels.
+#: Side of a square of the checkerboard behind transparent pixels, in logical pixels at any zoom.  It
+#: lies under the scene and moves along with it, as in image editors.
 _CHECK = 8
 _PAN_STEP = 80
 
@@ -51,6 +61,9 @@ class Pane(QWidget):
         self._viewport, self._theme = viewport, theme
         self._picture: Layer | None = None
         self._backdrop: Layer | None = None
+        self._patch: PatchLayer | None = None
+        self._readout = ReadoutBox(self.font())
+        self._cross: QPointF | None = None
         self._marks: tuple[Window, ...] = ()
         self._label = name
         self._hint = ""
@@ -77,6 +90,16 @@ class Pane(QWidget):
     def backdrop(self) -> Pyramid | None:
         """What is seen where the picture has nothing yet."""
         return self._backdrop.pyramid if self._backdrop is not None else None
+
+    @property
+    def patch(self) -> Patch | None:
+        """The part that is shown more finely."""
+        return self._patch.patch if self._patch is not None else None
+
+    @property
+    def readout(self) -> tuple[tuple[str, str], ...]:
+        """Names and values that are shown."""
+        return self._readout.entries
 
     @property
     def marks(self) -> tuple[Window, ...]:
@@ -125,6 +148,26 @@ class Pane(QWidget):
         self.setAccessibleDescription(label)
         self.update()
 
+    def show_patch(self, patch: Patch | None) -> None:
+        """Show a part of the scene more finely than the picture does; None for none."""
+        if patch is not self.patch:
+            self._patch = None if patch is None else PatchLayer(patch)
+            self.update()
+
+    def show_readout(self, entries: Readout) -> None:
+        """Show names and values at the lower left; nothing if there are none."""
+        if tuple(entries) != self._readout.entries:
+            before = self._readout.rect(self.rect())
+            self._readout.set_entries(entries)
+            self.update(before.united(self._readout.rect(self.rect())).toAlignedRect())
+
+    def show_cross(self, at: QPointF | None) -> None:
+        """Mark a scene position; None for none."""
+        for point in (self._cross, at):
+            if point is not None:
+                self.update(cross_rect(self._pane_position(point)))
+        self._cross = at
+
     def refresh(self, windows: list[Window]) -> None:
         """Repaint what lies over some rectangles of the scene."""
         rect, zoom, ratio = self._scene_rect(), self._viewport.zoom, self.devicePixelRatioF()
@@ -150,6 +193,19 @@ class Pane(QWidget):
         ratio, rect, zoom = self.devicePixelRatioF(), self._scene_rect(), self._viewport.zoom
         return QPointF((position.x() * ratio - rect.x()) / zoom, (position.y() * ratio - rect.y()) / zoom)
 
+    def _pane_position(self, point: QPointF) -> QPointF:
+        """Return where a scene point lies in the pane (logical pixels)."""
+        rect, zoom, ratio = self._scene_rect(), self._viewport.zoom, self.devicePixelRatioF()
+        return QPointF((rect.x() + point.x() * zoom) / ratio, (rect.y() + point.y() * zoom) / ratio)
+
+    def visible_part(self, width: int, height: int) -> Window | None:
+        """Return what is seen of a scene of ``width`` × ``height`` pixels; None if nothing is."""
+        first = self.scene_position(QPointF(0, 0))
+        last = self.scene_position(QPointF(self.width(), self.height()))
+        x0, y0 = max(0, int(first.x() // 1)), max(0, int(first.y() // 1))
+        x1, y1 = min(width, int(-(-last.x() // 1))), min(height, int(-(-last.y() // 1)))
+        return Window(x0, y0, x1 - x0, y1 - y0) if x0 < x1 and y0 < y1 else None
+
     def _anchor(self, position: QPointF) -> QPointF:
         ratio, size = self.devicePixelRatioF(), self._device_size()
         return QPointF(position.x() * ratio - size.width() / 2, position.y() * ratio - size.height() / 2)
@@ -167,15 +223,33 @@ class Pane(QWidget):
         visible = rect.intersected(QRectF(QPointF(0, 0), self._device_size().toSizeF()))
         if not visible.isEmpty():
             self._paint_ground(painter, visible, rect, ratio)
-            painter.setClipRect(visible, Qt.ClipOperation.IntersectClip)
-            for layer in (self._backdrop, self._picture):
-                if layer is not None:
-                    layer.paint(painter, rect, visible, self._viewport.zoom)
-            self._paint_marks(painter, rect, visible, ratio)
+            self._paint_picture(painter, rect, visible)
+            paint_marks(painter, self._marks, rect, visible, self._viewport.zoom, ratio, tokens)
         painter.restore()
+        if self._cross is not None:
+            paint_cross(painter, self._pane_position(self._cross), tokens)
         if self._hint:
-            self._paint_hint(painter)
-        self._paint_label(painter)
+            paint_hint(painter, self.rect(), self.font(), self._hint, tokens)
+        zoom = zoom_percent(self._viewport.zoom)
+        paint_label(painter, self.width(), self.font(), self._label, zoom, tokens)
+        self._readout.paint(painter, self.rect(), tokens)
+
+    def _paint_picture(self, painter: QPainter, rect: QRectF, visible: QRectF) -> None:
+        """Paint backdrop and picture, and the part that is finer in their place, not over them."""
+        zoom = self._viewport.zoom
+        painter.setClipRect(visible, Qt.ClipOperation.IntersectClip)
+        if self._patch is not None:
+            painter.save()
+            rest = QRegion(visible.toAlignedRect()) - QRegion(self._patch.inner(rect, zoom))
+            painter.setClipRegion(rest, Qt.ClipOperation.IntersectClip)
+        for layer in (self._backdrop, self._picture):
+            if layer is not None:
+                layer.paint(painter, rect, visible, zoom)
+        if self._patch is not None:
+            painter.restore()
+            painter.setClipRect(self._patch.inner(rect, zoom), Qt.ClipOperation.IntersectClip)
+            self._patch.paint(painter, rect, zoom)
+            painter.setClipRect(visible)
 
     def _paint_ground(self, painter: QPainter, visible: QRectF, rect: QRectF, ratio: float) -> None:
         tokens = self._theme.tokens
@@ -195,55 +269,6 @@ class Pane(QWidget):
         cell.end()
         painter.setBrushOrigin(rect.topLeft())
         painter.fillRect(visible, QBrush(tile))
-        painter.restore()
-
-    def _paint_marks(self, painter: QPainter, rect: QRectF, visible: QRectF, ratio: float) -> None:
-        """Hatch and outline places that hold no picture."""
-        zoom, color = self._viewport.zoom, QColor(self._theme.tokens.bad)
-        painter.save()
-        painter.setPen(QPen(color, round(2 * ratio)))
-        painter.setBrush(QBrush(color, Qt.BrushStyle.BDiagPattern))
-        for window in self._marks:
-            place = QRectF(window.x * zoom, window.y * zoom, window.width * zoom, window.height * zoom)
-            place.translate(rect.topLeft())
-            if place.intersects(visible):
-                painter.drawRect(place.adjusted(ratio, ratio, -ratio, -ratio))
-        painter.restore()
-
-    def _paint_hint(self, painter: QPainter) -> None:
-        painter.setFont(self.font())
-        metrics = painter.fontMetrics()
-        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-        room = self.rect().adjusted(32, 56, -32, -32)
-        box = metrics.boundingRect(room, int(flags), self._hint).adjusted(-16, -11, 16, 11)
-        self._pill(painter, QRectF(box))
-        painter.setPen(QColor(self._theme.tokens.pill_text))
-        painter.drawText(box, flags, self._hint)
-
-    def _paint_label(self, painter: QPainter) -> None:
-        font = figures(self.font(), scale=0.95)
-        painter.setFont(font)
-        metrics = painter.fontMetrics()
-        room = self.width() - 24
-        zoom = zoom_percent(self._viewport.zoom)
-        zoom_width = metrics.horizontalAdvance("0000 %") + 22
-        text = metrics.elidedText(self._label, Qt.TextElideMode.ElideRight, room - zoom_width - 32)
-        height = metrics.height() + 10
-        pen = QColor(self._theme.tokens.pill_text)
-        for words, rect in (
-            (text, QRectF(12, 12, metrics.horizontalAdvance(text) + 22, height)),
-            (zoom, QRectF(self.width() - 12 - zoom_width, 12, zoom_width, height)),
-        ):
-            self._pill(painter, rect)
-            painter.setPen(pen)
-            painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, words)
-
-    def _pill(self, painter: QPainter, rect: QRectF) -> None:
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(self._theme.tokens.pill))
-        painter.drawRoundedRect(rect, 7, 7)
         painter.restore()
 
     # ------------------------------------------------------------------ pointer and keys

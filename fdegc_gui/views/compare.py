@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from fdegc.types import Window
-from fdegc_gui.models.session import Session, State
+from fdegc_gui.models.probe import Reading, readout
+from fdegc_gui.models.pyramid import Patch
+from fdegc_gui.models.session import Result, Session, State
 from fdegc_gui.text import quality_name
 from fdegc_gui.theme import Theme
 from fdegc_gui.views.canvas import Pane
+from fdegc_gui.views.display_card import DisplayCard
 from fdegc_gui.views.viewport import Viewport
 
 #: Held down, the reconstruction's pane shows the original.
 FLIP_KEY = Qt.Key.Key_Space
+
+#: Distance of the card from the right edge, and from the upper one, below the pane's label.
+_CARD_RIGHT, _CARD_TOP = 12, 50
 
 #: How much of the pane's extent a place fills that is looked at.
 _AROUND = 0.6
@@ -38,9 +44,12 @@ class CompareView(QWidget):
     -------
     hovered(object)
         Scene position under the pointer (QPointF) or None.
+    view_changed(object, float)
+        The part of the scene that is seen (Window or None), and device pixels a scene pixel.
     """
 
     hovered = Signal(object)
+    view_changed = Signal(object, float)
 
     def __init__(
         self, session: Session, theme: Theme, compress_hint: str, parent: QWidget | None = None
@@ -52,6 +61,7 @@ class CompareView(QWidget):
         self.viewport = Viewport(self)
         self.original = Pane("Original", self.viewport, theme)
         self.reconstruction = Pane("Reconstruction", self.viewport, theme)
+        self.display = DisplayCard(session, theme, self)
         self.setObjectName("canvas")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         layout = QHBoxLayout(self)
@@ -59,14 +69,22 @@ class CompareView(QWidget):
         layout.setSpacing(1)
         layout.addWidget(self.original, 1)
         layout.addWidget(self.reconstruction, 1)
-        for pane in (self.original, self.reconstruction):
+        for pane, other in (
+            (self.original, self.reconstruction),
+            (self.reconstruction, self.original),
+        ):
             pane.hovered.connect(self.hovered)
+            pane.hovered.connect(other.show_cross)
+        self.viewport.changed.connect(self._tell_view)
         self.reconstruction.resized.connect(self._on_resized)
         session.scene_changed.connect(self._on_scene)
         session.image_changed.connect(self._refresh_all)
+        session.image_written.connect(self._on_image_written)
+        session.patches_changed.connect(self._refresh_all)
         session.rate_changed.connect(self._refresh_all)
         session.result_changed.connect(self._refresh_all)
         session.tiles_written.connect(self._on_tiles)
+        self.display.resized.connect(self._place_card)
 
     @property
     def flipped(self) -> bool:
@@ -107,6 +125,41 @@ class CompareView(QWidget):
         ratio = self.devicePixelRatioF()
         self.viewport.set_pane(self.reconstruction.width() * ratio, self.reconstruction.height() * ratio)
 
+    def _tell_view(self) -> None:
+        scene = self._session.scene
+        pane = self.reconstruction
+        part = None if scene is None else pane.visible_part(scene.info.width, scene.info.height)
+        self.view_changed.emit(part, self.viewport.zoom)
+
+    def show_reading(self, pixel: tuple[int, int] | None, reading: Reading | None) -> None:
+        """Show the values under the pointer in both panes.
+
+        Parameters
+        ----------
+        pixel : (int, int) or None
+            Column and row; None if the pointer is elsewhere.
+        reading : Reading or None
+            None while they are looked up.
+        """
+        scene = self._session.scene
+        if scene is None or pixel is None:
+            self.original.show_readout(())
+            self.reconstruction.show_readout(())
+            return
+        original = reading.original if reading is not None else None
+        decoded = reading.reconstruction if reading is not None else None
+        self.original.show_readout(readout(scene.info, original))
+        if self._flipped:
+            self.reconstruction.show_readout(readout(scene.info, original))
+        elif decoded is not None or (reading is None and self.reconstruction.readout):
+            self.reconstruction.show_readout(readout(scene.info, decoded, original))
+        else:
+            self.reconstruction.show_readout(())
+
+    def _on_image_written(self, windows: list[Window]) -> None:
+        for pane in (self.original, *((self.reconstruction,) if self._flipped else ())):
+            pane.refresh(windows)
+
     def _on_tiles(self, key: int, windows: list[Window]) -> None:
         if key == self._session.key and not self._flipped:
             self.reconstruction.refresh(windows)
@@ -114,13 +167,19 @@ class CompareView(QWidget):
     def _refresh_all(self) -> None:
         session = self._session
         if session.scene is None:
-            self.original.show_picture(None, "Original")
-            self.reconstruction.show_picture(None, "Reconstruction")
+            for pane in (self.original, self.reconstruction):
+                pane.show_picture(None, pane.objectName())
+                pane.show_patch(None)
             return
         clear = session.original is not None and session.original.transparent
-        self.original.show_picture(session.original, "Original", transparent=clear)
+        behind = session.original_backdrop
+        patch, finer = session.patches.get("original"), session.patches.get("result")
+        self.original.show_picture(session.original, "Original", transparent=clear, backdrop=behind)
+        self.original.show_patch(patch)
+        self.reconstruction.show_patch(patch if self._flipped else _patch_of(session.current, finer))
         if self._flipped:
-            self.reconstruction.show_picture(session.original, "Original  (Space held)", transparent=clear)
+            words = "Original  (Space held)"
+            self.reconstruction.show_picture(session.original, words, transparent=clear, backdrop=behind)
             return
         result, overview = session.current, session.overview
         stream = session.scene.stream
@@ -144,6 +203,13 @@ class CompareView(QWidget):
             backdrop=result.backdrop,
             marks=result.damaged,
         )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_card()
+
+    def _place_card(self) -> None:
+        self.display.move(self.width() - self.display.width() - _CARD_RIGHT, _CARD_TOP)
 
     # ------------------------------------------------------------------ hold to flip
 
@@ -175,3 +241,10 @@ class CompareView(QWidget):
         x, y = int(position.x() // 1), int(position.y() // 1)
         inside = 0 <= x < scene.info.width and 0 <= y < scene.info.height
         return (x, y) if inside else None
+
+
+def _patch_of(result: Result | None, patch: Patch | None) -> Patch | None:
+    """Return a part of a result's picture if it is one of this result, and that is finished."""
+    if result is None or patch is None or result.state is not State.DONE or patch.key != result.rate:
+        return None
+    return patch

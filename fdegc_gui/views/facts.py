@@ -35,14 +35,6 @@ def bounds(info: RasterInfo) -> tuple[float, float, float, float] | None:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def map_position(info: RasterInfo, x: float, y: float) -> tuple[float, float] | None:
-    """Return the map coordinates of a scene position."""
-    if info.transform is None:
-        return None
-    a, b, c, d, e, f = info.transform
-    return a * x + b * y + c, d * x + e * y + f
-
-
 def facts_of(scene: Scene) -> list[tuple[str, str]]:
     """Return names and values in the order they are read."""
     info = scene.info

@@ -63,6 +63,7 @@ class Header(QWidget):
         layout.addSpacing(8)
         layout.addWidget(self.facts)
         layout.addStretch(1)
+        layout.addWidget(self._button(actions["display"], "display", "Display"))
         layout.addWidget(self._button(actions["fit"], "fit", "Fit"))
         layout.addWidget(self._button(actions["actual"], "actual", "1 : 1"))
         layout.addSpacing(8)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import sys
 
-from PySide6.QtCore import QRectF
+from PySide6.QtCore import QRect, QRectF
 from PySide6.QtGui import QImage, QPainter
 
-from fdegc_gui.models.pyramid import Pyramid
+from fdegc_gui.models.pyramid import Bgra, Patch, Pyramid
 
 #: The word order of pixels in memory is Qt's only where the machine is little-endian.
 _SWAP = sys.byteorder == "big"
@@ -28,9 +28,7 @@ class Layer:
         opaque = pyramid.complete and not pyramid.transparent
         form = QImage.Format.Format_RGB32 if opaque else QImage.Format.Format_ARGB32_Premultiplied
         for level in pyramid.levels:
-            height, width = level.shape[:2]
-            pixels = level[..., ::-1].copy() if _SWAP else level
-            self._images.append(QImage(pixels.data, width, height, 4 * width, form))
+            self._images.append(_image(level, form))
 
     def paint(self, painter: QPainter, rect: QRectF, visible: QRectF, zoom: float) -> None:
         """Paint what is seen, from the level nearest to the zoom.
@@ -63,3 +61,42 @@ class Layer:
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not (sharp or exact))
         painter.drawImage(target, image, QRectF(x0, y0, x1 - x0, y1 - y0))
         painter.restore()
+
+
+class PatchLayer:
+    """A part of the scene at the resolution of the screen.
+
+    Parameters
+    ----------
+    patch : Patch
+    """
+
+    def __init__(self, patch: Patch) -> None:
+        self.patch = patch
+        self._image = _image(patch.bgra, QImage.Format.Format_ARGB32_Premultiplied)
+
+    def _target(self, rect: QRectF, zoom: float) -> QRectF:
+        window = self.patch.window
+        left, top = rect.left() + window.x * zoom, rect.top() + window.y * zoom
+        return QRectF(left, top, window.width * zoom, window.height * zoom)
+
+    def inner(self, rect: QRectF, zoom: float) -> QRect:
+        """Return the whole device pixels that it covers, for a scene that lies at ``rect``."""
+        target = self._target(rect, zoom)
+        left, top = round(target.left()), round(target.top())
+        return QRect(left, top, round(target.right()) - left, round(target.bottom()) - top)
+
+    def paint(self, painter: QPainter, rect: QRectF, zoom: float) -> None:
+        """Paint it over a scene that lies at ``rect`` (device pixels)."""
+        painter.save()
+        smooth = zoom * self.patch.factor < 0.9999 or self.patch.factor > 1
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+        size = self._image.size()
+        painter.drawImage(self._target(rect, zoom), self._image, QRectF(0, 0, size.width(), size.height()))
+        painter.restore()
+
+
+def _image(bgra: Bgra, form: QImage.Format) -> QImage:
+    height, width = bgra.shape[:2]
+    pixels = bgra[..., ::-1].copy() if _SWAP else bgra
+    return QImage(pixels.data, width, height, 4 * width, form)

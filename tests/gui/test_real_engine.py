@@ -42,7 +42,7 @@ def test_compress_measure_export_and_open_again(
     window = make_window(REAL_ENGINE)
     with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
         window.start(geotiff)
-    qtbot.waitUntil(lambda: window.controller.ready is not None, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: window.controller.keeper.ready is not None, timeout=TIMEOUT)
     window.actions_["rate_3"].trigger()
     window.actions_["compress"].trigger()
     results = window.session.results

@@ -27,7 +27,7 @@ TIMEOUT = 10_000
 def open_scene(qtbot: QtBot, window: MainWindow, path: Path) -> None:
     with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
         window.start(path)
-    qtbot.waitUntil(lambda: window.controller.ready is not None, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: window.controller.keeper.ready is not None, timeout=TIMEOUT)
 
 
 def finished(window: MainWindow, rate: int) -> bool:
@@ -56,7 +56,7 @@ def test_scene_is_shown_before_the_engine_is_loaded(
     assert window.compare.viewport.fitted
     assert window.stack.currentWidget() is window.compare
     assert "scene.png" in window.windowTitle()
-    qtbot.waitUntil(lambda: window.controller.ready is not None, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: window.controller.keeper.ready is not None, timeout=TIMEOUT)
     assert window.status.device.text() == "CPU (fake)"
 
 
@@ -396,8 +396,8 @@ def test_device_can_be_chosen_and_a_lost_one_falls_back(
     settings.device = "cuda:7"
     window = make_window()
     window.start()
-    qtbot.waitUntil(lambda: window.controller.ready is not None, timeout=TIMEOUT)
-    assert window.controller.device == "auto"
+    qtbot.waitUntil(lambda: window.controller.keeper.ready is not None, timeout=TIMEOUT)
+    assert window.controller.keeper.device == "auto"
     choices = {str(action.data()): action for action in window.status.device_menu.actions()}
     assert set(choices) == {"auto", "cpu", "cuda:0"}
     choices["cuda:0"].trigger()

@@ -1,0 +1,118 @@
+"""A coarse picture of a huge raster at once, from a few of its blocks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.raster.display import band_statistics
+from fdegc.raster.mapping import usable_pixels
+from fdegc.raster.source import RasterSource
+from fdegc.types import BandStatistics, Samples, Window
+
+#: Bytes of samples that a glance decodes: about a third of a second's worth.
+BUDGET = 48 << 20
+#: Reduced reads of rasters up to this many bytes are quick even if everything has to be decoded.
+QUICK_BYTES = 96 << 20
+
+#: Pixels a side of a block that go into the statistics.
+_KEPT = 64
+#: Blocks looked at from top to bottom at most, and pieces that one as wide as the raster is cut into.
+_MOST_ROWS, _PIECES = 128, 64
+
+
+def is_quick(source: RasterSource) -> bool:
+    """Whether an overview of a raster can be read within about half a second."""
+    return source.has_overviews or source.info.raw_bytes <= QUICK_BYTES
+
+
+def glance(source: RasterSource, budget: int = BUDGET) -> tuple[Samples, tuple[BandStatistics, ...]]:
+    """Look at evenly spaced blocks of a raster instead of all.
+
+    Parameters
+    ----------
+    source : RasterSource
+    budget : int
+        Bytes of samples to decode.
+
+    Returns
+    -------
+    samples : Samples
+        One pixel a block looked at, or a row of pixels if blocks are as wide as the raster: means over
+        the usable pixels.  To be stretched over the raster.
+    statistics : tuple of BandStatistics
+        Of pixels of these blocks.
+
+    Raises
+    ------
+    UnsupportedRaster
+        If the file turns out to be damaged.
+    """
+    info = source.info
+    rows, columns = _grid(source, budget)
+    height, width = source.block_shape
+    pieces = min(_PIECES, width) if width == info.width else 1
+    pixels = np.zeros((info.bands, rows, columns * pieces), info.dtype)
+    valid = np.zeros((rows, columns * pieces), np.bool_)
+    kept: list[Samples] = []
+    for row in range(rows):
+        for column in range(columns):
+            y = _start(row, rows, info.height, height)
+            x = _start(column, columns, info.width, width)
+            window = Window(x, y, min(width, info.width - x), min(height, info.height - y))
+            block = source.read(window)
+            for piece in range(pieces):
+                left, right = (width * edge // pieces for edge in (piece, piece + 1))
+                part = block.part(Window(left, 0, min(right, window.width) - left, window.height))
+                at = column * pieces + piece
+                valid[row, at] = _put_means(pixels[:, row, at], part)
+            kept.append(_thinned(block))
+    return Samples(pixels, None if valid.all() else valid), band_statistics(_joined(kept))
+
+
+def _grid(source: RasterSource, budget: int) -> tuple[int, int]:
+    """How many rows and columns of blocks to look at, in the raster's proportions."""
+    info, (height, width) = source.info, source.block_shape
+    down, across = -(-info.height // height), -(-info.width // width)
+    count = max(1, budget * info.pixels // (info.raw_bytes * height * width))
+    columns = min(across, max(1, round(math.sqrt(count * info.width / info.height))))
+    rows = min(down, _MOST_ROWS, max(1, count // columns))
+    return rows, min(across, max(1, count // rows))
+
+
+def _start(index: int, count: int, size: int, block: int) -> int:
+    """Where the block begins that holds the middle of a part of a side."""
+    return (2 * index + 1) * size // (2 * count) // block * block
+
+
+def _put_means(target: npt.NDArray[np.generic], block: Samples) -> bool:
+    """Store the mean of each band's usable pixels; whether there are any."""
+    usable = usable_pixels(block)
+    values = block.pixels.reshape(len(block.pixels), -1) if usable is None else block.pixels[:, usable]
+    if not values.size:
+        return False
+    mean = values.mean(axis=1, dtype=np.float64)
+    target[:] = mean if values.dtype.kind == "f" else np.rint(mean)
+    return True
+
+
+def _thinned(block: Samples) -> Samples:
+    """Evenly spaced pixels of a block, in one row."""
+    steps = tuple(max(1, side // _KEPT) for side in block.pixels.shape[1:])
+    at = (slice(None, None, steps[0]), slice(None, None, steps[1]))
+    return Samples(
+        block.pixels[:, at[0], at[1]].reshape(len(block.pixels), 1, -1),
+        None if block.valid is None else block.valid[at].reshape(1, -1),
+        None if block.alpha is None else block.alpha[at].reshape(1, -1),
+    )
+
+
+def _joined(parts: list[Samples]) -> Samples:
+    first = parts[0]
+    return Samples(
+        np.concatenate([part.pixels for part in parts], axis=2),
+        None if first.valid is None else np.concatenate([p.valid for p in parts if p.valid is not None], 1),
+        None if first.alpha is None else np.concatenate([p.alpha for p in parts if p.alpha is not None], 1),
+    )

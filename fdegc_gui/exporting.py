@@ -1,0 +1,82 @@
+"""Asks where exports go, and sees to it that nothing precious is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtWidgets import QWidget
+
+from fdegc_gui.controller import Controller
+from fdegc_gui.dialogs.files import FileDialogs
+from fdegc_gui.jobs import Failure
+from fdegc_gui.settings import Settings
+
+
+class Exporting:
+    """The two export commands.
+
+    Parameters
+    ----------
+    window : QWidget
+        Parent of the dialogs.
+    controller : Controller
+    settings : Settings
+        Remembers the folders.
+    files : FileDialogs
+    show_failure : callable
+        Shows a heading and a Failure.
+    """
+
+    def __init__(
+        self,
+        window: QWidget,
+        controller: Controller,
+        settings: Settings,
+        files: FileDialogs,
+        show_failure: Callable[[str, Failure], None],
+    ) -> None:
+        self._window, self._controller, self._settings = window, controller, settings
+        self._files, self._show_failure = files, show_failure
+        self._session = controller.session
+
+    def ask_stream(self) -> None:
+        """Ask where the compressed file goes and write it."""
+        scene, result = self._session.scene, self._session.current
+        if scene is None or result is None:
+            return
+        name = scene.path.name if scene.stream else f"{scene.path.stem}-rate{result.rate}.fdegc"
+        target = self._files.save_stream(self._window, self._suggest("stream", name))
+        if target is not None and self._may_write(target, "stream"):
+            self._controller.export_stream(target)
+
+    def ask_image(self) -> None:
+        """Ask where the reconstruction goes and write it."""
+        scene, result = self._session.scene, self._session.current
+        if scene is None or result is None:
+            return
+        mark = "-decoded" if scene.stream else f"-rate{result.rate}"
+        plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
+        suffix = ".png" if plain else ".tif"
+        suggestion = self._suggest("image", f"{scene.path.stem}{mark}{suffix}")
+        target = self._files.save_image(self._window, suggestion)
+        if target is not None and self._may_write(target, "image"):
+            self._controller.export_image(target)
+
+    def _suggest(self, purpose: str, name: str) -> str:
+        scene = self._session.scene
+        folder = self._settings.folder(purpose) or (str(scene.path.parent) if scene else "")
+        return str(Path(folder) / name)
+
+    def _may_write(self, target: Path, purpose: str) -> bool:
+        """Ask before a file is replaced; the open scene itself never is."""
+        scene = self._session.scene
+        if target.exists():
+            if scene is not None and target.resolve() == scene.path.resolve():
+                message = "It is the file that is open. Choose another name, so that the original stays."
+                self._show_failure(f"{target.name} was not replaced.", Failure(message, message, True))
+                return False
+            if not self._files.confirm_overwrite(self._window, target):
+                return False
+        self._settings.set_folder(purpose, target.parent)
+        return True

@@ -1,0 +1,77 @@
+"""The menu bar, made from the list of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtWidgets import QMenu, QMenuBar
+
+from fdegc_gui.actions import COMMANDS, MENUS, Actions
+from fdegc_gui.settings import THEMES
+
+_BREAKS_BEFORE = {
+    "export_stream",
+    "close_scene",
+    "quit",
+    "cancel",
+    "rate_1",
+    "lpips",
+    "display",
+    "sidebar",
+    "open_log",
+}
+
+
+class Menus:
+    """Menus by name.
+
+    Parameters
+    ----------
+    bar : QMenuBar
+    actions : Actions
+    device_menu : QMenu
+        Of the status line; shown under Codec as well.
+    """
+
+    def __init__(self, bar: QMenuBar, actions: Actions, device_menu: QMenu) -> None:
+        self.by_name = {name: bar.addMenu(f"&{name}") for name in MENUS}
+        self.recent = QMenu("Open &recent", bar)
+        for command in COMMANDS:
+            menu = self.by_name[command.menu]
+            if command.key in _BREAKS_BEFORE:
+                menu.addSeparator()
+            menu.addAction(actions[command.key])
+            if command.key == "open":
+                menu.addMenu(self.recent)
+        self.by_name["Codec"].addSeparator()
+        self.by_name["Codec"].addMenu(device_menu)
+
+    def add_themes(self, chosen: str, choose: Callable[[str], None]) -> dict[str, QAction]:
+        """Offer the themes and return their actions by name."""
+        menu = self.by_name["View"].addMenu("&Theme")
+        group = QActionGroup(menu)
+        actions = {}
+        for name in THEMES:
+            action = menu.addAction("Like the &system" if name == "system" else f"&{name.capitalize()}")
+            action.setCheckable(True)
+            action.setChecked(name == chosen)
+            action.triggered.connect(lambda _=False, choice=name: choose(choice))
+            group.addAction(action)
+            actions[name] = action
+        return actions
+
+    def show_recent(self, paths: list[str], open_: Callable[[Path], None], clear: Callable[[], None]) -> None:
+        """List files to open again."""
+        self.recent.clear()
+        for path in paths:
+            action = self.recent.addAction(Path(path).name.replace("&", "&&"))
+            action.setToolTip(path)
+            action.setStatusTip(path)
+            action.triggered.connect(lambda _=False, wanted=path: open_(Path(wanted)))
+        if paths:
+            self.recent.addSeparator()
+            self.recent.addAction("&Clear list").triggered.connect(clear)
+        self.recent.setToolTipsVisible(True)
+        self.recent.setEnabled(bool(paths))

@@ -1,0 +1,143 @@
+"""What the user wants to see of a scene's samples, and what follows from it; no codec ever asks."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fdegc.types import BandStatistics, RasterInfo
+
+Limits = tuple[tuple[float, float], ...]
+
+
+class Stretch(enum.Enum):
+    """Which values are shown as black and white."""
+
+    AS_IS = "As stored"
+    MIN_MAX = "Minimum – maximum"
+    PERCENTILE = "2 – 98 %"
+    CUSTOM = "My own limits"
+
+
+@dataclass(frozen=True)
+class Display:
+    """A choice.
+
+    Attributes
+    ----------
+    bands : tuple of int
+        Indices from 0: one band as grey, or three as red, green and blue.
+    stretch : Stretch
+    linked : bool
+        Whether the three share one range, from the lowest to the highest of theirs.
+    limits : tuple of (float, float)
+        For ``Stretch.CUSTOM``: one pair a shown band, in source units.
+    """
+
+    bands: tuple[int, ...]
+    stretch: Stretch
+    linked: bool = False
+    limits: Limits = ()
+
+    def with_limit(self, channel: int, pair: tuple[float, float], shown: Limits) -> Display:
+        """Return the choice with limits of the user's own for one channel, or all if they are linked.
+
+        Parameters
+        ----------
+        channel : int
+        pair : (float, float)
+        shown : tuple of (float, float)
+            Limits that are in use now; the other channels keep theirs.
+        """
+        limits = tuple(pair if self.linked or i == channel else old for i, old in enumerate(shown))
+        return replace(self, stretch=Stretch.CUSTOM, limits=limits)
+
+    def with_bands(self, bands: tuple[int, ...]) -> Display:
+        """Return the choice for other bands; limits of the user's own stay if they still fit."""
+        if self.stretch is Stretch.CUSTOM and len(bands) != len(self.limits):
+            return replace(self, bands=bands, stretch=Stretch.PERCENTILE, limits=())
+        return replace(self, bands=bands)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How samples become a picture: pictures with the same rendering can be compared.
+
+    Attributes
+    ----------
+    bands : tuple of int
+    limits : tuple of (float, float) or None
+        Values of black and white, one pair a shown band; None for 8 bits as they are.
+    """
+
+    bands: tuple[int, ...]
+    limits: Limits | None
+
+
+def default_display(info: RasterInfo, bands: tuple[int, ...]) -> Display:
+    """Return the choice for a scene nobody has chosen for: 8 bits as they are, others 2–98 %."""
+    return Display(bands, Stretch.AS_IS if info.dtype == "uint8" else Stretch.PERCENTILE)
+
+
+def stretches_for(dtype: str) -> tuple[Stretch, ...]:
+    """Return the stretches that make sense for a type: numbers with a point have no range of their own."""
+    return tuple(s for s in Stretch if s is not Stretch.AS_IS or np.dtype(dtype).kind != "f")
+
+
+def resolve(display: Display, dtype: str, statistics: tuple[BandStatistics, ...] | None) -> Rendering | None:
+    """Return the rendering of a choice.
+
+    Parameters
+    ----------
+    display : Display
+    dtype : str
+        numpy name of the samples' type.
+    statistics : tuple of BandStatistics or None
+        One a band of the scene; None while they are not known.
+
+    Returns
+    -------
+    Rendering or None
+        None if it takes statistics that are not known.
+    """
+    if display.stretch is Stretch.AS_IS:
+        if dtype == "uint8":
+            return Rendering(display.bands, None)
+        span = np.iinfo(dtype)
+        return Rendering(display.bands, ((float(span.min), float(span.max)),) * len(display.bands))
+    if display.stretch is Stretch.CUSTOM:
+        limits = display.limits
+    elif statistics is None:
+        return None
+    else:
+        limits = tuple(_range(statistics[band], display.stretch) for band in display.bands)
+    if display.linked:
+        limits = ((min(low for low, _ in limits), max(high for _, high in limits)),) * len(limits)
+    return Rendering(display.bands, limits)
+
+
+def _range(band: BandStatistics, stretch: Stretch) -> tuple[float, float]:
+    if stretch is Stretch.MIN_MAX:
+        return band.minimum, band.maximum
+    return band.low, band.high
+
+
+def band_name(info: RasterInfo, index: int) -> str:
+    """Return a band's number with its name, or else its colour, for example ``4  nir``."""
+    name = info.band_names[index] if index < len(info.band_names) else None
+    color = info.color_interpretation[index] if index < len(info.color_interpretation) else ""
+    said = "" if color in ("undefined", "") else color.replace("gray", "grey")
+    words = "  ·  ".join(dict.fromkeys(part for part in (name, said) if part))
+    return f"{index + 1}   {words}" if words else str(index + 1)
+
+
+def short_band_name(info: RasterInfo, index: int) -> str:
+    """Return a band's name or colour in a few letters, else its number."""
+    name = info.band_names[index] if index < len(info.band_names) else None
+    if name:
+        return name if len(name) <= 10 else f"{name[:9]}…"
+    color = info.color_interpretation[index] if index < len(info.color_interpretation) else ""
+    known = color in ("red", "green", "blue") or (color == "gray" and info.bands <= 2)
+    return color.replace("gray", "grey").capitalize() if known else f"Band {index + 1}"

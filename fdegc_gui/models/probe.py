@@ -1,0 +1,131 @@
+"""What lies under the pointer, in words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fdegc.types import RasterInfo, Samples
+from fdegc_gui.models.display import short_band_name
+
+Number = int | float
+
+
+@dataclass(frozen=True)
+class PixelValues:
+    """Samples of one pixel.
+
+    Attributes
+    ----------
+    bands : tuple of int or float
+        In source units, exact.
+    alpha : int, float or None
+    valid : bool
+        Whether they mean anything.
+    """
+
+    bands: tuple[Number, ...]
+    alpha: Number | None
+    valid: bool
+
+    @classmethod
+    def of(cls, samples: Samples) -> PixelValues:
+        """Take the samples of a window of one pixel."""
+        bands = tuple(band.item() for band in samples.pixels[:, 0, 0])
+        alpha = None if samples.alpha is None else samples.alpha[0, 0].item()
+        valid = (samples.valid is None or bool(samples.valid[0, 0])) and all(map(math.isfinite, bands))
+        return cls(bands, alpha, valid)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found at a pixel.
+
+    Attributes
+    ----------
+    pixel : (int, int)
+        Column and row.
+    key : int
+        Of the result that was looked at.
+    original, reconstruction : PixelValues or None
+    lonlat : (float, float) or None
+        Longitude and latitude of the pixel's middle in degrees.
+    """
+
+    pixel: tuple[int, int]
+    key: int
+    original: PixelValues | None = None
+    reconstruction: PixelValues | None = None
+    lonlat: tuple[float, float] | None = None
+
+
+def number(value: Number, dtype: str) -> str:
+    """Return a sample as people read it: whole numbers whole, others with the digits that they have."""
+    if isinstance(value, int):
+        return str(value).replace("-", "−")
+    digits = 7 if dtype == "float32" else 10
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
+def difference(one: Number, other: Number, dtype: str) -> str:
+    """Return by how much a reconstructed sample differs, with its sign; ``±0`` if it does not."""
+    if one == other:
+        return "±0"
+    by = one - other if isinstance(one, int) else float(np.float64(one) - np.float64(other))
+    text = number(by, dtype) if isinstance(by, int) else f"{by:.3g}".replace("-", "−")
+    return text if by < 0 else f"+{text}"
+
+
+def readout(
+    info: RasterInfo, values: PixelValues | None, original: PixelValues | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Return names and values of a pixel's bands as a pane shows them.
+
+    Parameters
+    ----------
+    info : RasterInfo
+    values : PixelValues or None
+        None while they are looked up.
+    original : PixelValues, optional
+        To say by how much they differ from it.
+    """
+    if values is not None and not values.valid:
+        return (("", "nodata"),)
+    compared = original is not None and original.valid
+    rows = []
+    for i in range(info.bands):
+        text = "…" if values is None else number(values.bands[i], info.dtype)
+        if values is not None and original is not None and compared:
+            text += f"  ({difference(values.bands[i], original.bands[i], info.dtype)})"
+        rows.append((short_band_name(info, i), text))
+    if info.has_alpha:
+        known = values is not None and values.alpha is not None
+        rows.append(("Alpha", number(values.alpha, info.dtype) if known else "…"))  # type: ignore[union-attr,arg-type]
+    return tuple(rows)
+
+
+def degrees(lonlat: tuple[float, float]) -> str:
+    """Return longitude and latitude, about a tenth of a metre fine."""
+    lon, lat = lonlat
+    return f"{abs(lat):.6f}° {'N' if lat >= 0 else 'S'}  {abs(lon):.6f}° {'E' if lon >= 0 else 'W'}"
+
+
+def map_position(info: RasterInfo, x: float, y: float) -> tuple[float, float] | None:
+    """Return the map coordinates of a scene position; None without a transform that says anything."""
+    if info.transform is None or info.transform == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0):
+        return None
+    a, b, c, d, e, f = info.transform
+    return a * x + b * y + c, d * x + e * y + f
+
+
+def map_words(info: RasterInfo, x: float, y: float) -> str:
+    """Return the map coordinates of a scene position, to a tenth of a pixel; empty if there are none."""
+    place = map_position(info, x, y)
+    if place is None or info.transform is None:
+        return ""
+    a, b, _, d, e, _ = info.transform
+    pixel = min(math.hypot(a, d), math.hypot(b, e))
+    digits = min(max(0, 1 - math.floor(math.log10(pixel))), 9) if pixel > 0 else 6
+    return "  ".join(f"{value:.{digits}f}".replace("-", "−") for value in place)
