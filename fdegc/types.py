@@ -265,6 +265,22 @@ class BandStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class RasterStatistics:
+    """What has to be known of samples to show them.
+
+    Attributes
+    ----------
+    bands : tuple of BandStatistics
+        One a coded band.
+    opaque : float or None
+        Value of alpha that means opaque; None without alpha.
+    """
+
+    bands: tuple[BandStatistics, ...]
+    opaque: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EncodeOptions:
     """How to compress.
 

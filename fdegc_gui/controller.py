@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from fdegc.types import EncodeOptions, Progress
+from fdegc.types import EncodeOptions, Progress, RasterStatistics
 from fdegc_gui.engine_keeper import EngineKeeper
 from fdegc_gui.feed import TileFeed
 from fdegc_gui.jobs import Failure, Job, Lane
@@ -24,7 +24,6 @@ from fdegc_gui.jobs.coding import (
     EstimateRates,
     LoadEngine,
     Measure,
-    Statistics,
     TileImage,
 )
 from fdegc_gui.jobs.engine import Engine
@@ -254,8 +253,8 @@ class Controller(QObject):
         if isinstance(value, TileImage):
             self._feed.push(result, value)
             self.painter.take_tile(result, value.painted)
-        elif isinstance(value, Statistics):
-            self.session.set_statistics(value.bands)
+        elif isinstance(value, RasterStatistics):
+            self.session.set_statistics(value)
 
     def _on_done(self, job: Job, value: object) -> None:
         self._forget(job)

@@ -1,6 +1,6 @@
 """Rasters in and out: files of many kinds, arrays, their mapping to the network's range, display."""
 
-from fdegc.raster.display import band_statistics, default_bands, display_limits, to_rgb8
+from fdegc.raster.display import default_bands, display_limits, raster_statistics, to_rgb8
 from fdegc.raster.glance import glance
 from fdegc.raster.location import Geolocator
 from fdegc.raster.mapping import band_groups, from_unit, peak_value, plan_mapping, to_unit
@@ -15,7 +15,6 @@ __all__ = [
     "RasterSink",
     "RasterSource",
     "band_groups",
-    "band_statistics",
     "default_bands",
     "display_limits",
     "from_unit",
@@ -24,6 +23,7 @@ __all__ = [
     "open_sink",
     "peak_value",
     "plan_mapping",
+    "raster_statistics",
     "to_rgb8",
     "to_unit",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.raster.mapping import usable_pixels
-from fdegc.types import BandStatistics, RasterInfo, Samples
+from fdegc.types import BandStatistics, RasterInfo, RasterStatistics, Samples
 
 Limits = tuple[tuple[float, float], ...]
 
@@ -35,8 +35,8 @@ def default_bands(info: RasterInfo) -> tuple[int, ...]:
     return (0, 1, 2)
 
 
-def band_statistics(samples: Samples) -> tuple[BandStatistics, ...]:
-    """Range of every band's usable pixels.
+def raster_statistics(samples: Samples) -> RasterStatistics:
+    """Range of every band's usable pixels, and of alpha.
 
     Parameters
     ----------
@@ -45,12 +45,13 @@ def band_statistics(samples: Samples) -> tuple[BandStatistics, ...]:
 
     Returns
     -------
-    tuple of BandStatistics
+    RasterStatistics
         In source units; minimum 0 and maximum 1 if no pixel is usable.  The percentiles are those of at
         most about a million evenly spaced pixels.
     """
     usable = usable_pixels(samples)
-    return tuple(_statistics(band, usable) for band in samples.pixels)
+    bands = tuple(_statistics(band, usable) for band in samples.pixels)
+    return RasterStatistics(bands, None if samples.alpha is None else _opaque(samples.alpha))
 
 
 def _statistics(band: npt.NDArray[np.generic], usable: npt.NDArray[np.bool_] | None) -> BandStatistics:
@@ -91,6 +92,7 @@ def to_rgb8(
     info: RasterInfo,
     limits: Sequence[tuple[float, float]] | None = None,
     bands: Sequence[int] | None = None,
+    opaque: float | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Make an RGBA picture of samples.
 
@@ -106,6 +108,8 @@ def to_rgb8(
     bands : sequence of int, optional
         Indices from 0 of the band to show as grey, or of three as red, green and blue.  Without them
         the first of 1 or 2 bands, else the first three.
+    opaque : float, optional
+        Value of alpha that means opaque; without it, as these samples suggest.
 
     Returns
     -------
@@ -128,7 +132,7 @@ def to_rgb8(
             picture[..., channel] = _stretch(band, *pair)
         if len(shown) == 1:
             picture[..., 1] = picture[..., 2] = picture[..., 0]
-    picture[..., 3] = 255 if samples.alpha is None else _alpha8(samples.alpha)
+    picture[..., 3] = 255 if samples.alpha is None else _alpha8(samples.alpha, opaque)
     usable = usable_pixels(samples)
     if usable is not None:
         picture[~usable] = 0
@@ -158,14 +162,20 @@ def _levels(band: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArr
     return shown
 
 
-def _alpha8(alpha: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+def _opaque(alpha: npt.NDArray[np.generic]) -> float:
+    """Value that means opaque: nothing in a file says so, and many keep 8-bit alpha in wider types."""
+    if alpha.dtype == np.uint8:
+        return 255.0
+    largest = float(np.nan_to_num(alpha.astype(np.float64), nan=0.0).max(initial=0.0))
+    if alpha.dtype.kind == "f":
+        return 1.0 if largest <= 1.0 else 255.0
+    return 255.0 if 1.0 < largest <= 255.0 else float(np.iinfo(alpha.dtype.name).max)
+
+
+def _alpha8(alpha: npt.NDArray[np.generic], opaque: float | None) -> npt.NDArray[np.uint8]:
     if alpha.dtype == np.uint8:
         return alpha.astype(np.uint8)
     values = np.nan_to_num(alpha.astype(np.float64), nan=0.0)
-    if alpha.dtype.kind != "f":
-        full = float(np.iinfo(alpha.dtype.name).max)
-    else:
-        # Files with float alpha use 0 to 1 or 0 to 255; nothing says which.
-        full = 1.0 if values.max(initial=0.0) <= 1.0 else 255.0
+    full = _opaque(alpha) if opaque is None else opaque
     shown: npt.NDArray[np.uint8] = np.rint(np.clip(values / full, 0.0, 1.0) * 255.0).astype(np.uint8)
     return shown

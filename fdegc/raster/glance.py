@@ -7,10 +7,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.raster.display import band_statistics
+from fdegc.raster.display import raster_statistics
 from fdegc.raster.mapping import usable_pixels
 from fdegc.raster.source import RasterSource
-from fdegc.types import BandStatistics, Samples, Window
+from fdegc.types import RasterStatistics, Samples, Window
 
 #: Bytes of samples that a glance decodes: about a third of a second's worth.
 BUDGET = 48 << 20
@@ -28,7 +28,7 @@ def is_quick(source: RasterSource) -> bool:
     return source.has_overviews or source.info.raw_bytes <= QUICK_BYTES
 
 
-def glance(source: RasterSource, budget: int = BUDGET) -> tuple[Samples, tuple[BandStatistics, ...]]:
+def glance(source: RasterSource, budget: int = BUDGET) -> tuple[Samples, RasterStatistics]:
     """Look at evenly spaced blocks of a raster instead of all.
 
     Parameters
@@ -42,7 +42,7 @@ def glance(source: RasterSource, budget: int = BUDGET) -> tuple[Samples, tuple[B
     samples : Samples
         One pixel a block looked at, or a row of pixels if blocks are as wide as the raster: means over
         the usable pixels.  To be stretched over the raster.
-    statistics : tuple of BandStatistics
+    statistics : RasterStatistics
         Of pixels of these blocks.
 
     Raises
@@ -69,7 +69,7 @@ def glance(source: RasterSource, budget: int = BUDGET) -> tuple[Samples, tuple[B
                 at = column * pieces + piece
                 valid[row, at] = _put_means(pixels[:, row, at], part)
             kept.append(_thinned(block))
-    return Samples(pixels, None if valid.all() else valid), band_statistics(_joined(kept))
+    return Samples(pixels, None if valid.all() else valid), raster_statistics(_joined(kept))
 
 
 def _grid(source: RasterSource, budget: int) -> tuple[int, int]:

@@ -10,13 +10,13 @@ from typing import ClassVar
 
 from fdegc.errors import MetricUnavailable
 from fdegc.types import (
-    BandStatistics,
     DecodeResult,
     EncodeOptions,
     EncodeResult,
     Estimate,
     MetricSet,
     RasterInfo,
+    RasterStatistics,
     Samples,
     TileResult,
     Window,
@@ -54,13 +54,6 @@ class TileImage:
     sample_count: int
 
 
-@dataclass(frozen=True)
-class Statistics:
-    """What is known of the bands of a decoded scene."""
-
-    bands: tuple[BandStatistics, ...]
-
-
 @dataclass(frozen=True, eq=False)
 class Compressed:
     """What :class:`Compress` gives."""
@@ -75,7 +68,7 @@ class Decoded:
 
     decode: DecodeResult
     reconstruction: Reconstruction
-    statistics: tuple[BandStatistics, ...]
+    statistics: RasterStatistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +123,10 @@ class _TileTap:
         self._context.partial(TileImage(painted, tile.bytes_so_far, tile.squared_error, tile.sample_count))
 
     def _rendering_of(self, samples: Samples) -> Rendering:
-        from fdegc.raster import band_statistics
+        from fdegc.raster import raster_statistics
 
-        statistics = band_statistics(samples)
-        self._context.partial(Statistics(statistics))
+        statistics = raster_statistics(samples)
+        self._context.partial(statistics)
         rendering = resolve(self._display, self._info.dtype, statistics)
         assert rendering is not None
         return rendering
@@ -215,7 +208,7 @@ class Decode(Job):
         return self.folder / f"scene{self.scene}-stream"
 
     def run(self, context: Context) -> Decoded:
-        from fdegc.raster import band_statistics
+        from fdegc.raster import raster_statistics
 
         assert self.info is not None and self.display is not None
         codec = context.engine.codec(self.device)
@@ -230,7 +223,7 @@ class Decode(Job):
             )
             reconstruction = writer.finish()
             step = -(-max(self.info.width, self.info.height) // _STATISTICS_SIDE)
-            return Decoded(decode, reconstruction, band_statistics(reconstruction.read_every(step)))
+            return Decoded(decode, reconstruction, raster_statistics(reconstruction.read_every(step)))
 
 
 @dataclass(frozen=True, eq=False)

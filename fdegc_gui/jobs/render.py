@@ -43,7 +43,8 @@ def paint(samples: Samples, info: RasterInfo, rendering: Rendering) -> Bgra:
     """
     from fdegc.raster import to_rgb8
 
-    return premultiplied_bgra(to_rgb8(samples, info, rendering.limits, rendering.bands))
+    rgba = to_rgb8(samples, info, rendering.limits, rendering.bands, rendering.opaque)
+    return premultiplied_bgra(rgba)
 
 
 def render(source: Readable, rendering: Rendering, cancel: CancelToken) -> Pyramid:

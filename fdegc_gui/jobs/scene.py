@@ -13,7 +13,7 @@ import numpy as np
 
 from fdegc.control import CancelToken
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedRaster
-from fdegc.types import BandStatistics, Estimate, RasterInfo, Samples, Window
+from fdegc.types import Estimate, RasterInfo, RasterStatistics, Samples, Window
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.pictures import reduced_picture
 from fdegc_gui.jobs.reduction import chunks
@@ -45,7 +45,7 @@ class Opened:
     estimates : mapping
     reduced : Samples or None
         What the first picture of an original was made of, all bands.
-    statistics : tuple of BandStatistics or None
+    statistics : RasterStatistics or None
     coarse : bool
         Whether the first picture was made from a few blocks only, because reading all takes long.
     """
@@ -54,7 +54,7 @@ class Opened:
     first_look: Pyramid | None
     estimates: Mapping[int, Estimate]
     reduced: Samples | None = None
-    statistics: tuple[BandStatistics, ...] | None = None
+    statistics: RasterStatistics | None = None
     coarse: bool = False
 
 
@@ -97,7 +97,7 @@ class OpenScene(Job):
         return Opened(scene, first, {})
 
     def _open_raster(self, context: Context) -> Opened:
-        from fdegc.raster import band_statistics, default_bands
+        from fdegc.raster import default_bands, raster_statistics
         from fdegc.raster.glance import glance, is_quick
 
         source = context.rasters.get(self.path).source
@@ -107,7 +107,7 @@ class OpenScene(Job):
             reduced, statistics = glance(source)
         else:
             reduced = source.read_overview(FIRST_LOOK_SIDE)
-            statistics = band_statistics(reduced)
+            statistics = raster_statistics(reduced)
         context.cancel.check()
         bands = default_bands(info)
         display = self.choices.get((info.bands, info.dtype), default_display(info, bands))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fdegc.types import BandStatistics, RasterInfo
+from fdegc.types import BandStatistics, RasterInfo, RasterStatistics
 
 Limits = tuple[tuple[float, float], ...]
 
@@ -70,10 +70,13 @@ class Rendering:
     bands : tuple of int
     limits : tuple of (float, float) or None
         Values of black and white, one pair a shown band; None for 8 bits as they are.
+    opaque : float or None
+        Value of alpha that means opaque, if there is alpha.
     """
 
     bands: tuple[int, ...]
     limits: Limits | None
+    opaque: float | None = None
 
 
 def default_display(info: RasterInfo, bands: tuple[int, ...]) -> Display:
@@ -86,7 +89,7 @@ def stretches_for(dtype: str) -> tuple[Stretch, ...]:
     return tuple(s for s in Stretch if s is not Stretch.AS_IS or np.dtype(dtype).kind != "f")
 
 
-def resolve(display: Display, dtype: str, statistics: tuple[BandStatistics, ...] | None) -> Rendering | None:
+def resolve(display: Display, dtype: str, statistics: RasterStatistics | None) -> Rendering | None:
     """Return the rendering of a choice.
 
     Parameters
@@ -94,28 +97,30 @@ def resolve(display: Display, dtype: str, statistics: tuple[BandStatistics, ...]
     display : Display
     dtype : str
         numpy name of the samples' type.
-    statistics : tuple of BandStatistics or None
-        One a band of the scene; None while they are not known.
+    statistics : RasterStatistics or None
+        Of the scene; None while they are not known.
 
     Returns
     -------
     Rendering or None
         None if it takes statistics that are not known.
     """
+    opaque = None if statistics is None else statistics.opaque
     if display.stretch is Stretch.AS_IS:
         if dtype == "uint8":
-            return Rendering(display.bands, None)
+            return Rendering(display.bands, None, opaque)
         span = np.iinfo(dtype)
-        return Rendering(display.bands, ((float(span.min), float(span.max)),) * len(display.bands))
+        limits: Limits = ((float(span.min), float(span.max)),) * len(display.bands)
+        return Rendering(display.bands, limits, opaque)
     if display.stretch is Stretch.CUSTOM:
         limits = display.limits
     elif statistics is None:
         return None
     else:
-        limits = tuple(_range(statistics[band], display.stretch) for band in display.bands)
+        limits = tuple(_range(statistics.bands[band], display.stretch) for band in display.bands)
     if display.linked:
         limits = ((min(low for low, _ in limits), max(high for _, high in limits)),) * len(limits)
-    return Rendering(display.bands, limits)
+    return Rendering(display.bands, limits, opaque)
 
 
 def _range(band: BandStatistics, stretch: Stretch) -> tuple[float, float]:
@@ -128,7 +133,9 @@ def band_name(info: RasterInfo, index: int) -> str:
     """Return a band's number with its name, or else its colour, for example ``4  nir``."""
     name = info.band_names[index] if index < len(info.band_names) else None
     color = info.color_interpretation[index] if index < len(info.color_interpretation) else ""
-    said = "" if color in ("undefined", "") else color.replace("gray", "grey")
+    # GDAL calls the first of many bands grey, whatever it is.
+    unsaid = color in ("undefined", "") or (color == "gray" and info.bands > 2)
+    said = "" if unsaid else color.replace("gray", "grey")
     words = "  ·  ".join(dict.fromkeys(part for part in (name, said) if part))
     return f"{index + 1}   {words}" if words else str(index + 1)
 

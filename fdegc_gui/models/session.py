@@ -12,11 +12,11 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from fdegc.types import (
-    BandStatistics,
     EncodeResult,
     Estimate,
     MetricSet,
     RasterInfo,
+    RasterStatistics,
     Samples,
     StreamInfo,
     Window,
@@ -211,7 +211,7 @@ class Session(QObject):
         self.original_backdrop: Pyramid | None = None
         #: Reduced samples of the original, all bands, to render anew from.
         self.reduced: Samples | None = None
-        self._statistics: tuple[BandStatistics, ...] | None = None
+        self._statistics: RasterStatistics | None = None
         self._displays: dict[Path, dict[tuple[int, str], Display]] = {}
         #: Finely resolved parts: of the original, and of the result that is looked at.
         self.patches: dict[str, Patch] = {}
@@ -263,7 +263,7 @@ class Session(QObject):
         first_look: Pyramid | None,
         estimates: Mapping[int, Estimate],
         *,
-        statistics: tuple[BandStatistics, ...] | None = None,
+        statistics: RasterStatistics | None = None,
         reduced: Samples | None = None,
     ) -> None:
         """Replace the open scene; results of the former one are dropped.
@@ -274,7 +274,7 @@ class Session(QObject):
         first_look : Pyramid or None
             Its first picture: of the original, or the overview that a ``.fdegc`` file carries.
         estimates : mapping
-        statistics : tuple of BandStatistics, optional
+        statistics : RasterStatistics, optional
             Where they are known.
         reduced : Samples, optional
             What the first picture was made of.
@@ -320,11 +320,11 @@ class Session(QObject):
             self.set_display(default_display(self._scene.info, self._scene.bands))
 
     @property
-    def statistics(self) -> tuple[BandStatistics, ...] | None:
+    def statistics(self) -> RasterStatistics | None:
         """Ranges of the open scene's bands; None until something of a ``.fdegc`` file is decoded."""
         return self._statistics
 
-    def set_statistics(self, statistics: tuple[BandStatistics, ...]) -> None:
+    def set_statistics(self, statistics: RasterStatistics) -> None:
         """Know the ranges of the bands, or know them better."""
         if statistics != self._statistics:
             self._statistics = statistics

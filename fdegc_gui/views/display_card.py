@@ -163,7 +163,8 @@ class DisplayCard(QFrame):
             grid.addWidget(label, 0, column, side)
         bottom = QHBoxLayout()
         bottom.setSpacing(8)
-        bottom.addWidget(self.linked, 1)
+        bottom.addWidget(self.linked)
+        bottom.addStretch(1)
         bottom.addWidget(self.reset)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(14, 8, 14, 12)
@@ -212,7 +213,10 @@ class DisplayCard(QFrame):
         self.linked.setVisible(colour)
         self.linked.setChecked(display.linked)
         self.linked.setEnabled(display.stretch is not Stretch.AS_IS)
-        self.adjustSize()
+        layout = self.layout()
+        layout.invalidate()  # or hidden rows would still have their room
+        layout.activate()
+        self.resize(_WIDTH, layout.sizeHint().height())
 
     def _fill_stretches(self, dtype: str, chosen: Stretch) -> None:
         stretches = stretches_for(dtype)
