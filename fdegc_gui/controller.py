@@ -30,7 +30,7 @@ from fdegc_gui.jobs.engine import Engine
 from fdegc_gui.jobs.export import ExportReconstruction, ExportStream
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
-from fdegc_gui.jobs.scene import Opened, OpenScene
+from fdegc_gui.jobs.scene import Opened, OpenScene, PrepareToOpen
 from fdegc_gui.jobs.store import Reconstruction
 from fdegc_gui.measuring import Measuring
 from fdegc_gui.models.activity import Activity
@@ -115,6 +115,11 @@ class Controller(QObject):
         return self.engine, self.files, self.exports, self.painter.lane, self.prober.lane
 
     # ------------------------------------------------------------------ wishes
+
+    def prepare(self) -> None:
+        """Get ready for scenes and load the engine, while nothing else is to be done."""
+        self.files.submit(PrepareToOpen())
+        self.keeper.load()
 
     def open(self, path: Path) -> None:
         """Open a file; the current scene stays until that has succeeded."""

@@ -203,7 +203,7 @@ class MainWindow(QMainWindow):
         if path is not None:
             self.controller.open(path)  # the engine loads once the scene is on the screen
         else:
-            QTimer.singleShot(_ENGINE_DELAY_MS, self.controller.keeper.load)
+            QTimer.singleShot(_ENGINE_DELAY_MS, self.controller.prepare)
 
     # ------------------------------------------------------------------ wishes
 

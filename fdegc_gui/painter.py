@@ -31,7 +31,7 @@ from fdegc_gui.jobs.scene import (
 from fdegc_gui.jobs.store import Reconstruction
 from fdegc_gui.models.display import Rendering
 from fdegc_gui.models.pyramid import Patch, Pyramid
-from fdegc_gui.models.session import FULL_DETAIL_PIXELS, Result, Session, State
+from fdegc_gui.models.session import Result, Session, State
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,11 @@ class Painter(QObject):
         session.rate_changed.connect(self._refresh_result)
         session.result_changed.connect(self._refresh_result)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything that was asked for has come."""
+        return self._loading is None and not (self._asked or self._painting or self._rest.isActive())
+
     # ------------------------------------------------------------------ what is asked for
 
     def show_opened(self, opened: Opened) -> None:
@@ -147,7 +152,7 @@ class Painter(QObject):
         self._refine()
 
     def _load_base(self) -> None:
-        """Read all of the original, or of a huge one a reduced picture that has not been read yet."""
+        """Read all of the original, or of a huge one what is missing of its reduced picture."""
         scene, rendering = self._session.scene, self._session.rendering
         assert scene is not None
         self._files.cancel(lambda job: isinstance(job, _BASE_JOBS))
@@ -155,7 +160,7 @@ class Painter(QObject):
         if rendering is None:
             return
         job: Job | None = None
-        if scene.info.pixels <= FULL_DETAIL_PIXELS:
+        if scene.base == 0:
             job = LoadDetail(scene.number, scene.path, rendering)
         elif self._coarse:
             job = LoadOverview(scene.number, scene.path, rendering)

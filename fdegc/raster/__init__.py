@@ -1,7 +1,6 @@
 """Rasters in and out: files of many kinds, arrays, their mapping to the network's range, display."""
 
 from fdegc.raster.display import default_bands, display_limits, raster_statistics, to_rgb8
-from fdegc.raster.glance import glance
 from fdegc.raster.location import Geolocator
 from fdegc.raster.mapping import band_groups, from_unit, peak_value, plan_mapping, to_unit
 from fdegc.raster.opening import open_raster
@@ -18,7 +17,6 @@ __all__ = [
     "default_bands",
     "display_limits",
     "from_unit",
-    "glance",
     "open_raster",
     "open_sink",
     "peak_value",

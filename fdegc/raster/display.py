@@ -13,7 +13,7 @@ from fdegc.types import BandStatistics, RasterInfo, RasterStatistics, Samples
 Limits = tuple[tuple[float, float], ...]
 
 _PERCENTILES = (2.0, 98.0)
-_MAX_VALUES = 1 << 20
+_MAX_VALUES = 1 << 18
 _COLORS = ("red", "green", "blue")
 
 
@@ -47,7 +47,7 @@ def raster_statistics(samples: Samples) -> RasterStatistics:
     -------
     RasterStatistics
         In source units; minimum 0 and maximum 1 if no pixel is usable.  The percentiles are those of at
-        most about a million evenly spaced pixels.
+        most about a quarter of a million evenly spaced pixels.
     """
     usable = usable_pixels(samples)
     bands = tuple(_statistics(band, usable) for band in samples.pixels)

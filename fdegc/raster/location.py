@@ -12,6 +12,8 @@ from fdegc.raster.gdal_source import GDAL_ERRORS
 from fdegc.types import RasterInfo
 
 _WGS84 = CRS.from_epsg(4326)
+#: Coordinates beyond are nowhere on Earth in any unit, and PROJ may never return from them.
+_FARTHEST = 1e9
 
 
 class Geolocator:
@@ -49,8 +51,11 @@ class Geolocator:
         if self._crs is None or self._transform is None:
             return None
         a, b, c, d, e, f = self._transform
+        east, north = a * x + b * y + c, d * x + e * y + f
+        if not (abs(east) < _FARTHEST and abs(north) < _FARTHEST):
+            return None
         try:
-            lon, lat = transform_points(self._crs, _WGS84, [a * x + b * y + c], [d * x + e * y + f])
+            lon, lat = transform_points(self._crs, _WGS84, [east], [north])
         except (*GDAL_ERRORS, CRSError):
             self._crs = None
             return None

@@ -59,6 +59,17 @@ class Opened:
 
 
 @dataclass(frozen=True, eq=False)
+class PrepareToOpen(Job):
+    """Import what opening a scene takes, so that the first one opens as quickly as the others."""
+
+    kind: ClassVar[str] = "prepare"
+
+    def run(self, context: Context) -> None:
+        import fdegc.raster
+        import fdegc.weights  # noqa: F401
+
+
+@dataclass(frozen=True, eq=False)
 class OpenScene(Job):
     """Open a file of any kind and make its first picture.
 
@@ -106,7 +117,10 @@ class OpenScene(Job):
         if coarse:
             reduced, statistics = glance(source)
         else:
-            reduced = source.read_overview(FIRST_LOOK_SIDE)
+            # By a power of two: then GDAL can take a stored overview as it is.
+            factor = 2 ** overview_base(info)
+            whole = Window(0, 0, info.width, info.height)
+            reduced = source.read_reduced(whole, -(-info.width // factor), -(-info.height // factor))
             statistics = raster_statistics(reduced)
         context.cancel.check()
         bands = default_bands(info)
@@ -169,7 +183,7 @@ class OverviewRows:
 
 
 def overview_base(info: RasterInfo) -> int:
-    """Return the level of the reduced picture of a huge scene: a side is 2**level times as long."""
+    """Return the level of the reduced picture of a scene: a side of the scene is 2**level times as long."""
     return max(0, math.ceil(math.log2(max(info.width, info.height) / FIRST_LOOK_SIDE)))
 
 

@@ -105,7 +105,7 @@ def resolve(display: Display, dtype: str, statistics: RasterStatistics | None) -
     Rendering or None
         None if it takes statistics that are not known.
     """
-    opaque = None if statistics is None else statistics.opaque
+    opaque = None if statistics is None or dtype == "uint8" else statistics.opaque
     if display.stretch is Stretch.AS_IS:
         if dtype == "uint8":
             return Rendering(display.bands, None, opaque)
