@@ -310,7 +310,8 @@ class MainWindow(QMainWindow):
         self.setWindowFilePath("" if scene is None else str(scene.path))
         self._on_hover(None)
         if scene is None and self.actions_["display"].isChecked():
-            self.actions_["display"].trigger()
+            self.actions_["display"].setChecked(False)
+            self._show_display(False)
 
     def _on_rate(self, rate: int) -> None:
         self.settings.rate = rate

@@ -324,8 +324,8 @@ class Painter(QObject):
 
 
 def _shows(window: Window, factor: int, view: View) -> bool:
-    """Whether a part is fine enough for a view and reaches over all of it."""
-    return factor <= view.factor and window.intersection(view.window) == view.window
+    """Whether a part is as fine as a view, not finer (that would flicker), and reaches over all of it."""
+    return factor == view.factor and window.intersection(view.window) == view.window
 
 
 def _with_margin(window: Window, width: int, height: int) -> Window:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -182,6 +182,7 @@ class DisplayCard(QFrame):
             for edit in (channel.low, channel.high):
                 edit.editingFinished.connect(lambda at=i: self._on_limits(at))
                 edit.textEdited.connect(lambda _, at=i: self._mark(at))
+                edit.installEventFilter(self)
         self.stretch.activated.connect(self._on_stretch)
         self.linked.clicked.connect(self._on_linked)
         self.reset.clicked.connect(self._session.reset_display)
@@ -302,6 +303,14 @@ class DisplayCard(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.resized.emit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # Qt says that editing has finished only once, maybe before the keys went elsewhere.
+        if event.type() == QEvent.Type.FocusOut:
+            for at, channel in enumerate(self.channels):
+                if watched in (channel.low, channel.high):
+                    self._on_limits(at)
+        return super().eventFilter(watched, event)
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
