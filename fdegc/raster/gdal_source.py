@@ -186,7 +186,10 @@ class GdalSource(RasterSource):
     def _read(self, window: Window) -> Samples:
         return self._load(window=_rio(window))
 
-    def _read_decimated(self, window: Window, width: int, height: int) -> Samples:
+    def _read_decimated(self, width: int, height: int) -> Samples:
+        return self._load(shape=(height, width))
+
+    def _read_part(self, window: Window, width: int, height: int) -> Samples:
         return self._load(_rio(window), (height, width))
 
     @property

@@ -112,8 +112,8 @@ class RasterSource(ABC):
         """Read a window that lies inside the raster."""
 
     @abstractmethod
-    def _read_decimated(self, window: Window, width: int, height: int) -> Samples:
-        """Read a window that lies inside the raster at a smaller size."""
+    def _read_decimated(self, width: int, height: int) -> Samples:
+        """Read the whole raster at a smaller size."""
 
     @abstractmethod
     def close(self) -> None:
@@ -162,7 +162,7 @@ class RasterSource(ABC):
             return self._read(Window(0, 0, info.width, info.height))
         width = max(1, info.width * max_side // longest)
         height = max(1, info.height * max_side // longest)
-        return self._read_decimated(Window(0, 0, info.width, info.height), width, height)
+        return self._read_decimated(width, height)
 
     def read_reduced(self, window: Window, width: int, height: int) -> Samples:
         """Read one window, made smaller.
@@ -193,7 +193,14 @@ class RasterSource(ABC):
             )
         if (width, height) == (window.width, window.height):
             return self._read(window)
-        return self._read_decimated(window, width, height)
+        if window == Window(0, 0, self.info.width, self.info.height):
+            return self._read_decimated(width, height)
+        return self._read_part(window, width, height)
+
+    def _read_part(self, window: Window, width: int, height: int) -> Samples:
+        """Read a window at a smaller size; a source that need not read all of it does better."""
+        samples = self._read(window)
+        return ArraySource(samples.pixels, samples.valid, samples.alpha)._read_decimated(width, height)
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -304,13 +311,12 @@ class ArraySource(RasterSource):
             None if self._missing is None else self._missing[:, window.rows, window.cols].copy(),
         )
 
-    def _read_decimated(self, window: Window, width: int, height: int) -> Samples:
-        rows = window.y + (np.arange(height) * 2 + 1) * window.height // (2 * height)
-        cols = window.x + (np.arange(width) * 2 + 1) * window.width // (2 * width)
+    def _read_decimated(self, width: int, height: int) -> Samples:
+        rows = (np.arange(height) * 2 + 1) * self.info.height // (2 * height)
+        cols = (np.arange(width) * 2 + 1) * self.info.width // (2 * width)
         at = np.ix_(rows, cols)
         if self._valid is None and self._alpha is None:
-            part = self._pixels[:, window.rows, window.cols]
-            pixels = np.stack([_shrink(band, width, height) for band in part])
+            pixels = np.stack([_shrink(band, width, height) for band in self._pixels])
         else:
             # Averaging would bleed meaningless values into their neighbours.
             pixels = self._pixels[:, at[0], at[1]]
