@@ -1,9 +1,11 @@
 """Drive the real application and save what it looks like.
 
-    python benchmarks/screenshots.py SCENE... [--rates 2,4] [--out docs/images]
+    python benchmarks/screenshots.py SCENE... [--rates 2,4] [--bands 4,1,2] [--out docs/images]
 
 compresses each scene with the real codec and saves it light and dark, at 1280 × 800 and
-2560 × 1440, as NAME-THEME-WIDTH.png; the start page as start-THEME-1280.png; and a pair at 100 %.
+2560 × 1440, as NAME-THEME-WIDTH.png; the start page as start-THEME-1280.png; and a pair at 200 %.  With
+``--bands`` (numbers from 1: one as grey, or three as red, green, blue) a pair NAME-display-THEME-1280.png
+as well, stretched from 2 to 98 %, with the display card open and the pointer's place marked.
 """
 
 from __future__ import annotations
@@ -19,11 +21,12 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from PySide6.QtCore import QPointF, QSettings
+from PySide6.QtCore import QPointF, QSettings, Qt
 from PySide6.QtWidgets import QApplication
 
 from fdegc_gui.app import make_application
 from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models.display import Display, Stretch
 from fdegc_gui.models.session import STREAM, MetricState, State
 from fdegc_gui.settings import Settings
 from fdegc_gui.theme import Theme
@@ -97,6 +100,25 @@ def shoot(app: QApplication, window: MainWindow, scene: Path, rates: list[int], 
     save(app, window, out, f"{name}-zoomed", 1280)
 
 
+def shoot_display(app: QApplication, window: MainWindow, bands: tuple[int, ...], out: Path) -> None:
+    """Show other bands of the scene that is open, and save."""
+    session, compare = window.session, window.compare
+    scene = session.scene
+    assert scene is not None
+    session.set_display(Display(bands, Stretch.PERCENTILE))
+    wait(app, lambda: window.controller.painter.is_settled, "another display")
+    compare.viewport.fit()
+    window.actions_["display"].trigger()
+    pointer = QPointF(scene.info.width * 0.35, scene.info.height * 0.7)
+    for pane in (compare.original, compare.reconstruction):
+        pane.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    compare.original.hovered.emit(pointer)
+    wait(app, lambda: window.controller.prober.reading is not None, "values")
+    save(app, window, out, f"{scene.path.stem.split('_')[0]}-display", 1280)
+    compare.original.hovered.emit(None)
+    window.actions_["display"].trigger()
+
+
 def main() -> int:
     """Run."""
     parser = argparse.ArgumentParser(
@@ -104,6 +126,7 @@ def main() -> int:
     )
     parser.add_argument("scenes", nargs="*", type=Path)
     parser.add_argument("--rates", default="2,4", help="rate points to compress at, the last one is shown")
+    parser.add_argument("--bands", default="", help="show these as well, for example 4,1,2")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).resolve().parent.parent / "docs" / "images"
     )
@@ -121,6 +144,9 @@ def main() -> int:
         try:
             for scene in arguments.scenes:
                 shoot(app, window, scene, [int(rate) for rate in arguments.rates.split(",")], arguments.out)
+                if arguments.bands:
+                    bands = tuple(int(band) - 1 for band in arguments.bands.split(","))
+                    shoot_display(app, window, bands, arguments.out)
         finally:
             window.close()
             wait(app, lambda: not window.controller.is_running, "closing")

@@ -83,6 +83,13 @@ QComboBox QAbstractItemView {
 }
 QCheckBox { spacing: 8px; }
 QCheckBox:disabled { color: @strong_border@; }
+QCheckBox::indicator {
+    width: 14px; height: 14px; border: 1px solid @strong_border@; border-radius: 4px; background: @raised@;
+}
+QCheckBox::indicator:hover, QCheckBox::indicator:focus { border-color: @accent@; }
+QCheckBox::indicator:checked { background: @accent@; border-color: @accent@; image: url(@tick@); }
+QCheckBox::indicator:disabled { border-color: @border@; }
+QCheckBox::indicator:checked:disabled { background: @strong_border@; }
 
 QScrollArea { background: transparent; border: none; }
 QScrollBar:vertical { background: transparent; width: 11px; margin: 2px; }

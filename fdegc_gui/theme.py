@@ -176,8 +176,11 @@ def _sheet(tokens: Tokens) -> str:
     for item in fields(tokens):
         value = getattr(tokens, item.name)
         sheet = sheet.replace(f"@{item.name}@", value)
-    chevron = data_dir("resources") / "icons" / f"combo-{'dark' if tokens is DARK else 'light'}.svg"
-    return sheet.replace("@chevron@", f'"{chevron.as_posix()}"')
+    shade = "dark" if tokens is DARK else "light"  # a style sheet cannot colour an image
+    for name, icon in (("chevron", "combo"), ("tick", "tick")):
+        path = data_dir("resources") / "icons" / f"{icon}-{shade}.svg"
+        sheet = sheet.replace(f"@{name}@", f'"{path.as_posix()}"')
+    return sheet
 
 
 def _palette(tokens: Tokens) -> QPalette:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from fdegc.control import CancelToken
+from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedRaster
 from fdegc.types import Estimate, RasterInfo, RasterStatistics, Samples, Window
 from fdegc_gui.jobs.base import Context, Job
@@ -202,11 +202,13 @@ class LoadOverview(Job):
         source = context.rasters.get(self.path).source
         info = source.info
         factor = 2 ** overview_base(info)
+        meter = ProgressMeter("overview", info.pixels, context.progress)
         parts = []
         for window, samples in chunks(source, Window(0, 0, info.width, info.height), factor):
             context.cancel.check()
             parts.append(samples)
             context.partial(OverviewRows(window, window.y // factor, paint(samples, info, self.rendering)))
+            meter.advance(window.pixels)
         return _stacked(parts)
 
 

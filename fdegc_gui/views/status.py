@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtGui import QAction, QActionGroup, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QProgressBar, QSizePolicy, QToolButton, QWidget
 
 from fdegc_gui import icons
@@ -12,6 +12,8 @@ from fdegc_gui.theme import Theme, figures
 
 _STEPS = 1000
 _MESSAGE_MS = 8000
+#: Logical pixels that hold the position beside everything about running work.
+_WIDE = 1400
 
 
 class StatusLine(QWidget):
@@ -88,7 +90,7 @@ class StatusLine(QWidget):
         self.bar.setVisible(going)
         self.detail.setVisible(going)
         self.cancel.setVisible(activity is not None and activity.cancellable)
-        self.position.setVisible(not going)
+        self._make_room()
         self._show_text()
         if activity is None:
             return
@@ -98,6 +100,14 @@ class StatusLine(QWidget):
         else:
             self.bar.setRange(0, _STEPS)
             self.bar.setValue(round(_STEPS * activity.fraction))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Show the position unless what goes on needs the room."""
+        self.position.setVisible(self._activity is None or self.width() >= _WIDE)
 
     def show_note(self, note: str) -> None:
         """Say something about the picture for as long as it holds; empty for nothing."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
-from PySide6.QtCore import QThread
+from PySide6.QtCore import QPointF, QThread
 from pytestqt.qtbot import QtBot
 from rasterio.transform import from_origin
 
@@ -17,6 +18,7 @@ from fdegc.stream import read_info
 from fdegc.types import Window
 from fdegc_gui.jobs.engine import REAL_ENGINE
 from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models.display import Stretch
 from fdegc_gui.models.session import STREAM, MetricState, State
 from tests.gui.fakes import FakeUser
 
@@ -55,6 +57,23 @@ def test_compress_measure_export_and_open_again(
     assert QThread.currentThread() is window.thread()
     assert float(window.sidebar.metrics.cells["psnr"].value.text().split()[0]) > 15
     assert window.compare.reconstruction.label == "Reconstruction · rate 3 · λ 512"
+
+    display = window.session.display
+    assert display is not None and display.stretch is Stretch.PERCENTILE
+    before = results[3].pyramid
+    window.session.set_display(replace(display, bands=(2, 1, 0), linked=True))
+    qtbot.waitUntil(lambda: results[3].pyramid is not before, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: window.controller.painter.is_settled, timeout=TIMEOUT)
+    assert window.session.original is not None
+    assert window.session.original.rendering == results[3].pyramid.rendering == window.session.rendering
+    close = np.abs(window.session.original.levels[0].astype(int) - results[3].pyramid.levels[0])
+    assert close.mean() < 20 and results[3].state is State.DONE
+    window.compare.hovered.emit(QPointF(50.5, 60.5))
+    qtbot.waitUntil(lambda: window.controller.prober.reading is not None, timeout=TIMEOUT)
+    reading = window.controller.prober.reading
+    assert reading is not None and reading.original is not None and reading.reconstruction is not None
+    with open_raster(geotiff) as source:
+        assert reading.original.bands == tuple(source.read(Window(50, 60, 1, 1)).pixels[:, 0, 0].tolist())
 
     user.answer = tmp_path / "out.fdegc"
     with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
