@@ -97,6 +97,7 @@ class Controller(QObject):
         self.keeper.failed.connect(self._on_engine_failed)
         self.measuring = Measuring(session, self.engine, self)
         self.painter = Painter(session, self.files, rasters, self._feed, self)
+        self.painter.message.connect(self.message)
         self.prober = Prober(session, rasters, self)
         for lane in (self.engine, self.files, self.exports):
             lane.job_started.connect(self._on_started)
@@ -180,18 +181,6 @@ class Controller(QObject):
                         cancellable=False,
                     )
             self._tell_activity()
-
-    def export_stream(self, target: Path) -> None:
-        """Write the compressed file of the result that is looked at."""
-        result, scene = self.session.current, self.session.scene
-        if result is not None and result.stream_path is not None and scene is not None:
-            self.exports.submit(ExportStream(scene.number, result.stream_path, target))
-
-    def export_image(self, target: Path) -> None:
-        """Write the reconstruction that is looked at."""
-        result, scene = self.session.current, self.session.scene
-        if result is not None and isinstance(result.reconstruction, Reconstruction) and scene is not None:
-            self.exports.submit(ExportReconstruction(scene.number, result.reconstruction, target))
 
     def shut_down(self) -> None:
         """Cancel everything and end the threads; ``stopped`` tells when they have."""

@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QWidget
 from fdegc_gui.controller import Controller
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs import Failure
+from fdegc_gui.jobs.export import ExportReconstruction, ExportStream
+from fdegc_gui.jobs.store import Reconstruction
 from fdegc_gui.settings import Settings
 
 
@@ -43,17 +45,18 @@ class Exporting:
     def ask_stream(self) -> None:
         """Ask where the compressed file goes and write it."""
         scene, result = self._session.scene, self._session.current
-        if scene is None or result is None:
+        if scene is None or result is None or result.stream_path is None:
             return
         name = scene.path.name if scene.stream else f"{scene.path.stem}-rate{result.rate}.fdegc"
         target = self._files.save_stream(self._window, self._suggest("stream", name))
         if target is not None and self._may_write(target, "stream"):
-            self._controller.export_stream(target)
+            self._controller.exports.submit(ExportStream(scene.number, result.stream_path, target))
 
     def ask_image(self) -> None:
         """Ask where the reconstruction goes and write it."""
         scene, result = self._session.scene, self._session.current
-        if scene is None or result is None:
+        reconstruction = result.reconstruction if result is not None else None
+        if scene is None or result is None or not isinstance(reconstruction, Reconstruction):
             return
         mark = "-decoded" if scene.stream else f"-rate{result.rate}"
         plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
@@ -61,7 +64,7 @@ class Exporting:
         suggestion = self._suggest("image", f"{scene.path.stem}{mark}{suffix}")
         target = self._files.save_image(self._window, suggestion)
         if target is not None and self._may_write(target, "image"):
-            self._controller.export_image(target)
+            self._controller.exports.submit(ExportReconstruction(scene.number, reconstruction, target))
 
     def _suggest(self, purpose: str, name: str) -> str:
         scene = self._session.scene

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDesktopServices,
@@ -13,7 +13,7 @@ from PySide6.QtGui import (
     QDropEvent,
     QGuiApplication,
 )
-from PySide6.QtWidgets import QLabel, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from fdegc_gui import icons
 from fdegc_gui.actions import Actions
@@ -28,11 +28,12 @@ from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.menus import Menus
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.notice import damage_notice
-from fdegc_gui.models.probe import Reading, degrees, map_words
 from fdegc_gui.models.session import Session, State
+from fdegc_gui.pointer import Pointer
 from fdegc_gui.settings import Settings
 from fdegc_gui.theme import Theme
 from fdegc_gui.views.compare import CompareView
+from fdegc_gui.views.drop import DropHint, dropped_file
 from fdegc_gui.views.header import Header
 from fdegc_gui.views.notice import NoticeBar
 from fdegc_gui.views.sidebar import WIDTH, SideBar
@@ -80,7 +81,6 @@ class MainWindow(QMainWindow):
         self.settings, self.theme = settings, theme
         self._files = files if files is not None else FileDialogs()
         self._log_file = log_file
-        self._pointer: tuple[tuple[int, int], QPointF] | None = None
         self.session = Session(settings.rate, self)
         self.controller = Controller(self.session, engine, settings.device, self)
         self.actions_ = Actions(self)
@@ -93,6 +93,7 @@ class MainWindow(QMainWindow):
         self.menus = Menus(self.menuBar(), self.actions_, self.status.device_menu)
         self.recent_menu = self.menus.recent
         self.theme_actions = self.menus.add_themes(theme.choice, self.set_theme)
+        self._pointer = Pointer(self.session, self.compare, self.status, self.controller.prober, self)
         self._connect()
         self._restore()
         self._refresh_actions()
@@ -126,11 +127,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.splitter, 1)
         layout.addWidget(self.status)
         self.setCentralWidget(central)
-        self._drop_hint = QLabel("Drop to open", self)
-        self._drop_hint.setObjectName("dropHint")
-        self._drop_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._drop_hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._drop_hint.hide()
+        self._drop_hint = DropHint(self)
 
     def _connect(self) -> None:
         controller, session = self.controller, self.session
@@ -166,10 +163,8 @@ class MainWindow(QMainWindow):
         self.welcome.open_wanted.connect(self.ask_open)
         self.welcome.file_wanted.connect(lambda name: controller.open(Path(name)))
         self.status.device_wanted.connect(self._on_device_wanted)
-        self.compare.hovered.connect(self._on_hover)
         self.compare.view_changed.connect(controller.painter.set_view)
         self.compare.display.closed.connect(self.actions_["display"].trigger)
-        controller.prober.reading_changed.connect(self._on_reading)
         controller.activity_changed.connect(self._on_activity)
         controller.message.connect(self.status.show_message)
         controller.failed.connect(self.show_failure)
@@ -308,36 +303,12 @@ class MainWindow(QMainWindow):
         self.stack.setCurrentWidget(self.welcome if scene is None else self.compare)
         self.setWindowTitle("FDEGC" if scene is None else f"{scene.path.name} – FDEGC")
         self.setWindowFilePath("" if scene is None else str(scene.path))
-        self._on_hover(None)
         if scene is None and self.actions_["display"].isChecked():
             self.actions_["display"].setChecked(False)
             self._show_display(False)
 
     def _on_rate(self, rate: int) -> None:
         self.settings.rate = rate
-
-    def _on_hover(self, position: QPointF | None) -> None:
-        pixel = self.compare.pixel_at(position) if position is not None else None
-        self._pointer = None if pixel is None or position is None else (pixel, position)
-        self.controller.prober.look(pixel)
-        self._show_pointer()
-
-    def _on_reading(self, reading: Reading | None) -> None:
-        self.compare.show_reading(self._pointer[0] if self._pointer else None, reading)
-        self._show_pointer()
-
-    def _show_pointer(self) -> None:
-        """Say where the pointer is: pixel, map coordinates, and once they are known degrees."""
-        scene, reading = self.session.scene, self.controller.prober.reading
-        if scene is None or self._pointer is None:
-            self.status.show_position("")
-            self.compare.show_reading(None, None)
-            return
-        pixel, position = self._pointer
-        parts = [f"col {pixel[0]}  row {pixel[1]}", map_words(scene.info, position.x(), position.y())]
-        if reading is not None and reading.lonlat is not None:
-            parts.append(degrees(reading.lonlat))
-        self.status.show_position("   ·   ".join(part for part in parts if part))
 
     def _refresh_actions(self) -> None:
         session, actions = self.session, self.actions_
@@ -386,18 +357,16 @@ class MainWindow(QMainWindow):
     # ------------------------------------------------------------------ drag and drop, closing
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _dropped_file(event) is not None:
+        if dropped_file(event) is not None:
             event.acceptProposedAction()
-            self._drop_hint.setGeometry(self.rect())
-            self._drop_hint.raise_()
-            self._drop_hint.show()
+            self._drop_hint.cover()
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         self._drop_hint.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
         self._drop_hint.hide()
-        path = _dropped_file(event)
+        path = dropped_file(event)
         if path is not None:
             event.acceptProposedAction()
             self.controller.open(path)
@@ -420,11 +389,3 @@ class MainWindow(QMainWindow):
 
     def _on_stopped(self) -> None:
         self.closed.emit()
-
-
-def _dropped_file(event: QDropEvent) -> Path | None:
-    """Return the first local file of a drop."""
-    for url in event.mimeData().urls():
-        if url.isLocalFile():
-            return Path(url.toLocalFile())
-    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from fdegc.types import Window
 from fdegc_gui.feed import TileFeed
@@ -76,7 +76,14 @@ class Painter(QObject):
         Open files.
     feed : TileFeed
         Writes tiles into pictures.
+
+    Signals
+    -------
+    message(str)
+        A sentence for the status line.
     """
+
+    message = Signal(str)
 
     def __init__(
         self, session: Session, files: Lane, rasters: Rasters, feed: TileFeed, parent: QObject | None = None
@@ -313,6 +320,7 @@ class Painter(QObject):
         self._forget(job)
         if isinstance(job, PaintPatch | PaintTiles | PaintResult | PaintReduced):
             log.warning("%s: %s", type(job).__name__, failure.message)
+            self.message.emit(failure.message)
 
     def _forget(self, job: Job) -> None:
         if isinstance(job, _BASE_JOBS) and getattr(job, "rendering", None) == self._session.rendering:

@@ -79,6 +79,8 @@ class GdalSource(RasterSource):
         The only GDAL driver to try.
     dataset : rasterio dataset, optional
         The file, if it is open already; it is closed in any case.
+    look_for_gaps : bool
+        As :func:`fdegc.raster.open_raster` takes it.
 
     Raises
     ------
@@ -86,12 +88,12 @@ class GdalSource(RasterSource):
         If it cannot be read, or has samples of a type that cannot be coded.
     """
 
-    def __init__(self, path: Path, driver: str, dataset: Any = None) -> None:
+    def __init__(self, path: Path, driver: str, dataset: Any = None, look_for_gaps: bool = True) -> None:
         self._path = path
         self._dataset = _open(path, driver) if dataset is None else dataset
         try:
             with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE[0]):
-                self._set_up()
+                self._set_up(look_for_gaps)
         except GDAL_ERRORS as error:
             self.close()
             raise self._damaged() from error
@@ -99,7 +101,7 @@ class GdalSource(RasterSource):
             self.close()
             raise
 
-    def _set_up(self) -> None:
+    def _set_up(self, look_for_gaps: bool) -> None:
         dataset = self._dataset
         dtype = _common_dtype(self._path, dataset)
         _require_small_blocks(self._path, dataset)
@@ -121,7 +123,7 @@ class GdalSource(RasterSource):
                 partly = many
             else:
                 self.info = self._describe(dtype, marked, partly)
-                marked, partly = self._look_for_gaps()
+                marked, partly = self._look_for_gaps() if look_for_gaps else (True, many)
         self.info = self._describe(dtype, marked, partly)
 
     def _look_for_gaps(self) -> tuple[bool, bool]:

@@ -12,8 +12,8 @@ from fdegc.raster.mapping import usable_pixels
 from fdegc.raster.source import RasterSource
 from fdegc.types import RasterStatistics, Samples, Window
 
-#: Bytes of samples that a glance decodes: about a third of a second's worth.
-BUDGET = 48 << 20
+#: Bytes of samples that a glance decodes: about a quarter of a second's worth.
+BUDGET = 32 << 20
 #: Reduced reads of rasters up to this many bytes are quick even if everything has to be decoded.
 QUICK_BYTES = 96 << 20
 

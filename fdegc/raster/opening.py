@@ -37,7 +37,7 @@ _PART = re.compile(r"(netcdf|hdf5|sentinel2_l\w+|bag|nitf_im):.+", re.IGNORECASE
 _PART_DRIVERS = {"netcdf": "netCDF", "hdf5": "HDF5Image", "bag": "BAG", "nitf_im": "NITF"}
 
 
-def open_raster(path: str | Path) -> RasterSource:
+def open_raster(path: str | Path, *, look_for_gaps: bool = True) -> RasterSource:
     """Open a raster file for reading.
 
     Parameters
@@ -47,6 +47,9 @@ def open_raster(path: str | Path) -> RasterSource:
         windows; PNG, JPEG, WebP and BMP are decoded into memory, unless they are too large or files
         beside them say where they lie.  One raster of a file that holds several has the name that GDAL
         gives it, for example ``netcdf:a.nc:snow``.
+    look_for_gaps : bool
+        Whether to read all of a raster of floating-point samples without nodata, to know if any of them
+        is not finite.  If not, such a raster is taken for one that has a mask, and opens at once.
 
     Returns
     -------
@@ -63,15 +66,15 @@ def open_raster(path: str | Path) -> RasterSource:
     try:
         part = _PART.fullmatch(str(path))
         if part is not None and not os.path.exists(path):
-            return _open_part(Path(path), part[1].lower())
+            return _open_part(Path(path), part[1].lower(), look_for_gaps)
         path = Path(path)
         head = _read_head(path)
         kind = _kind(head)
         if kind is None:
-            return _open_other(path)
+            return _open_other(path, look_for_gaps)
         if kind in _PICTURES:
             return _open_picture(path, kind, _is_deep_png(head))
-        source = GdalSource(path, kind)
+        source = GdalSource(path, kind, look_for_gaps=look_for_gaps)
         placed = source.info.transform or source.info.crs_wkt or source.info.gcps
         orientation = 1 if placed or kind != "GTiff" else tiff_orientation(path)
         return source if orientation == 1 else TurnedSource(source, orientation)
@@ -104,7 +107,7 @@ def _open_picture(path: Path, kind: str, deep: bool) -> RasterSource:
     return TurnedSource(source, orientation)
 
 
-def _open_other(path: Path) -> RasterSource:
+def _open_other(path: Path, look_for_gaps: bool) -> RasterSource:
     """Let GDAL try its drivers on a file of none of the usual kinds."""
     for driver in _OTHERS:
         with contextlib.suppress(*GDAL_ERRORS):
@@ -112,10 +115,10 @@ def _open_other(path: Path) -> RasterSource:
             break
     else:
         raise UnsupportedRaster(f"“{path}” is not an image of a known kind. {_KINDS}.")
-    return GdalSource(path, driver, dataset)
+    return GdalSource(path, driver, dataset, look_for_gaps)
 
 
-def _open_part(name: Path, prefix: str) -> RasterSource:
+def _open_part(name: Path, prefix: str, look_for_gaps: bool) -> RasterSource:
     """Open one of several rasters in a file."""
     driver = _PART_DRIVERS.get(prefix, "SENTINEL2")
     # HDF5's names have two slashes, of which a path keeps one.
@@ -126,7 +129,7 @@ def _open_part(name: Path, prefix: str) -> RasterSource:
         raise UnsupportedRaster(
             f"“{name}” cannot be opened: check the name of the file and that of the part of it."
         ) from error
-    return GdalSource(name, driver, dataset)
+    return GdalSource(name, driver, dataset, look_for_gaps)
 
 
 def _read_head(path: Path) -> bytes:

@@ -58,6 +58,7 @@ class CompareView(QWidget):
         self._session = session
         self._compress_hint = compress_hint
         self._flipped = False
+        self._reading: tuple[tuple[int, int] | None, Reading | None] = (None, None)
         self.viewport = Viewport(self)
         self.original = Pane("Original", self.viewport, theme)
         self.reconstruction = Pane("Reconstruction", self.viewport, theme)
@@ -97,6 +98,7 @@ class CompareView(QWidget):
         if flipped != self._flipped:
             self._flipped = flipped
             self._refresh_all()
+            self.show_reading(*self._reading)
 
     def grab_focus(self) -> None:
         """Let keys go to the canvas."""
@@ -141,6 +143,7 @@ class CompareView(QWidget):
         reading : Reading or None
             None while they are looked up.
         """
+        self._reading = pixel, reading
         scene = self._session.scene
         if scene is None or pixel is None:
             self.original.show_readout(())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
@@ -56,7 +57,7 @@ def _bands(info: RasterInfo) -> str:
     extra = ["alpha"] if info.has_alpha else []
     if info.nodata is not None:
         extra.append(f"nodata {info.nodata:g}")
-    elif info.has_mask:
+    elif info.has_mask and np.dtype(info.dtype).kind != "f":  # of those it is not known, see Rasters
         extra.append("mask")
     return ", ".join([f"{info.bands} × {info.dtype}", *extra])
 

@@ -386,6 +386,29 @@ def test_only_the_answer_about_the_latest_pixel_counts(
     assert dict(window.compare.original.readout)["Band 2"] == str(pixels[1, 50, 129])
 
 
+def test_values_follow_the_flip(qtbot: QtBot, window: MainWindow, scene: Path) -> None:
+    open_scene(qtbot, window, scene)
+    compress(qtbot, window, 1)
+    point_at(qtbot, window, 60, 60)
+    before = window.compare.reconstruction.readout
+    window.compare.set_flipped(True)
+    assert window.compare.reconstruction.readout == window.compare.original.readout != before
+    window.compare.set_flipped(False)
+    assert window.compare.reconstruction.readout == before
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_a_file_that_vanishes_is_said_in_words(
+    qtbot: QtBot, window: MainWindow, noise: tuple[Path, np.ndarray]
+) -> None:
+    open_scene(qtbot, window, noise[0])
+    noise[0].unlink()
+    with qtbot.waitSignal(window.controller.message, timeout=TIMEOUT) as said:
+        window.session.set_display(Display((2, 1, 0), Stretch.AS_IS))
+    assert "noise.tif" in said.args[0] and "does not exist" in said.args[0]
+    assert window.compare.original.patch is None and window.isVisible()
+
+
 def test_the_place_is_marked_in_the_other_pane(qtbot: QtBot, window: MainWindow, scene: Path) -> None:
     open_scene(qtbot, window, scene)
     before = window.compare.reconstruction.grab().toImage()

@@ -179,6 +179,21 @@ def test_what_is_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_quick(ArraySource(np.zeros((1, 256, 256), np.uint8)))
 
 
+def test_numbers_with_a_point_open_without_being_read(tmp_path: Path) -> None:
+    pixels = np.ones((1, 8, 8), np.float32)
+    options = {"crs": "EPSG:32633", "transform": from_origin(5e5, 5e6, 1, 1)}
+    whole = write(tmp_path / "whole.tif", pixels, **options)
+    pixels[0, 3, 4] = np.nan
+    holed = write(tmp_path / "holed.tif", pixels, **options)
+    for path in (whole, holed):
+        with open_raster(path, look_for_gaps=False) as source:
+            assert source.info.has_mask
+            valid = source.read(Window(0, 0, 8, 8)).valid
+            assert valid is not None and int((~valid).sum()) == (path == holed)
+        with open_raster(path) as source:
+            assert source.info.has_mask == (path == holed)
+
+
 # ------------------------------------------------------------------ places
 
 

@@ -1,0 +1,34 @@
+"""What is seen while a file is dragged over the window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QLabel, QWidget
+
+
+class DropHint(QLabel):
+    """Covers the window and says that the file will be opened."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__("Drop to open", window)
+        self.setObjectName("dropHint")
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.hide()
+
+    def cover(self) -> None:
+        """Show it over all of the window."""
+        self.setGeometry(self.parentWidget().rect())
+        self.raise_()
+        self.show()
+
+
+def dropped_file(event: QDropEvent) -> Path | None:
+    """Return the first local file of a drop."""
+    for url in event.mimeData().urls():
+        if url.isLocalFile():
+            return Path(url.toLocalFile())
+    return None
