@@ -20,6 +20,7 @@ from fdegc_gui.jobs.pictures import (
 )
 from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.scene import (
+    Detail,
     FindPeak,
     LoadDetail,
     LoadOverview,
@@ -302,8 +303,10 @@ class Painter(QObject):
         if isinstance(job, PaintReduced) and isinstance(value, Pyramid):
             if session.original is None or session.original.rendering != value.rendering:
                 session.set_original(value)
-        elif isinstance(job, LoadDetail) and isinstance(value, Pyramid):
-            session.set_original(value)
+        elif isinstance(value, Detail):
+            if self._coarse:
+                self._coarse, session.reduced = False, value.reduced
+            session.set_original(value.pyramid)
         elif isinstance(job, LoadOverview) and session.original is not None:
             self._coarse, session.reduced = False, value  # type: ignore[assignment]
             session.original.complete = True

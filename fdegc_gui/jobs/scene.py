@@ -150,6 +150,14 @@ def _overview(reader: ContainerReader) -> Pyramid | None:
 
 
 @dataclass(frozen=True, eq=False)
+class Detail:
+    """The whole original: its picture, and evenly spaced samples of all bands."""
+
+    pyramid: Pyramid
+    reduced: Samples
+
+
+@dataclass(frozen=True, eq=False)
 class LoadDetail(Job):
     """Render the whole original at full resolution."""
 
@@ -159,9 +167,32 @@ class LoadDetail(Job):
     kind: ClassVar[str] = "detail"
     priority: ClassVar[int] = 5
 
-    def run(self, context: Context) -> Pyramid:
+    def run(self, context: Context) -> Detail:
         assert self.rendering is not None
-        return render(context.rasters.get(self.path).source, self.rendering, context.cancel)
+        source = _Thinning(context.rasters.get(self.path).source)
+        pyramid = render(source, self.rendering, context.cancel)
+        return Detail(pyramid, _stacked(source.parts))
+
+
+class _Thinning:
+    """A source that keeps some of what is read, strip by strip."""
+
+    def __init__(self, source: RasterSource) -> None:
+        self.info = source.info
+        self.parts: list[Samples] = []
+        self._source = source
+        self._step = 2 ** overview_base(source.info)
+
+    def read(self, window: Window) -> Samples:
+        samples, at = self._source.read(window), (slice(None, None, self._step),) * 2
+        self.parts.append(
+            Samples(
+                samples.pixels[:, at[0], at[1]].copy(),
+                None if samples.valid is None else samples.valid[at].copy(),
+                None if samples.alpha is None else samples.alpha[at].copy(),
+            )
+        )
+        return samples
 
 
 @dataclass(frozen=True, eq=False)

@@ -490,6 +490,18 @@ def test_a_huge_scene_is_seen_coarsely_then_whole_then_as_fine_as_the_screen(
     qtbot.waitUntil(lambda: window.compare.original.patch.factor == 2, timeout=TIMEOUT)  # type: ignore[union-attr]
 
 
+def test_a_scene_that_is_slow_to_read_stays_sharp_when_it_is_stretched(
+    qtbot: QtBot, window: MainWindow, noise: tuple[Path, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fdegc.raster.glance.QUICK_BYTES", 10_000)
+    monkeypatch.setattr("fdegc_gui.jobs.scene.FIRST_LOOK_SIDE", 350)
+    open_scene(qtbot, window, noise[0])
+    session, sizes = window.session, []
+    session.image_changed.connect(lambda: sizes.append(session.original.levels[0].shape[:2]))  # type: ignore[union-attr]
+    choose(qtbot, window, bands=(2, 1, 0))
+    assert sizes[-1] == (512, 700) and min(sizes) >= (256, 350), "never the glance"
+
+
 @pytest.mark.usefixtures("small_limits")
 def test_a_huge_result_is_shown_as_finely_as_its_original(
     qtbot: QtBot, window: MainWindow, noise: tuple[Path, np.ndarray]
