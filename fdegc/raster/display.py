@@ -56,6 +56,8 @@ def raster_statistics(samples: Samples) -> RasterStatistics:
 
 def _statistics(band: npt.NDArray[np.generic], usable: npt.NDArray[np.bool_] | None) -> BandStatistics:
     values = band.ravel() if usable is None else band[usable]
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
     if not values.size:
         return BandStatistics(0.0, 1.0, 0.0, 1.0)
     step = -(-values.size // _MAX_VALUES)

@@ -11,6 +11,7 @@ from fdegc.types import RasterInfo, Samples
 from fdegc_gui.models.display import short_band_name
 
 Number = int | float
+_NODATA = "nodata"
 
 
 @dataclass(frozen=True)
@@ -19,24 +20,25 @@ class PixelValues:
 
     Attributes
     ----------
-    bands : tuple of int or float
-        In source units, exact.
+    bands : tuple of int, float or None
+        In source units, exact; None where there is no number.
     alpha : int, float or None
     valid : bool
         Whether they mean anything.
     """
 
-    bands: tuple[Number, ...]
+    bands: tuple[Number | None, ...]
     alpha: Number | None
     valid: bool
 
     @classmethod
     def of(cls, samples: Samples) -> PixelValues:
         """Take the samples of a window of one pixel."""
-        bands = tuple(band.item() for band in samples.pixels[:, 0, 0])
+        numbers = (band.item() for band in samples.pixels[:, 0, 0])
+        bands = tuple(band if math.isfinite(band) else None for band in numbers)
         alpha = None if samples.alpha is None else samples.alpha[0, 0].item()
-        valid = (samples.valid is None or bool(samples.valid[0, 0])) and all(map(math.isfinite, bands))
-        return cls(bands, alpha, valid)
+        valid = samples.valid is None or bool(samples.valid[0, 0])
+        return cls(bands, alpha, valid and any(band is not None for band in bands))
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,14 @@ def readout(
         To say by how much they differ from it.
     """
     if values is not None and not values.valid:
-        return (("", "nodata"),)
-    compared = original is not None and original.valid
+        return (("", _NODATA),)
     rows = []
     for i in range(info.bands):
-        text = "…" if values is None else number(values.bands[i], info.dtype)
-        if values is not None and original is not None and compared:
-            text += f"  ({difference(values.bands[i], original.bands[i], info.dtype)})"
+        value = values.bands[i] if values is not None else None
+        before = original.bands[i] if original is not None and original.valid else None
+        text = "…" if values is None else _NODATA if value is None else number(value, info.dtype)
+        if value is not None and before is not None:
+            text += f"  ({difference(value, before, info.dtype)})"
         rows.append((short_band_name(info, i), text))
     if info.has_alpha:
         known = values is not None and values.alpha is not None

@@ -428,6 +428,12 @@ def test_values_in_words() -> None:
     assert readout(info, None) == (("Grey", "…"), ("Alpha", "…"))
     pixel = PixelValues.of(Samples(np.array([[[np.nan]]]), None, np.array([[1.0]])))
     assert not pixel.valid and readout(info, pixel) == (("", "nodata"),)
+    two = RasterInfo("", "GTiff", 5, 5, 2, "float32", (None, "b"), ("gray", "undefined"))
+    partly = PixelValues.of(Samples(np.array([[[np.nan]], [[2.5]]], np.float32)))
+    assert readout(two, partly, PixelValues((1.0, 2.0), None, True)) == (
+        ("Grey", "nodata"),
+        ("b", "2.5  (+0.5)"),
+    )
     identity = replace(info, transform=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
     assert map_words(identity, 1, 1) == "" == map_words(info, 1, 1)
     assert (

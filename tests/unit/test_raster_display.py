@@ -68,6 +68,8 @@ def test_statistics_leave_out_what_is_invalid() -> None:
     assert [(band.low, band.high) for band in nothing.bands] == [(0, 1), (0, 1)]
     holes = raster_statistics(Samples(np.array([[[np.nan, 4.0, np.inf]]])))
     assert (holes.bands[0].minimum, holes.bands[0].maximum) == (4, 4)
+    partly = raster_statistics(Samples(np.array([[[np.nan, 4.0]], [[1.0, 2.0]]])))
+    assert all(np.isfinite(band.low) for band in partly.bands)
 
 
 @pytest.mark.parametrize(
