@@ -19,8 +19,9 @@ QUICK_BYTES = 96 << 20
 
 #: Pixels a side of a block that go into the statistics.
 _KEPT = 64
-#: Blocks looked at from top to bottom at most, and pieces that one as wide as the raster is cut into.
-_MOST_ROWS, _PIECES = 128, 64
+#: Blocks looked at at most (those of a VRT are small, but not what it takes to read them), and pieces that
+#: one as wide as the raster is cut into.
+_MOST_BLOCKS, _PIECES = 128, 64
 
 
 def is_quick(source: RasterSource) -> bool:
@@ -76,9 +77,10 @@ def _grid(source: RasterSource, budget: int) -> tuple[int, int]:
     """How many rows and columns of blocks to look at, in the raster's proportions."""
     info, (height, width) = source.info, source.block_shape
     down, across = -(-info.height // height), -(-info.width // width)
-    count = max(1, budget * info.pixels // (info.raw_bytes * height * width))
+    fitting = budget * info.pixels // (info.raw_bytes * height * width)
+    count = min(_MOST_BLOCKS, max(1, fitting))
     columns = min(across, max(1, round(math.sqrt(count * info.width / info.height))))
-    rows = min(down, _MOST_ROWS, max(1, count // columns))
+    rows = min(down, max(1, count // columns))
     return rows, min(across, max(1, count // rows))
 
 

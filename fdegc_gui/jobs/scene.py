@@ -166,6 +166,7 @@ class LoadDetail(Job):
 
     kind: ClassVar[str] = "detail"
     priority: ClassVar[int] = 5
+    preemptible: ClassVar[bool] = True  # another scene is to open at once
 
     def run(self, context: Context) -> Detail:
         assert self.rendering is not None
@@ -227,6 +228,7 @@ class LoadOverview(Job):
 
     kind: ClassVar[str] = "overview"
     priority: ClassVar[int] = 5
+    preemptible: ClassVar[bool] = True  # another scene is to open at once
 
     def run(self, context: Context) -> Samples:
         assert self.rendering is not None
