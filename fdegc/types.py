@@ -232,6 +232,16 @@ class Samples:
     alpha: npt.NDArray[np.generic] | None = None
     missing: npt.NDArray[np.bool_] | None = None
 
+    def picked(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Samples:
+        """Those where some rows and columns cross, copied."""
+        at = np.ix_(rows, columns)
+        return Samples(
+            self.pixels[:, at[0], at[1]],
+            None if self.valid is None else self.valid[at],
+            None if self.alpha is None else self.alpha[at],
+            None if self.missing is None else self.missing[:, at[0], at[1]],
+        )
+
     def part(self, window: Window) -> Samples:
         """Views of a window of them."""
         at = (window.rows, window.cols)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.raster.mapping import usable_pixels
+from fdegc.raster.mapping import usable_samples
 from fdegc.types import BandStatistics, RasterInfo, RasterStatistics, Samples
 
 Limits = tuple[tuple[float, float], ...]
@@ -49,15 +49,13 @@ def raster_statistics(samples: Samples) -> RasterStatistics:
         In source units; minimum 0 and maximum 1 if no pixel is usable.  The percentiles are those of at
         most about a quarter of a million evenly spaced pixels.
     """
-    usable = usable_pixels(samples)
-    bands = tuple(_statistics(band, usable) for band in samples.pixels)
+    usable = usable_samples(samples)
+    bands = tuple(_statistics(band, good) for band, good in zip(samples.pixels, usable, strict=True))
     return RasterStatistics(bands, None if samples.alpha is None else _opaque(samples.alpha))
 
 
 def _statistics(band: npt.NDArray[np.generic], usable: npt.NDArray[np.bool_] | None) -> BandStatistics:
     values = band.ravel() if usable is None else band[usable]
-    if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
     if not values.size:
         return BandStatistics(0.0, 1.0, 0.0, 1.0)
     step = -(-values.size // _MAX_VALUES)
@@ -83,9 +81,9 @@ def display_limits(samples: Samples) -> Limits:
         2nd and 98th percentile of the usable pixels, in source units, of the first of 1 or 2 bands,
         else of each of the first three; (0, 1) if no pixel is usable.
     """
-    usable = usable_pixels(samples)
+    usable = usable_samples(samples)
     shown = _displayed(len(samples.pixels))
-    ranges = [_statistics(samples.pixels[index], usable) for index in shown]
+    ranges = [_statistics(samples.pixels[index], usable[index]) for index in shown]
     return tuple((band.low, band.high) for band in ranges)
 
 
@@ -116,16 +114,19 @@ def to_rgb8(
     Returns
     -------
     ndarray of uint8, shape (height, width, 4)
-        Transparent where pixels are invalid.
+        Transparent where none of the displayed samples is valid; where only some are, the others are dark.
 
     Raises
     ------
     ValueError
         If there is not one pair of limits for each displayed band.
     """
-    shown = samples.pixels[list(_displayed(len(samples.pixels)) if bands is None else bands)]
+    chosen = list(_displayed(len(samples.pixels)) if bands is None else bands)
+    missing = None if samples.missing is None else samples.missing[chosen]
+    seen = Samples(samples.pixels[chosen], samples.valid, samples.alpha, missing)
+    shown, usable = seen.pixels, usable_samples(seen)
     if limits is None and info.dtype != "uint8":
-        limits = display_limits(Samples(shown, samples.valid, samples.alpha))
+        limits = display_limits(seen)
     picture = np.empty((*samples.pixels.shape[1:], 4), dtype=np.uint8)
     if limits is None:
         picture[..., :3] = np.moveaxis(shown, 0, 2)
@@ -135,9 +136,10 @@ def to_rgb8(
         if len(shown) == 1:
             picture[..., 1] = picture[..., 2] = picture[..., 0]
     picture[..., 3] = 255 if samples.alpha is None else _alpha8(samples.alpha, opaque)
-    usable = usable_pixels(samples)
-    if usable is not None:
-        picture[~usable] = 0
+    gaps = [np.zeros(shown.shape[1:], np.bool_) if good is None else ~good for good in usable]
+    for channel in range(3):
+        picture[gaps[channel % len(gaps)], channel] = 0
+    picture[np.logical_and.reduce(gaps)] = 0
     return picture
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.raster.display import raster_statistics
-from fdegc.raster.mapping import usable_pixels
+from fdegc.raster.mapping import usable_samples
 from fdegc.raster.source import RasterSource
 from fdegc.types import RasterStatistics, Samples, Window
 
@@ -91,30 +91,38 @@ def _start(index: int, count: int, size: int, block: int) -> int:
 
 def _put_means(target: npt.NDArray[np.generic], block: Samples) -> bool:
     """Store the mean of each band's usable pixels; whether there are any."""
-    usable = usable_pixels(block)
-    values = block.pixels.reshape(len(block.pixels), -1) if usable is None else block.pixels[:, usable]
-    if not values.size:
-        return False
-    mean = values.mean(axis=1, dtype=np.float64)
-    target[:] = mean if values.dtype.kind == "f" else np.rint(mean)
-    return True
+    found = False
+    for index, (band, usable) in enumerate(zip(block.pixels, usable_samples(block), strict=True)):
+        values = band.ravel() if usable is None else band[usable]
+        if values.size:
+            mean = values.mean(dtype=np.float64)
+            target[index] = mean if values.dtype.kind == "f" else np.rint(mean)
+            found = True
+    return found
 
 
 def _thinned(block: Samples) -> Samples:
     """Evenly spaced pixels of a block, in one row."""
     steps = tuple(max(1, side // _KEPT) for side in block.pixels.shape[1:])
     at = (slice(None, None, steps[0]), slice(None, None, steps[1]))
+    bands = len(block.pixels)
     return Samples(
-        block.pixels[:, at[0], at[1]].reshape(len(block.pixels), 1, -1),
+        block.pixels[:, at[0], at[1]].reshape(bands, 1, -1),
         None if block.valid is None else block.valid[at].reshape(1, -1),
         None if block.alpha is None else block.alpha[at].reshape(1, -1),
+        (np.zeros(block.pixels.shape, np.bool_) if block.missing is None else block.missing)[
+            :, at[0], at[1]
+        ].reshape(bands, 1, -1),
     )
 
 
 def _joined(parts: list[Samples]) -> Samples:
-    first = parts[0]
+    valid = [part.valid for part in parts if part.valid is not None]
+    alpha = [part.alpha for part in parts if part.alpha is not None]
+    missing = [part.missing for part in parts if part.missing is not None]
     return Samples(
         np.concatenate([part.pixels for part in parts], axis=2),
-        None if first.valid is None else np.concatenate([p.valid for p in parts if p.valid is not None], 1),
-        None if first.alpha is None else np.concatenate([p.alpha for p in parts if p.alpha is not None], 1),
+        np.concatenate(valid, axis=1) if valid else None,
+        np.concatenate(alpha, axis=1) if alpha else None,
+        np.concatenate(missing, axis=2),
     )

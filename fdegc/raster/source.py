@@ -200,7 +200,11 @@ class RasterSource(ABC):
     def _read_part(self, window: Window, width: int, height: int) -> Samples:
         """Read a window at a smaller size; a source that need not read all of it does better."""
         samples = self._read(window)
-        return ArraySource(samples.pixels, samples.valid, samples.alpha)._read_decimated(width, height)
+        if samples.valid is None and samples.alpha is None:
+            return ArraySource(samples.pixels)._read_decimated(width, height)
+        rows = (np.arange(height) * 2 + 1) * window.height // (2 * height)
+        cols = (np.arange(width) * 2 + 1) * window.width // (2 * width)
+        return samples.picked(rows, cols)
 
     @property
     def block_shape(self) -> tuple[int, int]:

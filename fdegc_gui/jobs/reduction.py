@@ -78,18 +78,25 @@ def block_means(samples: Samples, factor: int) -> Samples:
     Returns
     -------
     Samples
-        Means of the valid pixels; valid where a block has any.
+        Means of the valid samples; valid where a block has any.
     """
     rows, columns = (np.arange(0, side, factor) for side in samples.pixels.shape[1:])
-    valid = samples.valid
-    counts = _sums(np.ones(samples.pixels.shape[1:]) if valid is None else valid, rows, columns)
-    pixels = samples.pixels if valid is None else np.where(valid, samples.pixels, 0)
-    means = _sums(pixels, rows, columns) / np.maximum(counts, 1)
+    valid, gaps = samples.valid, samples.missing
+    good = np.ones(samples.pixels.shape[1:], np.bool_) if valid is None else valid
+    if gaps is not None:
+        good = good & ~gaps
+    counts = _sums(good, rows, columns)
+    pixels = samples.pixels if valid is None and gaps is None else np.where(good, samples.pixels, 0)
+    means = _typed(_sums(pixels, rows, columns) / np.maximum(counts, 1), samples.pixels.dtype)
+    missing = None
+    if gaps is not None:
+        missing, counts = counts == 0, counts.max(axis=0)
+        missing &= counts > 0
     alpha = None
     if samples.alpha is not None:
         everything = _sums(np.ones(samples.alpha.shape), rows, columns)
         alpha = _typed(_sums(samples.alpha, rows, columns) / everything, samples.alpha.dtype)
-    return Samples(_typed(means, samples.pixels.dtype), None if valid is None else counts > 0, alpha)
+    return Samples(means, None if valid is None else counts > 0, alpha, missing)
 
 
 def _sums(array: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -185,14 +185,9 @@ class _Thinning:
         self._step = 2 ** overview_base(source.info)
 
     def read(self, window: Window) -> Samples:
-        samples, at = self._source.read(window), (slice(None, None, self._step),) * 2
-        self.parts.append(
-            Samples(
-                samples.pixels[:, at[0], at[1]].copy(),
-                None if samples.valid is None else samples.valid[at].copy(),
-                None if samples.alpha is None else samples.alpha[at].copy(),
-            )
-        )
+        samples = self._source.read(window)
+        rows, columns = np.arange(0, window.height, self._step), np.arange(0, window.width, self._step)
+        self.parts.append(samples.picked(rows, columns))
         return samples
 
 
@@ -248,10 +243,15 @@ class LoadOverview(Job):
 def _stacked(parts: list[Samples]) -> Samples:
     valid = [part.valid for part in parts if part.valid is not None]
     alpha = [part.alpha for part in parts if part.alpha is not None]
+    gaps = None
+    if any(part.missing is not None for part in parts):
+        planes = [np.zeros(p.pixels.shape, bool) if p.missing is None else p.missing for p in parts]
+        gaps = np.concatenate(planes, axis=1)
     return Samples(
         np.concatenate([part.pixels for part in parts], axis=1),
         np.concatenate(valid) if valid else None,
         np.concatenate(alpha) if alpha else None,
+        gaps,
     )
 
 

@@ -25,7 +25,7 @@ class Reconstruction:
     Attributes
     ----------
     folder : Path
-        Holds raw ``pixels``, and ``valid`` and ``alpha`` where there are such.
+        Holds raw ``pixels``, and ``valid``, ``alpha`` and ``missing`` where there are such.
     info : RasterInfo
     """
 
@@ -71,11 +71,13 @@ class Reconstruction:
             raise OutputFailed("The reconstruction is no longer there; its temporary file was removed.")
         valid = self._open("valid", "bool", 1)
         alpha = self._open("alpha", self.info.dtype, 1)
+        missing = self._open("missing", "bool", self.info.bands)
         at = (slice(None), rows, columns)
         return Samples(
             np.array(pixels[at]),
             None if valid is None else np.array(valid[at][0], dtype=np.bool_),
             None if alpha is None else np.array(alpha[at][0]),
+            None if missing is None else np.array(missing[at], dtype=np.bool_),
         )
 
     def close(self) -> None:
@@ -134,6 +136,10 @@ class ReconstructionWriter:
             if "alpha" not in self._maps:
                 self._add("alpha", self._info.dtype, 1)
             self._maps["alpha"][at] = samples.alpha
+        if samples.missing is not None:
+            if "missing" not in self._maps:
+                self._add("missing", "bool", self._info.bands, fill=0)
+            self._maps["missing"][at] = samples.missing
 
     def finish(self) -> Reconstruction:
         """Let go of the files and return what can be read and exported."""

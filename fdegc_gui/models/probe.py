@@ -34,8 +34,11 @@ class PixelValues:
     @classmethod
     def of(cls, samples: Samples) -> PixelValues:
         """Take the samples of a window of one pixel."""
-        numbers = (band.item() for band in samples.pixels[:, 0, 0])
-        bands = tuple(band if math.isfinite(band) else None for band in numbers)
+        numbers = [band.item() for band in samples.pixels[:, 0, 0]]
+        gaps = [False] * len(numbers) if samples.missing is None else samples.missing[:, 0, 0]
+        bands = tuple(
+            None if gap or not math.isfinite(band) else band for band, gap in zip(numbers, gaps, strict=True)
+        )
         alpha = None if samples.alpha is None else samples.alpha[0, 0].item()
         valid = samples.valid is None or bool(samples.valid[0, 0])
         return cls(bands, alpha, valid and any(band is not None for band in bands))

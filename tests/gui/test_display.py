@@ -537,6 +537,11 @@ def test_parts_are_aligned_and_averaged() -> None:
     assert reduced.valid is not None and reduced.valid.all()
     usable = valid[:, :4]
     assert reduced.pixels[0, 0, 0] == round(pixels[0, :, :4][usable].mean())
+    missing = np.zeros((2, 4, 6), bool)
+    missing[1, :, :4] = True
+    partly = block_means(Samples(np.concatenate([pixels, pixels]), valid, None, missing), 4)
+    assert partly.missing is not None and partly.missing[:, 0].tolist() == [[False, False], [True, False]]
+    assert partly.pixels[0, 0, 0] == reduced.pixels[0, 0, 0]
     assert reduced.alpha is not None and reduced.alpha[0, 1] == round(pixels[0, :, 4:].mean())
 
 

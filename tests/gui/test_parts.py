@@ -242,17 +242,18 @@ def test_failures_in_words() -> None:
 
 
 def test_reconstruction_round_trip(tmp_path: Path) -> None:
-    info = RasterInfo("", "GTiff", 50, 40, 2, "int16", has_alpha=True, has_mask=True)
+    info = RasterInfo("", "GTiff", 50, 40, 2, "int16", has_alpha=True, has_mask=True, has_band_masks=True)
     writer = ReconstructionWriter(tmp_path / "r", info)
     pixels = np.random.default_rng(0).integers(-9, 9, (2, 40, 50)).astype(np.int16)
-    valid, alpha = pixels[0] > 0, pixels[1]
+    valid, alpha, missing = pixels[0] > 0, pixels[1], pixels == 3
     for y in (0, 20):
         at = slice(y, y + 20)
-        writer.write(Window(0, y, 50, 20), Samples(pixels[:, at], valid[at], alpha[at]))
+        writer.write(Window(0, y, 50, 20), Samples(pixels[:, at], valid[at], alpha[at], missing[:, at]))
     back = writer.finish().read(Window(10, 5, 30, 30))
     assert np.array_equal(back.pixels, pixels[:, 5:35, 10:40])
     assert back.valid is not None and np.array_equal(back.valid, valid[5:35, 10:40])
     assert back.alpha is not None and np.array_equal(back.alpha, alpha[5:35, 10:40])
+    assert back.missing is not None and np.array_equal(back.missing, missing[:, 5:35, 10:40])
 
 
 def test_settings_survive_nonsense(store: QSettings) -> None:

@@ -72,6 +72,17 @@ def test_statistics_leave_out_what_is_invalid() -> None:
     assert all(np.isfinite(band.low) for band in partly.bands)
 
 
+def test_a_sample_that_a_pixel_lacks() -> None:
+    pixels = np.array([[[-9999, 10, 20]], [[5, -9999, 7]], [[1, 2, 3]]], np.int16)
+    samples = Samples(pixels, np.array([[True, True, True]]), None, pixels == -9999)
+    found = raster_statistics(samples)
+    assert [(band.minimum, band.maximum) for band in found.bands] == [(10, 20), (5, 7), (1, 3)]
+    info = replace(info_of(3), dtype="int16")
+    colours = to_rgb8(samples, info, ((-9999.0, 20.0),) * 3, (0, 1, 2))
+    assert (colours[0, :, 3] == 255).all() and colours[0, 0, 0] == 0 and colours[0, 1, 1] == 0
+    assert to_rgb8(samples, info, ((0.0, 20.0),), (0,))[0, :, 3].tolist() == [0, 255, 255]
+
+
 @pytest.mark.parametrize(
     ("dtype", "values", "opaque"),
     [("uint8", [0, 7], 255), ("uint16", [0, 255], 255), ("uint16", [0, 256], 65535), ("float32", [0, 1], 1)],
