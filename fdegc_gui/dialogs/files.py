@@ -7,8 +7,9 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 OPEN_FILTER = (
-    "Scenes and compressed files (*.tif *.tiff *.png *.jpg *.jpeg *.webp *.fdegc);;"
-    "Images (*.tif *.tiff *.png *.jpg *.jpeg *.webp);;Compressed files (*.fdegc);;All files (*)"
+    "Scenes and compressed files (*.tif *.tiff *.jp2 *.vrt *.png *.jpg *.jpeg *.webp *.bmp *.fdegc);;"
+    "Images (*.tif *.tiff *.jp2 *.vrt *.png *.jpg *.jpeg *.webp *.bmp);;"
+    "Compressed files (*.fdegc);;All files (*)"
 )
 STREAM_FILTER = "FDEGC compressed file (*.fdegc)"
 IMAGE_FILTERS = ("GeoTIFF (*.tif)", "PNG (*.png)")

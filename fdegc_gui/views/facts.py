@@ -76,7 +76,8 @@ def _stream_facts(stream: StreamInfo) -> list[tuple[str, str]]:
 
 def _place_facts(info: RasterInfo) -> list[tuple[str, str]]:
     if info.crs_wkt is None and info.transform is None:
-        return [("Georeference", "none")]
+        points = len(info.gcps)
+        return [("Georeference", f"{points} ground control points" if points else "none")]
     rows = [("CRS", crs_name(info.crs_wkt) if info.crs_wkt else "none")]
     box = bounds(info)
     if info.transform is not None and box is not None:
