@@ -64,11 +64,9 @@ def glance(source: RasterSource, budget: int = BUDGET) -> tuple[Samples, RasterS
             x = _start(column, columns, info.width, width)
             window = Window(x, y, min(width, info.width - x), min(height, info.height - y))
             block = source.read(window)
-            for piece in range(pieces):
-                left, right = (width * edge // pieces for edge in (piece, piece + 1))
-                part = block.part(Window(left, 0, min(right, window.width) - left, window.height))
-                at = column * pieces + piece
-                valid[row, at] = _put_means(pixels[:, row, at], part)
+            means, found = _means(block, pieces)
+            at = slice(column * pieces, column * pieces + pieces)
+            pixels[:, row, at], valid[row, at] = means, found
             kept.append(_thinned(block))
     return Samples(pixels, None if valid.all() else valid), raster_statistics(_joined(kept))
 
@@ -89,16 +87,18 @@ def _start(index: int, count: int, size: int, block: int) -> int:
     return (2 * index + 1) * size // (2 * count) // block * block
 
 
-def _put_means(target: npt.NDArray[np.generic], block: Samples) -> bool:
-    """Store the mean of each band's usable pixels; whether there are any."""
-    found = False
-    for index, (band, usable) in enumerate(zip(block.pixels, usable_samples(block), strict=True)):
-        values = band.ravel() if usable is None else band[usable]
-        if values.size:
-            mean = values.mean(dtype=np.float64)
-            target[index] = mean if values.dtype.kind == "f" else np.rint(mean)
-            found = True
-    return found
+def _means(block: Samples, pieces: int) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.bool_]]:
+    """Means of each band's usable samples over pieces beside each other, and where there are any."""
+    usable = usable_samples(block)
+    good = np.stack([np.ones(block.pixels.shape[1:], np.bool_) if g is None else g for g in usable])
+    values = block.pixels if all(g is None for g in usable) else np.where(good, block.pixels, 0)
+    edges = block.pixels.shape[2] * np.arange(pieces) // pieces
+    counts = np.add.reduceat(good.sum(axis=1), edges, axis=1)
+    sums = np.add.reduceat(values.sum(axis=1, dtype=np.float64), edges, axis=1)
+    means = sums / np.maximum(counts, 1)
+    if block.pixels.dtype.kind != "f":
+        means = np.rint(means)
+    return means.astype(block.pixels.dtype), (counts > 0).any(axis=0)
 
 
 def _thinned(block: Samples) -> Samples:

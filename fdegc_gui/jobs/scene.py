@@ -65,6 +65,7 @@ class PrepareToOpen(Job):
     kind: ClassVar[str] = "prepare"
 
     def run(self, context: Context) -> None:
+        import fdegc.metrics
         import fdegc.raster
         import fdegc.weights  # noqa: F401
 
