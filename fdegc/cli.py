@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdegc import __version__
+from fdegc.batch.arguments import add_paths, settle
 from fdegc.errors import Cancelled, FdegcError
 
 if TYPE_CHECKING:
@@ -67,13 +68,20 @@ class _CommandParser(argparse.ArgumentParser):
     """A command's parser; some get their options only when they are to parse."""
 
     late_options: Callable[[argparse.ArgumentParser], None] | None = None
+    settle: Callable[[argparse.ArgumentParser, argparse.Namespace], None] | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Add the late options and parse."""
+        """Add the late options, parse, and settle which of its forms the command has."""
         if self.late_options is not None:
             late, self.late_options = self.late_options, None
             late(self)
-        return super().parse_known_args(args, namespace)
+        parsed, rest = super().parse_known_args(args, namespace)
+        if self.settle is not None and not any(text.startswith("-") for text in rest):
+            # argparse takes paths only as far as they are not interrupted by options.
+            parsed.paths += rest
+            rest = []
+            self.settle(self, parsed)
+        return parsed, rest
 
 
 def _training_options(name: str) -> Callable[[argparse.ArgumentParser], None]:
@@ -120,10 +128,13 @@ def build_parser() -> argparse.ArgumentParser:
     sub = add(
         "compress",
         "raster → .fdegc",
-        "Compress a raster (GeoTIFF, PNG, JPEG, WebP and others) into a .fdegc file.",
+        "Compress a raster (GeoTIFF, PNG, JPEG, WebP and others) into a .fdegc file, or many into a folder.",
     )
-    sub.add_argument("input", type=Path, metavar="IN", help="raster to compress")
-    sub.add_argument("output", type=Path, metavar="OUT.fdegc", help="file to write")
+    add_paths(sub, "IN", "OUT.fdegc")
+    sub.settle = settle
+    sub.add_argument(
+        "--scheduler", metavar="ADDRESS", help="let a Dask cluster do many files (tcp://HOST:PORT)"
+    )
     rate = sub.add_mutually_exclusive_group()
     rate.add_argument(
         "--rate",
@@ -152,12 +163,12 @@ def build_parser() -> argparse.ArgumentParser:
         "Decode a .fdegc file. GeoTIFF keeps nearly everything that the file knows; what a format cannot "
         "hold is said.",
     )
-    sub.add_argument("input", type=Path, metavar="IN.fdegc", help="file to decode")
-    sub.add_argument("output", type=Path, metavar="OUT.{tif,png,jp2}", help="file to write")
+    add_paths(sub, "IN.fdegc", "OUT.{tif,png,jp2}")
+    sub.settle = settle
     sub.add_argument(
         "--format",
         choices=("geotiff", "cog", "png", "jp2"),
-        help="kind of file (default: what the name ends in; cog is a GeoTIFF with tiles and overviews)",
+        help="kind of file (default: what the name ends in, of many files geotiff; cog is a GeoTIFF with tiles and overviews)",
     )
     sub.add_argument(
         "--compression",

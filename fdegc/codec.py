@@ -14,13 +14,13 @@ from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.decoding import Decoding
 from fdegc.encoding import Encoding, TileCallback
-from fdegc.errors import CorruptStream
+from fdegc.errors import CorruptStream, UnsupportedRaster
 from fdegc.inference import FloatArray, Network, available_devices, resolve_device
 from fdegc.memory import check_memory
 from fdegc.planes import PlaneReader
 from fdegc.raster import RasterSink, RasterSource
 from fdegc.raster.mapping import band_groups, peak_value, plan_mapping, to_unit
-from fdegc.stream import describe, header_for, read_info
+from fdegc.stream import ORIGIN, describe, header_for, read_info
 from fdegc.tiling import reflect_pad
 from fdegc.types import (
     QUALITY_STEPS,
@@ -99,6 +99,7 @@ class Codec:
         *,
         reconstruct: bool = False,
         resume: bool = False,
+        origin: bytes | None = None,
         on_progress: ProgressCallback | None = None,
         on_tile: TileCallback | None = None,
         cancel: CancelToken | None = None,
@@ -116,7 +117,9 @@ class Codec:
             Whether to compute the decoder's pixels too, for ``on_tile`` and the PSNR.
         resume : bool
             Keep finished tiles beside ``out`` when interrupted, and go on from those of an earlier
-            run with the same source and options.  Only for files, and not with ``reconstruct``.
+            run with the same source and options.  Only for files.
+        origin : bytes, optional
+            Kept in the file, so that later runs can tell what it was made from.
         on_progress, on_tile : callable, optional
             Called on this thread.
         cancel : CancelToken, optional
@@ -125,9 +128,12 @@ class Codec:
 
         Raises
         ------
-        OutputExists, OutputFailed, UnsupportedRaster, OutOfMemory, Cancelled
+        OutputExists, OutputBusy, OutputFailed, OutOfMemory, Cancelled
+        UnsupportedRaster
+            Also if the file changes while it is read.
         """
         info = source.info
+        state = _fingerprint(info)
         cancel = cancel or CancelToken()
         network = self._default
         estimate = quick_estimate(info, options.quality, options.tile_size, network.entry)
@@ -142,7 +148,7 @@ class Codec:
             weights_hash=network.entry.short_hash,
             profile=network.entry.profile,
         )
-        fingerprint = _fingerprint(info) if resume and not reconstruct else None
+        fingerprint = state if resume else None
         with ContainerWriter(Path(out), header, overwrite=overwrite, fingerprint=fingerprint) as writer:
             run = Encoding(network, source, header, mapping, writer, cancel, on_tile, reconstruct)
             resumed = writer.units_done // header.groups
@@ -151,6 +157,9 @@ class Codec:
                 run.tile(index)
                 meter.advance(1)
             run.metadata()
+            if origin is not None:
+                writer.add_block(ORIGIN, origin)
+            _check_unchanged(info, state)
             start = time.perf_counter()
             size = writer.commit()
             run.encode_seconds += time.perf_counter() - start
@@ -354,6 +363,16 @@ def _fingerprint(info: RasterInfo) -> bytes | None:
     except (OSError, RuntimeError):
         return None
     return f"{path}\0{state.st_size}\0{state.st_mtime_ns}".encode()
+
+
+def _check_unchanged(info: RasterInfo, before: bytes | None) -> None:
+    """Refuse pixels of which some may be from before a change and some from after it.
+
+    A file that is gone was read to its end: what was made of it may be all that is left.
+    """
+    now = _fingerprint(info)
+    if now is not None and now != before:
+        raise UnsupportedRaster(f"{info.path} changed while it was being read; compress it again.")
 
 
 def _unreadable_rows(plane: PlaneReader | BandMasksReader, raster: RasterInfo, strip: int) -> list[str]:

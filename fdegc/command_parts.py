@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, OutputExists, OutputFailed
 from fdegc.types import Progress
 
 SUFFIX = ".fdegc"
+DEFAULT_RATE = 4
 
 #: Label → value, printed as aligned lines.
 Facts = Mapping[str, str | None]
@@ -37,6 +41,24 @@ class Report:
     data: Mapping[str, Any]
     problem: str | None = None
     exit_code: int = 0
+
+
+def quality_of(args: argparse.Namespace) -> float:
+    """The quality that was asked for; weights for a single λ have but one."""
+    asked: float | None = args.quality if args.rate is None else float(args.rate)
+    from fdegc.weights import default_profile, find
+
+    profile = args.profile or default_profile()
+    rates = find(profile=profile).rates
+    if len(rates) == 1:
+        only = rates[0].quality
+        if asked not in (None, only):
+            raise InvalidOption(
+                f"The weights of profile {profile} have one rate point, {only:g}; leave out --rate and "
+                "--quality."
+            )
+        return only
+    return float(DEFAULT_RATE) if asked is None else asked
 
 
 class Suspended(Cancelled):
@@ -64,6 +86,20 @@ def check_output(source: Path, output: Path, *, force: bool) -> None:
             raise OutputExists(f"{output} exists already; --force overwrites it.")
     if not output.absolute().parent.is_dir():
         raise OutputFailed(f"There is no folder {output.absolute().parent} to write {output.name} into.")
+
+
+@contextlib.contextmanager
+def terminable(cancel: CancelToken) -> Iterator[None]:
+    """Let SIGTERM, by which schedulers and ``torchrun`` end a run, ask it to stop as Ctrl-C does."""
+    try:
+        before = signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
+    except ValueError:  # not on the main thread: whoever called us handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from fdegc import training_commands
-from fdegc.command_parts import SUFFIX, Report, Suspended, check_output, is_stream, progress_bar
+from fdegc import batch_commands, training_commands
+from fdegc.command_parts import SUFFIX, Report, Suspended, check_output, is_stream, progress_bar, quality_of
 from fdegc.container import part_path
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, CorruptStream, FdegcError, InvalidOption
@@ -35,17 +35,17 @@ from fdegc.wording import (
     window_data,
 )
 
-DEFAULT_RATE = 4
-
 
 def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc compress``."""
+    if args.out_dir is not None:
+        return batch_commands.compress(args, cancel)
     if args.output.suffix.lower() != SUFFIX:
         raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not {args.output.name}.")
     check_output(args.input, args.output, force=args.force)
     from fdegc.raster import open_raster
 
-    quality = _quality(args)
+    quality = quality_of(args)
     options = EncodeOptions(quality=quality, tile_size=args.tile_size)
     with open_raster(args.input) as source:
         from fdegc.codec import Codec
@@ -97,6 +97,8 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
 
 def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc decompress``."""
+    if args.out_dir is not None:
+        return batch_commands.decompress(args, cancel)
     check_output(args.input, args.output, force=args.force)
     from fdegc.raster import open_sink
     from fdegc.raster.saving import KINDS, kind_of
@@ -345,24 +347,6 @@ class _Collector:
     def samples(self) -> Samples:
         """Return the whole scene."""
         return Samples(self._pixels, None if self._valid.all() else self._valid)
-
-
-def _quality(args: argparse.Namespace) -> float:
-    """The quality that was asked for; weights for a single λ have but one."""
-    asked: float | None = args.quality if args.rate is None else float(args.rate)
-    from fdegc.weights import default_profile, find
-
-    profile = args.profile or default_profile()
-    rates = find(profile=profile).rates
-    if len(rates) == 1:
-        only = rates[0].quality
-        if asked not in (None, only):
-            raise InvalidOption(
-                f"The weights of profile {profile} have one rate point, {only:g}; leave out --rate and "
-                "--quality."
-            )
-        return only
-    return float(DEFAULT_RATE) if asked is None else asked
 
 
 @contextlib.contextmanager

@@ -27,6 +27,10 @@ class CancelToken:
         """Whether :meth:`cancel` has been called."""
         return self._event.is_set()
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until somebody cancels, at most so long; returns :attr:`cancelled`."""
+        return self._event.wait(seconds)
+
     def check(self) -> None:
         """Raise :class:`~fdegc.errors.Cancelled` if the work should stop."""
         if self._event.is_set():

@@ -43,7 +43,7 @@ class Encoding:
     cancel : CancelToken
     on_tile : callable or None
     reconstruct : bool
-        Whether to compute the decoder's pixels too; not for a continued run, which lacks latents.
+        Whether to compute the decoder's pixels too; tiles that an earlier run finished are analysed again.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class Encoding:
         start = time.perf_counter()
         groups = self._read(index)
         first = index * self.header.groups
-        if self.writer.units_done >= first + self.header.groups:  # an earlier run got this far
-            return
+        if self.reconstruction is None and self.writer.units_done >= first + self.header.groups:
+            return  # an earlier run got this far
         latents = []
         for number, x in enumerate(groups):
             latents.append(self._unit(index, x, write=first + number >= self.writer.units_done))

@@ -27,6 +27,10 @@ class OutputFailed(FdegcError):
     """The output could not be written (permission, full disk, unsuitable format)."""
 
 
+class OutputBusy(OutputFailed):
+    """Another process is writing the same output."""
+
+
 class CorruptStream(FdegcError):
     """A ``.fdegc`` file is damaged, truncated, or not one at all."""
 
@@ -57,6 +61,10 @@ class OutOfMemory(FdegcError):
 
 class DeviceUnavailable(FdegcError):
     """The requested compute device does not exist on this machine."""
+
+
+class ClusterUnavailable(FdegcError):
+    """The cluster cannot be reached, has no workers or other versions, or was lost."""
 
 
 class Cancelled(FdegcError):

@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from fdegc.errors import OutputFailed
+from fdegc.errors import OutputBusy
 
 _MAGIC = b"FDEGCJ1\n"
 _CRC_SIZE = 4
@@ -62,7 +62,7 @@ def _open_locked(path: Path) -> BinaryIO:
                 # A file system without locks: better unprotected than not at all.
                 return file
             file.close()
-            raise OutputFailed(
+            raise OutputBusy(
                 f"{path.with_suffix('').with_suffix('')} is being written by another process. "
                 "Wait for it, or choose another name."
             ) from error
@@ -70,6 +70,23 @@ def _open_locked(path: Path) -> BinaryIO:
             return file
         # Its former owner finished and removed it between our opening and locking it.
         file.close()
+
+
+def in_use(path: Path) -> bool:
+    """Whether a journal is there and another process has it open."""
+    try:
+        with open(path, "r+b") as file:
+            _lock(file)
+    except OSError as error:
+        return error.errno in _HELD
+    return False
+
+
+def remove_stale(path: Path) -> None:
+    """Remove a journal that nobody has open: of a process that was killed after its output was in place."""
+    with contextlib.suppress(OSError), open(path, "r+b") as file:
+        _lock(file)
+        path.unlink()
 
 
 class Journal:
@@ -91,7 +108,7 @@ class Journal:
 
     Raises
     ------
-    OutputFailed
+    OutputBusy
         If another process has it open.
     OSError
     """

@@ -13,6 +13,8 @@ from fdegc.metadata import ALPHA, MASK, MISSING, OVERVIEW, WORDS, raster_info
 from fdegc.planes import PlaneReader
 from fdegc.types import QUALITY_STEPS, BandMapping, RasterInfo, StreamInfo
 
+#: Tells what a file was made from; of no use to a decoder.
+ORIGIN = b"oRGN"
 #: What a file cannot be decoded without, as :func:`lost_metadata` names it.
 INDISPENSABLE = (WORDS[MASK], WORDS[ALPHA], WORDS[MISSING])
 
@@ -120,12 +122,13 @@ def mapping_of(header: StreamHeader) -> tuple[BandMapping, ...]:
 def lost_metadata(reader: ContainerReader) -> tuple[str, ...]:
     """What damage took from a file's metadata, in words.
 
-    A damaged copy at the end takes nothing, nor does an overview, which is made from the pixels.
+    A damaged copy at the end takes nothing, nor does an overview, which is made from the pixels, or
+    what tells a file's origin.
     """
     lost = [
         WORDS[tag] if tag in WORDS else "something unknown"
         for tag in reader.damaged_blocks
-        if tag not in (b"TAIL", OVERVIEW)
+        if tag not in (b"TAIL", OVERVIEW, ORIGIN)
     ]
     if reader.chain_broken:
         lost.append("everything after a damaged place")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdegc.command_parts import Report, Suspended, progress_bar
+from fdegc.command_parts import Report, Suspended, progress_bar, terminable
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
 from fdegc.wording import finite, metric_facts, seconds_text
@@ -52,7 +50,7 @@ def train(args: argparse.Namespace, cancel: CancelToken) -> Report:
         val_steps=args.val_steps,
         **given,
     )
-    with _terminable(cancel), process_group(args.device) as group:
+    with terminable(cancel), process_group(args.device) as group:
         trained = _train(options, group, cancel)
     if not group.main:
         return Report({}, {}, exit_code=130 if trained is None else 0)
@@ -174,20 +172,6 @@ def _use_threads(args: argparse.Namespace) -> None:
         import torch
 
         torch.set_num_threads(args.threads)
-
-
-@contextlib.contextmanager
-def _terminable(cancel: CancelToken) -> Iterator[None]:
-    """Let SIGTERM, by which schedulers and ``torchrun`` end a run, ask it to stop as Ctrl-C does."""
-    try:
-        before = signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
-    except ValueError:  # not on the main thread: whoever called us handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _say_row(row: dict[str, Any]) -> None:

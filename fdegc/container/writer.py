@@ -60,8 +60,9 @@ class ContainerWriter:
     Raises
     ------
     OutputExists
+    OutputBusy
+        If another process is writing the same file with a journal.
     OutputFailed
-        Also if another process is writing the same file with a journal.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 from fdegc.raster.display import default_bands, display_limits, raster_statistics, to_rgb8
 from fdegc.raster.location import Geolocator
 from fdegc.raster.mapping import band_groups, from_unit, peak_value, plan_mapping, to_unit
-from fdegc.raster.opening import open_raster
+from fdegc.raster.opening import looks_like_raster, open_raster
 from fdegc.raster.saving import open_sink
 from fdegc.raster.sink import RasterSink
 from fdegc.raster.source import ArraySource, RasterSource
@@ -17,6 +17,7 @@ __all__ = [
     "default_bands",
     "display_limits",
     "from_unit",
+    "looks_like_raster",
     "open_raster",
     "open_sink",
     "peak_value",

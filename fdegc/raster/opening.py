@@ -132,6 +132,14 @@ def _open_part(name: Path, prefix: str, look_for_gaps: bool) -> RasterSource:
     return GdalSource(name, driver, dataset, look_for_gaps)
 
 
+def looks_like_raster(path: Path) -> bool:
+    """Tell by its first bytes whether a file is of a kind that :func:`open_raster` knows."""
+    try:
+        return _kind(_read_head(path)) is not None
+    except UnsupportedRaster:
+        return False
+
+
 def _read_head(path: Path) -> bytes:
     """Return the first bytes of a file, or say why there are none."""
     try:

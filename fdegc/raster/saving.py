@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 from fdegc.errors import OutputFailed
 from fdegc.raster.copy_sink import CogSink, Jp2Sink, PngSink
+from fdegc.raster.gdal_source import GDAL_ERRORS, open_dataset
 from fdegc.raster.sink import RasterSink, exists, failed
 from fdegc.raster.tiff_sink import TiffSink
 from fdegc.types import RasterInfo
@@ -46,6 +49,13 @@ def kind_of(path: Path, kind: str | None = None) -> str:
             f"“{path}” cannot be written as {title}: its name must end in {' or '.join(endings)}."
         )
     return kind
+
+
+def is_cog(path: Path) -> bool:
+    """Whether a TIFF that is there says that it is laid out as a COG."""
+    with contextlib.suppress(*GDAL_ERRORS), open_dataset(os.path.abspath(path), "GTiff") as dataset:
+        return bool(dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG")
+    return False
 
 
 def open_sink(
