@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import signal
@@ -329,6 +330,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit code; wrong usage raises ``SystemExit(2)`` as argparse does.
     """
     args = build_parser().parse_args(argv)
+    if argv is None:
+        for stream in (sys.stdout, sys.stderr):  # a name that is no valid text must not end the program
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         if argv is None and not sys.warnoptions:
             warnings.simplefilter("ignore")  # libraries' notes to developers, not to users

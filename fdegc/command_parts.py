@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -67,11 +68,11 @@ class Suspended(Cancelled):
 
 def is_stream(path: Path) -> bool:
     """Tell a ``.fdegc`` file by its first bytes, or by its name where it is too damaged for that."""
-    try:
-        with open(path, "rb") as file:
+    head = b""
+    # Opening a pipe would wait for somebody who writes.
+    if os.path.isfile(path):
+        with contextlib.suppress(OSError), open(path, "rb") as file:
             head = file.read(6)
-    except OSError:
-        return path.suffix.lower() == SUFFIX
     return head[1:] == b"FDEGC" or path.suffix.lower() == SUFFIX
 
 

@@ -171,7 +171,9 @@ class Network:
         ndarray of float32, shape (M, H/16, W/16)
             Not rounded.
         """
-        with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+        # oneDNN's bfloat16 convolution from rows of two samples to rows of one reads memory that is not its.
+        autocast = self._autocast and x.shape[2] > 16
+        with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             tensor = torch.from_numpy(np.ascontiguousarray(x))[None].to(self.device)
             tensor = tensor.contiguous(memory_format=torch.channels_last)
             y = self.net.g_a(tensor - self.net.offset).float() * self.net.gains(self._quality(quality))[0]

@@ -107,6 +107,9 @@ class ContainerReader:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        if os.path.exists(self.path) and not os.path.isfile(self.path):
+            # Opening a pipe would wait for somebody who writes.
+            raise CorruptStream(f"{self.path} is not an ordinary file; choose a .fdegc file.")
         try:
             self._file = self.path.open("rb")
         except OSError as error:
@@ -128,6 +131,8 @@ class ContainerReader:
 
     def _open(self) -> None:
         start = self._file.read(len(MAGIC))
+        if not start:
+            raise CorruptStream(f"{self.path.name} is empty; copy or download it again.")
         if start != MAGIC:
             raise CorruptStream(
                 f"{self.path.name} is not an FDEGC file"

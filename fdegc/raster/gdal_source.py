@@ -18,6 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import UnsupportedRaster
+from fdegc.header import MAX_BANDS
 from fdegc.memory import BLOCK_CACHE, block_cache, check_free
 from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, scene_facts
 from fdegc.raster.pillow_source import WARNINGS_LOCK
@@ -291,6 +292,10 @@ def _common_dtype(path: Path, dataset: Any) -> str:
             else ("it may hold tables or vectors only")
         )
         raise UnsupportedRaster(f"“{path}” has no bands of its own; {choose}.")
+    if dataset.count > MAX_BANDS + 1:  # before each of them is asked for what it is
+        raise UnsupportedRaster(
+            f"“{path}” has {dataset.count} bands; up to {MAX_BANDS} can be compressed. Split it first."
+        )
     types = sorted(set(dataset.dtypes))
     if len(types) > 1:
         raise UnsupportedRaster(
