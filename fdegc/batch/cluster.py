@@ -17,6 +17,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,10 +76,8 @@ def stop_on_worker(run: str) -> None:
 
 def versions() -> dict[str, str]:
     """What has to be the same on both ends."""
-    import distributed
-
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"fdegc": __version__, "distributed": distributed.__version__, "Python": python}
+    return {"fdegc": __version__, "distributed": metadata.version("distributed"), "Python": python}
 
 
 def sees(path: str) -> bool:
@@ -265,12 +264,12 @@ def _stop(client: Any, run: str) -> None:
 
 def _row(job: Job, future: Any) -> FileRow:
     """Row of a task that ended, with the paths as they were given."""
-    names = {"input": str(job.source), "output": str(job.output)}
     if future.status != "finished":
         error = future.exception()
         why = "the workers that tried it died" if type(error).__name__ == "KilledWorker" else _short(error)
-        return FileRow(**names, status="failed", message=f"The cluster gave up {job.source}: {why}.")
-    row = FileRow(**{**future.result(), **names})
+        message = f"The cluster gave up {job.source}: {why}."
+        return FileRow(str(job.source), str(job.output), "failed", message)
+    row = FileRow(**{**future.result(), "input": str(job.source), "output": str(job.output)})
     if row.status == "skipped":  # none was finished when the work began: an attempt that was lost finished it
         row = dataclasses.replace(row, status="done", message="An attempt whose worker was lost finished it.")
     return row

@@ -119,10 +119,11 @@ def webp_bomb() -> bytes:
 
 
 def vrt_of(name: str, width: int, height: int) -> bytes:
-    text = f"""<VRTDataset rasterXSize="{width}" rasterYSize="{height}">
-<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename relativeToVRT="1">{name}</SourceFilename><SourceBand>1</SourceBand>
-<SrcRect xOff="0" yOff="0" xSize="{width}" ySize="{height}"/>
-<DstRect xOff="0" yOff="0" xSize="{width}" ySize="{height}"/></SimpleSource></VRTRasterBand></VRTDataset>"""
+    size = f'xOff="0" yOff="0" xSize="{width}" ySize="{height}"'
+    text = f'''<VRTDataset rasterXSize="{width}" rasterYSize="{height}">
+<VRTRasterBand dataType="Byte" band="1"><SimpleSource>
+<SourceFilename relativeToVRT="1">{name}</SourceFilename><SourceBand>1</SourceBand>
+<SrcRect {size}/><DstRect {size}/></SimpleSource></VRTRasterBand></VRTDataset>'''
     return text.encode()
 
 

@@ -59,3 +59,15 @@ def test_the_makefile_has_the_targets_that_are_told_of() -> None:
 def test_the_changelog_knows_this_version() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert "## [Unreleased]" in text or f"## [{__version__}]" in text
+
+
+def test_the_commands_for_many_files_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Image.open(ROOT / "resources" / "sample_scene.tif") as image:
+        for number, name in enumerate(("scenes/a.tif", "scenes/sub/b.tif", "more.png")):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            image.crop((480, 200 + number, 560, 264)).save(name)
+    commands = shell_commands(ROOT / "docs" / "batch.md")
+    assert len(commands) == 3
+    for command in commands:
+        assert main(shlex.split(command, comments=True)[1:]) == 0, command
