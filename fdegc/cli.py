@@ -169,7 +169,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--format",
         choices=("geotiff", "cog", "png", "jp2"),
-        help="kind of file (default: what the name ends in, of many files geotiff; cog is a GeoTIFF with tiles and overviews)",
+        help="kind of file (default: what the name ends in, geotiff with --out-dir; cog is a GeoTIFF with "
+        "tiles and overviews)",
     )
     sub.add_argument(
         "--compression",
