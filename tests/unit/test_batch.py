@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import functools
 import io
 import json
 import os
 import shutil
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +16,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fdegc.batch import running, work
+from fdegc.batch import running
 from fdegc.batch.listing import Job
 from fdegc.batch.rows import COLUMNS, FileRow, check_report, write_report
-from fdegc.batch.work import Work, attempt, origin_of, standing
 from fdegc.cli import main
 from fdegc.codec import Codec
-from fdegc.container import ContainerReader, ContainerWriter
-from fdegc.control import CancelToken
+from fdegc.container import ContainerReader
 from fdegc.errors import OutputExists, OutputFailed
-from fdegc.header import StreamHeader
 from fdegc.stream import ORIGIN, read_info
-from fdegc.types import EncodeOptions, Progress
+from fdegc.types import Progress
 
 WIDTH, HEIGHT = 130, 50
 
@@ -295,105 +290,6 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     assert list(outputs()) == ["a.fdegc", "sub/c.fdegc"]
 
 
-# ------------------------------------------------------------------------------ two at once
-
-
-def job_and_work(folder: Path) -> tuple[Job, Work]:
-    job = Job(folder / "in" / "a.png", folder / "out" / "a.fdegc", 0)
-    job.output.parent.mkdir()
-    return job, Work(EncodeOptions(4.0, 64), weights_hash=b"12345678")
-
-
-def held(job: Job) -> ContainerWriter:
-    """A writer of the same output, as of another process."""
-    header = StreamHeader(64, 64, 1, "uint8", 64, 16, 1024, b"12345678", "lite")
-    return ContainerWriter(job.output, header, fingerprint=b"other")
-
-
-@functools.cache
-def codec() -> Codec:
-    """One codec for the attempts of all tests."""
-    return Codec(device="cpu", threads=1)
-
-
-def started_attempt(
-    job: Job, todo: Work, monkeypatch: pytest.MonkeyPatch, cancel: CancelToken
-) -> tuple[threading.Thread, list[FileRow]]:
-    """An attempt in another thread that has come as far as to wait for its output."""
-    waiting = threading.Event()
-    wait = CancelToken.wait
-
-    def telling(self: CancelToken, seconds: float) -> bool:
-        waiting.set()
-        return wait(self, seconds)
-
-    monkeypatch.setattr(CancelToken, "wait", telling)
-    result: list[FileRow] = []
-    thread = threading.Thread(
-        target=lambda: result.append(attempt(job, todo, codec, wait=True, cancel=cancel))
-    )
-    thread.start()
-    assert waiting.wait(60)
-    return thread, result
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="locks of one process do not exclude each other there")
-def test_an_attempt_waits_for_another_that_gives_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job, todo = job_and_work(folder)
-    other = held(job)
-    assert "another process" in attempt(job, todo, codec, cancel=CancelToken()).message
-    thread, result = started_attempt(job, todo, monkeypatch, CancelToken())
-    other.suspend()
-    thread.join(60)
-    assert result[0].status == "done"
-    assert list(outputs()) == ["a.fdegc"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="locks of one process do not exclude each other there")
-def test_an_attempt_takes_the_result_of_another(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job, todo = job_and_work(folder)
-    assert attempt(job, todo, codec, cancel=CancelToken()).status == "done"
-    finished = job.output.rename(folder / "finished")
-    other = held(job)
-    thread, result = started_attempt(job, todo, monkeypatch, CancelToken())
-    finished.rename(job.output)
-    other.suspend()  # killed after the output was in place: its journal is still there
-    thread.join(60)
-    assert result[0].status == "skipped"
-    (folder / "out" / "a.fdegc.part").unlink(missing_ok=True)
-    assert list(outputs()) == ["a.fdegc"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="locks of one process do not exclude each other there")
-def test_waiting_ends_when_cancelled_or_without_hope(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job, todo = job_and_work(folder)
-    other = held(job)
-    cancel = CancelToken()
-    thread, result = started_attempt(job, todo, monkeypatch, cancel)
-    cancel.cancel()
-    thread.join(60)
-    assert result[0].status == "pending"
-    monkeypatch.setattr(work, "PATIENCE", -1.0)
-    row = attempt(job, todo, codec, wait=True, cancel=CancelToken())
-    assert (row.status, "gets no further" in row.message) == ("failed", True)
-    other.abort()
-
-
-def test_an_origin_tells_sources_and_options_apart(folder: Path) -> None:
-    todo = Work(EncodeOptions(4.0, 64), weights_hash=b"12345678")
-    first = origin_of(Path("in/a.png"), todo)
-    assert first is not None and first == origin_of((folder / "in" / "a.png"), todo)
-    others = [Work(EncodeOptions(4.5, 64), weights_hash=b"12345678")]
-    others += [Work(EncodeOptions(4.0, 128), weights_hash=b"12345678")]
-    others += [Work(EncodeOptions(4.0, 64), weights_hash=b"1234567x")]
-    for other in others:
-        origin = origin_of(Path("in/a.png"), other)
-        assert origin is not None and origin[:8] == first[:8] and origin[8:] != first[8:]
-    origin = origin_of(Path("in/b.tif"), todo)
-    assert origin is not None and origin[:8] != first[:8] and origin[8:] == first[8:]
-    assert origin_of(Path("in/none.png"), todo) is None
-
-
 # ------------------------------------------------------------------------------ decompress
 
 
@@ -516,12 +412,3 @@ def test_the_meter_counts_bytes_and_estimates() -> None:
     assert fractions[0] == pytest.approx(0.125, rel=0.1) and fractions[1] == pytest.approx(0.25, rel=0.1)
     assert fractions[2] == 1.0 and seen[2].remaining == 0.0
     assert seen[0].remaining is not None and seen[0].remaining > 0
-
-
-def test_a_missing_source_is_not_judged_by_its_output(folder: Path) -> None:
-    job, todo = job_and_work(folder)
-    job.output.write_bytes(b"something")
-    job.source.unlink()
-    assert standing(job, todo) is None
-    row = attempt(job, todo, codec, cancel=CancelToken())
-    assert row.status == "failed" and "does not exist" in row.message
