@@ -14,7 +14,7 @@ from fdegc.errors import InvalidOption
 SUFFIX = ".fdegc"
 #: A file of a folder with such a name counts as a raster even if its contents are damaged.
 RASTER_SUFFIXES = frozenset(
-    {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2", ".j2k", ".vrt"}
+    {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2", ".j2k", ".vrt", ".img", ".ntf", ".nc"}
 )
 #: Overviews and masks that GDAL keeps beside a raster: rasters by content, but none of their own.
 _COMPANIONS = frozenset({".ovr", ".msk"})
