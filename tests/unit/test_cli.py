@@ -17,7 +17,7 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from fdegc import __version__, commands
+from fdegc import __version__, commands, encoding_commands
 from fdegc.cli import main
 from fdegc.container import ContainerReader
 
@@ -348,7 +348,7 @@ def test_interrupting_leaves_nothing_behind(
     def interrupting_bar() -> Iterator[Any]:
         yield lambda progress: signal.raise_signal(signal.SIGINT) if progress.fraction == 0 else None
 
-    monkeypatch.setattr(commands, "progress_bar", interrupting_bar)
+    monkeypatch.setattr(encoding_commands, "progress_bar", interrupting_bar)
     handler = signal.getsignal(signal.SIGINT)
     out = tmp_path / "a.fdegc"
     assert main(["compress", str(scene), str(out), "--tile-size", str(TILE)]) == 130
@@ -369,7 +369,7 @@ def test_interrupted_compression_goes_on_where_it_stopped(
         def interrupting_bar() -> Iterator[Any]:
             yield lambda progress: signal.raise_signal(signal.SIGINT) if progress.fraction > 0.3 else None
 
-        patch.setattr(commands, "progress_bar", interrupting_bar)
+        patch.setattr(encoding_commands, "progress_bar", interrupting_bar)
         capsys.readouterr()
         assert main(command) == 130
         assert "the same command goes on from there" in capsys.readouterr().err
