@@ -57,7 +57,7 @@ class StreamHeader:
     profile : str
         Name of the network's profile: ASCII letters, digits, ``.``, ``_`` and ``-``.
     mapping : tuple of BandMapping
-        One a band; empty for uint8, whose mapping is the identity (offset 0, scale 255).
+        One a band; empty for uint8 that keeps all its values (offset 0, scale 255).
     has_mask, has_alpha, has_band_masks : bool
         Whether a lossless validity mask, alpha band or masks of single bands belong to the file, in a
         block.
@@ -158,7 +158,7 @@ class StreamHeader:
             and 256 <= steps <= 1536
             and len(name) == name_length
             and _PROFILE.fullmatch(name)
-            and len(mapping) == (0 if dtype & _DTYPE_MASK == 0 else bands)
+            and (len(mapping) == bands or (not mapping and dtype & _DTYPE_MASK == 0))
             and all(math.isfinite(m.offset) and math.isfinite(m.scale) for m in mapping)
         )
         if not sound:

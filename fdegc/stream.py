@@ -11,7 +11,7 @@ from fdegc.errors import CorruptStream, UnsupportedRaster
 from fdegc.header import DTYPES, MAX_BANDS, MAX_UNITS, VERSION, StreamHeader
 from fdegc.metadata import ALPHA, MASK, MISSING, OVERVIEW, WORDS, raster_info
 from fdegc.planes import PlaneReader
-from fdegc.types import QUALITY_STEPS, BandMapping, RasterInfo, StreamInfo
+from fdegc.types import IDENTITY, QUALITY_STEPS, BandMapping, RasterInfo, StreamInfo
 
 #: Tells what a file was made from; of no use to a decoder.
 ORIGIN = b"oRGN"
@@ -51,7 +51,7 @@ def header_for(
         quality_steps=quality_steps,
         weights_hash=weights_hash,
         profile=profile,
-        mapping=() if info.dtype == "uint8" else tuple(mapping),
+        mapping=() if info.dtype == "uint8" and set(mapping) == {IDENTITY} else tuple(mapping),
         has_mask=info.has_mask,
         has_alpha=info.has_alpha,
         has_band_masks=info.has_band_masks,
@@ -115,8 +115,8 @@ def _block(reader: ContainerReader, tag: bytes) -> bytes:
 
 
 def mapping_of(header: StreamHeader) -> tuple[BandMapping, ...]:
-    """Mapping of every band; uint8 without a stored one has the identity."""
-    return header.mapping or (BandMapping(0.0, 255.0),) * header.bands
+    """Mapping of every band; uint8 without a stored one keeps all its values."""
+    return header.mapping or (IDENTITY,) * header.bands
 
 
 def lost_metadata(reader: ContainerReader) -> tuple[str, ...]:
@@ -152,6 +152,7 @@ def describe(reader: ContainerReader) -> StreamInfo:
         tiles=header.tiles,
         lost=lost_metadata(reader),
         halo=header.halo,
+        mapping=mapping_of(header),
     )
 
 

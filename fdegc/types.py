@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import InvalidOption
+from fdegc.figures import ErrorFigures
+from fdegc.options import Target, ValueRange
 from fdegc.placement import Domains, GroundControlPoint, Transform, part_domains, part_points, part_transform
 
 #: Quality is stored in steps of 1/256 (``docs/format.md``).
@@ -261,6 +263,10 @@ class BandMapping:
     scale: float
 
 
+#: All values of 8 bits.
+IDENTITY = BandMapping(0.0, 255.0)
+
+
 @dataclass(frozen=True, slots=True)
 class BandStatistics:
     """Values of one band's usable pixels, in source units.
@@ -300,10 +306,17 @@ class EncodeOptions:
         1.0 to 6.0; integers are the trained rate points, between them gains are interpolated.
     tile_size : int
         Side of a tile in pixels: a multiple of 64, 64 to 2048.
+    ranges : tuple of ValueRange
+        Values to keep, one range for all bands or one a band; samples beyond are clipped.  Without any,
+        all of uint8's, and of other types the smallest to the largest valid value of each band.
+    target : Target or None
+        What to reach; then ``quality`` does not count, and the best one is searched.
     """
 
     quality: float = 4.0
     tile_size: int = 512
+    ranges: tuple[ValueRange, ...] = ()
+    target: Target | None = None
 
     def __post_init__(self) -> None:
         if not QUALITY_MIN <= self.quality <= QUALITY_MAX:
@@ -379,13 +392,19 @@ class EncodeResult:
     encode_seconds, reconstruct_seconds : float
         Wall-clock seconds of coding (everything needed for the file) and of g_s for the preview.
     psnr : float or None
-        dB over all valid samples jointly, peak of the dtype (the mapping's span for wide and float
-        types); None if no reconstruction was made; ``inf`` if lossless.
+        ``errors.psnr``: dB over all valid samples jointly, peak: the mapping's span; ``inf`` if lossless.
     quality : float
     device : str
     tiles : int
-    resumed_tiles : int
-        Tiles that an interrupted run had finished already.
+    resumed_tiles, clipped : int
+        Tiles that an interrupted run had finished already; valid samples outside of the ranges that were
+        asked for, which come back as the nearest limit.
+    errors : ErrorFigures or None
+        None if no reconstruction was made or nothing is valid.
+    estimate : Estimate or None
+        What was expected before the work started.
+    note : str
+        Where a target was met without being reached: why.
     """
 
     path: Path
@@ -399,6 +418,10 @@ class EncodeResult:
     device: str
     tiles: int
     resumed_tiles: int = 0
+    clipped: int = 0
+    errors: ErrorFigures | None = None
+    estimate: Estimate | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,7 +430,8 @@ class StreamInfo:
 
     ``bpp`` and ``ratio`` are those of the whole file; ``profile`` and ``weights_hash`` (16 hex
     digits) name the network it needs.  ``lost`` names metadata (in words) that the file held and that
-    damage made unreadable; empty for an intact file.  ``halo``: pixels that tiles see of each other.
+    damage made unreadable; empty for an intact file.  ``halo``: pixels that tiles see of each other;
+    ``mapping``: of every band.
     """
 
     raster: RasterInfo
@@ -422,6 +446,7 @@ class StreamInfo:
     tiles: int
     lost: tuple[str, ...] = ()
     halo: int = 0
+    mapping: tuple[BandMapping, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,6 +493,8 @@ class MetricSet:
     psnr : float or None
         dB; see ``fdegc.metrics.DEFINITIONS`` for every definition.
     ms_ssim, ms_ssim_db, vifp, lpips : float or None
+    errors : ErrorFigures or None
+        The differences behind ``psnr`` in source units; None if it was not asked for or is undefined.
     notes : mapping
         Metric name → a sentence.
     """
@@ -477,4 +504,5 @@ class MetricSet:
     ms_ssim_db: float | None = None
     vifp: float | None = None
     lpips: float | None = None
+    errors: ErrorFigures | None = field(default=None, compare=False)
     notes: Mapping[str, str] = field(default_factory=dict)

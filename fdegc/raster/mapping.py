@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.raster.source import Mask, RasterSource
-from fdegc.types import BandMapping, Samples
+from fdegc.errors import InvalidOption
+from fdegc.options import ValueRange
+from fdegc.raster.fill import fill_unknown
+from fdegc.raster.source import Mask, Pixels, RasterSource
+from fdegc.raster.statistics import percentiles
+from fdegc.types import IDENTITY, BandMapping, Samples
 
 UnitPixels = npt.NDArray[np.float32]
 
@@ -49,44 +54,82 @@ def usable_samples(samples: Samples) -> tuple[Mask | None, ...]:
     return tuple(found)
 
 
-def plan_mapping(source: RasterSource) -> tuple[BandMapping, ...]:
+def plan_mapping(source: RasterSource, ranges: Sequence[ValueRange] = ()) -> tuple[BandMapping, ...]:
     """Choose the mapping of every band.
 
     Parameters
     ----------
     source : RasterSource
-        Read once, by blocks; not at all if it is uint8.
+        Read by blocks, once or twice; not at all if it is uint8 or all limits are given.
+    ranges : sequence of ValueRange
+        Limits that are asked for: none, one for all bands, or one a band.
 
     Returns
     -------
     tuple of BandMapping
-        uint8: 0 to 255.  Other types: smallest to largest usable value of the band, in source units;
-        scale 0 for a constant band, offset and scale 0 if no pixel is usable.
+        Without ``ranges``: uint8: 0 to 255; other types: smallest to largest usable value of the band,
+        in source units; scale 0 for a constant band, offset and scale 0 if no pixel is usable.
 
     Raises
     ------
+    InvalidOption
+        If there is another number of ranges than of bands.
     UnsupportedRaster
         If the source cannot be read.
     """
     bands = source.info.bands
-    if source.info.dtype == "uint8":
-        return (BandMapping(0.0, 255.0),) * bands
-    low, high = np.full(bands, np.inf), np.full(bands, -np.inf)
+    if not ranges:
+        if source.info.dtype == "uint8":
+            return (IDENTITY,) * bands
+        return tuple(_span(low, high) for low, high in _extremes(source))
+    if len(ranges) not in (1, bands):
+        raise InvalidOption(
+            f"{len(ranges)} ranges were given for {bands} bands; give one for all, or one a band."
+        )
+    wanted = list(ranges) * (bands if len(ranges) == 1 else 1)
+    limits = [(entry.low, entry.high) for entry in wanted]
+    if any(entry.percent for entry in wanted):
+        shares = [pair if entry.percent else () for entry, pair in zip(wanted, limits, strict=True)]
+        found = percentiles(lambda: _usable_values(source), source.info.dtype, shares)
+        limits = [(own[0], own[1]) if own else pair for own, pair in zip(found, limits, strict=True)]
+    return tuple(_span(low, high) for low, high in limits)
+
+
+def _usable_values(source: RasterSource) -> Iterator[list[Pixels]]:
+    """Usable samples of each band, window by window."""
     for window in source.scan():
         samples = source.read(window)
-        for index, (band, usable) in enumerate(zip(samples.pixels, usable_samples(samples), strict=True)):
-            values = band if usable is None else band[usable]
+        yield [
+            band.ravel() if usable is None else band[usable]
+            for band, usable in zip(samples.pixels, usable_samples(samples), strict=True)
+        ]
+
+
+def _extremes(source: RasterSource) -> list[tuple[float, float]]:
+    """Smallest and largest usable value of every band; (inf, -inf) if none is usable."""
+    limits = [(math.inf, -math.inf)] * source.info.bands
+    for bands in _usable_values(source):
+        for index, values in enumerate(bands):
             if values.size:
-                low[index] = min(low[index], float(values.min()))
-                high[index] = max(high[index], float(values.max()))
-    return tuple(_span(float(a), float(b)) for a, b in zip(low, high, strict=True))
+                low, high = limits[index]
+                limits[index] = min(low, float(values.min())), max(high, float(values.max()))
+    return limits
 
 
 def _span(low: float, high: float) -> BandMapping:
-    if low > high:
+    if not low <= high:  # no usable pixel: (inf, -inf) or NaN
         return BandMapping(0.0, 0.0)
     # Two halves of float64's range make a span beyond it.
     return BandMapping(low, min(high - low, float(np.finfo(np.float64).max)))
+
+
+def count_clipped(samples: Samples, mapping: Sequence[BandMapping]) -> int:
+    """Number of usable samples that a mapping cannot tell from its limits."""
+    count = 0
+    for band, usable, entry in zip(samples.pixels, usable_samples(samples), mapping, strict=True):
+        values = band if usable is None else band[usable]
+        count += int(np.count_nonzero((values < entry.offset) | (values > entry.offset + entry.scale)))
+    return count
 
 
 def to_unit(samples: Samples, mapping: Sequence[BandMapping]) -> UnitPixels:
@@ -102,8 +145,7 @@ def to_unit(samples: Samples, mapping: Sequence[BandMapping]) -> UnitPixels:
     Returns
     -------
     ndarray of float32, shape (bands, height, width)
-        In [0, 1]; unusable samples hold the mean of the band's usable ones (0.5 if there are none),
-        which costs the fewest bits.
+        In [0, 1]; usable samples are continued into the others (:func:`~fdegc.raster.fill.fill_unknown`).
 
     Raises
     ------
@@ -111,19 +153,26 @@ def to_unit(samples: Samples, mapping: Sequence[BandMapping]) -> UnitPixels:
         If there is not one mapping a band.
     """
     unit = np.empty(samples.pixels.shape, dtype=np.float32)
-    for plane, band, entry, usable in zip(
-        unit, samples.pixels, mapping, usable_samples(samples), strict=True
-    ):
+    for plane, band, entry in zip(unit, samples.pixels, mapping, strict=True):
         if entry.scale == 0.0:
             plane[...] = 0.0
         else:
             # float64, as float32 cannot tell neighbouring values of the 32-bit types apart
             with np.errstate(over="ignore", invalid="ignore"):
                 plane[...] = np.clip((band.astype(np.float64) - entry.offset) / entry.scale, 0.0, 1.0)
-        if usable is not None:
-            good = plane[usable]
-            plane[~usable] = good.mean(dtype=np.float64) if good.size else 0.5
+    _fill(unit, usable_samples(samples))
     return unit
+
+
+def _fill(unit: UnitPixels, usable: Sequence[Mask | None]) -> None:
+    """Fill every band where it is unusable; bands that share their mask together."""
+    done = 0
+    while done < len(usable):
+        known, first = usable[done], done
+        while done < len(usable) and usable[done] is known:
+            done += 1
+        if known is not None:
+            fill_unknown(unit[first:done], known)
 
 
 def from_unit(unit: UnitPixels, mapping: Sequence[BandMapping], dtype: str) -> npt.NDArray[np.generic]:
@@ -175,8 +224,6 @@ def band_groups(bands: int) -> tuple[tuple[int, int, int], ...]:
     return tuple((i, min(i + 1, last), min(i + 2, last)) for i in range(0, bands, 3))
 
 
-def peak_value(dtype: str, mapping: Sequence[BandMapping]) -> float:
-    """Peak of PSNR in source units: 255 for uint8, else the widest span (1 if all bands are constant)."""
-    if dtype == "uint8":
-        return 255.0
+def peak_value(mapping: Sequence[BandMapping]) -> float:
+    """Peak of PSNR in source units: the widest span of the bands (1 if all are constant)."""
     return max((entry.scale for entry in mapping), default=0.0) or 1.0

@@ -318,7 +318,7 @@ def peak_and_offset(source: RasterSource, cancel: CancelToken) -> tuple[float, t
     from fdegc.raster import peak_value, plan_mapping
 
     mapping = plan_mapping(_Cancellable(source, cancel))  # type: ignore[arg-type]
-    return float(peak_value(info.dtype, mapping)), tuple(band.offset for band in mapping)
+    return peak_value(mapping), tuple(band.offset for band in mapping)
 
 
 def _quick_estimates(info: RasterInfo) -> dict[int, Estimate]:
