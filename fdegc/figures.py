@@ -41,7 +41,8 @@ class ErrorFigures:
     sam : float or None
         Mean spectral angle in degrees over the valid pixels where neither spectrum is zero; None for one
         band, or if there is no such pixel.
-    bands : tuple of BandErrors
+    bands : tuple of (BandErrors or None)
+        One a band; None where it has no valid sample.
     """
 
     psnr: float
@@ -50,4 +51,4 @@ class ErrorFigures:
     rmse: float
     mean_error: float
     sam: float | None
-    bands: tuple[BandErrors, ...]
+    bands: tuple[BandErrors | None, ...]

@@ -504,5 +504,5 @@ class MetricSet:
     ms_ssim_db: float | None = None
     vifp: float | None = None
     lpips: float | None = None
-    errors: ErrorFigures | None = field(default=None, compare=False)
+    errors: ErrorFigures | None = None
     notes: Mapping[str, str] = field(default_factory=dict)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from fdegc.metrics.definitions import DEFINITIONS
-from fdegc.metrics.fidelity import PsnrAccumulator, psnr
+from fdegc.metrics.differences import ErrorAccumulator, psnr
 from fdegc.metrics.information import vifp
 from fdegc.metrics.perceptual import lpips
-from fdegc.metrics.scene import METRIC_NAMES, compute
+from fdegc.metrics.scene import METRIC_NAMES, compare, compute
 from fdegc.metrics.structural import ms_ssim, ms_ssim_db
 
 __all__ = [
     "DEFINITIONS",
     "METRIC_NAMES",
-    "PsnrAccumulator",
+    "ErrorAccumulator",
+    "compare",
     "compute",
     "lpips",
     "ms_ssim",

@@ -14,7 +14,16 @@ DEFINITIONS: dict[str, str] = {
     "decode_time": "Wall-clock seconds from reading the file to the last reconstructed pixel.",
     "psnr": (
         "Peak signal-to-noise ratio in dB over all valid pixels and coded bands jointly, on decoded samples. "
-        "The peak is that of the sample type (255 for 8 bits); identical images give infinity."
+        "The peak is the span of the values that are coded: 255 for 8 bits, else the largest less the "
+        "smallest (the widest of the bands), unless a range was asked for; identical images give infinity."
+    ),
+    "psnr_dtype": "The same against the range of the sample type (65535 for uint16); not for floating point.",
+    "max_error": "Largest absolute difference of a valid sample, in the units of the samples.",
+    "rmse": "Root of the mean squared difference of all valid samples, in the units of the samples.",
+    "mean_error": "Mean of reconstruction − original over all valid samples, in their units: the bias.",
+    "sam": (
+        "Spectral angle (Kruse et al. 1993) between the bands of a pixel in original and reconstruction, in "
+        "degrees: mean over the valid pixels where neither is zero. Of two bands and more."
     ),
     "ms_ssim": (
         "Multi-scale structural similarity (Wang et al. 2003): five scales, Gaussian window 11 px / σ 1.5, "

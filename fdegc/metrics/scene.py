@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,62 +13,38 @@ import numpy.typing as npt
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, MetricUnavailable
 from fdegc.metrics.checks import Array, Mask, check_shapes
-from fdegc.metrics.fidelity import PsnrAccumulator
-from fdegc.metrics.information import vifp_terms, vifp_value
+from fdegc.metrics.differences import ErrorAccumulator
+from fdegc.metrics.information import Terms, vifp_terms, vifp_value
 from fdegc.metrics.perceptual import lpips
 from fdegc.metrics.structural import ms_ssim, ms_ssim_db
 from fdegc.metrics.windows import BLOCK, blocks
-from fdegc.types import MetricSet, RasterInfo, Samples, Window
+from fdegc.types import BandMapping, MetricSet, RasterInfo, Samples, Window
 
 #: What :func:`compute` can compute.
 METRIC_NAMES = ("psnr", "ms_ssim", "vifp", "lpips")
 #: Scenes of more pixels are gone through in blocks.
 WHOLE_PIXELS = 4_000_000
-#: Rows of PSNR between two looks at the cancel token.
-_ROWS = 512
 
 Image = npt.NDArray[np.float32]
 
 
+class Pixels(Protocol):
+    """What can be compared: a raster source, or samples in memory."""
+
+    def read(self, window: Window, /) -> Samples:
+        """Pixels of a window."""
+        ...
+
+
 @dataclass(frozen=True)
-class _Scene:
-    """Two rasters to compare; `valid` is None if every pixel counts."""
+class _InMemory:
+    """A whole scene at hand."""
 
-    reference: Array
-    other: Array
-    valid: Mask | None
-    peak: float
-    offset: npt.NDArray[np.float64]
-    cancel: CancelToken
+    samples: Samples
 
-    @property
-    def windows(self) -> list[Window]:
-        """The whole scene as one window, or blocks of a large one."""
-        height, width = self.reference.shape[1:]
-        return [Window(0, 0, width, height)] if width * height <= WHOLE_PIXELS else blocks(width, height)
-
-    def pairs(self) -> Iterator[tuple[Image, Image, int]]:
-        """Both images on 0–255 and the number of valid pixels, window by window; empty ones are left out."""
-        for window in self.windows:
-            self.cancel.check()
-            valid = None if self.valid is None else self.valid[window.rows, window.cols]
-            count = window.pixels if valid is None else int(valid.sum())
-            if count:
-                reference = self._scaled(self.reference, window)
-                other = self._scaled(self.other, window)
-                if valid is not None:
-                    _fill(reference, other, valid)
-                yield reference, other, count
-        self.cancel.check()
-
-    def _scaled(self, image: Array, window: Window) -> Image:
-        """First three bands of a window on 0–255, float32 (bands, height, width)."""
-        part = image[:3, window.rows, window.cols]
-        if image.dtype == np.uint8:
-            return part.astype(np.float32)
-        factor = 255.0 / self.peak
-        scaled = [(band.astype(np.float64) - o) * factor for band, o in zip(part, self.offset, strict=False)]
-        return np.stack(scaled).astype(np.float32)
+    def read(self, window: Window, /) -> Samples:
+        """Pixels of a window."""
+        return self.samples.part(window)
 
 
 def compute(
@@ -118,54 +96,161 @@ def compute(
     Cancelled
         If `cancel` was set.
     """
-    unknown = sorted(set(names) - set(METRIC_NAMES))
-    if unknown:
-        raise InvalidOption(f"Unknown metric {unknown[0]}; there are {', '.join(METRIC_NAMES)}.")
-    scene = _scene(reference, other, peak, offset, cancel or CancelToken())
-    functions = {
-        "psnr": lambda: _psnr(scene),
-        "ms_ssim": lambda: _average(scene, "ms_ssim", False),
-        "vifp": lambda: _vifp(scene),
-        "lpips": lambda: _average(scene, "lpips", allow_download),
-    }
-    values: dict[str, float] = {}
-    notes: dict[str, str] = {}
-    for name in METRIC_NAMES:
-        if name not in names:
-            continue
-        try:
-            values[name] = functions[name]()
-            note = _note(name, scene, info)
-        except MetricUnavailable as error:
-            note = str(error)
-        if note:
-            notes[name] = note
-    similarity = values.get("ms_ssim")
-    if similarity is None and "ms_ssim" in notes:
-        notes["ms_ssim_db"] = notes["ms_ssim"]
-    in_db = None if similarity is None else ms_ssim_db(similarity)
-    return MetricSet(**values, ms_ssim_db=in_db, notes=notes)
-
-
-def _scene(
-    reference: Samples, other: Samples, peak: float, offset: Sequence[float] | float, cancel: CancelToken
-) -> _Scene:
-    """Check the arguments of :func:`compute` and find the valid pixels."""
     check_shapes(reference.pixels, other.pixels)
+    bands = reference.pixels.shape[0]
     if not (np.isfinite(peak) and peak > 0.0):
         raise InvalidOption(f"The peak of the samples must be a positive number, not {peak:g}.")
-    bands = reference.pixels.shape[0]
     offsets = np.asarray(offset, np.float64)
     if offsets.shape not in ((), (bands,)):
         raise InvalidOption(f"There must be one offset, or one for each of the {bands} bands.")
-    return _Scene(
-        reference.pixels,
-        other.pixels,
-        _validity(reference),
-        float(peak),
-        np.broadcast_to(offsets, (bands,)),
-        cancel,
+    height, width = reference.pixels.shape[1:]
+    info = replace(info, width=width, height=height, bands=bands, dtype=reference.pixels.dtype.name)
+    mapping = [BandMapping(float(value), float(peak)) for value in np.broadcast_to(offsets, (bands,))]
+    return compare(
+        _InMemory(reference),
+        _InMemory(other),
+        info,
+        mapping,
+        names=names,
+        allow_download=allow_download,
+        cancel=cancel,
     )
+
+
+def compare(
+    reference: Pixels,
+    other: Pixels,
+    info: RasterInfo,
+    mapping: Sequence[BandMapping],
+    *,
+    names: Collection[str] = METRIC_NAMES,
+    allow_download: bool = False,
+    cancel: CancelToken | None = None,
+) -> MetricSet:
+    """Compare two scenes of any size as :func:`compute` does, each read once, by windows.
+
+    Parameters
+    ----------
+    reference, other : RasterSource, or anything else with its ``read``
+    info : RasterInfo
+        Of the reference.
+    mapping : sequence of BandMapping
+        One a band: the peaks of PSNR are their spans, and types other than uint8 are scaled by the widest.
+    names, allow_download, cancel
+        As of :func:`compute`.
+
+    Raises
+    ------
+    InvalidOption, Cancelled
+        As :func:`compute` does.
+    UnsupportedRaster
+        If one of them cannot be read.
+    """
+    unknown = sorted(set(names) - set(METRIC_NAMES))
+    if unknown:
+        raise InvalidOption(f"Unknown metric {unknown[0]}; there are {', '.join(METRIC_NAMES)}.")
+    cancel = cancel or CancelToken()
+    whole = info.pixels <= WHOLE_PIXELS
+    windows = [Window(0, 0, info.width, info.height)] if whole else blocks(info.width, info.height)
+    tallies: dict[str, _Tally] = {
+        "ms_ssim": _Average(ms_ssim),
+        "vifp": _Vifp(),
+        "lpips": _Average(partial(lpips, allow_download=allow_download)),
+    }
+    tallies = {name: tally for name, tally in tallies.items() if name in names}
+    errors = ErrorAccumulator(info.bands)
+    masked = False
+    for window in windows:
+        cancel.check()
+        a, b = reference.read(window), other.read(window)
+        valid = _validity(a)
+        masked |= valid is not None
+        if "psnr" in names:
+            errors.add(a.pixels, b.pixels, valid)
+        _tally(tallies, a.pixels, b.pixels, valid, mapping, cancel)
+    cancel.check()
+    facts = _Facts(info, max(entry.scale for entry in mapping) or 1.0, masked, len(windows))
+    return _result(names, tallies, errors, mapping, facts)
+
+
+class _Tally:
+    """A figure in the making; ``problem`` says why there will be none."""
+
+    problem = ""
+
+    def add(self, reference: Image, other: Image, count: int) -> None:
+        """Add a window with ``count`` valid pixels, on 0–255."""
+        raise NotImplementedError
+
+    def value(self) -> float | None:
+        """Return the figure of all windows; None if there was none with a valid pixel."""
+        raise NotImplementedError
+
+
+class _Average(_Tally):
+    """Average over the windows with the number of valid pixels as weight."""
+
+    def __init__(self, function: Callable[[Image, Image], float]) -> None:
+        self._function = function
+        self._total, self._count = 0.0, 0
+
+    def add(self, reference: Image, other: Image, count: int) -> None:
+        """Add a window."""
+        self._total += self._function(reference, other) * count
+        self._count += count
+
+    def value(self) -> float | None:
+        """Return the average."""
+        return self._total / self._count if self._count else None
+
+
+class _Vifp(_Tally):
+    """Sums of information, as blocks without texture have no value of their own."""
+
+    def __init__(self) -> None:
+        self._terms: list[Terms] = []
+
+    def add(self, reference: Image, other: Image, count: int) -> None:
+        """Add a window."""
+        self._terms.append(vifp_terms(reference, other))
+
+    def value(self) -> float | None:
+        """Return the ratio of the sums."""
+        return vifp_value(np.sum(self._terms, axis=0)) if self._terms else None
+
+
+def _tally(
+    tallies: Mapping[str, _Tally],
+    reference: Array,
+    other: Array,
+    valid: Mask | None,
+    mapping: Sequence[BandMapping],
+    cancel: CancelToken,
+) -> None:
+    """Add a window to all figures that are still possible."""
+    count = reference[0].size if valid is None else int(valid.sum())
+    possible = [tally for tally in tallies.values() if not tally.problem]
+    if not (count and possible):
+        return
+    images = _scaled(reference, mapping), _scaled(other, mapping)
+    if valid is not None:
+        _fill(*images, valid)
+    for tally in possible:
+        cancel.check()
+        try:
+            tally.add(*images, count)
+        except MetricUnavailable as error:
+            tally.problem = str(error)
+
+
+def _scaled(image: Array, mapping: Sequence[BandMapping]) -> Image:
+    """First three bands on 0–255, float32 (bands, height, width)."""
+    part = image[:3]
+    if image.dtype == np.uint8:
+        return part.astype(np.float32)
+    factor = 255.0 / (max(entry.scale for entry in mapping) or 1.0)
+    scaled = [(band.astype(np.float64) - m.offset) * factor for band, m in zip(part, mapping, strict=False)]
+    return np.stack(scaled).astype(np.float32)
 
 
 def _validity(samples: Samples) -> Mask | None:
@@ -187,35 +272,37 @@ def _fill(reference: Image, other: Image, valid: Mask) -> None:
         band[~valid] = band_other[~valid] = band[valid].mean(dtype=np.float64)
 
 
-def _psnr(scene: _Scene) -> float:
-    """PSNR of the scene, dB."""
-    total = PsnrAccumulator()
-    for top in range(0, scene.reference.shape[1], _ROWS):
-        scene.cancel.check()
-        rows = slice(top, top + _ROWS)
-        valid = None if scene.valid is None else scene.valid[rows]
-        total.add(scene.reference[:, rows], scene.other[:, rows], valid)
-    return total.value(scene.peak)
-
-
-def _average(scene: _Scene, name: str, allow_download: bool) -> float:
-    """MS-SSIM or LPIPS, averaged over the scene's windows with the number of valid pixels as weight."""
-    total = 0.0
-    pixels = 0
-    for reference, other, count in scene.pairs():
-        if name == "ms_ssim":
-            value = ms_ssim(reference, other)
-        else:
-            value = lpips(reference, other, allow_download=allow_download)
-        total += value * count
-        pixels += count
-    return _finite(total / pixels if pixels else None)
-
-
-def _vifp(scene: _Scene) -> float:
-    """VIFp of the scene: sums of information, as blocks without texture have no value of their own."""
-    terms = [vifp_terms(reference, other) for reference, other, _ in scene.pairs()]
-    return _finite(vifp_value(np.sum(terms, axis=0)) if terms else None)
+def _result(
+    names: Collection[str],
+    tallies: Mapping[str, _Tally],
+    errors: ErrorAccumulator,
+    mapping: Sequence[BandMapping],
+    facts: _Facts,
+) -> MetricSet:
+    values: dict[str, float] = {}
+    notes: dict[str, str] = {}
+    figures = None
+    if "psnr" in names:
+        try:
+            figures = errors.figures([entry.scale for entry in mapping], facts.info.dtype)
+            values["psnr"] = figures.psnr
+            notes["psnr"] = facts.note("psnr")
+        except MetricUnavailable as error:
+            notes["psnr"] = str(error)
+    for name, tally in tallies.items():
+        try:
+            if tally.problem:
+                raise MetricUnavailable(tally.problem)
+            values[name] = _finite(tally.value())
+            notes[name] = facts.note(name)
+        except MetricUnavailable as error:
+            notes[name] = str(error)
+    similarity = values.get("ms_ssim")
+    if similarity is None and "ms_ssim" in notes:
+        notes["ms_ssim_db"] = notes["ms_ssim"]
+    in_db = None if similarity is None else ms_ssim_db(similarity)
+    notes = {name: note for name, note in notes.items() if note}
+    return MetricSet(**values, ms_ssim_db=in_db, errors=figures, notes=notes)
 
 
 def _finite(value: float | None) -> float:
@@ -227,19 +314,30 @@ def _finite(value: float | None) -> float:
     return value
 
 
-def _note(name: str, scene: _Scene, info: RasterInfo) -> str:
-    """What is special about a metric that was computed; empty if nothing is."""
-    if name == "psnr":
-        return "" if scene.valid is None else "Over valid pixels only."
-    sentences = []
-    if scene.reference.shape[0] > 3:
-        sentences.append(f"Of the first three of {scene.reference.shape[0]} bands.")
-    if scene.reference.dtype != np.uint8:
-        sentences.append(f"Samples ({info.dtype}) scaled to 0–255: (value − offset) / {scene.peak:g} × 255.")
-    if scene.valid is not None:
-        sentences.append("Invalid pixels were set equal in both images, so they contribute no error.")
-    count = len(scene.windows)
-    if count > 1:
-        how = "Ratio of sums" if name == "vifp" else "Average weighted by area"
-        sentences.append(f"{how} over {count} blocks of about {BLOCK} px.")
-    return " ".join(sentences)
+@dataclass(frozen=True)
+class _Facts:
+    """What is special about a comparison."""
+
+    info: RasterInfo
+    peak: float
+    masked: bool
+    windows: int
+
+    def note(self, name: str) -> str:
+        """What is special about a metric that was computed; empty if nothing is."""
+        if name == "psnr":
+            return "Over valid pixels only." if self.masked else ""
+        sentences = []
+        info = self.info
+        if info.bands > 3:
+            sentences.append(f"Of the first three of {info.bands} bands.")
+        if info.dtype != "uint8":
+            sentences.append(
+                f"Samples ({info.dtype}) scaled to 0–255: (value − offset) / {self.peak:g} × 255."
+            )
+        if self.masked:
+            sentences.append("Invalid pixels were set equal in both images, so they contribute no error.")
+        if self.windows > 1:
+            how = "Ratio of sums" if name == "vifp" else "Average weighted by area"
+            sentences.append(f"{how} over {self.windows} blocks of about {BLOCK} px.")
+        return " ".join(sentences)

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from fdegc import metrics
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, MetricUnavailable
 from fdegc.metrics import scene, windows
-from fdegc.types import MetricSet, RasterInfo, Samples
+from fdegc.types import BandMapping, MetricSet, RasterInfo, Samples, Window
 
 
 @pytest.fixture(autouse=True)
@@ -115,14 +116,79 @@ def test_psnr_counts_valid_pixels_only() -> None:
         metrics.psnr(a, b, 255, np.zeros((20, 30), bool))
 
 
-def test_accumulated_psnr_is_exact() -> None:
+def test_accumulated_figures_are_exact() -> None:
     a = picture(3, 50, 40)
     b = noisy(a)
-    total = metrics.PsnrAccumulator()
-    total.add(a[:, :17], b[:, :17])
-    difference = a[:, 17:].astype(float) - b[:, 17:]
-    total.add_error(float((difference**2).sum()), difference.size)
-    assert total.value(255) == pytest.approx(metrics.psnr(a, b, 255), abs=1e-12)
+    parts, whole = metrics.ErrorAccumulator(3), metrics.ErrorAccumulator(3)
+    for rows in (slice(0, 17), slice(17, 18), slice(18, 50)):
+        parts.add(a[:, rows], b[:, rows])
+    whole.add(a, b)
+    assert parts.psnr(255) == metrics.psnr(a, b, 255)
+    got, expected = (total.figures((255.0,) * 3, "uint8") for total in (parts, whole))
+    assert got.sam == pytest.approx(expected.sam, rel=1e-12)
+    assert replace(got, sam=None) == replace(expected, sam=None)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"]
+)
+def test_figures_are_those_of_their_formulas(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    span = np.array([90.0, 60.0])
+    a = np.stack([rng.integers(9, 91, (30, 20)), rng.integers(20, 81, (30, 20))]).astype(dtype)
+    error = np.stack([rng.integers(-3, 5, (30, 20)), rng.integers(-9, 4, (30, 20))])
+    b = (a.astype(int) + error).astype(dtype)
+    valid = rng.random((30, 20)) > 0.3
+    a[:, 0, 0] = b[:, 0, 0] = 0
+    valid[0, 0] = True  # no spectrum, no angle
+    error[:, 0, 0] = 0
+    total = metrics.ErrorAccumulator(2)
+    total.add(a, b, valid)
+    figures = total.figures(span, dtype)
+    good = error[:, valid].astype(float)
+    full = None if dtype.startswith("float") else 2.0 ** (8 * np.dtype(dtype).itemsize) - 1
+
+    def decibels(peak: float | None, errors: np.ndarray) -> object:
+        return None if peak is None else pytest.approx(10 * np.log10(peak**2 / np.mean(errors**2)))
+
+    assert figures.psnr == decibels(90.0, good) and figures.psnr_dtype == decibels(full, good)
+    assert figures.max_error == np.abs(good).max()
+    assert figures.rmse == pytest.approx(np.sqrt(np.mean(good**2)))
+    assert figures.mean_error == pytest.approx(good.mean())
+    for band, own, peak in zip(figures.bands, good, span, strict=True):
+        assert band is not None
+        assert band.psnr == decibels(peak, own) and band.psnr_dtype == decibels(full, own)
+        assert (band.max_error, band.rmse) == (np.abs(own).max(), pytest.approx(np.sqrt(np.mean(own**2))))
+        assert band.mean_error == pytest.approx(own.mean())
+    u, v = a[:, valid].astype(float), b[:, valid].astype(float)
+    seen = np.any(u, axis=0) & np.any(v, axis=0)
+    cosine = (u * v).sum(0)[seen] / np.sqrt((u * u).sum(0)[seen] * (v * v).sum(0)[seen])
+    assert figures.sam == pytest.approx(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean(), rel=1e-6)
+
+
+def test_equal_spectra_have_no_angle_and_brightness_does_not_turn_them() -> None:
+    a = picture(4, 20, 20).astype(np.float64) + 1
+    for factor in (1.0, 3.0, 1e100):
+        total = metrics.ErrorAccumulator(4)
+        total.add(a, a * factor)
+        assert total.figures((255.0,) * 4, "uint8").sam == pytest.approx(0.0, abs=1e-12)
+    one = metrics.ErrorAccumulator(1)
+    one.add(a[:1], a[:1])
+    assert one.figures((255.0,), "float64").sam is None
+
+
+def test_a_band_may_have_a_mask_of_its_own() -> None:
+    a = picture(3, 20, 20)
+    b = noisy(a)
+    valid = np.ones(a.shape, bool)
+    valid[1, :10], valid[2] = False, False
+    total = metrics.ErrorAccumulator(3)
+    total.add(a, b, valid)
+    figures = total.figures((255.0,) * 3, "uint8")
+    first, second, third = figures.bands
+    assert first is not None and first.psnr == metrics.psnr(a[:1], b[:1], 255)
+    assert second is not None and second.psnr == metrics.psnr(a[1:2, 10:], b[1:2, 10:], 255)
+    assert third is None and figures.sam is None
 
 
 def test_bad_arguments_are_refused() -> None:
@@ -225,7 +291,8 @@ def test_small_images_give_notes(side: int) -> None:
 
 def test_only_the_named_are_computed() -> None:
     a = picture(1, 64, 64)
-    assert compute(a, a, names=("psnr",)) == MetricSet(psnr=math.inf)
+    result = compute(a, a, names=("psnr",))
+    assert result == MetricSet(psnr=math.inf, errors=result.errors)
 
 
 def test_masks_and_alpha() -> None:
@@ -337,6 +404,28 @@ def test_flat_and_invalid_blocks_do_not_spoil_a_scene(monkeypatch: pytest.Monkey
     assert result.vifp == pytest.approx(metrics.vifp(a[..., 200:400], b[..., 200:400]), abs=1e-9)
 
 
+def test_a_scene_is_read_once_by_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = picture(3, 400, 500)
+    b = noisy(a)
+
+    class Reader:
+        def __init__(self, pixels: np.ndarray) -> None:
+            self.pixels, self.seen = pixels, np.zeros(pixels.shape[1:], int)
+
+        def read(self, window: Window, /) -> Samples:
+            assert window.pixels < 200_000
+            self.seen[window.rows, window.cols] += 1
+            return Samples(self.pixels[:, window.rows, window.cols])
+
+    monkeypatch.setattr(scene, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(scene, "blocks", lambda width, height: windows.blocks(width, height, 200))
+    first, second = Reader(a), Reader(b)
+    mapping = [BandMapping(0.0, 255.0)] * 3
+    result = metrics.compare(first, second, info(a), mapping, names=("psnr", "ms_ssim", "vifp"))
+    assert (first.seen == 1).all() and (second.seen == 1).all()
+    assert result == compute(a, b)
+
+
 def test_cancel() -> None:
     a = picture(1, 64, 64)
     token = CancelToken()
@@ -351,7 +440,8 @@ def test_cancel() -> None:
 
 def test_definitions() -> None:
     assert set(metrics.DEFINITIONS) == {
-        "bytes", "bpp", "ratio", "encode_time", "decode_time", "psnr", "ms_ssim", "vifp", "lpips",
+        "bytes", "bpp", "ratio", "encode_time", "decode_time", "psnr", "psnr_dtype", "max_error", "rmse",
+        "mean_error", "sam", "ms_ssim", "vifp", "lpips",
     }  # fmt: skip
     assert all(text.endswith(".") for text in metrics.DEFINITIONS.values())
 
