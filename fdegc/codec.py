@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from fdegc.analysis import Analysis
 from fdegc.band_masks import BandMasksReader
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.decoding import Decoding
 from fdegc.encoding import Encoding, TileCallback
 from fdegc.errors import CorruptStream, UnsupportedRaster
-from fdegc.inference import FloatArray, Network, available_devices, resolve_device
+from fdegc.estimating import estimate, estimate_rates
+from fdegc.inference import Network, available_devices, resolve_device
+from fdegc.latent_store import LatentStore
 from fdegc.memory import check_memory
 from fdegc.planes import PlaneReader
 from fdegc.raster import RasterSink, RasterSource
-from fdegc.raster.mapping import band_groups, peak_value, plan_mapping, to_unit
+from fdegc.raster.mapping import plan_mapping
 from fdegc.stream import ORIGIN, describe, header_for, read_info
-from fdegc.tiling import reflect_pad
+from fdegc.targeting import Trials, aim, check_searchable
 from fdegc.types import (
     QUALITY_STEPS,
     DecodeResult,
@@ -41,9 +47,6 @@ __all__ = ["Codec", "available_devices"]
 
 #: Pixels of neighbouring tiles that g_a sees, and of whose latents g_s sees (``docs/format.md``).
 HALO = 16
-#: Side and number of the crops by which :meth:`Codec.estimate_all` judges a scene.
-SAMPLE_SIDE = 256
-SAMPLE_COUNT = 3
 
 
 class Codec:
@@ -102,6 +105,7 @@ class Codec:
         origin: bytes | None = None,
         on_progress: ProgressCallback | None = None,
         on_tile: TileCallback | None = None,
+        on_estimate: Callable[[Estimate], None] | None = None,
         cancel: CancelToken | None = None,
         overwrite: bool = False,
     ) -> EncodeResult:
@@ -117,11 +121,13 @@ class Codec:
             Whether to compute the decoder's pixels too, for ``on_tile`` and the PSNR.
         resume : bool
             Keep finished tiles beside ``out`` when interrupted, and go on from those of an earlier
-            run with the same source and options.  Only for files.
+            run with the same source and options.  Only for files, and not with a target.
         origin : bytes, optional
             Kept in the file, so that later runs can tell what it was made from.
         on_progress, on_tile : callable, optional
             Called on this thread.
+        on_estimate : callable, optional
+            Gets what the work will cost before it starts.
         cancel : CancelToken, optional
             Checked at every tile and every coding step.
         overwrite : bool
@@ -131,14 +137,22 @@ class Codec:
         OutputExists, OutputBusy, OutputFailed, OutOfMemory, Cancelled
         UnsupportedRaster
             Also if the file changes while it is read.
+        TargetMissed
+            If no quality reaches ``options.target``.
+        InvalidOption
+            If the ranges do not fit the bands, or the weights have but one rate point and there is a target.
         """
         info = source.info
-        state = _fingerprint(info)
+        state = _fingerprint(source)
         cancel = cancel or CancelToken()
         network = self._default
-        estimate = quick_estimate(info, options.quality, options.tile_size, network.entry)
-        check_memory(estimate.memory_bytes)
-        mapping = plan_mapping(source)
+        if options.target is not None:
+            check_searchable(network)
+        check_memory(quick_estimate(info, options.quality, options.tile_size, network.entry).memory_bytes)
+        mapping = plan_mapping(source, options.ranges)
+        cost = estimate(network, source, mapping, options)
+        if on_estimate is not None:
+            on_estimate(cost)
         header = header_for(
             info,
             mapping,
@@ -148,9 +162,23 @@ class Codec:
             weights_hash=network.entry.short_hash,
             profile=network.entry.profile,
         )
-        fingerprint = state if resume else None
-        with ContainerWriter(Path(out), header, overwrite=overwrite, fingerprint=fingerprint) as writer:
-            run = Encoding(network, source, header, mapping, writer, cancel, on_tile, reconstruct)
+        start = time.perf_counter()
+        with contextlib.ExitStack() as stack:
+            analysis = Analysis(network, source, header, mapping)
+            latents, note = None, ""
+            if options.target is not None:
+                latents = stack.enter_context(LatentStore(Path(out).absolute().parent))
+                latents.fill(analysis, ProgressMeter("analyse", len(analysis.plan), on_progress), cancel)
+                extra = {} if origin is None else {ORIGIN: origin}
+                trials = Trials(network, source, header, analysis, latents, extra, cancel, on_progress)
+                found = aim(trials, options.target, network.entry.scale, info.pixels)
+                header, note = replace(header, quality_steps=found.steps), found.note
+            fingerprint = state if resume and latents is None else None
+            writer = stack.enter_context(
+                ContainerWriter(Path(out), header, overwrite=overwrite, fingerprint=fingerprint)
+            )
+            run = Encoding(network, source, header, analysis, latents, writer, cancel, on_tile, reconstruct)
+            run.encode_seconds = time.perf_counter() - start
             resumed = writer.units_done // header.groups
             meter = ProgressMeter("compress", len(run.plan), on_progress)
             for index in range(len(run.plan)):
@@ -159,10 +187,11 @@ class Codec:
             run.metadata()
             if origin is not None:
                 writer.add_block(ORIGIN, origin)
-            _check_unchanged(info, state)
+            _check_unchanged(source, state)
             start = time.perf_counter()
             size = writer.commit()
             run.encode_seconds += time.perf_counter() - start
+        errors = run.errors() if reconstruct else None
         return EncodeResult(
             path=Path(out),
             bytes=size,
@@ -170,11 +199,15 @@ class Codec:
             ratio=info.raw_bytes / size,
             encode_seconds=run.encode_seconds,
             reconstruct_seconds=run.reconstruct_seconds,
-            psnr=run.psnr(peak_value(info.dtype, mapping)) if reconstruct else None,
+            psnr=None if errors is None else errors.psnr,
             quality=header.quality_steps / QUALITY_STEPS,
             device=self.device_label,
             tiles=len(run.plan),
             resumed_tiles=resumed,
+            clipped=analysis.clipped,
+            errors=errors,
+            estimate=cost,
+            note=note,
         )
 
     def decode(
@@ -317,62 +350,27 @@ class Codec:
         dict
             Rate point → estimate; ``bytes`` is within some ten per cent for homogeneous scenes.
         """
-        info = source.info
-        mapping = plan_mapping(source)
-        crops = [
-            _padded(to_unit(source.read(window), mapping)[list(group)])
-            for window in _sample_windows(info)
-            for group in band_groups(info.bands)
-        ]
-        groups = len(band_groups(info.bands))
-        estimates = {}
-        for figures in self._default.entry.rates:
-            bits = 0.0
-            for crop in crops:
-                if cancel is not None:
-                    cancel.check()
-                bits += self._default.estimate_bits(crop, figures.quality)
-            per_pixel = bits / sum(crop.shape[1] * crop.shape[2] for crop in crops)
-            quick = quick_estimate(info, figures.quality, entry=self._default.entry)
-            size = round(per_pixel * info.pixels * groups / 8) + 150
-            estimates[round(figures.quality)] = Estimate(size, quick.seconds, quick.memory_bytes)
-        return estimates
+        return estimate_rates(self._default, source, cancel)
 
 
-def _sample_windows(info: RasterInfo) -> list[Window]:
-    """Crops on the scene's diagonal."""
-    width, height = min(SAMPLE_SIDE, info.width), min(SAMPLE_SIDE, info.height)
-    places = [(i + 0.5) / SAMPLE_COUNT for i in range(SAMPLE_COUNT)]
-    windows = {
-        Window(round((info.width - width) * p), round((info.height - height) * p), width, height)
-        for p in places
-    }
-    return sorted(windows, key=lambda w: (w.x, w.y))
-
-
-def _padded(x: FloatArray) -> FloatArray:
-    height, width = (-(-side // 64) * 64 for side in x.shape[1:])
-    return reflect_pad(x, height, width).astype(np.float32)
-
-
-def _fingerprint(info: RasterInfo) -> bytes | None:
+def _fingerprint(source: RasterSource) -> bytes | None:
     """Tell a source file from others and from its own earlier states; None for what is no file."""
     try:
-        path = Path(info.path).resolve(strict=True)
+        path = Path(source.info.path).resolve(strict=True)
         state = path.stat()
     except (OSError, RuntimeError):
         return None
-    return f"{path}\0{state.st_size}\0{state.st_mtime_ns}".encode()
+    return f"{path}\0{state.st_size}\0{state.st_mtime_ns}{source.part}".encode()
 
 
-def _check_unchanged(info: RasterInfo, before: bytes | None) -> None:
+def _check_unchanged(source: RasterSource, before: bytes | None) -> None:
     """Refuse pixels of which some may be from before a change and some from after it.
 
     A file that is gone was read to its end: what was made of it may be all that is left.
     """
-    now = _fingerprint(info)
+    now = _fingerprint(source)
     if now is not None and now != before:
-        raise UnsupportedRaster(f"{info.path} changed while it was being read; compress it again.")
+        raise UnsupportedRaster(f"{source.info.path} changed while it was being read; compress it again.")
 
 
 def _unreadable_rows(plane: PlaneReader | BandMasksReader, raster: RasterInfo, strip: int) -> list[str]:

@@ -5,28 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import numpy as np
-
-from fdegc.band_masks import BandMasksWriter
-from fdegc.coding.unit import IntArray, UnitCoder
+from fdegc.analysis import Analysis
 from fdegc.container import ContainerWriter
 from fdegc.control import CancelToken
+from fdegc.errors import MetricUnavailable
+from fdegc.figures import ErrorFigures
 from fdegc.header import StreamHeader
-from fdegc.inference import FloatArray, Network, round_latent
-from fdegc.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
-from fdegc.mosaic import STRIDE, LatentMosaic
-from fdegc.overview import OverviewBuilder
-from fdegc.planes import PlaneWriter
+from fdegc.inference import FloatArray, Network
+from fdegc.latent_coder import LatentCoder
+from fdegc.latent_store import LatentStore
+from fdegc.metrics import ErrorAccumulator
+from fdegc.mosaic import LatentMosaic
 from fdegc.raster import RasterSource
-from fdegc.raster.mapping import band_groups, to_unit, usable_pixels, usable_samples
-from fdegc.reconstruction import Reconstruction, nearest_rate, restore_nodata
-from fdegc.tiling import TilePlan, reflect_pad
-from fdegc.types import QUALITY_STEPS, BandMapping, Samples, TileResult, Window
+from fdegc.raster.mapping import valid_samples
+from fdegc.reconstruction import Reconstruction, restore_nodata
+from fdegc.stream import mapping_of
+from fdegc.types import QUALITY_STEPS, Samples, TileResult
 
 TileCallback = Callable[[TileResult], None]
-
-#: Share of the payload that an overview may take.
-OVERVIEW_SHARE = 0.01
 
 
 class Encoding:
@@ -37,7 +33,10 @@ class Encoding:
     network : Network
     source : RasterSource
     header : StreamHeader
-    mapping : tuple of BandMapping
+    analysis : Analysis
+        Of the source; it has read all tiles already if there are ``latents``.
+    latents : LatentStore or None
+        Of all tiles; None to analyse them on the way.
     writer : ContainerWriter
         May hold finished tiles of an interrupted run already.
     cancel : CancelToken
@@ -51,83 +50,45 @@ class Encoding:
         network: Network,
         source: RasterSource,
         header: StreamHeader,
-        mapping: tuple[BandMapping, ...],
+        analysis: Analysis,
+        latents: LatentStore | None,
         writer: ContainerWriter,
         cancel: CancelToken,
         on_tile: TileCallback | None,
         reconstruct: bool,
     ) -> None:
-        self.network, self.source, self.header, self.mapping = network, source, header, mapping
+        self.source, self.header, self.analysis, self.stored = source, header, analysis, latents
         self.writer, self.cancel, self.on_tile = writer, cancel, on_tile
-        self.quality = header.quality_steps / QUALITY_STEPS
-        self.plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
+        self.plan = analysis.plan
         self.mosaic = LatentMosaic(self.plan)
-        self.coder = UnitCoder(network.entropy)
+        self.coder = LatentCoder(network, header.quality_steps / QUALITY_STEPS)
         self.reconstruction = Reconstruction(network, header) if reconstruct else None
         self.encode_seconds = self.reconstruct_seconds = 0.0
-        self.squared_error, self.sample_count = 0.0, 0
-        info, size = source.info, (header.width, header.height)
-        self.valid = PlaneWriter(*size, header.tile_size, np.bool_) if info.has_mask else None
-        self.alpha = PlaneWriter(*size, header.tile_size, info.dtype) if info.has_alpha else None
-        self.missing = BandMasksWriter(header.bands, *size, header.tile_size) if info.has_band_masks else None
-        self.overview = OverviewBuilder(*size, header.bands)
+        self.differences = ErrorAccumulator(header.bands)
 
     def tile(self, index: int) -> None:
         """Code one tile; reconstruct those that it completes."""
         self.cancel.check()
         start = time.perf_counter()
-        groups = self._read(index)
         first = index * self.header.groups
         if self.reconstruction is None and self.writer.units_done >= first + self.header.groups:
-            return  # an earlier run got this far
-        latents = []
-        for number, x in enumerate(groups):
-            latents.append(self._unit(index, x, write=first + number >= self.writer.units_done))
+            self.analysis.read(index)  # an earlier run got this far
+            return
+        latents = (self.stored or self.analysis).latents(index)
+        for number, y in enumerate(latents):
+            if first + number >= self.writer.units_done:
+                self._code(y)
         self.encode_seconds += time.perf_counter() - start
         if self.reconstruction is None:
             return
-        for ready in self.mosaic.put(index, latents):
+        for ready in self.mosaic.put(index, [self.coder.rounded(y) for y in latents]):
             self.cancel.check()
             self._reconstruct(self.reconstruction, ready)
 
-    def _read(self, index: int) -> list[FloatArray]:
-        """Network inputs of a tile with its halo, one a band group; keeps mask, alpha and overview."""
-        context, tile = self.plan.context_window(index), self.plan.window(index)
-        inside = Window(
-            context.x,
-            context.y,
-            min(context.width, self.header.width - context.x),
-            min(context.height, self.header.height - context.y),
-        )
-        samples = self.source.read(inside)
-        rows = slice(tile.y - inside.y, tile.y - inside.y + tile.height)
-        cols = slice(tile.x - inside.x, tile.x - inside.x + tile.width)
-        if self.valid is not None and samples.valid is not None:
-            self.valid.add(tile, samples.valid[rows, cols])
-        if self.alpha is not None and samples.alpha is not None:
-            self.alpha.add(tile, samples.alpha[rows, cols])
-        if self.missing is not None:
-            gaps = samples.missing
-            self.missing.add(tile, None if gaps is None else gaps[:, rows, cols])
-        unit = to_unit(samples, self.mapping)
-        usable = usable_pixels(samples)
-        self.overview.add(tile, unit[:, rows, cols], None if usable is None else usable[rows, cols])
-        padded = reflect_pad(unit, context.height, context.width).astype(np.float32)
-        return [padded[list(group)] for group in band_groups(self.header.bands)]
-
-    def _unit(self, index: int, x: FloatArray, *, write: bool) -> IntArray:
-        context, tile = self.plan.context_window(index), self.plan.padded_window(index)
-        y = self.network.analyse(x, self.quality)
+    def _code(self, y: FloatArray) -> None:
         self.cancel.check()
-        left, top = (tile.x - context.x) // STRIDE, (tile.y - context.y) // STRIDE
-        y = np.ascontiguousarray(y[:, top : top + tile.height // STRIDE, left : left + tile.width // STRIDE])
-        latent = round_latent(y)
-        if write:
-            z = self.network.hyper_analyse(y)
-            rate = nearest_rate(self.quality, self.network.entropy.rates)
-            unit = self.coder.encode(latent, z, self.network.features, rate, self.cancel.check)
-            self.writer.add(unit.payload, dither=unit.dither, phi_hash=unit.phi_hash, y_hash=unit.y_hash)
-        return latent
+        unit = self.coder.code(y, self.cancel.check)
+        self.writer.add(unit.payload, dither=unit.dither, phi_hash=unit.phi_hash, y_hash=unit.y_hash)
 
     def _reconstruct(self, reconstruction: Reconstruction, index: int) -> None:
         start = time.perf_counter()
@@ -135,15 +96,10 @@ class Encoding:
         pixels = reconstruction.tile(self.mosaic, index, window)
         self.reconstruct_seconds += time.perf_counter() - start
         original = self.source.read(window)
-        error, count = 0.0, 0
-        for band, other, seen in zip(pixels, original.pixels, usable_samples(original), strict=True):
-            difference = band.astype(np.float64) - other.astype(np.float64)
-            difference = difference.ravel() if seen is None else difference[seen]
-            error += float(np.square(difference).sum())
-            count += difference.size
-        self.squared_error += error
-        self.sample_count += count
+        error, count = self.differences.squared_error, self.differences.count
+        self.differences.add(original.pixels, pixels, valid_samples(original))
         if self.on_tile is not None:
+            error, count = self.differences.squared_error - error, self.differences.count - count
             shown = restore_nodata(pixels, original.valid, original.missing, self.source.info)
             samples = Samples(shown, original.valid, original.alpha, original.missing)
             self.on_tile(TileResult(window, samples, self.writer.payload_bytes, error, count))
@@ -151,23 +107,14 @@ class Encoding:
     def metadata(self) -> None:
         """Add the blocks that describe everything but the pixels."""
         start = time.perf_counter()
-        for tag, data in metadata_blocks(self.source.info).items():
+        for tag, data in self.analysis.blocks(self.writer.payload_bytes).items():
             self.writer.add_block(tag, data)
-        if self.valid is not None:
-            self.writer.add_block(MASK, self.valid.finish())
-        if self.alpha is not None:
-            self.writer.add_block(ALPHA, self.alpha.finish())
-        if self.missing is not None:
-            self.writer.add_block(MISSING, self.missing.finish())
-        budget = int(self.writer.payload_bytes * OVERVIEW_SHARE)
-        overview = self.overview.finish(budget, stretch=self.header.dtype != "uint8")
-        if overview is not None:
-            self.writer.add_block(OVERVIEW, overview)
         self.encode_seconds += time.perf_counter() - start
 
-    def psnr(self, peak: float) -> float | None:
-        """PSNR in dB over everything reconstructed so far; None if nothing was valid."""
-        if not self.sample_count:
+    def errors(self) -> ErrorFigures | None:
+        """Errors of everything reconstructed so far; None if nothing was valid."""
+        try:
+            spans = [entry.scale for entry in mapping_of(self.header)]
+            return self.differences.figures(spans, self.header.dtype)
+        except MetricUnavailable:
             return None
-        mse = self.squared_error / self.sample_count
-        return float(10 * np.log10(peak**2 / mse)) if mse > 0 else float("inf")

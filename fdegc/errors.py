@@ -31,6 +31,10 @@ class OutputBusy(OutputFailed):
     """Another process is writing the same output."""
 
 
+class TargetMissed(FdegcError):
+    """No quality gives what was asked for; nothing was written."""
+
+
 class CorruptStream(FdegcError):
     """A ``.fdegc`` file is damaged, truncated, or not one at all."""
 

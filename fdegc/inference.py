@@ -158,26 +158,31 @@ class Network:
         return torch.tensor([quality], device=self.device)
 
     @torch.inference_mode()
-    def analyse(self, x: FloatArray, quality: float) -> FloatArray:
-        """g_a and gain.
+    def analyse(self, x: FloatArray) -> FloatArray:
+        """g_a.
 
         Parameters
         ----------
         x : ndarray of float32, shape (3, H, W), in [0, 1], H and W multiples of 16
-        quality : float
 
         Returns
         -------
         ndarray of float32, shape (M, H/16, W/16)
-            Not rounded.
+            Not rounded, and without gain.
         """
         # oneDNN's bfloat16 convolution from rows of two samples to rows of one reads memory that is not its.
         autocast = self._autocast and x.shape[2] > 16
         with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             tensor = torch.from_numpy(np.ascontiguousarray(x))[None].to(self.device)
             tensor = tensor.contiguous(memory_format=torch.channels_last)
-            y = self.net.g_a(tensor - self.net.offset).float() * self.net.gains(self._quality(quality))[0]
+            y = self.net.g_a(tensor - self.net.offset).float()
             return np.asarray(y[0].cpu().numpy(), np.float32)
+
+    @torch.inference_mode()
+    def gain(self, quality: float) -> FloatArray:
+        """Factor of every channel of a latent at a quality: float32, shape (M, 1, 1)."""
+        gain = self.net.gains(self._quality(quality))[0]
+        return np.asarray(gain.cpu().numpy(), np.float32).reshape(-1, 1, 1)
 
     @torch.inference_mode()
     def hyper_analyse(self, y: FloatArray) -> IntArray:

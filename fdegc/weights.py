@@ -73,6 +73,11 @@ class WeightsEntry:
         """The first eight bytes of the SHA-256, as stored in a stream."""
         return bytes.fromhex(self.sha256)[:HASH_BYTES]
 
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Smallest and largest quality."""
+        return self.rates[0].quality, self.rates[-1].quality
+
 
 def user_folder() -> Path:
     """Folder for weights that a user adds."""

@@ -1,6 +1,6 @@
 """The ``.fdegc`` file: bytes to header, index, payloads and blocks, and back (``docs/format.md``)."""
 
-from fdegc.container.layout import END_MAGIC, MAGIC, MAX_BLOCKS, IndexEntry, UnitIndex
+from fdegc.container.layout import END_MAGIC, MAGIC, MAX_BLOCKS, IndexEntry, UnitIndex, file_size
 from fdegc.container.reader import ContainerReader
 from fdegc.container.writer import ContainerWriter, part_path
 
@@ -12,5 +12,6 @@ __all__ = [
     "ContainerWriter",
     "IndexEntry",
     "UnitIndex",
+    "file_size",
     "part_path",
 ]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,6 +148,14 @@ def block_places(heads: bytes, start: int) -> tuple[BlockPlace, ...]:
 def pack_front(header: StreamHeader, index: bytes) -> bytes:
     """Everything before the first payload."""
     return MAGIC + with_crc(header.pack()) + with_crc(index)
+
+
+def file_size(header: StreamHeader, payload_bytes: int, blocks: Mapping[bytes, bytes]) -> int:
+    """Bytes of a file with such payloads and blocks."""
+    index = bytes(header.units * ENTRY.size)
+    front = len(pack_front(header, index))
+    back = len(pack_back(header, index, bytes(BLOCK.size * len(blocks)), 0))
+    return front + payload_bytes + sum(BLOCK.size + len(data) for data in blocks.values()) + back
 
 
 def pack_back(header: StreamHeader, index: bytes, heads: bytes, offset: int) -> bytes:

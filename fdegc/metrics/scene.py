@@ -167,7 +167,8 @@ def compare(
         masked |= valid is not None
         if "psnr" in names:
             errors.add(a.pixels, b.pixels, valid)
-        _tally(tallies, a.pixels, b.pixels, valid, mapping, cancel)
+        seen = valid if valid is None or valid.ndim == 2 else valid[:3].all(axis=0)
+        _tally(tallies, a.pixels, b.pixels, seen, mapping, cancel)
     cancel.check()
     facts = _Facts(info, max(entry.scale for entry in mapping) or 1.0, masked, len(windows))
     return _result(names, tallies, errors, mapping, facts)
@@ -254,15 +255,23 @@ def _scaled(image: Array, mapping: Sequence[BandMapping]) -> Image:
 
 
 def _validity(samples: Samples) -> Mask | None:
-    """Pixels that count, bool (height, width): in the mask, not transparent, finite; None if all do."""
+    """Samples that count: in the mask, not transparent, not missing, finite; None if all do.
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width), or (bands, height, width) where bands differ, or None
+    """
     valid = np.ones(samples.pixels.shape[1:], np.bool_)
     if samples.valid is not None:
         valid &= samples.valid
     if samples.alpha is not None:
         valid &= np.greater(samples.alpha, 0)
-    if np.issubdtype(samples.pixels.dtype, np.floating):
-        for band in samples.pixels:
-            valid &= np.isfinite(band)
+    known = None if samples.missing is None else ~samples.missing
+    if samples.pixels.dtype.kind == "f":
+        finite = np.isfinite(samples.pixels)
+        known = finite if known is None else known & finite
+    if known is not None and not known.all():
+        return valid & known
     return None if valid.all() else valid
 
 

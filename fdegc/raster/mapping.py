@@ -54,6 +54,15 @@ def usable_samples(samples: Samples) -> tuple[Mask | None, ...]:
     return tuple(found)
 
 
+def valid_samples(samples: Samples) -> Mask | None:
+    """:func:`usable_samples` as one array: bool (height, width), or (bands, height, width) where bands differ."""
+    masks = usable_samples(samples)
+    if all(mask is masks[0] for mask in masks):
+        return masks[0]
+    everywhere = np.ones(samples.pixels.shape[1:], np.bool_)
+    return np.stack([everywhere if mask is None else mask for mask in masks])
+
+
 def plan_mapping(source: RasterSource, ranges: Sequence[ValueRange] = ()) -> tuple[BandMapping, ...]:
     """Choose the mapping of every band.
 

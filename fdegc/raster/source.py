@@ -103,9 +103,12 @@ class RasterSource(ABC):
     ----------
     info : RasterInfo
         What the raster is.
+    part : str
+        Says which part of its file it is, where it is not all of it.
     """
 
     info: RasterInfo
+    part: str = ""
 
     @abstractmethod
     def _read(self, window: Window) -> Samples:

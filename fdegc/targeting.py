@@ -1,0 +1,276 @@
+"""Finds the quality that reaches a size or a PSNR, by coding what was analysed once at several qualities."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fdegc.analysis import Analysis
+from fdegc.container import file_size
+from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
+from fdegc.errors import InvalidOption, MetricUnavailable, TargetMissed
+from fdegc.header import StreamHeader
+from fdegc.inference import Network
+from fdegc.latent_coder import LatentCoder
+from fdegc.latent_store import LatentStore
+from fdegc.metrics import ErrorAccumulator
+from fdegc.mosaic import LatentMosaic
+from fdegc.options import Target
+from fdegc.raster import RasterSource
+from fdegc.raster.mapping import peak_value, valid_samples
+from fdegc.reconstruction import Reconstruction
+from fdegc.stream import mapping_of
+from fdegc.types import QUALITY_STEPS
+from fdegc.wording import decibels_text
+
+#: Pixels whose tiles are tried first; smaller scenes are tried as a whole.
+SAMPLE_PIXELS = 2_000_000
+#: How far below a size (natural logarithm) or above a PSNR (dB) the result for a larger scene may stay.
+SIZE_SLACK, PSNR_SLACK = 0.004, 0.01
+# How much they usually change with one step of quality.
+_LOG_BYTES, _DECIBELS = 0.4 / QUALITY_STEPS, 1.2 / QUALITY_STEPS
+
+
+def check_searchable(network: Network) -> None:
+    """Refuse weights that leave no choice.
+
+    Raises
+    ------
+    InvalidOption
+    """
+    if len(network.entry.rates) < 2:
+        raise InvalidOption(
+            f"The weights of profile {network.entry.profile} have but one rate point, so no target can be "
+            "searched; leave the target out, or choose another --profile."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a search found: quality in 1/256 steps, and a sentence where it is an end of the scale."""
+
+    steps: int
+    note: str = ""
+
+
+class Trials:
+    """Codes or reconstructs a scene, or a part of its tiles, at any quality.
+
+    Parameters
+    ----------
+    network : Network
+    source : RasterSource
+    header : StreamHeader
+    analysis : Analysis
+        It has read every tile.
+    latents : LatentStore
+        Of every tile.
+    extra : mapping
+        Blocks that the file will have beside those of the analysis.
+    cancel : CancelToken
+    on_progress : callable or None
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        source: RasterSource,
+        header: StreamHeader,
+        analysis: Analysis,
+        latents: LatentStore,
+        extra: Mapping[bytes, bytes],
+        cancel: CancelToken,
+        on_progress: ProgressCallback | None,
+    ) -> None:
+        self._network, self._source, self._header = network, source, header
+        self._analysis, self._latents, self._extra = analysis, latents, extra
+        self._cancel, self._on_progress = cancel, on_progress
+        self._count = 0
+        self.tiles: Sequence[int] = range(len(analysis.plan))
+
+    def sample(self) -> Sequence[int]:
+        """Tiles that stand for the scene: all of a small one, else some, evenly spread."""
+        plan = self._analysis.plan
+        wanted = -(-SAMPLE_PIXELS // self._header.tile_size**2)
+        if len(plan) <= 2 * wanted:
+            return self.tiles
+        # Multiples of the golden ratio do not keep step with the rows of tiles.
+        golden = (math.sqrt(5) - 1) / 2
+        return sorted({int(len(plan) * (i * golden % 1)) for i in range(wanted)})
+
+    def _meter(self, total: int) -> ProgressMeter:
+        self._count += 1
+        return ProgressMeter(f"trial {self._count}", total, self._on_progress)
+
+    def size(self, steps: int, tiles: Sequence[int]) -> int:
+        """Bytes of the file at a quality; exact if ``tiles`` are all."""
+        coder = LatentCoder(self._network, steps / QUALITY_STEPS)
+        meter = self._meter(len(tiles))
+        payload = 0
+        for index in tiles:
+            for y in self._latents.latents(index):
+                self._cancel.check()
+                payload += len(coder.code(y, self._cancel.check).payload)
+            meter.advance(1)
+        payload = payload * len(self.tiles) // len(tiles)
+        return file_size(self._header, payload, {**self._analysis.blocks(payload), **self._extra})
+
+    def psnr(self, steps: int, tiles: Sequence[int]) -> float:
+        """PSNR of some tiles at a quality, as :attr:`fdegc.types.EncodeResult.psnr`.
+
+        Raises
+        ------
+        MetricUnavailable
+            If none of their pixels is valid.
+        """
+        plan = self._analysis.plan
+        header = replace(self._header, quality_steps=steps)
+        coder = LatentCoder(self._network, steps / QUALITY_STEPS)
+        reconstruction = Reconstruction(self._network, header)
+        mosaic = LatentMosaic(plan, set(tiles))
+        total = ErrorAccumulator(header.bands, angles=False)
+        meter = self._meter(len(tiles))
+        for index in plan.needed(list(tiles)):
+            for ready in mosaic.put(index, [coder.rounded(y) for y in self._latents.latents(index)]):
+                self._cancel.check()
+                window = plan.window(ready)
+                pixels = reconstruction.tile(mosaic, ready, window)
+                original = self._source.read(window)
+                total.add(original.pixels, pixels, valid_samples(original))
+                meter.advance(1)
+        return total.psnr(peak_value(mapping_of(header)))
+
+
+def aim(trials: Trials, target: Target, scale: tuple[float, float], pixels: int) -> Aim:
+    """Find the quality for a target.
+
+    Parameters
+    ----------
+    trials : Trials
+    target : Target
+    scale : tuple of float
+        Smallest and largest quality.
+    pixels : int
+        Of the scene.
+
+    Returns
+    -------
+    Aim
+        For a size: of a small scene the largest quality whose file fits; of a larger one a quality whose
+        file fits and fills at least 99.6 % of it.  For a PSNR the smallest quality that reaches it, of a
+        larger scene one that surpasses it by 0.01 dB at most.
+
+    Raises
+    ------
+    TargetMissed
+        If the smallest file is too large, or the best one not good enough.
+    Cancelled, OutputFailed
+    """
+    first, last = (round(quality * QUALITY_STEPS) for quality in scale)
+    limit = target.bytes(pixels)
+    measured: dict[int, float] = {}
+
+    def cost(place: int, tiles: Sequence[int]) -> float:
+        """Grow with ``place``, which is to be as large as possible: the largest size, the smallest PSNR."""
+        if limit is not None:
+            return math.log(measured.setdefault(place, trials.size(place, tiles)))
+        return -measured.setdefault(place, trials.psnr(first + last - place, tiles))
+
+    wanted = -target.value if limit is None else math.log(max(limit, 1))
+    slope, slack = (_DECIBELS, PSNR_SLACK) if limit is None else (_LOG_BYTES, SIZE_SLACK)
+    place: int | None = (first + last) // 2
+    sample = trials.sample()
+    whole = len(sample) == len(trials.tiles)
+    try:
+        if not whole:
+            with contextlib.suppress(MetricUnavailable):  # there may be valid pixels elsewhere
+                place = solve(lambda x: cost(x, sample), wanted, (first, last), place, slope, slack)
+            measured.clear()
+        slack = 0.0 if whole else slack
+        start = first if place is None else place
+        place = solve(lambda x: cost(x, trials.tiles), wanted, (first, last), start, slope, slack)
+    except MetricUnavailable as error:
+        raise TargetMissed(f"No PSNR can be reached: {error}") from error
+    if place is None:
+        raise TargetMissed(_missed(limit, target.value, measured[first], last / QUALITY_STEPS))
+    steps = place if limit is not None else first + last - place
+    return Aim(steps, _note(limit, target.value, measured[place]) if place == last else "")
+
+
+def solve(
+    value: Callable[[int], float],
+    goal: float,
+    ends: tuple[int, int],
+    guess: int,
+    slope: float,
+    slack: float,
+) -> int | None:
+    """Largest place where a growing function does not exceed a goal, with few evaluations.
+
+    Parameters
+    ----------
+    value : callable
+    goal : float
+    ends : tuple of int
+        Smallest and largest place.
+    guess : int
+        Where to start.
+    slope : float
+        Usual growth with one place, > 0.
+    slack : float
+        How far below the goal is good enough.
+
+    Returns
+    -------
+    int or None
+        None if even the smallest place exceeds it.
+    """
+    low: tuple[int, float] | None = None
+    high: tuple[int, float] | None = None
+    place = guess
+    for count in itertools.count():
+        now = value(place)
+        if now <= goal:
+            low = (place, now)
+        else:
+            high = (place, now)
+        if low is not None and (low[0] == ends[1] or goal - low[1] <= slack):
+            return low[0]
+        if high is not None and high[0] == ends[0]:
+            return None
+        if low is not None and high is not None:
+            if high[0] - low[0] <= 1:
+                return low[0]
+            place = _between(low, high, goal - slack / 2, bisect=count % 4 == 3)
+        else:
+            way = (goal - slack / 2 - now) / slope
+            way = min(max(way, ends[0] - place), ends[1] - place)
+            place += round(max(way, 1) if low is not None else min(way, -1))
+    raise AssertionError("unreachable")
+
+
+def _between(low: tuple[int, float], high: tuple[int, float], goal: float, *, bisect: bool) -> int:
+    """Where a line through two points meets a goal; the middle if it says nothing."""
+    share = (goal - low[1]) / (high[1] - low[1]) if math.isfinite(low[1]) and not bisect else 0.5
+    return min(max(round(low[0] + share * (high[0] - low[0])), low[0] + 1), high[0] - 1)
+
+
+def _missed(limit: int | None, target: float, reached: float, best: float) -> str:
+    if limit is None:
+        return (
+            f"A PSNR of {target:.2f} dB is out of reach: at the best quality, {best:g}, it is "
+            f"{decibels_text(reached)}. Nothing was written."
+        )
+    return (
+        f"A file of {limit} bytes is out of reach: the smallest one, of the lowest quality, has "
+        f"{reached:.0f} bytes. Nothing was written."
+    )
+
+
+def _note(limit: int | None, target: float, reached: float) -> str:
+    if limit is None:
+        return f"even the lowest quality surpasses {target:.2f} dB: it gives {decibels_text(reached)}"
+    return f"even the best quality needs no more than {reached:.0f} of {limit} bytes"
