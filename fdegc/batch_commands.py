@@ -32,13 +32,14 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         raise InvalidOption(
             "--no-resume does not go with --scheduler: workers go on where a lost one stopped."
         )
+    _refuse_parts(args)
     listing = _listing(args, SUFFIX, judge_raster)
     from fdegc.weights import default_profile, find
 
     quality = quality_of(args)
     profile = args.profile or default_profile()
     work = Work(
-        EncodeOptions(quality=quality, tile_size=args.tile_size),
+        EncodeOptions(quality, args.tile_size, args.ranges, args.target),
         profile=profile,
         weights_hash=find(profile=profile).short_hash,
         psnr=args.psnr,
@@ -52,8 +53,7 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
 
 def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc decompress --out-dir``."""
-    if args.window is not None:
-        raise InvalidOption("--window is for one file; it does not go with --out-dir.")
+    _refuse_parts(args)
     from fdegc.raster.saving import KINDS
 
     kind = args.format or "geotiff"
@@ -70,6 +70,12 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         compression=args.compression or "deflate",
     )
     return _run(args, listing, work, cancel)
+
+
+def _refuse_parts(args: argparse.Namespace) -> None:
+    for name in ("window", "bbox", "aoi"):
+        if getattr(args, name, None) is not None:
+            raise InvalidOption(f"--{name} is for one file; it does not go with --out-dir.")
 
 
 def _listing(args: argparse.Namespace, suffix: str, judge: Callable[[Path], str | None]) -> Listing:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from fdegc import __version__
 from fdegc.batch.arguments import add_paths, settle
+from fdegc.choices import add_part, add_range, add_targets, join_signed
 from fdegc.errors import Cancelled, FdegcError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from fdegc.command_parts import Report
     from fdegc.control import CancelToken
-    from fdegc.types import Window
 
 INTERRUPTED = 130
 
@@ -53,16 +53,8 @@ def _threads(text: str) -> int:
     return value
 
 
-def _window(text: str) -> Window:
-    from fdegc.types import Window
-
-    x, y, width, height = (int(part) for part in text.split(","))
-    return Window(x, y, width, height)
-
-
 # What argparse calls the type in "invalid … value".
 _quality.__name__, _tile_size.__name__, _threads.__name__ = "quality", "tile size", "number of threads"
-_window.__name__ = "window (x,y,width,height)"
 
 
 class _CommandParser(argparse.ArgumentParser):
@@ -147,9 +139,12 @@ def build_parser() -> argparse.ArgumentParser:
     rate.add_argument(
         "--quality", type=_quality, metavar="1.0..6.0", help="the same scale, continuous between rate points"
     )
+    add_targets(rate)
+    add_range(sub)
+    add_part(sub, area=True)
     sub.add_argument("--profile", metavar="NAME", help="weights to compress with (default: lite)")
     sub.add_argument("--tile-size", type=_tile_size, default=512, metavar="N", help="pixels (default: 512)")
-    sub.add_argument("--psnr", action="store_true", help="also reconstruct, and report the PSNR")
+    sub.add_argument("--psnr", action="store_true", help="also reconstruct, and report PSNR and other errors")
     sub.add_argument(
         "--no-resume",
         dest="resume",
@@ -177,12 +172,7 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("deflate", "zstd", "none"),
         help="of GeoTIFF and COG, without loss (default: deflate)",
     )
-    sub.add_argument(
-        "--window",
-        type=_window,
-        metavar="X,Y,W,H",
-        help="only these pixels: column, row, width, height",
-    )
+    add_part(sub, area=False)
     sub.add_argument("--force", action="store_true", help="overwrite an existing output")
 
     sub = add(
@@ -195,7 +185,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub = add(
         "metrics",
         "how close two rasters are",
-        "Compare a raster with its reconstruction: PSNR, MS-SSIM, VIFp, LPIPS.",
+        "Compare a raster with its reconstruction: PSNR, errors in its units, spectral angle, MS-SSIM, VIFp, "
+        "LPIPS.",
     )
     sub.add_argument("original", type=Path, metavar="ORIGINAL", help="reference raster")
     sub.add_argument("other", type=Path, metavar="OTHER", help="raster or .fdegc file (decoded first)")
@@ -330,7 +321,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit code; wrong usage raises ``SystemExit(2)`` as argparse does.
     """
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_args(join_signed(sys.argv[1:] if argv is None else argv))
     if argv is None:
         for stream in (sys.stdout, sys.stderr):  # a name that is no valid text must not end the program
             if isinstance(stream, io.TextIOWrapper):

@@ -14,7 +14,7 @@ from typing import Any
 
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, OutputExists, OutputFailed
-from fdegc.types import Progress
+from fdegc.types import Progress, RasterInfo, Window
 
 SUFFIX = ".fdegc"
 DEFAULT_RATE = 4
@@ -131,3 +131,23 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
         yield show
     finally:
         bar.close()
+
+
+def part_window(args: argparse.Namespace, raster: RasterInfo) -> Window | None:
+    """Window that ``--window`` or ``--bbox`` ask for; None for everything.
+
+    Raises
+    ------
+    InvalidOption
+        If it does not lie in the raster.
+    """
+    if args.bbox is None:
+        if args.bbox_crs is not None:
+            raise InvalidOption("--bbox-crs says what the numbers of --bbox mean; give that too.")
+        window: Window | None = args.window
+        if window is not None:
+            window.check_inside(raster.width, raster.height)
+        return window
+    from fdegc.raster.area import find_box
+
+    return find_box(raster, args.bbox, args.bbox_crs)

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 
 from fdegc import batch_commands
-from fdegc.command_parts import Report, check_output, progress_bar
+from fdegc.command_parts import Report, check_output, part_window, progress_bar
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
 from fdegc.wording import bytes_text, raster_data, raster_text, seconds_text, window_data
@@ -26,9 +26,9 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         raise InvalidOption(f"--compression is for GeoTIFF and COG; {KINDS[kind][1]} has its own.")
     stream = read_info(args.input)
     raster = stream.raster
-    if args.window is not None:
-        args.window.check_inside(raster.width, raster.height)
-        raster = raster.part(args.window)
+    window = part_window(args, raster)
+    if window is not None:
+        raster = raster.part(window)
     with contextlib.ExitStack() as stack:
         options = {"overwrite": args.force, "kind": kind, "compression": args.compression or "deflate"}
         sink = stack.enter_context(open_sink(args.output, raster, **options))
@@ -36,7 +36,7 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
 
         codec = Codec(device=args.device, threads=args.threads)
         on_progress = stack.enter_context(progress_bar())
-        result = codec.decode(args.input, sink, window=args.window, on_progress=on_progress, cancel=cancel)
+        result = codec.decode(args.input, sink, window=window, on_progress=on_progress, cancel=cancel)
     size = args.output.stat().st_size
     facts = {
         "Written": str(args.output),
@@ -50,7 +50,7 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "input": str(args.input),
         "output": str(args.output),
         **raster_data(raster),
-        "window": None if args.window is None else window_data(args.window),
+        "window": None if window is None else window_data(window),
         "bytes": size,
         "format": kind,
         "not_held": list(sink.unheld),

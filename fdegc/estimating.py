@@ -24,7 +24,7 @@ SEARCH_COST = 3.0
 def estimate(
     network: Network, source: RasterSource, mapping: tuple[BandMapping, ...], options: EncodeOptions
 ) -> Estimate:
-    """What a compression will cost; of a scene that is coded in no time, or with a target, a rougher figure."""
+    """What a compression will cost; of a small scene, or with a target, a rougher figure."""
     info = source.info
     quick = quick_estimate(info, options.quality, options.tile_size, network.entry)
     if options.target is not None:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from fdegc.command_parts import Report, Suspended, is_stream, progress_bar
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, CorruptStream, FdegcError, InvalidOption
-from fdegc.types import RATE_POINTS, RasterInfo, Samples, TileResult, Window
+from fdegc.types import RATE_POINTS, BandMapping, RasterInfo
 from fdegc.wording import (
     bytes_text,
+    error_data,
+    error_facts,
     finite,
     metric_facts,
     quality_text,
+    ranges_data,
+    ranges_text,
     raster_data,
     raster_facts,
     seconds_text,
     size_text,
 )
+
+if TYPE_CHECKING:
+    from fdegc.raster import RasterSource
 
 
 def info(args: argparse.Namespace, cancel: CancelToken) -> Report:
@@ -68,6 +76,7 @@ def _stream_report(path: Path) -> Report:
         **raster_facts(stream.raster),
         "Size": size_text(stream.bytes, stream.bpp, stream.ratio),
         "Quality": quality_text(stream.quality),
+        "Range": ranges_text(stream.mapping),
         "Network": f"{stream.profile}, weights {stream.weights_hash}",
         "Tiles": f"{stream.tiles} of {stream.tile_size}×{stream.tile_size}",
         "Version": str(stream.version),
@@ -80,6 +89,7 @@ def _stream_report(path: Path) -> Report:
         "ratio": stream.ratio,
         "version": stream.version,
         "quality": stream.quality,
+        "ranges": ranges_data(stream.mapping),
         "profile": stream.profile,
         "weights_hash": stream.weights_hash,
         "tile_size": stream.tile_size,
@@ -92,7 +102,6 @@ def _stream_report(path: Path) -> Report:
 def metrics(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc metrics``."""
     from fdegc import metrics as measures
-    from fdegc.memory import PROCESS_BYTES, check_memory
     from fdegc.raster import open_raster
     from fdegc.raster.mapping import peak_value, plan_mapping
 
@@ -100,25 +109,22 @@ def metrics(args: argparse.Namespace, cancel: CancelToken) -> Report:
     with open_raster(args.original) as source:
         raster = source.info
         _check_comparable(args, raster, _other_info(args.other))
-        # Both scenes are held in memory, and windows of them in float64.
-        check_memory(
-            2.5 * raster.raw_bytes + PROCESS_BYTES, f"Comparing {args.original}", "cut it into parts"
-        )
-        peak = peak_value(raster.dtype, plan_mapping(source))
-        reference = source.read(Window(0, 0, raster.width, raster.height))
-    cancel.check()
-    other = _read_other(args, cancel)
-    result = measures.compute(reference, other, raster, peak, cancel=cancel)
-    values = {name: getattr(result, name) for name in ("psnr", "ms_ssim", "ms_ssim_db", "vifp", "lpips")}
-    facts = {"Original": str(args.original), "Other": str(args.other), **metric_facts(result)}
+        mapping = _mapping_of(args.other) or plan_mapping(source)
+        with _opened(args.other, args, cancel) as other:
+            result = measures.compare(source, other, raster, mapping, cancel=cancel)
+    values = {name: getattr(result, name) for name in ("ms_ssim", "ms_ssim_db", "vifp", "lpips")}
+    shown = {**metric_facts(result), **error_facts(result.errors)}
+    facts = {"Original": str(args.original), "Other": str(args.other), **shown}
     data = {
         "command": "metrics",
         "original": str(args.original),
         "other": str(args.other),
         **raster_data(raster),
+        **error_data(result.errors),
         **{name: finite(value) for name, value in values.items()},
         "lossless": None if result.psnr is None else math.isinf(result.psnr),
-        "peak": peak,
+        "peak": peak_value(mapping),
+        "ranges": ranges_data(mapping),
         "notes": dict(result.notes),
         "seconds": time.perf_counter() - start,
     }
@@ -148,26 +154,6 @@ def evaluate(args: argparse.Namespace, cancel: CancelToken) -> Report:
 # ------------------------------------------------------------------------------ their parts
 
 
-class _Collector:
-    """Puts decoded tiles together in memory."""
-
-    def __init__(self, raster: RasterInfo) -> None:
-        shape = (raster.height, raster.width)
-        self._pixels = np.zeros((raster.bands, *shape), raster.dtype)
-        self._valid = np.ones(shape, bool)
-
-    def __call__(self, tile: TileResult) -> None:
-        """Put one tile in its place."""
-        rows, cols = tile.window.rows, tile.window.cols
-        self._pixels[:, rows, cols] = tile.samples.pixels
-        if tile.samples.valid is not None:
-            self._valid[rows, cols] = tile.samples.valid
-
-    def samples(self) -> Samples:
-        """Return the whole scene."""
-        return Samples(self._pixels, None if self._valid.all() else self._valid)
-
-
 def _other_info(path: Path) -> RasterInfo:
     if is_stream(path):
         from fdegc.stream import read_info
@@ -190,19 +176,32 @@ def _check_comparable(args: argparse.Namespace, first: RasterInfo, second: Raste
         raise InvalidOption(f"{names}: their samples are {first.dtype} and {second.dtype}.")
 
 
-def _read_other(args: argparse.Namespace, cancel: CancelToken) -> Samples:
+def _mapping_of(path: Path) -> tuple[BandMapping, ...] | None:
+    """The mapping that a ``.fdegc`` file records; None for other files."""
+    if not is_stream(path):
+        return None
+    from fdegc.stream import read_info
 
-    if not is_stream(args.other):
-        from fdegc.raster import open_raster
+    return read_info(path).mapping
 
-        with open_raster(args.other) as source:
-            return source.read(Window(0, 0, source.info.width, source.info.height))
+
+@contextlib.contextmanager
+def _opened(path: Path, args: argparse.Namespace, cancel: CancelToken) -> Iterator[RasterSource]:
+    """Give a raster to be read by windows; a ``.fdegc`` file is decoded into a temporary one first."""
+    from fdegc.raster import open_raster, open_sink
+
+    if not is_stream(path):
+        with open_raster(path) as source:
+            yield source
+        return
     from fdegc.codec import Codec
 
-    collector = _Collector(_other_info(args.other))
     codec = Codec(device=args.device, threads=args.threads)
-    with progress_bar() as on_progress:
-        result = codec.decode(args.other, on_progress=on_progress, on_tile=collector, cancel=cancel)
-    if result.damaged:
-        raise CorruptStream(f"{args.other} is damaged: {len(result.damaged)} parts of it cannot be decoded.")
-    return collector.samples()
+    with tempfile.TemporaryDirectory(prefix="fdegc-") as folder:
+        decoded = Path(folder) / "decoded.tif"
+        with open_sink(decoded, _other_info(path)) as sink, progress_bar() as on_progress:
+            result = codec.decode(path, sink, on_progress=on_progress, cancel=cancel)
+        if result.damaged:
+            raise CorruptStream(f"{path} is damaged: {len(result.damaged)} parts of it cannot be decoded.")
+        with open_raster(decoded) as source:
+            yield source

@@ -181,16 +181,15 @@ def aim(trials: Trials, target: Target, scale: tuple[float, float], pixels: int)
 
     wanted = -target.value if limit is None else math.log(max(limit, 1))
     slope, slack = (_DECIBELS, PSNR_SLACK) if limit is None else (_LOG_BYTES, SIZE_SLACK)
-    place: int | None = (first + last) // 2
+    start = (first + last) // 2
     sample = trials.sample()
     whole = len(sample) == len(trials.tiles)
     try:
         if not whole:
             with contextlib.suppress(MetricUnavailable):  # there may be valid pixels elsewhere
-                place = solve(lambda x: cost(x, sample), wanted, (first, last), place, slope, slack)
+                start = solve(lambda x: cost(x, sample), wanted, (first, last), start, slope, slack) or first
             measured.clear()
         slack = 0.0 if whole else slack
-        start = first if place is None else place
         place = solve(lambda x: cost(x, trials.tiles), wanted, (first, last), start, slope, slack)
     except MetricUnavailable as error:
         raise TargetMissed(f"No PSNR can be reached: {error}") from error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fdegc.types import MetricSet, RasterInfo, Window
+    from fdegc.figures import ErrorFigures
+    from fdegc.types import BandMapping, MetricSet, RasterInfo, Window
 
 
 def bytes_text(count: float) -> str:
@@ -164,3 +166,41 @@ def metric_facts(result: MetricSet) -> dict[str, str]:
         elif label not in facts:
             facts[label] = f"– {result.notes.get(name, '')}".rstrip()
     return facts
+
+
+def error_facts(errors: ErrorFigures | None) -> dict[str, str | None]:
+    """Return label → text of errors in sample units."""
+    if errors is None:
+        return {}
+    facts: dict[str, str | None] = {"PSNR": decibels_text(errors.psnr)}
+    if errors.psnr_dtype is not None and errors.psnr_dtype != errors.psnr:
+        facts["PSNR"] = f"{facts['PSNR']} ({errors.psnr_dtype:.2f} dB of the whole range of the type)"
+    facts["Errors"] = (
+        f"at most {errors.max_error:.6g}, RMSE {errors.rmse:.4g}, on average {errors.mean_error:+.3g}"
+    )
+    facts["Spectral angle"] = None if errors.sam is None else f"{errors.sam:.3f}°"
+    return facts
+
+
+def error_data(errors: ErrorFigures | None) -> dict[str, Any]:
+    """Return errors as JSON values; all None if there are none."""
+    names = ("psnr", "psnr_dtype", "max_error", "rmse", "mean_error")
+    if errors is None:
+        return dict.fromkeys((*names, "sam", "per_band"))
+    bands = [
+        None if band is None else {name: finite(getattr(band, name)) for name in names}
+        for band in errors.bands
+    ]
+    values = {name: finite(getattr(errors, name)) for name in names}
+    return {**values, "sam": errors.sam, "per_band": bands}
+
+
+def ranges_data(mapping: Sequence[BandMapping]) -> list[list[float]]:
+    """Return the smallest and the largest value that is coded, of every band."""
+    return [[band.offset, band.offset + band.scale] for band in mapping]
+
+
+def ranges_text(mapping: Sequence[BandMapping]) -> str:
+    """Return the values that are coded: of all bands, or of each where they differ."""
+    texts = [f"{low:.6g} to {high:.6g}" for low, high in ranges_data(mapping)]
+    return texts[0] if len(set(texts)) == 1 else ", ".join(texts)

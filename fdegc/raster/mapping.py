@@ -55,7 +55,7 @@ def usable_samples(samples: Samples) -> tuple[Mask | None, ...]:
 
 
 def valid_samples(samples: Samples) -> Mask | None:
-    """:func:`usable_samples` as one array: bool (height, width), or (bands, height, width) where bands differ."""
+    """As :func:`usable_samples`, in one array: (height, width), or (bands, height, width) if bands differ."""
     masks = usable_samples(samples)
     if all(mask is masks[0] for mask in masks):
         return masks[0]
