@@ -61,7 +61,7 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
                 reconstruct=args.psnr,
                 resume=args.resume,
                 on_progress=on_progress,
-                on_estimate=_say_estimate if on_progress is not None else None,
+                on_estimate=_say_estimate if sys.stderr.isatty() else None,
                 cancel=cancel,
                 overwrite=args.force,
             )

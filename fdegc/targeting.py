@@ -245,9 +245,11 @@ def solve(
                 return low[0]
             place = _between(low, high, goal - slack / 2, bisect=count % 4 == 3)
         else:
+            # At least so far, so that an odd slope costs no more than bisection would.
+            least = 1 << count
             way = (goal - slack / 2 - now) / slope
-            way = min(max(way, ends[0] - place), ends[1] - place)
-            place += round(max(way, 1) if low is not None else min(way, -1))
+            way = max(way, least) if low is not None else min(way, -least)
+            place = round(min(max(place + way, ends[0]), ends[1]))
     raise AssertionError("unreachable")
 
 

@@ -25,8 +25,8 @@ Polygon = tuple[tuple[tuple[float, float], ...], ...]
 
 #: Straight lines of one CRS bend in another: so many pieces of each are projected.
 _PIECES = 21
-#: Pixels by which rounding may push a border over the edge of a pixel.
-_ROUNDING = 1e-6
+#: Pixels by which a border may reach into a pixel before that counts: rounding, and lines that bend.
+_ROUNDING = 1e-3
 _DEEPEST = 8
 
 

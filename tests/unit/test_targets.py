@@ -1,0 +1,293 @@
+"""Sizes and PSNRs that are reached, ranges and invalid pixels through the codec and the command line."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from fdegc import targeting
+from fdegc.cli import main
+from fdegc.codec import Codec
+from fdegc.container import ContainerReader
+from fdegc.errors import InvalidOption, TargetMissed
+from fdegc.options import Target, TargetKind, ValueRange
+from fdegc.raster import ArraySource
+from fdegc.stream import read_info
+from fdegc.targeting import solve
+from fdegc.types import EncodeOptions, Window
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return Codec(device="cpu")
+
+
+def textured(height: int, width: int, bands: int = 3, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    rows, cols = np.mgrid[:height, :width]
+    base = 110 + 50 * np.sin(cols / 9.0) * np.cos(rows / 13.0) + 40 * (rows + cols > 140)
+    pixels = base + rng.normal(0, 8, (bands, height, width))
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+# ------------------------------------------------------------------------------ the search itself
+
+
+@pytest.mark.parametrize("goal", [-1.0, 0.0, 0.37, 3.0, 5.5, 9.1, 99.0])
+@pytest.mark.parametrize("bend", [0.3, 1.0, 4.0])
+def test_the_largest_place_is_found_with_few_evaluations(goal: float, bend: float) -> None:
+    def value(place: int) -> float:
+        calls.append(place)
+        return 10.0 * ((place - 256) / 1280) ** bend
+
+    for guess in (256, 700, 1536):
+        calls: list[int] = []
+        found = solve(value, goal, (256, 1536), guess, 10 / 1280, 0.0)
+        fitting = [place for place in range(256, 1537) if 10.0 * ((place - 256) / 1280) ** bend <= goal]
+        assert found == (max(fitting) if fitting else None)
+        assert len(calls) <= 16 and len(set(calls)) == len(calls)
+
+
+def test_slack_saves_evaluations_and_infinity_does_no_harm() -> None:
+    calls: list[int] = []
+
+    def value(place: int) -> float:
+        calls.append(place)
+        return -math.inf if place < 600 else place / 100
+
+    found = solve(value, 9.0, (256, 1536), 300, 0.01, 0.1)
+    assert found is not None and 890 <= found <= 900 and len(calls) < 12
+
+
+# ------------------------------------------------------------------------------ sizes and PSNRs
+
+
+def test_the_largest_quality_that_fits_is_found(codec: Codec, tmp_path: Path) -> None:
+    source = ArraySource(textured(150, 200))
+    out = tmp_path / "a.fdegc"
+    middle = codec.encode(source, out, EncodeOptions(3.3, 64)).bytes
+    target = Target(TargetKind.SIZE, middle + 20)
+    result = codec.encode(source, out, EncodeOptions(tile_size=64, target=target), overwrite=True)
+    assert middle <= result.bytes <= middle + 20 and result.bytes == out.stat().st_size
+    assert result.note == "" and result.quality >= 3.3 - 1 / 256
+    above = codec.encode(source, out, EncodeOptions(result.quality + 1 / 256, 64), overwrite=True)
+    assert above.bytes > middle + 20
+    per_pixel = Target(TargetKind.BPP, (middle + 20) * 8 / 30_000)
+    same = codec.encode(source, out, EncodeOptions(tile_size=64, target=per_pixel), overwrite=True)
+    assert same.quality == result.quality
+    assert {path.name for path in tmp_path.iterdir()} == {"a.fdegc"}
+
+
+def test_a_large_scene_is_judged_by_some_tiles_first(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targeting, "SAMPLE_PIXELS", 3 * 64 * 64)
+    pixels = textured(320, 320)
+    pixels[:, 160:] = 90  # what is sampled is not what is there
+    stages: list[str] = []
+    out = tmp_path / "a.fdegc"
+    limit = codec.encode(ArraySource(pixels), out, EncodeOptions(4.0, 64)).bytes
+    options = EncodeOptions(tile_size=64, target=Target(TargetKind.SIZE, limit))
+    result = codec.encode(
+        ArraySource(pixels), out, options, overwrite=True, on_progress=lambda p: stages.append(p.stage)
+    )
+    assert 0.995 * limit <= result.bytes <= limit
+    assert len({stage for stage in stages if stage.startswith("trial")}) <= 14
+
+
+def test_a_psnr_is_reached_with_the_smallest_quality(codec: Codec, tmp_path: Path) -> None:
+    source = ArraySource(textured(130, 140))
+    out = tmp_path / "a.fdegc"
+    goal = codec.encode(source, out, EncodeOptions(2.6, 64), reconstruct=True).psnr
+    assert goal is not None
+    options = EncodeOptions(tile_size=64, target=Target(TargetKind.PSNR, goal - 0.001))
+    result = codec.encode(source, out, options, overwrite=True, reconstruct=True)
+    assert result.psnr is not None and goal - 0.001 <= result.psnr < goal + 0.1
+    assert result.quality == pytest.approx(2.6, abs=0.1)
+
+
+def test_targets_out_of_reach_leave_nothing_and_name_what_can_be_reached(
+    codec: Codec, tmp_path: Path
+) -> None:
+    source = ArraySource(textured(64, 100))
+    out = tmp_path / "a.fdegc"
+    smallest = codec.encode(source, out, EncodeOptions(1.0)).bytes
+    best = codec.encode(source, out, EncodeOptions(6.0), reconstruct=True, overwrite=True)
+    out.unlink()
+    with pytest.raises(TargetMissed, match=f"{smallest} bytes"):
+        codec.encode(source, out, EncodeOptions(target=Target(TargetKind.SIZE, smallest - 1)))
+    with pytest.raises(TargetMissed, match=f"{best.psnr:.2f} dB"):
+        codec.encode(source, out, EncodeOptions(target=Target(TargetKind.PSNR, 90)))
+    assert list(tmp_path.iterdir()) == []
+    roomy = codec.encode(source, out, EncodeOptions(target=Target(TargetKind.SIZE, 10 * best.bytes)))
+    assert roomy.quality == 6.0 and str(best.bytes) in roomy.note
+    easy = codec.encode(source, out, EncodeOptions(target=Target(TargetKind.PSNR, 5)), overwrite=True)
+    assert easy.quality == 1.0 and "lowest quality" in easy.note
+
+
+def test_weights_with_one_rate_point_have_nothing_to_choose(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = codec._default.entry
+    monkeypatch.setattr(codec._default, "entry", replace(entry, rates=entry.rates[3:4]))
+    with pytest.raises(InvalidOption, match="one rate point"):
+        codec.encode(
+            ArraySource(textured(64, 64)),
+            tmp_path / "a.fdegc",
+            EncodeOptions(target=Target(TargetKind.SIZE, 900)),
+        )
+
+
+# ------------------------------------------------------------------------------ ranges and invalid pixels
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_range_is_recorded_and_what_is_clipped_counted(codec: Codec, tmp_path: Path, dtype: str) -> None:
+    pixels = textured(70, 90, 2).astype(dtype)
+    pixels[0, :4, :5] = 250
+    options = EncodeOptions(6.0, ranges=(ValueRange(60, 200),))
+    out = tmp_path / "a.fdegc"
+    result = codec.encode(ArraySource(pixels), out, options, reconstruct=True)
+    assert result.clipped == int(((pixels < 60) | (pixels > 200)).sum()) >= 20
+    assert [(m.offset, m.scale) for m in read_info(out).mapping] == [(60.0, 140.0)] * 2
+    back = codec.decode_window(out, Window(0, 0, 90, 70)).pixels
+    assert back.dtype == dtype and back.min() >= 60 and back.max() <= 200
+    assert result.errors is not None
+    assert result.errors.psnr == pytest.approx(
+        10 * np.log10(140**2 / np.mean((back - pixels.astype(float)) ** 2))
+    )
+
+
+def test_invalid_tiles_cost_next_to_nothing(codec: Codec, tmp_path: Path) -> None:
+    pixels = textured(256, 768)
+    valid = np.zeros((256, 768), bool)
+    valid[:, :250] = True
+    pixels[:, ~valid] = np.random.default_rng(0).integers(0, 256, (3, int((~valid).sum())))
+    out = tmp_path / "a.fdegc"
+    codec.encode(ArraySource(pixels, valid), out, EncodeOptions(4.0, 256))
+    with ContainerReader(out) as reader:
+        lengths = [entry.length for entry in reader.entries]
+    assert lengths[2] < 200 and lengths[2] < lengths[0] / 8 and lengths[1] < lengths[0] / 2
+    other = pixels.copy()
+    other[:, ~valid] = 0
+    codec.encode(ArraySource(other, valid), tmp_path / "b.fdegc", EncodeOptions(4.0, 256))
+    assert out.read_bytes() == (tmp_path / "b.fdegc").read_bytes()  # what lies there does not matter
+
+
+def test_the_estimate_comes_before_the_work(codec: Codec, tmp_path: Path) -> None:
+    seen: list[Any] = []
+    source = ArraySource(textured(640, 640))
+    result = codec.encode(
+        source,
+        tmp_path / "a.fdegc",
+        EncodeOptions(4.0),
+        on_estimate=seen.append,
+        on_progress=lambda progress: seen.append(progress.stage),
+    )
+    assert seen[0] == result.estimate and seen[1] == "compress"
+    assert 0.5 * result.bytes < seen[0].bytes < 2 * result.bytes
+    assert seen[0].seconds > 0 and seen[0].memory_bytes > 0
+
+
+# ------------------------------------------------------------------------------ the command line
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scene") / "scene.tif"
+    pixels = textured(90, 150, 4).astype(np.uint16) * 12
+    profile = {"driver": "GTiff", "width": 150, "height": 90, "count": 4, "dtype": "uint16"}
+    place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_400_000, 10, 10)}
+    with rasterio.open(path, "w", **profile, **place) as dataset:
+        dataset.write(pixels)
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main([*map(str, arguments), "--json"]) == code
+    answer = json.loads(capsys.readouterr().out)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_an_area_through_the_command_line(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ring = [[500_200, 5_399_900], [500_900, 5_399_900], [500_200, 5_399_300], [500_200, 5_399_900]]
+    area = tmp_path / "area.geojson"
+    crs = {"type": "name", "properties": {"name": "EPSG:32633"}}
+    area.write_text(json.dumps({"type": "Polygon", "coordinates": [ring], "crs": crs}), encoding="utf-8")
+    out, back = tmp_path / "a.fdegc", tmp_path / "a.tif"
+    answer = run(
+        capsys, "compress", scene, out, "--aoi", area, "--psnr", "--range", "0.5%:99.5%", "--tile-size", 64
+    )
+    assert (answer["width"], answer["height"]) == (70, 60)
+    assert answer["clipped"] > 0 and answer["estimate"]["bytes"] > 0
+    assert answer["psnr_dtype"] > answer["psnr"] + 20 and answer["sam"] > 0 and len(answer["per_band"]) == 4
+    run(capsys, "decompress", out, back)
+    with rasterio.open(scene) as before, rasterio.open(back) as after:
+        assert after.transform * (0, 0) == before.transform * (20, 10) and after.crs == before.crs
+        inside = after.dataset_mask() > 0
+        rows, cols = np.nonzero(inside)
+        assert inside[0, 0] and not inside[-1, -1] and 0.45 < inside.mean() < 0.55
+        assert (rows / 60 + cols / 70).max() < 1.02
+
+
+def test_a_window_and_a_box_are_the_same_part(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "a.fdegc", tmp_path / "b.fdegc"
+    box = ["--bbox", "500100,5399500,500600,5399800"]
+    run(capsys, "compress", scene, first, "--window", "10,20,50,30")
+    run(capsys, "compress", scene, second, *box)
+    assert first.read_bytes() == second.read_bytes()
+    whole = tmp_path / "whole.fdegc"
+    run(capsys, "compress", scene, whole)
+    answer = run(capsys, "decompress", whole, tmp_path / "part.tif", *box)
+    assert answer["window"] == {"x": 10, "y": 20, "width": 50, "height": 30}
+    capsys.readouterr()
+    assert main(["compress", str(scene), str(tmp_path / "c.fdegc"), "--bbox", "0,0,1,1"]) == 1
+    assert "lies outside of" in capsys.readouterr().err
+    assert main(["compress", str(scene), str(tmp_path / "c.fdegc"), "--bbox-crs", "EPSG:4326"]) == 1
+    assert "--bbox" in capsys.readouterr().err
+
+
+def test_a_target_that_is_missed_says_so(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.fdegc"
+    assert main(["compress", str(scene), str(out), "--target-size", "300"]) == 1
+    assert "out of reach: the smallest one" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    answer = run(capsys, "compress", scene, out, "--target-bpp", "64")
+    assert answer["quality"] == 6 and "no more than" in answer["note"]
+    assert answer["target"] == {"value": 64.0, "unit": "bpp"}
+
+
+def test_metrics_are_in_the_units_of_the_samples(
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, back = tmp_path / "a.fdegc", tmp_path / "a.tif"
+    coded = run(capsys, "compress", scene, out, "--psnr", "--range", "0:4095")
+    run(capsys, "decompress", out, back)
+    answer = run(capsys, "metrics", scene, out)
+    assert run(capsys, "info", out)["ranges"] == answer["ranges"] == [[0.0, 4095.0]] * 4
+    with rasterio.open(scene) as before, rasterio.open(back) as after:
+        error = after.read().astype(float) - before.read()
+    assert answer["max_error"] == np.abs(error).max()
+    assert answer["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert answer["mean_error"] == pytest.approx(error.mean())
+    assert answer["psnr"] == pytest.approx(20 * np.log10(4095 / answer["rmse"]))
+    assert answer["psnr_dtype"] == pytest.approx(20 * np.log10(65535 / answer["rmse"]))
+    assert answer["per_band"][2]["max_error"] == np.abs(error[2]).max()
+    for name in ("psnr", "psnr_dtype", "max_error", "rmse", "mean_error", "sam"):
+        assert coded[name] == pytest.approx(answer[name])
