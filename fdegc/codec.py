@@ -166,10 +166,9 @@ class Codec:
         with contextlib.ExitStack() as stack:
             analysis = Analysis(network, source, header, mapping)
             latents, note = None, ""
+            extra = {} if origin is None else {ORIGIN: origin}
             if options.target is not None:
                 latents = stack.enter_context(LatentStore(Path(out).absolute().parent))
-                latents.fill(analysis, ProgressMeter("analyse", len(analysis.plan), on_progress), cancel)
-                extra = {} if origin is None else {ORIGIN: origin}
                 trials = Trials(network, source, header, analysis, latents, extra, cancel, on_progress)
                 found = aim(trials, options.target, network.entry.scale, info.pixels)
                 header, note = replace(header, quality_steps=found.steps), found.note
@@ -184,9 +183,7 @@ class Codec:
             for index in range(len(run.plan)):
                 run.tile(index)
                 meter.advance(1)
-            run.metadata()
-            if origin is not None:
-                writer.add_block(ORIGIN, origin)
+            run.metadata(extra)
             _check_unchanged(source, state)
             start = time.perf_counter()
             size = writer.commit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fdegc.analysis import Analysis
 from fdegc.container import ContainerWriter
@@ -104,10 +104,10 @@ class Encoding:
             samples = Samples(shown, original.valid, original.alpha, original.missing)
             self.on_tile(TileResult(window, samples, self.writer.payload_bytes, error, count))
 
-    def metadata(self) -> None:
-        """Add the blocks that describe everything but the pixels."""
+    def metadata(self, extra: Mapping[bytes, bytes]) -> None:
+        """Add the blocks that describe everything but the pixels, and ``extra`` ones."""
         start = time.perf_counter()
-        for tag, data in self.analysis.blocks(self.writer.payload_bytes).items():
+        for tag, data in {**self.analysis.blocks(self.writer.payload_bytes), **extra}.items():
             self.writer.add_block(tag, data)
         self.encode_seconds += time.perf_counter() - start
 

@@ -65,9 +65,9 @@ class Trials:
     source : RasterSource
     header : StreamHeader
     analysis : Analysis
-        It has read every tile.
+        It reads every tile here.
     latents : LatentStore
-        Of every tile.
+        Of every tile, once this is made.
     extra : mapping
         Blocks that the file will have beside those of the analysis.
     cancel : CancelToken
@@ -89,6 +89,7 @@ class Trials:
         self._analysis, self._latents, self._extra = analysis, latents, extra
         self._cancel, self._on_progress = cancel, on_progress
         self._count = 0
+        latents.fill(analysis, ProgressMeter("analyse", len(analysis.plan), on_progress), cancel)
         self.tiles: Sequence[int] = range(len(analysis.plan))
 
     def sample(self) -> Sequence[int]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+import rasterio
 from PIL import Image
+from rasterio.transform import from_origin
+from rasterio.windows import Window
 
 from fdegc import __version__
 from fdegc.cli import main
@@ -22,13 +26,37 @@ def shell_commands(document: Path) -> list[str]:
     return [line.strip() for block in blocks for line in block.splitlines() if line.startswith("fdegc ")]
 
 
+def placed_scene(dtype: str) -> None:
+    """Write a part of the sample scene as scene.tif, placed where the documents' boxes lie."""
+    with rasterio.open(ROOT / "resources" / "sample_scene.tif") as sample:
+        pixels = sample.read(window=Window(480, 200, 320, 256)).astype(dtype)
+    place = {"crs": "EPSG:32633", "transform": from_origin(500_000, 5_400_000, 0.2, 0.2)}
+    shape = {"count": 3, "height": 256, "width": 320}
+    with rasterio.open("scene.tif", "w", driver="GTiff", dtype=dtype, **shape, **place) as scene:
+        scene.write(pixels * 16 if dtype == "uint16" else pixels)
+
+
+def test_the_commands_of_choosing_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    placed_scene("uint16")
+    field = [[15.0001, 48.7529], [15.0007, 48.7529], [15.0004, 48.7526], [15.0001, 48.7529]]
+    Path("field.geojson").write_text(
+        json.dumps({"type": "Polygon", "coordinates": [field]}), encoding="utf-8"
+    )
+    assert main(["compress", "scene.tif", "scene.fdegc"]) == 0
+    commands = shell_commands(ROOT / "docs" / "choosing.md")
+    assert len(commands) == 10
+    for command in commands:
+        assert main(shlex.split(command, comments=True)[1:]) == 0, (command, capsys.readouterr().err)
+
+
 def test_the_commands_of_the_readme_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    scene = ROOT / "resources" / "sample_scene.tif"
-    with Image.open(scene) as image:
-        image.crop((480, 200, 800, 456)).save("scene.tif")
+    placed_scene("uint8")
     commands = shell_commands(ROOT / "README.md")
     assert len(commands) >= 7
     for command in commands:
