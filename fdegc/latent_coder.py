@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fdegc.coding.unit import CodedUnit, IntArray, UnitCoder
+from fdegc.coding.unit import CodedUnit, IntArray, UnitCoder, empty_unit
 from fdegc.inference import FloatArray, Network, round_latent
 from fdegc.reconstruction import nearest_rate
 
@@ -32,5 +32,8 @@ class LatentCoder:
     def code(self, y: FloatArray, check: Callable[[], None]) -> CodedUnit:
         """Code one unit; ``check`` is called now and then and raises to cancel."""
         y = y * self._gain
+        latent = round_latent(y)
+        if not latent.any():
+            return empty_unit(latent)
         z = self._network.hyper_analyse(y)
-        return self._coder.encode(round_latent(y), z, self._network.features, self._rate, check)
+        return self._coder.encode(latent, z, self._network.features, self._rate, check)

@@ -24,6 +24,8 @@ ESCAPE_SHARE = 5e-4
 MAX_RADIUS = 127
 #: Positions that the encoder evaluates at a time; bounds its memory.
 CHUNK = 1024
+#: Payload of a unit whose latents are all zero: no radius, nothing else.
+EMPTY = b"\0"
 
 IntArray = npt.NDArray[np.int32]
 #: Computes φ (float64, shape (2M, 4h, 4w)) of a rounded hyper-latent (int32, shape (H, h, w)).
@@ -44,6 +46,11 @@ class CodedUnit:
 def digest(array: IntArray) -> int:
     """CRC-32 of an integer array's little-endian int32 bytes."""
     return zlib.crc32(np.ascontiguousarray(array, dtype="<i4").tobytes())
+
+
+def empty_unit(y: IntArray) -> CodedUnit:
+    """Unit of an all-zero latent, which needs neither a hyper-latent nor features."""
+    return CodedUnit(EMPTY, 0, 0, digest(y))
 
 
 def _nothing() -> None:
@@ -86,6 +93,8 @@ class UnitCoder:
         DecoderMismatch
             If φ cannot be made safe to decode elsewhere.
         """
+        if not y.any():
+            return empty_unit(y)
         raw_phi = features(z)[:, : y.shape[1], : y.shape[2]]
         dither = choose_dither(raw_phi)
         phi = snap(raw_phi, dither)
@@ -100,19 +109,18 @@ class UnitCoder:
         range_coder.encode_table(state, words, flags, self._active[rate - 1])
         symbols = np.ascontiguousarray(z.reshape(len(z), -1) + self.weights.z_radius)
         range_coder.encode_table(state, words, symbols, self._z[rate - 1])
-        if len(channels):
-            order = walk((y.shape[1:],))
-            values = np.ascontiguousarray(y.reshape(len(y), -1).T)[order.place]
-            field = self._network.blank(order)
-            self._network.put(field, order.field, values)
-            base = self._network.base(phi.reshape(len(phi), -1))
-            coded = np.ascontiguousarray(values[:, channels])
-            evaluate = self._network.evaluator(channels, min(CHUNK, len(coded)))
-            for start in range(0, len(coded), CHUNK):
-                check()
-                part = slice(start, start + CHUNK)
-                raw = evaluate(field, order.taps[part], base, order.place[part])
-                mixture.encode(state, words, raw, coded[part], radius, *self._constants)
+        order = walk((y.shape[1:],))
+        values = np.ascontiguousarray(y.reshape(len(y), -1).T)[order.place]
+        field = self._network.blank(order)
+        self._network.put(field, order.field, values)
+        base = self._network.base(phi.reshape(len(phi), -1))
+        coded = np.ascontiguousarray(values[:, channels])
+        evaluate = self._network.evaluator(channels, min(CHUNK, len(coded)))
+        for start in range(0, len(coded), CHUNK):
+            check()
+            part = slice(start, start + CHUNK)
+            raw = evaluate(field, order.taps[part], base, order.place[part])
+            mixture.encode(state, words, raw, coded[part], radius, *self._constants)
         payload = bytes([radius]) + range_coder.finish(state, words)
         return CodedUnit(payload, dither, digest(phi), digest(y))
 
@@ -142,23 +150,24 @@ class UnitCoder:
             entropy features or latents than the encoder.
         """
         out: list[IntArray | CorruptStream | DecoderMismatch] = []
-        heads: list[_Head] = []
-        for unit, shape in zip(units, shapes, strict=True):
+        busy: list[tuple[int, _Head]] = []
+        for i, (unit, shape) in enumerate(zip(units, shapes, strict=True)):
             check()
+            out.append(np.zeros((self.weights.latent, *shape), np.int32))
+            if unit.payload == EMPTY:
+                continue
             try:
-                heads.append(self._head(unit, shape, features, rate))
+                head = self._head(unit, shape, features, rate)
             except (CorruptStream, DecoderMismatch) as error:
-                out.append(error)
+                out[i] = error
             else:
-                out.append(np.zeros((self.weights.latent, *shape), np.int32))
-        good = [i for i, result in enumerate(out) if isinstance(result, np.ndarray)]
-        busy = [(i, head) for i, head in zip(good, heads, strict=True) if len(head.channels)]
+                if len(head.channels):
+                    busy.append((i, head))
         if busy:
             decoded = self._walk([head for _, head in busy], check)
             for (i, _), result in zip(busy, decoded, strict=True):
                 out[i] = result
-        for i in good:
-            latent = out[i]
+        for i, latent in enumerate(out):
             if isinstance(latent, np.ndarray) and digest(latent) != units[i].y_hash:
                 out[i] = DecoderMismatch("A tile decoded to other latents than were encoded.")
         return out

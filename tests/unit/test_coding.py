@@ -26,7 +26,7 @@ from fdegc.coding.tables import (
     frequencies,
     laplace_tails,
 )
-from fdegc.coding.unit import LATENT_LIMIT, CodedUnit, UnitCoder
+from fdegc.coding.unit import EMPTY, LATENT_LIMIT, CodedUnit, UnitCoder
 from fdegc.errors import CorruptStream, DecoderMismatch
 
 M, HIDDEN = 16, 24
@@ -96,11 +96,22 @@ def test_extreme_latents(value: int) -> None:
     assert np.array_equal(decode(unit, y.shape, features, 6), y)
 
 
-def test_empty_latent_costs_only_side_information() -> None:
+def test_a_latent_of_zeros_costs_one_byte_and_harms_no_other() -> None:
     y, z, features = make_unit(np.random.default_rng(1))
     unit = CODER.encode(np.zeros_like(y), z, features, 1)
+    assert len(unit.payload) == 1
     assert not decode(unit, y.shape, features, 1).any()
-    assert len(unit.payload) < 2 * z.size
+    other = CODER.encode(y, z, features, 1)
+    found = CODER.decode([unit, other, unit], [y.shape[1:]] * 3, features, 1)
+    assert not found[0].any() and not found[2].any()
+    assert np.array_equal(found[1], y)
+
+
+def test_a_latent_of_zeros_that_should_not_be_is_a_mismatch() -> None:
+    y, z, features = make_unit(np.random.default_rng(1))
+    unit = dataclasses.replace(CODER.encode(y, z, features, 1), payload=EMPTY)
+    (found,) = CODER.decode([unit], [y.shape[1:]], features, 1)
+    assert isinstance(found, DecoderMismatch)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
