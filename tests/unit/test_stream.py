@@ -39,7 +39,7 @@ from fdegc.metadata import (
 )
 from fdegc.placement import GroundControlPoint
 from fdegc.stream import alpha_plane, band_masks, describe, header_for, mask_plane
-from fdegc.types import AlphaBand, BandMapping, RasterInfo
+from fdegc.types import IDENTITY, AlphaBand, BandMapping, RasterInfo
 
 RGB = ("red", "green", "blue")
 HEADER = StreamHeader(150, 100, 2, "uint8", 64, 16, 1024, b"12345678", "lite")
@@ -141,10 +141,12 @@ def test_what_must_be_understood_is_asked_for() -> None:
 
 
 def test_rasters_beyond_the_limits_are_refused() -> None:
-    def attempt(info: RasterInfo, tile_size: int = 512) -> StreamHeader:
+    def attempt(
+        info: RasterInfo, tile_size: int = 512, mapping: tuple[BandMapping] = (IDENTITY,)
+    ) -> StreamHeader:
         return header_for(
             info,
-            (BandMapping(0.0, 1.0),) * info.bands,
+            mapping * info.bands,
             tile_size=tile_size,
             halo=32,
             quality_steps=1024,
@@ -153,6 +155,9 @@ def test_rasters_beyond_the_limits_are_refused() -> None:
         )
 
     assert attempt(INFO).mapping == ()
+    narrow = BandMapping(0.0, 100.0)
+    header = attempt(INFO, mapping=(narrow,))
+    assert header.mapping == StreamHeader.unpack(header.pack()).mapping == (narrow,) * INFO.bands
     with pytest.raises(UnsupportedRaster, match="65 bands"):
         attempt(replace(INFO, bands=65))
     huge = replace(INFO, width=1_000_000, height=1_000_000)
