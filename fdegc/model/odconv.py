@@ -53,10 +53,10 @@ class OmniAttention(nn.Module):
         kernel : Tensor, shape (B, CANDIDATES), sums to 1
         """
         batch, side = x.shape[0], self.kernel_size
-        # A few hundred values a sample: in float32 matrix products, as casts of the weights and the set-up
-        # of a convolution would take longer than the arithmetic.
+        # A few hundred values a sample: in plain matrix products of the weights' own type, as their casts and
+        # the set-up of a convolution would take longer than the arithmetic.
         with torch.autocast(x.device.type, enabled=False):
-            descriptor = F.linear(x.mean((2, 3), dtype=torch.float32), self.fc.weight.flatten(1))
+            descriptor = F.linear(x.mean((2, 3), dtype=self.fc.weight.dtype), self.fc.weight.flatten(1))
             descriptor = F.relu(self._normalise(descriptor))
             channel, filters, kernel = (
                 _linear(layer, descriptor) for layer in (self.channel_fc, self.filter_fc, self.kernel_fc)

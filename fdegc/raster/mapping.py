@@ -136,6 +136,8 @@ def count_clipped(samples: Samples, mapping: Sequence[BandMapping]) -> int:
     """Number of usable samples that a mapping cannot tell from its limits."""
     count = 0
     for band, usable, entry in zip(samples.pixels, usable_samples(samples), mapping, strict=True):
+        if band.dtype == np.uint8 and entry == IDENTITY:
+            continue  # holds every value there is
         values = band if usable is None else band[usable]
         count += int(np.count_nonzero((values < entry.offset) | (values > entry.offset + entry.scale)))
     return count
