@@ -78,8 +78,9 @@ class FDEGCNet(nn.Module):
 
     Attributes
     ----------
-    noisy_hyper : bool
-        Whether h_s sees a noisy z in training instead of a rounded one.
+    held : Tensor of bool, shape (M,), or None
+        Channels of y that are constants in training: the decoder and the entropy model learn to use them,
+        but neither distortion nor rate changes what they say.
 
     References
     ----------
@@ -101,7 +102,7 @@ class FDEGCNet(nn.Module):
         super().__init__()
         self.latent = latent
         self.hyper = hyper or latent
-        self.noisy_hyper = False
+        self.held: Tensor | None = None
         self.offset = 0.5 if centred else 0.0
         self.g_a = Analysis(widths, latent)
         self.g_s = Synthesis(widths, latent)
@@ -198,9 +199,7 @@ class FDEGCNet(nn.Module):
 
         In training the rate is measured on latents with uniform noise, while g_s, h_s and the
         context see rounded ones with a straight-through gradient (Minnen and Singh, ICIP 2020);
-        in evaluation everything is rounded, as in the bitstream.  With ``noisy_hyper`` h_s sees noise
-        instead (Ballé et al., ICLR 2018): a z that starts within ±½ rounds to nothing, tells h_s nothing,
-        and would never grow.
+        in evaluation everything is rounded, as in the bitstream.
 
         Parameters
         ----------
@@ -213,6 +212,8 @@ class FDEGCNet(nn.Module):
             quality = torch.ones(x.shape[0], device=x.device)
         gain, inverse = self.gains(quality)
         y = self.analyse(x, gain)
+        if self.held is not None and self.training:
+            y = torch.where(self.held[:, None, None], y.detach(), y)
         z = self.hyper_analyse(y)
         # Likelihoods need more precision than autocast leaves.
         y, z = y.float(), z.float()
@@ -222,8 +223,6 @@ class FDEGCNet(nn.Module):
         if self.training:
             y_coded = y + torch.empty_like(y).uniform_(-0.5, 0.5)
             z_coded = z + torch.empty_like(z).uniform_(-0.5, 0.5)
-            if self.noisy_hyper:
-                z_hat = z_coded
         mixture = self.context(y_hat, self.hyper_synthesise(z_hat))
         mixture = type(mixture)(*(part.float() for part in mixture))
         return {

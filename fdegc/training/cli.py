@@ -35,7 +35,8 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lr", type=float, help="peak rate of Adam, without --config (default: 1.5e-3)")
     for name, default, what in (
-        ("--noisy-hyper", 0.3, "share of the budget in which h_s sees a noisy hyper-latent"),
+        ("--lambda-boost", 1.0, "every λ is this many times itself at first"),
+        ("--hold", 0.03, "share of the budget in which restarted channels are constants"),
         ("--freeze-norm", 0.5, "share of the budget after which BatchNorm is frozen"),
         ("--balance", 0.3, "samples weigh ∝ λ^-BALANCE"),
     ):
@@ -44,7 +45,8 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         "--grow",
         action="store_const",
         const=True,
-        help="let --pretrain have a smaller latent than the profile and grow into it, without --config",
+        help="let --pretrain have a smaller latent than the profile, and start its unused channels anew, "
+        "without --config",
     )
     parser.add_argument(
         "--batch", type=int, help="crops a step over all processes (default: 8, or the configuration's)"

@@ -3,7 +3,8 @@
 A latent with too few channels limits quality at high rates: where each channel carries more than a bit a
 sample there is no room for weaker components of the picture, however long it is trained.  Training
 anew would throw away hours, so the transforms are widened without changing what they compute (after Chen,
-Goodfellow, Shlens, "Net2Net", ICLR 2016), and the hyperprior, whose width may differ, starts anew.
+Goodfellow, Shlens, "Net2Net", ICLR 2016), and the hyperprior, whose width may differ, starts anew.  New
+channels, and old ones that are not used, get something to say (:mod:`fdegc.training.restarting`).
 """
 
 from __future__ import annotations
@@ -16,21 +17,24 @@ from torch import Tensor, nn
 from fdegc.errors import WeightsInvalid
 from fdegc.model.context import COMPONENTS
 from fdegc.model.fdegcnet import FDEGCNet, Profile
+from fdegc.training.restarting import restart_unused
 from fdegc.training.starting import Start, sizes_text
 
 #: Parts whose width may differ, and which start anew when any size does.
 ANEW = ("h_a.", "h_s.", "mcam.", "hyper_prior.")
 #: Spread of a fresh hyper-latent: well above the rounding step, so that it tells h_s something.
 HYPER_SPREAD = 2.0
+#: Crops on which it is measured.
+SPREAD_CROPS = 4
 #: Hyper-latent positions of zeros on which the old φ is averaged; the outer ones see the border.
 _SIDE = 8
 
 
-def grow(start: Start, net: FDEGCNet, sample: Tensor) -> None:
-    """Set the parameters of a network from those of one with a smaller latent.
+def grow(start: Start, net: FDEGCNet, sample: Tensor) -> Tensor:
+    """Set the parameters of a network from those of one with a latent that is not larger.
 
-    What the transforms and the context model compute of the old channels stays as it was; new channels of
-    the latent are coded from the first step on, and shown by the decoder from the second.
+    What the transforms and the context model compute of the old channels stays as it was; new and unused
+    channels of the latent are coded from the first step on, and shown by the decoder from the second.
 
     Parameters
     ----------
@@ -40,7 +44,13 @@ def grow(start: Start, net: FDEGCNet, sample: Tensor) -> None:
     net : FDEGCNet
         Freshly initialised.
     sample : Tensor, shape (B, 3, H, W), in [0, 1]
-        Training crops, H and W multiples of 64, by which the hyper-latent's spread is set.
+        Training crops, H and W multiples of 64, as of
+        :func:`~fdegc.training.restarting.restart_unused`.
+
+    Returns
+    -------
+    Tensor of bool, shape (M,)
+        The channels that started anew.
 
     Raises
     ------
@@ -53,13 +63,18 @@ def grow(start: Start, net: FDEGCNet, sample: Tensor) -> None:
             f"{start.path} holds {sizes_text(start.profile)}, which cannot grow into the network of this "
             "run: only the latent may become larger, and the hyper-latent may be of any width."
         )
+    fresh = torch.arange(net.latent) >= old.latent
+    if old.latent == net.latent and old.hyper == net.hyper:
+        start.load_into(net)
+        return restart_unused(net, sample, fresh)
     state = net.state_dict()
     for name, before in old.state_dict().items():
         if not name.startswith(ANEW):
             state[name].copy_(_widened(name, before, state[name], old.latent, net.latent))
     with torch.no_grad():
         _replace_features(old, net)
-        _spread_hyper_latent(net.eval(), sample)
+        _spread_hyper_latent(net.eval(), sample[:SPREAD_CROPS])
+    return restart_unused(net, sample, fresh)
 
 
 def _can_grow(profile: Profile, net: FDEGCNet) -> bool:

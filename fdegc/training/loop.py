@@ -28,6 +28,8 @@ from fdegc.training.validation import mixed_precision, rate_distortion, validate
 
 #: Sources whose images have JPEG blocks, which the network must not learn.
 SHRINK_ONLY = ("aGrass", "bField")
+#: Crops on which a network is observed before it grows.
+GROWTH_CROPS = 96
 
 
 class Trainer:
@@ -60,6 +62,7 @@ class Trainer:
         net = FDEGCNet.from_profile(self.recipe.profile)
         self.step = 0
         self.seconds = 0.0
+        self.restarted: Tensor | None = None
         self.checkpoint = options.out / "checkpoint.pt"
         state = self._starting_point(net)
         self.net = net.to(self.group.device)
@@ -92,8 +95,11 @@ class Trainer:
             start = self.group.share(start)
             assert start is not None
             if options.grow and options.config is None:
-                sampler = CropSampler(find_images(options.train), self.recipe.crop, options.seed)
-                grow(start, net, torch.from_numpy(sampler.batch(4)))
+                sampler = CropSampler(
+                    find_images(options.train), self.recipe.crop, options.seed, shrink_only=SHRINK_ONLY
+                )
+                crops = torch.from_numpy(sampler.batch(GROWTH_CROPS))
+                self.restarted = grow(start, net, crops).to(self.group.device)
             else:
                 start.check_fits(
                     self.recipe.profile, "choose the profile or configuration that it was made with"
@@ -111,6 +117,8 @@ class Trainer:
             )
         self.net.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
+        if state.get("restarted") is not None:
+            self.restarted = state["restarted"].to(self.group.device)
         if all(name in state for name in self.optimisers):
             for name, optimiser in self.optimisers.items():
                 optimiser.load_state_dict(state[name])
@@ -131,6 +139,7 @@ class Trainer:
             "ema": self.ema.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "restarted": self.restarted,
         }
         torch.save(state | {n: o.state_dict() for n, o in self.optimisers.items()}, temporary)
         os.replace(temporary, self.checkpoint)
@@ -225,13 +234,13 @@ class Trainer:
         recipe = self.recipe
         x, quality = x.to(self.group.device), quality.to(self.group.device)
         self.net.train()
-        self.net.noisy_hyper = recipe.hears_noise(fraction)
+        self.net.held = self.restarted if recipe.holds(fraction) else None
         if recipe.freezes_norm(fraction):
             for module in self.net.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):
                     module.eval()
         recipe.set_rates(self.optimisers, self.step, fraction)
-        lmbda = recipe.lambdas(quality)
+        lmbda = recipe.lambdas(quality) * recipe.boost(fraction)
         with mixed_precision(self.group.device, self.options.precision):
             out = self.model(x, quality)
         loss, mse, bpp = rate_distortion(out, x, lmbda)

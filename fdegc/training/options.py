@@ -33,7 +33,8 @@ class TrainOptions:
         Folder for checkpoint, log and weights.
     config : ResearchConfig or None
         Given: the research recipe, which then takes nothing from ``profile``, ``minutes``, ``lr``,
-        ``warmup_steps``, ``ema``, ``freeze_norm``, ``noisy_hyper``, ``balance`` and ``grow``.
+        ``warmup_steps``, ``ema``, ``freeze_norm``, ``hold``, ``lambda_boost``,
+        ``balance`` and ``grow``.
     pretrain : Path or None
         Weights to start from (:func:`~fdegc.training.starting.load_start`); a run that is resumed
         does not look at them.
@@ -50,12 +51,15 @@ class TrainOptions:
         Decay of the averaged weights.
     freeze_norm : float
         Fraction of the budget after which BatchNorm keeps its statistics.
-    noisy_hyper : float
-        Fraction of the budget in which h_s sees a noisy z instead of a rounded one.
+    hold : float
+        Fraction of the budget in which restarted channels (``grow``) are constants.
+    lambda_boost : float
+        What every λ is multiplied by at first; falls to 1 within the budget.
     balance : float
         Samples weigh ∝ λ^-balance.
     grow : bool
-        Whether ``pretrain`` may have a smaller latent (:func:`~fdegc.training.growing.grow`).
+        Whether ``pretrain`` may have a smaller latent, and channels that are new or unused start anew
+        (:func:`~fdegc.training.growing.grow`).
     seed : int
     precision : str
         "auto", "bf16" or "fp32".
@@ -76,7 +80,8 @@ class TrainOptions:
     warmup_steps: int = 50
     ema: float = 0.998
     freeze_norm: float = 0.5
-    noisy_hyper: float = 0.3
+    hold: float = 0.03
+    lambda_boost: float = 1.0
     balance: float = 0.3
     grow: bool = False
     seed: int = 1
@@ -116,7 +121,8 @@ def make_recipe(options: TrainOptions, images: int) -> Recipe:
         lr=options.lr,
         warmup_steps=options.warmup_steps,
         freeze_norm=options.freeze_norm,
-        noisy_hyper=options.noisy_hyper,
+        hold=options.hold,
+        lambda_boost=options.lambda_boost,
         balance=options.balance,
         ema=options.ema,
     )

@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,10 @@ from fdegc.types import RATE_POINTS
 
 #: Gradients of the research recipe are clamped to ± this, those of Adam in the other to this norm.
 GRADIENT_LIMIT = 5.0
+#: Rate of the gains in that of Adam: logarithms that have far to go.
+GAIN_FACTOR = 4.0
+#: Share of the budget after which λ is what it will be.
+BOOSTED = 0.45
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,13 @@ class Recipe(ABC):
         """Whether BatchNorm uses its running statistics and no longer updates them."""
         return False
 
-    def hears_noise(self, fraction: float) -> bool:
-        """Whether h_s sees a noisy z, so that a small one can grow."""
+    def holds(self, fraction: float) -> bool:
+        """Whether restarted channels are still constants (:attr:`FDEGCNet.held`)."""
         return False
+
+    def boost(self, fraction: float) -> float:
+        """What every λ is multiplied by."""
+        return 1.0
 
     @abstractmethod
     def qualities(self, rng: np.random.Generator) -> Tensor:
@@ -111,8 +120,10 @@ class ProfileRecipe(Recipe):
     warmup_steps : int
     freeze_norm : float
         Fraction of the budget after which BatchNorm keeps its statistics.
-    noisy_hyper : float
-        Fraction of the budget in which h_s sees a noisy z instead of a rounded one.
+    hold : float
+        Fraction of the budget in which restarted channels are constants.
+    lambda_boost : float
+        What every λ is multiplied by at first; falls to 1 in the first :data:`BOOSTED` of the budget.
     balance : float
         Samples weigh ∝ λ^-balance, so that the gain in rate at one end is not paid for by the other.
     ema : float
@@ -122,7 +133,8 @@ class ProfileRecipe(Recipe):
     lr: float = 1.5e-3
     warmup_steps: int = 50
     freeze_norm: float = 0.5
-    noisy_hyper: float = 0.3
+    hold: float = 0.03
+    lambda_boost: float = 1.0
     balance: float = 0.3
     ema: float = 0.998
     augment = True
@@ -140,10 +152,19 @@ class ProfileRecipe(Recipe):
     def optimisers(self, net: nn.Module) -> dict[str, Optimizer]:
         """Muon for kernels, Adam for the rest."""
         kernels = [p for n, p in net.named_parameters() if is_kernel(n, p)]
-        others = [p for n, p in net.named_parameters() if not is_kernel(n, p)]
+        gains: list[nn.Parameter] = [
+            p for n, p in net.named_parameters() if n in ("log_gain", "log_inverse_gain")
+        ]
+        others = [p for n, p in net.named_parameters() if not is_kernel(n, p) and "_gain" not in n]
+        groups: list[dict[str, Any]] = [{"params": others}, {"params": gains, "factor": GAIN_FACTOR}]
         return {
             "muon": Muon(kernels, lr=4 * self.lr),
-            "adam": torch.optim.Adam(others, lr=self.lr, betas=(0.9, 0.98), fused=True),
+            "adam": torch.optim.Adam(
+                groups,
+                lr=self.lr,
+                betas=(0.9, 0.98),
+                fused=True,
+            ),
         }
 
     def fraction(self, step: int, seconds: float) -> float:
@@ -155,15 +176,19 @@ class ProfileRecipe(Recipe):
         rate = self.lr * schedule(fraction) * min(1.0, (step + 1) / self.warmup_steps)
         for name, factor in (("adam", 1.0), ("muon", 4.0)):
             for group in optimisers[name].param_groups:
-                group["lr"] = factor * rate
+                group["lr"] = factor * rate * group.get("factor", 1.0)
 
     def freezes_norm(self, fraction: float) -> bool:
         """In the second part of the budget: one network for training and use in the end."""
         return fraction >= self.freeze_norm
 
-    def hears_noise(self, fraction: float) -> bool:
+    def holds(self, fraction: float) -> bool:
         """In the first part of the budget."""
-        return fraction < self.noisy_hyper
+        return fraction < self.hold
+
+    def boost(self, fraction: float) -> float:
+        """Falls exponentially: what is learnt at first is to lose little."""
+        return self.lambda_boost ** max(0.0, 1.0 - fraction / BOOSTED)
 
     def qualities(self, rng: np.random.Generator) -> Tensor:
         """Every rate point once, then some twice, in random order."""

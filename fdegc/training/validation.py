@@ -93,7 +93,7 @@ def validate(
     group.synchronise(net)
     sums = np.zeros((len(rates), 4))
     for path in find_images(folder)[group.rank :: group.size]:
-        x = _crop(path, size)
+        x = validation_crop(path, size)
         if x is None:
             continue
         x = x.to(group.device)
@@ -113,7 +113,11 @@ def validate(
     ]
 
 
-def _crop(path: Path, size: int) -> Tensor | None:
+def validation_crop(path: Path, size: int = 384) -> Tensor | None:
+    """Upper left crop of an image, cut to a multiple of 64: (1, 3, H, W) in [0, 1].
+
+    None if a side has less than 64 pixels.
+    """
     image = load_image(path)[:size, :size]
     height, width = (side // 64 * 64 for side in image.shape[:2])
     if not height or not width:

@@ -159,6 +159,28 @@ def test_a_batch_without_finite_gradients_changes_nothing(options: TrainOptions)
         assert torch.equal(parameter, before[name]), name
 
 
+def test_a_run_grows_holds_new_channels_and_remembers_them(
+    options: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Trainer(options).save()
+    monkeypatch.setitem(PROFILES, "tiny", replace(TINY, latent=24))
+    pretrain = options.out / "checkpoint.pt"
+    grown = replace(options, pretrain=pretrain, out=tmp_path / "grown", grow=True, hold=0.5, lambda_boost=4.0)
+    trainer = Trainer(grown)
+    assert trainer.restarted is not None
+    assert trainer.restarted[16:].all()
+    assert not trainer.restarted.all()
+    x, quality = torch.rand(4, 3, 64, 64), torch.arange(1.0, 5.0)
+    boosted = trainer._step(x, quality, 0.0)[0]
+    assert trainer.net.held is trainer.restarted
+    assert boosted > trainer._step(x, quality, 1.0)[0]
+    assert trainer.net.held is None
+    trainer.save()
+    resumed = Trainer(grown).restarted
+    assert resumed is not None
+    assert torch.equal(resumed, trainer.restarted)
+
+
 def test_an_unknown_precision_is_refused(options: TrainOptions) -> None:
     with pytest.raises(InvalidOption, match="auto, bf16, fp32"):
         Trainer(replace(options, precision="fp16"))

@@ -10,6 +10,7 @@ import torch
 
 from fdegc.errors import WeightsInvalid
 from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
+from fdegc.training import restarting
 from fdegc.training.growing import HYPER_SPREAD, grow
 from fdegc.training.options import TrainOptions, make_recipe
 from fdegc.training.starting import Start, sizes_text
@@ -96,29 +97,63 @@ def test_other_sizes_are_refused(start: Start, sample: torch.Tensor, other: Prof
         grow(start, FDEGCNet.from_profile(other), sample)
 
 
-def test_the_noisy_part_of_a_run_ends(tmp_path: Path) -> None:
-    recipe = make_recipe(TrainOptions(tmp_path, tmp_path, tmp_path, noisy_hyper=0.25), images=1)
-    assert recipe.hears_noise(0.0)
-    assert recipe.hears_noise(0.2)
-    assert not recipe.hears_noise(0.25)
+@torch.no_grad()
+def test_unused_channels_start_anew_without_touching_the_others(start: Start, sample: torch.Tensor) -> None:
+    dead = torch.tensor([3, 8])
+    start.state["g_a.7.weight"][dead] = 0.0  # what ODAM adds to them is small
+    start.state["log_gain"][:, dead] = -6.0
+    old, net = start.network().eval(), FDEGCNet.from_profile(SMALL)
+    restarted = grow(start, net, sample)
+    assert restarted[dead].all()
+    assert not restarted.all()
+    net.eval()
+    used = ~restarted
+    before, after = (n.analyse(sample, n.gains(QUALITY)[0]) for n in (old, net))
+    assert after[2, dead].std() > 0.3  # at the best quality worth rounding
+    # The old channels no longer hear the dead ones, which said next to nothing.
+    torch.testing.assert_close(after[:, used], before[:, used], rtol=0.05, atol=0.05)
 
 
-def test_h_s_sees_noise_only_in_training_and_if_asked(sample: torch.Tensor) -> None:
-    torch.manual_seed(4)
-    net = FDEGCNet.from_profile(LARGE)
-    seen: list[torch.Tensor] = []
-    net.h_s.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.eval()
-    for noisy in (False, True):
-        net.noisy_hyper = noisy
-        for training in (False, True):
-            net.training = training
-            for _ in range(2):
-                net(sample, QUALITY)
-    same = [torch.equal(*seen[i : i + 2]) for i in range(0, 8, 2)]
-    assert same == [True, True, True, False]
+@torch.no_grad()
+def test_the_new_directions_explain_what_is_missing(start: Start, sample: torch.Tensor) -> None:
+    start.state["log_gain"][:, 4:12] = -6.0
+    start.state["log_inverse_gain"][:, 4:12] = -6.0
+    net = FDEGCNet.from_profile(SMALL)
+    restarted = grow(start, net, sample)
+    _, latents, missing, bits = restarting._observe(net.eval(), sample)
+    half = len(latents) // 2
+
+    def left(channels: torch.Tensor) -> float:
+        fitted = restarting._fitted(latents[:, channels], missing)
+        return float((missing - fitted)[:half].square().mean() / missing[:half].square().mean())
+
+    assert bits[restarted].min() > restarting.USED_BITS
+    assert left(torch.ones_like(restarted)) < 0.9 * left(~restarted)
+
+
+def test_held_channels_are_constants_in_training_only(sample: torch.Tensor) -> None:
+    net = FDEGCNet.from_profile(SMALL).train()
+    net.held = torch.arange(16) < 4
+    net(sample, QUALITY)["x_hat"].square().mean().backward()
+    gradient = net.g_a[7].weight.grad
+    assert net.log_gain is not None and net.log_gain.grad is not None
+    assert (net.log_gain.grad[:, :4] == 0).all()
+    assert (net.log_gain.grad[:, 4:] != 0).any()
+    assert gradient is not None and gradient.abs().max() > 0
+    net.eval()
+    with torch.no_grad():
+        held = net(sample, QUALITY)["x_hat"]
+        net.held = None
+        torch.testing.assert_close(net(sample, QUALITY)["x_hat"], held)
+
+
+def test_holding_and_boosting_end(tmp_path: Path) -> None:
+    options = TrainOptions(tmp_path, tmp_path, tmp_path, hold=0.1, lambda_boost=2.5)
+    recipe = make_recipe(options, images=1)
+    assert recipe.holds(0.0) and recipe.holds(0.09) and not recipe.holds(0.1)
+    assert recipe.boost(0.0) == 2.5
+    assert 1.0 < recipe.boost(0.3) < 2.5
+    assert recipe.boost(0.5) == recipe.boost(1.0) == 1.0
 
 
 def test_sizes_are_told_apart_in_words() -> None:
