@@ -4,10 +4,11 @@ Usage::
 
     python benchmarks/ceiling.py DIR... [--weights FILE] [--limit N]
 
-For upper left crops of 384 pixels: estimated bpp and PSNR, PSNR of the same latents *not* rounded, the share of
-the squared error that is there without rounding, channels in use (more than half a bit a sample) and the
-hyper-latent's bpp.  Beside it the loss λ·MSE + bpp, and that of JPEG 2000 (OpenJPEG, 9/7) at the size at which
-it has the least: where that is smaller, JPEG 2000 is the better choice for somebody who values bits as λ says.
+For upper left crops of 384 pixels: estimated bpp and PSNR, PSNR of the same latents *not* rounded, the share
+of the squared error that is there without rounding, channels in use (more than half a bit a sample) and the
+hyper-latent's bpp.  Beside it the loss λ·MSE + bpp, and that of JPEG 2000 (OpenJPEG, 9/7) at the size at
+which it has the least: where that is smaller, JPEG 2000 is the better choice for somebody who values bits as
+λ says.
 """
 
 from __future__ import annotations

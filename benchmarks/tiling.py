@@ -20,7 +20,8 @@ import numpy as np
 from fdegc import codec as codec_module
 from fdegc.codec import Codec
 from fdegc.raster import ArraySource, open_raster
-from fdegc.types import EncodeOptions, TileResult, Window
+from fdegc.results import TileResult
+from fdegc.types import EncodeOptions, Window
 
 STRIP = 8
 

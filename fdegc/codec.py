@@ -26,21 +26,10 @@ from fdegc.memory import check_memory
 from fdegc.planes import PlaneReader
 from fdegc.raster import RasterSink, RasterSource
 from fdegc.raster.mapping import plan_mapping
+from fdegc.results import DecodeResult, EncodeResult, Estimate, StreamInfo, TileResult, VerifyResult
 from fdegc.stream import ORIGIN, describe, header_for, read_info
 from fdegc.targeting import Trials, aim, check_searchable
-from fdegc.types import (
-    QUALITY_STEPS,
-    DecodeResult,
-    EncodeOptions,
-    EncodeResult,
-    Estimate,
-    RasterInfo,
-    Samples,
-    StreamInfo,
-    TileResult,
-    VerifyResult,
-    Window,
-)
+from fdegc.types import QUALITY_STEPS, EncodeOptions, RasterInfo, Samples, Window
 from fdegc.weights import default_profile, find, quick_estimate
 
 __all__ = ["Codec", "available_devices"]

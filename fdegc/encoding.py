@@ -19,8 +19,9 @@ from fdegc.mosaic import LatentMosaic
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import valid_samples
 from fdegc.reconstruction import Reconstruction, restore_nodata
+from fdegc.results import TileResult
 from fdegc.stream import mapping_of
-from fdegc.types import QUALITY_STEPS, Samples, TileResult
+from fdegc.types import QUALITY_STEPS, Samples
 
 TileCallback = Callable[[TileResult], None]
 

@@ -25,7 +25,8 @@ from fdegc.command_parts import (
 from fdegc.container import part_path
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption
-from fdegc.types import EncodeOptions, EncodeResult, Estimate, RasterInfo
+from fdegc.results import EncodeResult, Estimate
+from fdegc.types import EncodeOptions, RasterInfo
 from fdegc.wording import (
     bytes_text,
     error_data,

@@ -10,8 +10,9 @@ from fdegc.control import CancelToken
 from fdegc.inference import FloatArray, Network
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, plan_mapping, to_unit
+from fdegc.results import Estimate
 from fdegc.tiling import reflect_pad
-from fdegc.types import BandMapping, EncodeOptions, Estimate, RasterInfo, Window
+from fdegc.types import BandMapping, EncodeOptions, RasterInfo, Window
 from fdegc.weights import quick_estimate
 
 #: Side and number of the crops by which a scene is judged.

@@ -11,7 +11,8 @@ from fdegc.errors import CorruptStream, UnsupportedRaster
 from fdegc.header import DTYPES, MAX_BANDS, MAX_UNITS, VERSION, StreamHeader
 from fdegc.metadata import ALPHA, MASK, MISSING, OVERVIEW, WORDS, raster_info
 from fdegc.planes import PlaneReader
-from fdegc.types import IDENTITY, QUALITY_STEPS, BandMapping, RasterInfo, StreamInfo
+from fdegc.results import StreamInfo
+from fdegc.types import IDENTITY, QUALITY_STEPS, BandMapping, RasterInfo
 
 #: Tells what a file was made from; of no use to a decoder.
 ORIGIN = b"oRGN"

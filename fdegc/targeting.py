@@ -120,7 +120,7 @@ class Trials:
         return file_size(self._header, payload, {**self._analysis.blocks(payload), **self._extra})
 
     def psnr(self, steps: int, tiles: Sequence[int]) -> float:
-        """PSNR of some tiles at a quality, as :attr:`fdegc.types.EncodeResult.psnr`.
+        """PSNR of some tiles at a quality, as :attr:`fdegc.results.EncodeResult.psnr`.
 
         Raises
         ------

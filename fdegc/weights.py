@@ -22,7 +22,8 @@ import numpy.typing as npt
 from fdegc.errors import WeightsInvalid, WeightsMissing
 from fdegc.memory import PROCESS_BYTES, block_cache
 from fdegc.resources import data_dir
-from fdegc.types import Estimate, RasterInfo
+from fdegc.results import Estimate
+from fdegc.types import RasterInfo
 
 #: Bytes of the SHA-256 by which a stream names its weights.
 HASH_BYTES = 8

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fdegc.figures import ErrorFigures
-    from fdegc.types import BandMapping, MetricSet, RasterInfo, Window
+    from fdegc.results import MetricSet
+    from fdegc.types import BandMapping, RasterInfo, Window
 
 
 def bytes_text(count: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject
 
-from fdegc.types import MetricSet
+from fdegc.results import MetricSet
 from fdegc_gui.jobs import Failure, Job, Lane
 from fdegc_gui.jobs.coding import SLOW_METRICS, Measure
 from fdegc_gui.jobs.store import Reconstruction

@@ -39,7 +39,7 @@ class FileRow:
     bytes : int or None
         Size of the output.
     bpp, ratio, quality : float or None
-        Of the ``.fdegc`` file, as of :class:`~fdegc.types.StreamInfo`.
+        Of the ``.fdegc`` file, as of :class:`~fdegc.results.StreamInfo`.
     psnr : float or None
         dB, if it was asked for; infinite if lossless.
     seconds : float or None

@@ -18,8 +18,9 @@ from fdegc.container import ContainerReader, part_path
 from fdegc.control import CancelToken, ProgressCallback
 from fdegc.errors import Cancelled, FdegcError, OutputBusy
 from fdegc.journal import in_use, remove_stale
+from fdegc.results import StreamInfo
 from fdegc.stream import ORIGIN, describe, read_info
-from fdegc.types import EncodeOptions, StreamInfo
+from fdegc.types import EncodeOptions
 
 if TYPE_CHECKING:
     from fdegc.codec import Codec

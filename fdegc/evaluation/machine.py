@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fdegc import __version__
-from fdegc.types import StreamInfo
+from fdegc.results import StreamInfo
 
 _PACKAGES = ("torch", "numpy", "numba", "pillow", "imagecodecs", "pillow-heif", "matplotlib", "rasterio")
 

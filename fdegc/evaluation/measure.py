@@ -13,7 +13,8 @@ from fdegc.errors import FdegcError
 from fdegc.evaluation.coder import Coder, Pixels
 from fdegc.evaluation.images import Image
 from fdegc.metrics import compute
-from fdegc.types import MetricSet, RasterInfo, Samples
+from fdegc.results import MetricSet
+from fdegc.types import RasterInfo, Samples
 
 
 class CoderFailed(FdegcError):

@@ -14,7 +14,7 @@ from fdegc.errors import OutputFailed
 from fdegc.evaluation.coder import Coder
 from fdegc.evaluation.images import Image
 from fdegc.evaluation.measure import Point
-from fdegc.types import MetricSet
+from fdegc.results import MetricSet
 
 FIGURES = ("psnr", "ms_ssim", "ms_ssim_db", "vifp", "lpips")
 COLUMNS = (

@@ -27,7 +27,7 @@ class Scale:
     label, unit, axis : str
         For people; `axis` is that of plots.
     figure : str
-        Attribute of :class:`~fdegc.types.MetricSet` that is averaged and plotted.
+        Attribute of :class:`~fdegc.results.MetricSet` that is averaged and plotted.
     sign : float
         −1 where less is better; curves for differences hold sign × figure.
     """

@@ -18,7 +18,8 @@ from fdegc.metrics.information import Terms, vifp_terms, vifp_value
 from fdegc.metrics.perceptual import lpips
 from fdegc.metrics.structural import ms_ssim, ms_ssim_db
 from fdegc.metrics.windows import BLOCK, blocks
-from fdegc.types import BandMapping, MetricSet, RasterInfo, Samples, Window
+from fdegc.results import MetricSet
+from fdegc.types import BandMapping, RasterInfo, Samples, Window
 
 #: What :func:`compute` can compute.
 METRIC_NAMES = ("psnr", "ms_ssim", "vifp", "lpips")

@@ -15,8 +15,9 @@ from fdegc.codec import Codec
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.metrics import compute
 from fdegc.raster import ArraySource
+from fdegc.results import MetricSet
 from fdegc.training.data import load_image
-from fdegc.types import EncodeOptions, MetricSet, Samples, Window
+from fdegc.types import EncodeOptions, Samples, Window
 
 #: Figures of an image that are averaged.
 FIGURES = ("bpp", "psnr", "ms_ssim", "ms_ssim_db", "vifp", "lpips")

@@ -9,18 +9,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from fdegc.errors import MetricUnavailable
-from fdegc.types import (
-    DecodeResult,
-    EncodeOptions,
-    EncodeResult,
-    Estimate,
-    MetricSet,
-    RasterInfo,
-    RasterStatistics,
-    Samples,
-    TileResult,
-    Window,
-)
+from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileResult
+from fdegc.types import EncodeOptions, RasterInfo, RasterStatistics, Samples, Window
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.engine import spared
 from fdegc_gui.jobs.pictures import PaintedTile, painted_tile

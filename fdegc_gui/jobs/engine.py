@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fdegc.control import CancelToken
-from fdegc.types import DecodeResult, EncodeOptions, EncodeResult, Estimate, Progress, TileResult
+from fdegc.results import DecodeResult, EncodeResult, Estimate, TileResult
+from fdegc.types import EncodeOptions, Progress
 
 if TYPE_CHECKING:
     from fdegc.raster import RasterSource

@@ -13,7 +13,8 @@ import numpy as np
 
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedRaster
-from fdegc.types import Estimate, RasterInfo, RasterStatistics, Samples, Window
+from fdegc.results import Estimate
+from fdegc.types import RasterInfo, RasterStatistics, Samples, Window
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.pictures import reduced_picture
 from fdegc_gui.jobs.reduction import chunks

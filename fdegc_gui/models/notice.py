@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fdegc.results import StreamInfo
 from fdegc.stream import INDISPENSABLE
-from fdegc.types import StreamInfo, Window
+from fdegc.types import Window
 from fdegc_gui.models.session import Result, Scene
 
 #: Tiles that are named one by one.

@@ -11,16 +11,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from fdegc.types import (
-    EncodeResult,
-    Estimate,
-    MetricSet,
-    RasterInfo,
-    RasterStatistics,
-    Samples,
-    StreamInfo,
-    Window,
-)
+from fdegc.results import EncodeResult, Estimate, MetricSet, StreamInfo
+from fdegc.types import RasterInfo, RasterStatistics, Samples, Window
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Patch, Pyramid
 

@@ -17,19 +17,9 @@ from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import CorruptStream, DeviceUnavailable, FdegcError
 from fdegc.header import StreamHeader
 from fdegc.metadata import OVERVIEW, metadata_blocks
+from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, StreamInfo, TileResult
 from fdegc.stream import describe, read_info
-from fdegc.types import (
-    DecodeResult,
-    EncodeOptions,
-    EncodeResult,
-    Estimate,
-    MetricSet,
-    RasterInfo,
-    Samples,
-    StreamInfo,
-    TileResult,
-    Window,
-)
+from fdegc.types import EncodeOptions, RasterInfo, Samples, Window
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs.engine import Engine
 

@@ -16,7 +16,8 @@ from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from fdegc.errors import Cancelled, CorruptStream
-from fdegc.types import Estimate, RasterInfo, Samples, Window
+from fdegc.results import Estimate
+from fdegc.types import RasterInfo, Samples, Window
 from fdegc_gui.app import main
 from fdegc_gui.jobs import Failure, Job, Lane
 from fdegc_gui.jobs.base import Context

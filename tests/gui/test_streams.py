@@ -15,8 +15,9 @@ from pytestqt.qtbot import QtBot
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.errors import WeightsMissing
 from fdegc.metadata import CRS, OVERVIEW, metadata_blocks
+from fdegc.results import StreamInfo
 from fdegc.stream import read_info
-from fdegc.types import StreamInfo, Window
+from fdegc.types import Window
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.notice import damage_notice

@@ -22,8 +22,9 @@ from fdegc.errors import (
 from fdegc.inference import Network
 from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.reconstruction import nearest_rate
+from fdegc.results import TileResult
 from fdegc.stream import read_info
-from fdegc.types import EncodeOptions, RasterInfo, Samples, TileResult, Window
+from fdegc.types import EncodeOptions, RasterInfo, Samples, Window
 
 
 @pytest.fixture(scope="module")

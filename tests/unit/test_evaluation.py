@@ -35,7 +35,8 @@ from fdegc.evaluation.peers import peer_names
 from fdegc.evaluation.results import COLUMNS, Results
 from fdegc.evaluation.runner import EvaluationOptions, evaluate
 from fdegc.evaluation.summary import summarise
-from fdegc.types import MetricSet, Progress
+from fdegc.results import MetricSet
+from fdegc.types import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = "jpeg-444,jpeg2000,webp"

@@ -15,7 +15,8 @@ from fdegc import metrics
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, MetricUnavailable
 from fdegc.metrics import scene, windows
-from fdegc.types import BandMapping, MetricSet, RasterInfo, Samples, Window
+from fdegc.results import MetricSet
+from fdegc.types import BandMapping, RasterInfo, Samples, Window
 
 
 @pytest.fixture(autouse=True)

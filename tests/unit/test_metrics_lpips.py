@@ -9,7 +9,8 @@ import torch
 from fdegc import metrics
 from fdegc.errors import MetricUnavailable
 from fdegc.metrics import perceptual
-from fdegc.types import MetricSet, RasterInfo, Samples
+from fdegc.results import MetricSet
+from fdegc.types import RasterInfo, Samples
 
 
 def picture(height: int, width: int) -> np.ndarray:

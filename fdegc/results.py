@@ -1,0 +1,176 @@
+"""Frozen outcomes of the codec's work: what was written, read, verified and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fdegc.figures import ErrorFigures
+from fdegc.types import BandMapping, RasterInfo, Samples, Window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TileResult:
+    """One finished tile.
+
+    Attributes
+    ----------
+    window : Window
+        Where it lies in the scene.
+    samples : Samples
+        The reconstruction, in the source's dtype.
+    bytes_so_far : int
+        Bytes of payload of all tiles finished so far (encoding) or read so far (decoding).
+    squared_error : float or None
+        Sum of squared errors over the valid samples of this tile in source units; None when decoding.
+    sample_count : int
+        Number of samples behind ``squared_error``.
+    """
+
+    window: Window
+    samples: Samples
+    bytes_so_far: int
+    squared_error: float | None = None
+    sample_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a compression will cost: bytes of the file, seconds, peak bytes of memory."""
+
+    bytes: int
+    seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeResult:
+    """What a compression gave.
+
+    Attributes
+    ----------
+    path : Path
+    bytes : int
+        Size of the whole file.
+    bpp : float
+        bytes × 8 / (width × height).
+    ratio : float
+        Bytes of the uncompressed samples / bytes of the file.
+    encode_seconds, reconstruct_seconds : float
+        Wall-clock seconds of coding (everything needed for the file) and of g_s for the preview.
+    psnr : float or None
+        ``errors.psnr``: dB over all valid samples jointly, peak: the mapping's span; ``inf`` if lossless.
+    quality : float
+    device : str
+    tiles : int
+    resumed_tiles, clipped : int
+        Tiles that an interrupted run had finished already; valid samples outside of the ranges that were
+        asked for, which come back as the nearest limit.
+    errors : ErrorFigures or None
+        None if no reconstruction was made or nothing is valid.
+    estimate : Estimate or None
+        What was expected before the work started.
+    note : str
+        Where a target was met without being reached: why.
+    """
+
+    path: Path
+    bytes: int
+    bpp: float
+    ratio: float
+    encode_seconds: float
+    reconstruct_seconds: float
+    psnr: float | None
+    quality: float
+    device: str
+    tiles: int
+    resumed_tiles: int = 0
+    clipped: int = 0
+    errors: ErrorFigures | None = None
+    estimate: Estimate | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """Facts of a ``.fdegc`` file, read without the network.
+
+    ``bpp`` and ``ratio`` are those of the whole file; ``profile`` and ``weights_hash`` (16 hex
+    digits) name the network it needs.  ``lost`` names metadata (in words) that the file held and that
+    damage made unreadable; empty for an intact file.  ``halo``: pixels that tiles see of each other;
+    ``mapping``: of every band.
+    """
+
+    raster: RasterInfo
+    bytes: int
+    bpp: float
+    ratio: float
+    version: int
+    quality: float
+    profile: str
+    weights_hash: str
+    tile_size: int
+    tiles: int
+    lost: tuple[str, ...] = ()
+    halo: int = 0
+    mapping: tuple[BandMapping, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeResult:
+    """What a decompression gave.
+
+    ``damaged`` lists windows that were filled, not decoded; up to ``info.halo`` pixels around them are
+    visibly inexact, and the rest of the tiles beside them by a few grey levels at most.
+    """
+
+    info: StreamInfo
+    seconds: float
+    device: str
+    damaged: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What checking a file gave.
+
+    Attributes
+    ----------
+    info : StreamInfo
+    problems : tuple of str
+        One sentence each; empty for a sound file.
+    digest : str or None
+        SHA-256 of all latents (int32, little-endian, by tile, band group, channel, row, column) in
+        hexadecimal digits; None if a tile could not be decoded.
+    seconds : float
+    """
+
+    info: StreamInfo
+    problems: tuple[str, ...]
+    digest: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSet:
+    """Quality figures; None where one is undefined, and then ``notes`` says why, by metric name.
+
+    Attributes
+    ----------
+    psnr : float or None
+        dB; see ``fdegc.metrics.DEFINITIONS`` for every definition.
+    ms_ssim, ms_ssim_db, vifp, lpips : float or None
+    errors : ErrorFigures or None
+        The differences behind ``psnr`` in source units; None if it was not asked for or is undefined.
+    notes : mapping
+        Metric name → a sentence.
+    """
+
+    psnr: float | None = None
+    ms_ssim: float | None = None
+    ms_ssim_db: float | None = None
+    vifp: float | None = None
+    lpips: float | None = None
+    errors: ErrorFigures | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
