@@ -52,7 +52,7 @@ class Soap(torch.optim.Optimizer):
         state = self.state[p]
         if not state:
             state |= {"step": 0, "outer": outer, "inner": inner}
-            state |= {"left": torch.linalg.eigh(outer)[1], "right": torch.linalg.eigh(inner)[1]}
+            state |= {"left": _basis(outer), "right": _basis(inner)}
             state |= {"mean": torch.zeros_like(gradient), "square": torch.zeros_like(gradient)}
             return
         state["step"] += 1
@@ -67,7 +67,14 @@ class Soap(torch.optim.Optimizer):
         state["inner"].lerp_(inner, 1 - beta3)
         if state["step"] % REFRESH == 0:
             for moment, basis in (("outer", "left"), ("inner", "right")):
-                state[basis] = torch.linalg.qr(state[moment] @ state[basis])[0]
+                state[basis] = torch.linalg.qr(state[moment] @ state[basis])[0]  # a step of power iteration
+
+
+def _basis(moments: Tensor) -> Tensor:
+    """Eigenvectors of a stack of second moments, whatever their size."""
+    scale = moments.diagonal(dim1=-2, dim2=-1).sum(-1).clamp(min=1e-30)[:, None, None]
+    jitter = 1e-9 * torch.eye(moments.shape[-1], dtype=torch.float64)
+    return torch.linalg.eigh(moments.double() / scale + jitter)[1].float()
 
 
 def _rotate(x: Tensor, left: Tensor, right: Tensor) -> Tensor:
