@@ -216,7 +216,9 @@ def test_damage_costs_a_tile_and_a_halo_around_it(codec: Codec, tmp_path: Path) 
     near, beside = np.zeros((2, 320, 320), bool)
     near[128 - halo : 192 + halo, 128 - halo : 192 + halo] = True
     beside[64:256, 64:256] = True
-    assert difference[~near].max() <= 6  # through the neighbours' pooled attentions
+    # Through the neighbours' pooled attentions; how much depends on the weights.
+    assert difference[~near].max() <= 10
+    assert difference[~near & beside].mean() < 1.0
     assert not difference[~beside].any()
     with pytest.raises(CorruptStream):
         codec.decode_window(path, Window(130, 140, 5, 5))
