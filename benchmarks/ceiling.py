@@ -14,14 +14,14 @@ which it has the least: where that is smaller, JPEG 2000 is the better choice fo
 from __future__ import annotations
 
 import argparse
-import io
 import math
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
+from fdegc.evaluation.coder import Coder
+from fdegc.evaluation.peers import find_peers
 from fdegc.training.data import find_images
 from fdegc.training.restarting import USED_BITS
 from fdegc.training.starting import load_start
@@ -29,21 +29,17 @@ from fdegc.training.validation import mixed_precision, rate_distortion, validati
 from fdegc.types import RATE_POINTS
 from fdegc.weights import find
 
-#: Ratios of uncompressed to compressed size that JPEG 2000 tries.
-RATIOS = np.geomspace(4, 200, 40)
+#: Bits a pixel that JPEG 2000 tries.
+TARGETS = np.geomspace(0.12, 6, 40)
 
 
-def jpeg2000_losses(pixels: np.ndarray) -> list[float]:
+def jpeg2000_losses(coder: Coder, pixels: np.ndarray) -> list[float]:
     """Least λ·MSE + bpp over the tried sizes, for each rate point."""
-    image = Image.fromarray(pixels)
     points = []
-    for ratio in RATIOS:
-        file = io.BytesIO()
-        image.save(file, "JPEG2000", irreversible=True, quality_mode="rates", quality_layers=[ratio], mct=1)
-        size = file.tell()
-        file.seek(0)
-        decoded = np.asarray(Image.open(file), np.float64)
-        points.append((np.square((decoded - pixels) / 255).mean(), 8 * size / pixels[..., 0].size))
+    for target in TARGETS:
+        data = coder.encode(pixels, float(target))
+        error = (coder.decode(data).astype(np.float64) - pixels) / 255
+        points.append((np.square(error).mean(), 8 * len(data) / pixels[..., 0].size))
     return [min(point.lmbda * mse + bpp for mse, bpp in points) for point in RATE_POINTS]
 
 
@@ -63,12 +59,13 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="images a folder, evenly spread")
     args = parser.parse_args()
     net = load_start(args.weights or find().path).network().eval()
+    (peer_coder,), _ = find_peers(["jpeg2000"])
     for folder in args.folders:
         paths = find_images(folder)
         paths = paths[:: max(1, len(paths) // args.limit)] if args.limit else paths
         crops = [crop for crop in map(validation_crop, paths) if crop is not None]
         pictures = [(crop[0].permute(1, 2, 0) * 255).round().byte().numpy() for crop in crops]
-        peers = np.mean([jpeg2000_losses(picture) for picture in pictures], 0)
+        peers = np.mean([jpeg2000_losses(peer_coder, picture) for picture in pictures], 0)
         print(f"{folder}: {len(crops)} images")
         print("rate   bpp   PSNR  unrounded  lost without rounding  channels  z bpp |  loss  JPEG 2000")
         for point, peer in zip(RATE_POINTS, peers, strict=True):

@@ -22,14 +22,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
-
-#: Seconds between looks at the running variants.
-POLL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,23 +178,26 @@ def train(name: str, args: argparse.Namespace) -> None:
 def run_all(names: list[str], args: argparse.Namespace) -> None:
     """Run what is not there yet, ``--jobs`` at a time, each pinned to a core."""
     waiting = [n for n in names if not (args.out / n / "result.json").exists()]
-    cores = sorted(os.sched_getaffinity(0))[: args.jobs]
-    running: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    while waiting or running:
-        for core in cores:
-            if core not in running and waiting:
-                name = waiting.pop(0)
-                (args.out / name).mkdir(parents=True, exist_ok=True)
-                with (args.out / name / "output.txt").open("ab") as log:
-                    command = ["taskset", "-c", str(core), sys.executable, *sys.argv, "--only", name]
-                    running[core] = name, subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-                print(f"{time.strftime('%H:%M')} {name} on core {core}", flush=True)
-            if core in running and running[core][1].poll() is not None:
-                name, process = running.pop(core)
-                if process.returncode:
-                    print(f"{name} failed: see {args.out / name / 'output.txt'}", flush=True)
-        time.sleep(POLL)
+    free: SimpleQueue[int] = SimpleQueue()
+    for core in sorted(os.sched_getaffinity(0))[: args.jobs]:
+        free.put(core)
+
+    def run(name: str) -> None:
+        core, folder = free.get(), args.out / name
+        print(f"{time.strftime('%H:%M')} {name} on core {core}", flush=True)
+        # What an interrupted run left may be another optimiser's.
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "output.txt").open("wb") as log:
+            command = ["taskset", "-c", str(core), sys.executable, *sys.argv, "--only", name]
+            code = subprocess.run(command, stdout=log, stderr=log, env=environment, check=False).returncode
+        if code:
+            print(f"{name} failed: see {folder / 'output.txt'}", flush=True)
+        free.put(core)
+
+    with ThreadPoolExecutor(free.qsize()) as pool:
+        list(pool.map(run, waiting))
 
 
 def table(names: list[str], out: Path) -> str:

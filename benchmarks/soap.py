@@ -36,7 +36,7 @@ class Soap(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:
         """Update all kernels; the first step only sets up the bases."""
         for group in self.param_groups:
             for p in group["params"]:

@@ -99,7 +99,9 @@ class Trainer:
                     find_images(options.train), self.recipe.crop, options.seed, shrink_only=SHRINK_ONLY
                 )
                 crops = torch.from_numpy(sampler.batch(GROWTH_CROPS))
-                self.restarted = grow(start, net, crops).to(self.group.device)
+                # Machines round differently: which channels started anew is what the first process says, as
+                # are the parameters.
+                self.restarted = self.group.share(grow(start, net, crops)).to(self.group.device)
             else:
                 start.check_fits(
                     self.recipe.profile, "choose the profile or configuration that it was made with"
@@ -120,8 +122,14 @@ class Trainer:
         if state.get("restarted") is not None:
             self.restarted = state["restarted"].to(self.group.device)
         if all(name in state for name in self.optimisers):
-            for name, optimiser in self.optimisers.items():
-                optimiser.load_state_dict(state[name])
+            try:
+                for name, optimiser in self.optimisers.items():
+                    optimiser.load_state_dict(state[name])
+            except ValueError as error:  # an earlier version grouped parameters in another way
+                raise InvalidOption(
+                    f"{self.checkpoint} cannot be resumed by this version ({error}); "
+                    "give it as --pretrain of a run in another folder."
+                ) from error
             self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:

@@ -151,20 +151,16 @@ class ProfileRecipe(Recipe):
 
     def optimisers(self, net: nn.Module) -> dict[str, Optimizer]:
         """Muon for kernels, Adam for the rest."""
-        kernels = [p for n, p in net.named_parameters() if is_kernel(n, p)]
-        gains: list[nn.Parameter] = [
-            p for n, p in net.named_parameters() if n in ("log_gain", "log_inverse_gain")
-        ]
-        others = [p for n, p in net.named_parameters() if not is_kernel(n, p) and "_gain" not in n]
+        kernels: list[nn.Parameter] = []
+        gains: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
+        for name, parameter in net.named_parameters():
+            gain = name in ("log_gain", "log_inverse_gain")
+            (kernels if is_kernel(name, parameter) else gains if gain else others).append(parameter)
         groups: list[dict[str, Any]] = [{"params": others}, {"params": gains, "factor": GAIN_FACTOR}]
         return {
             "muon": Muon(kernels, lr=4 * self.lr),
-            "adam": torch.optim.Adam(
-                groups,
-                lr=self.lr,
-                betas=(0.9, 0.98),
-                fused=True,
-            ),
+            "adam": torch.optim.Adam(groups, lr=self.lr, betas=(0.9, 0.98), fused=True),
         }
 
     def fraction(self, step: int, seconds: float) -> float:

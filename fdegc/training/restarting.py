@@ -139,9 +139,7 @@ def _directions(features: Tensor, missing: Tensor, count: int) -> Tensor:
     values, vectors = torch.linalg.eigh(_second_moment(features))
     whitening = vectors @ torch.diag(values.rsqrt()) @ vectors.T
     left = torch.linalg.svd(whitening @ (features.T @ missing / len(features)), full_matrices=False)[0]
-    if (
-        left.shape[1] < count
-    ):  # more channels than pixels or features to explain: the rest goes on from the first
+    if left.shape[1] < count:  # more channels than pixels to explain: begin again
         left = left.repeat(1, -(-count // left.shape[1]))
     directions = whitening @ left[:, :count]
     spread = (features @ directions).std(0).clamp(min=1e-6)

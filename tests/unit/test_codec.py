@@ -217,7 +217,7 @@ def test_damage_costs_a_tile_and_a_halo_around_it(codec: Codec, tmp_path: Path) 
     near[128 - halo : 192 + halo, 128 - halo : 192 + halo] = True
     beside[64:256, 64:256] = True
     # Through the neighbours' pooled attentions; how much depends on the weights.
-    assert difference[~near].max() <= 10
+    assert difference[~near].max() <= 8
     assert difference[~near & beside].mean() < 1.0
     assert not difference[~beside].any()
     with pytest.raises(CorruptStream):

@@ -186,6 +186,15 @@ def test_an_unknown_precision_is_refused(options: TrainOptions) -> None:
         Trainer(replace(options, precision="fp16"))
 
 
+def test_a_checkpoint_with_other_groups_of_parameters_is_refused(options: TrainOptions) -> None:
+    trainer = Trainer(options)
+    groups = trainer.optimisers["adam"].param_groups
+    trainer.optimisers["adam"] = torch.optim.Adam([p for g in groups for p in g["params"]])
+    trainer.save()
+    with pytest.raises(InvalidOption, match="as --pretrain"):
+        Trainer(options)
+
+
 def test_checkpoint_of_another_profile_is_refused(options: TrainOptions) -> None:
     options.out.mkdir()
     torch.save({"profile": "lite"}, options.out / "checkpoint.pt")
