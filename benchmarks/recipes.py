@@ -7,10 +7,10 @@ Usage::
 
 Every variant changes one thing of the recipe and trains for the same time, on one thread of a core of
 its own, with the same seed; ``--jobs`` of them run side by side.  The clock is the process's CPU time, the
-same as that of the wall if the core does nothing else, and fair to all variants if it does.  Finished ones are kept in ``--out`` and
-not run again.  Printed are the mean loss λ·MSE + bpp of the validation images (estimated, with averaged
-weights) and the mean difference in rate at equal PSNR (Bjøntegaard, of the mean curves) from the first
-variant.
+same as that of the wall if the core does nothing else, and fair to all variants if it does.  Finished ones
+are kept in ``--out`` and not run again.  Printed are the mean loss λ·MSE + bpp of the validation images
+(estimated, with averaged weights) and the mean difference in rate at equal PSNR (Bjøntegaard, of the mean
+curves) from the first variant.
 """
 
 from __future__ import annotations
