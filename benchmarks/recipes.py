@@ -157,7 +157,7 @@ def train(name: str, args: argparse.Namespace) -> None:
     from fdegc.training.validation import validate
 
     torch.set_num_threads(1)
-    loop.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[assignment]
+    loop.time = SimpleNamespace(perf_counter=time.process_time)
     variant = VARIANTS[name]
     PROFILES["lite"] = replace(PROFILES["lite"], **variant.sizes)
     if variant.patch:
