@@ -51,7 +51,7 @@ PROFILES: dict[str, Profile] = {
     for profile in (
         Profile("paper-192", (192, 192, 192), 192),
         Profile("paper-256", (256, 256, 256), 256),
-        Profile("lite", (32, 64, 96), 192, hidden=256, rate_points=len(RATE_POINTS), centred=True, hyper=96),
+        Profile("lite", (32, 64, 96), 224, hidden=256, rate_points=len(RATE_POINTS), centred=True, hyper=96),
     )
 }
 
