@@ -143,6 +143,7 @@ VARIANTS: dict[str, Variant] = {
     "slim": Variant("widths (24, 48, 80)", sizes={"widths": (24, 48, 80)}),
     "wide": Variant("widths (48, 96, 128)", sizes={"widths": (48, 96, 128)}),
     "latent-128": Variant("M = 128", sizes={"latent": 128}),
+    "latent-192": Variant("M = 192", sizes={"latent": 192}),
     "latent-256": Variant("M = 256", sizes={"latent": 256}),
 }
 
