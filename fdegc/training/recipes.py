@@ -187,9 +187,10 @@ class ProfileRecipe(Recipe):
         return self.lambda_boost ** max(0.0, 1.0 - fraction / BOOSTED)
 
     def qualities(self, rng: np.random.Generator) -> Tensor:
-        """Every rate point once, then some twice, in random order."""
-        order = rng.permutation(max(len(RATE_POINTS), self.batch))[: self.batch] % len(RATE_POINTS)
-        return torch.from_numpy(order.astype(np.float32) + 1.0)
+        """Every rate point equally often, up to a remainder that is drawn anew for every batch."""
+        rounds = -(-self.batch // len(RATE_POINTS))
+        order = np.concatenate([rng.permutation(len(RATE_POINTS)) for _ in range(rounds)])[: self.batch]
+        return torch.from_numpy(rng.permutation(order).astype(np.float32) + 1.0)
 
     def lambdas(self, quality: Tensor) -> Tensor:
         """λ of each sample."""

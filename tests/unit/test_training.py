@@ -21,7 +21,7 @@ from fdegc.training.data import CropSampler, find_images, load_image
 from fdegc.training.export import export_weights
 from fdegc.training.loop import Trainer
 from fdegc.training.muon import is_kernel, orthogonalise
-from fdegc.training.options import TrainOptions
+from fdegc.training.options import TrainOptions, make_recipe
 from fdegc.training.recipes import schedule
 from fdegc.types import EncodeOptions
 
@@ -46,6 +46,17 @@ def options(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Tr
     return TrainOptions(
         images, images, tmp_path / "run", profile="tiny", minutes=10.0, batch=4, crop=64, warmup_steps=5
     )
+
+
+@pytest.mark.parametrize("batch", [4, 6, 8, 32])
+def test_no_rate_point_is_preferred(options: TrainOptions, batch: int) -> None:
+    recipe, rng = make_recipe(replace(options, batch=batch), 9), np.random.default_rng(0)
+    total = np.zeros(6)
+    for _ in range(300):
+        counts = np.bincount(recipe.qualities(rng).long().numpy() - 1, minlength=6)
+        assert counts.sum() == batch and counts.max() - counts.min() <= 1
+        total += counts
+    assert total.min() > 0.8 * total.max()
 
 
 def test_crops_are_reproducible_and_in_range(images: Path) -> None:
