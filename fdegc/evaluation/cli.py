@@ -93,7 +93,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,…",
         help=f"of {', '.join(_METRICS)} (default: all that can be computed here)",
     )
-    parser.add_argument("--limit", type=_limit, metavar="N", help="at most N images of each set")
+    parser.add_argument(
+        "--limit",
+        type=_limit,
+        metavar="N",
+        help="at most N images of each set, spread evenly over their names",
+    )
 
 
 def run(

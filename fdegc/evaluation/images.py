@@ -87,7 +87,7 @@ def find_images(
     name : str
         Of the set.
     limit : int, optional
-        Stop after so many.
+        So many at most, spread evenly over the names: folders often hold one kind of scene after another.
     exclude : Path, optional
         A folder that is not searched, since results are written there.
     cancel : CancelToken, optional
@@ -105,9 +105,11 @@ def find_images(
     """
     if not folder.is_dir():
         raise InvalidOption(f"{folder} is not a folder; give folders of images.")
-    images: list[Image] = []
+    images: list[tuple[int, Image]] = []
     skipped: list[str] = []
-    for path in _files(folder, exclude):
+    paths = list(_files(folder, exclude))
+    for number in _spread(len(paths), limit):
+        path = paths[number]
         if limit is not None and len(images) >= limit:
             break
         if cancel is not None:
@@ -119,13 +121,19 @@ def find_images(
             continue
         height, width = pixels.shape[:2]
         relative = _printable(path.relative_to(folder).as_posix())
-        images.append(Image(name, relative, path, width, height, _digest(pixels)))
+        images.append((number, Image(name, relative, path, width, height, _digest(pixels))))
     if not images:
         why = f" ({skipped[0]})" if skipped else ""
         raise InvalidOption(
             f"There are no 8-bit colour images in {folder}{why}; give a folder that has some."
         )
-    return images, skipped
+    return [image for _, image in sorted(images, key=lambda pair: pair[0])], skipped
+
+
+def _spread(count: int, limit: int | None) -> list[int]:
+    """Order in which to look at files: `limit` of them spread evenly, then the others in their order."""
+    first = [] if limit is None else [k * count // limit for k in range(min(limit, count))]
+    return list(dict.fromkeys([*first, *range(count)]))
 
 
 def load(path: Path) -> Pixels:

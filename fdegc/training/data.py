@@ -15,6 +15,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 #: Chance of shrinking a crop, and the range of the factor: more scales, and fewer traces of JPEG blocks.
 SCALE_CHANCE = 0.25
 SCALE_RANGE = (0.5, 1.0)
+#: Range of the factor for sources with compression artefacts: blocks of 8 pixels become 5 at most.
+ARTEFACT_RANGE = (0.5, 2 / 3)
 #: Bytes of decoded images that a process keeps; what is beyond is read again whenever it is drawn.
 KEPT_BYTES = 2_000_000_000
 
@@ -55,10 +57,18 @@ class CropSampler:
         Side of a crop in pixels; images smaller than that are left out.
     seed : int or sequence of int
     shrink_only : sequence of str
-        Folder names whose images are always shrunk to 0.5–0.6, for sources with compression artefacts.
+        Folder names whose images are always shrunk, by 0.5 to ⅔, for sources with compression artefacts;
+        they are left out if they are smaller than 1.5 crops.
     augment : bool
         Whether crops are also turned by quarters, and a quarter of them shrunk (Lanczos) by 0.5–1.
         Without it they are flipped only, and ``shrink_only`` means nothing.
+
+    Attributes
+    ----------
+    paths : list of Path
+        The images that crops are taken of.
+    left_out : int
+        Number of images that are too small.
     """
 
     def __init__(
@@ -78,9 +88,10 @@ class CropSampler:
         self._room = KEPT_BYTES
         for path in paths:
             shrink = augment and path.parent.name in shrink_only
-            if min(image_size(path)) >= crop * (2 if shrink else 1):
+            if min(image_size(path)) >= crop / (ARTEFACT_RANGE[1] if shrink else 1.0):
                 self.paths.append(path)
                 self.always_shrink.append(shrink)
+        self.left_out = len(paths) - len(self.paths)
         if not self.paths:
             raise InvalidOption(f"No training image is large enough for {crop} px crops; use a smaller crop.")
 
@@ -106,7 +117,8 @@ class CropSampler:
         image = self._image(index)
         side = self.crop
         if self.always_shrink[index]:
-            side = int(self.crop / self.rng.uniform(SCALE_RANGE[0], 0.6))
+            smallest = max(ARTEFACT_RANGE[0], self.crop / min(image.shape[:2]))
+            side = int(self.crop / self.rng.uniform(smallest, ARTEFACT_RANGE[1]))
         elif self.augment and self.rng.random() < SCALE_CHANCE:
             side = int(self.crop / self.rng.uniform(*SCALE_RANGE))
         side = min(side, *image.shape[:2])

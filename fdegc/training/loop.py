@@ -188,21 +188,23 @@ class Trainer:
         """
         if self.group.main:
             self.options.out.mkdir(parents=True, exist_ok=True)
-        saved = time.perf_counter()
+        saved = clock = time.perf_counter()
         sums = np.zeros(4)
         fraction = 0.0
         with RunLog(self.options.out, self.step, self.group.main) as log:
-            if log.note and on_row:
-                on_row({"note": log.note})
+            for note in (log.note, self._left_out()):
+                if note and on_row and self.group.main:
+                    on_row({"note": note})
             for x, quality in self._batches():
                 stop, fraction = self.group.agree(
                     cancel is not None and cancel.cancelled, self.recipe.fraction(self.step, self.seconds)
                 )
                 if stop or fraction >= 1.0:
                     break
-                start = time.perf_counter()
                 sums += (*self._step(x, quality, fraction), 1)
-                self.seconds += time.perf_counter() - start
+                # Everything counts, waiting for crops, validation and checkpoints too.
+                clock, start = time.perf_counter(), clock
+                self.seconds += clock - start
                 if self.step % self.recipe.log_steps == 0:
                     row = log.write(self.step, self._averages(self.group.sum(sums)))
                     if on_row and self.group.main:
@@ -216,6 +218,15 @@ class Trainer:
         self.save()
         self.group.wait()  # whoever leaves first may be the signal to end the others
         return fraction >= 1.0
+
+    def _left_out(self) -> str | None:
+        count, used = self.sampler.left_out, len(self.sampler.paths)
+        if not count:
+            return None
+        return (
+            f"{count} of {count + used} training images are too small for crops of {self.recipe.crop} and "
+            "are left out; a smaller --crop takes them in."
+        )
 
     def _averages(self, sums: npt.NDArray[np.float64]) -> dict[str, float]:
         loss, mse, bpp = (sums[:3] / sums[3]).tolist()

@@ -1,7 +1,8 @@
 """Muon: momentum orthogonalised by Newton–Schulz steps, for convolution kernels of any kind.
 
-Source: Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.  A kernel is
-taken as an out × (in·k·k) matrix, the candidates of a dynamic convolution as a stack of such.
+Source: Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.  A kernel is taken
+as a matrix of its first dimension by all others: out × (in·k·k), of a transposed convolution
+in × (out·k·k).  The candidates of a dynamic convolution are a stack of such matrices.
 """
 
 from __future__ import annotations

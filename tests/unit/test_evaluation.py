@@ -20,7 +20,9 @@ import pytest
 import rasterio
 from PIL import Image as PillowImage
 from rasterio.transform import from_origin
+from test_metrics_lpips import random_weights
 
+from fdegc import metrics
 from fdegc.cli import main
 from fdegc.codec import Codec
 from fdegc.control import CancelToken
@@ -35,6 +37,7 @@ from fdegc.evaluation.peers import peer_names
 from fdegc.evaluation.results import COLUMNS, Results
 from fdegc.evaluation.runner import EvaluationOptions, evaluate
 from fdegc.evaluation.summary import summarise
+from fdegc.metrics import perceptual
 from fdegc.results import MetricSet
 from fdegc.types import Progress
 
@@ -321,6 +324,38 @@ def test_the_commands_of_the_document_run(
     assert all(name in text for name in peer_names())
 
 
+@pytest.mark.usefixtures("no_plots")
+def test_perceptual_figures_are_those_of_the_decoded_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, heads = random_weights(tmp_path)
+    monkeypatch.setenv(perceptual.LPIPS_DIR_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(perceptual, "_heads_path", lambda: heads)
+    folder = tmp_path / "set"
+    folder.mkdir()
+    pixels = picture(11, 176, 180)  # the least that MS-SSIM takes is 161
+    PillowImage.fromarray(pixels).save(folder / "one.png")
+    out = tmp_path / "out"
+    result = evaluate(EvaluationOptions((folder,), out, None, ("webp",), (1.0, 3.0, 5.0)))
+    assert result.metrics == ("psnr", "ms_ssim", "vifp", "lpips")
+    assert result.left_out == ()
+    coder = next(coder for coder in result.coders if coder.name == "webp")
+    reference, found = pixels.transpose(2, 0, 1), rows(out / "images.csv")
+    for row in found:
+        if row["codec"] == "webp":
+            other = coder.decode(coder.encode(pixels, float(row["parameter"]))).transpose(2, 0, 1)
+            assert float(row["ms_ssim"]) == pytest.approx(metrics.ms_ssim(reference, other), abs=1e-5)
+            assert float(row["lpips"]) == pytest.approx(metrics.lpips(reference, other), abs=1e-5)
+        expected = -10 * math.log10(1 - float(row["ms_ssim"]))
+        assert float(row["ms_ssim_db"]) == pytest.approx(expected, rel=1e-2)
+    ours = [row for row in found if row["codec"] == "fdegc"]
+    assert [float(r["ms_ssim"]) for r in ours] == sorted(float(r["ms_ssim"]) for r in ours)
+    assert float(ours[0]["lpips"]) > float(ours[-1]["lpips"]) > 0
+    bd = {(r["metric"], r["peer"]): r for r in rows(out / "bd.csv") if r["set"] == "set"}
+    assert {metric for metric, _ in bd} == {"psnr", "ms_ssim", "vifp", "lpips"}
+    assert "LPIPS (less is better)" in (out / "report.html").read_text(encoding="utf-8")
+
+
 # ------------------------------------------------------------------------------ its parts
 
 
@@ -482,6 +517,17 @@ def test_images_are_found_in_order_with_their_first_three_bands(tmp_path: Path) 
     assert skipped == [] and images[0].digest != images[1].digest
     assert np.array_equal(load(images[1].path), pixels)
     assert len(find_images(tmp_path, "set", limit=1)[0]) == 1
+    # A few of many are spread over the names; a file that is no image gives its place to another.
+    many = tmp_path / "many"
+    many.mkdir()
+    for name in "abcdefgh":
+        PillowImage.fromarray(pixels).save(many / f"{name}.png")
+    (many / "c.png").write_text("nothing")
+    found, skipped = find_images(many, "set", limit=4)
+    assert [image.name for image in found] == ["a.png", "b.png", "e.png", "g.png"]
+    assert len(skipped) == 1
+    assert len(find_images(many, "set", limit=99)[0]) == 7
+    shutil.rmtree(many)
     # Plots inside the folder of images are not images of the set.
     (tmp_path / "results").mkdir()
     PillowImage.fromarray(pixels).save(tmp_path / "results" / "plot.png")

@@ -90,6 +90,28 @@ def test_whole_network(data_dir: Path) -> None:
         assert relative_error(tensor, reference[name]) <= TOLERANCE, name
 
 
+@torch.no_grad()
+def test_the_dropped_prior_is_the_only_difference(data_dir: Path) -> None:
+    """The research code's univariate density of z, which is refitted on import, explains its last tensor."""
+    state = torch.load(data_dir / "parity" / "iter_200000.pth.tar", weights_only=True)
+
+    def cumulative(x: torch.Tensor) -> torch.Tensor:
+        for layer in range(1, 5):
+            h, b, a = (state.get(f"bitEstimator_z.f{layer}.{name}") for name in "hba")
+            assert h is not None and b is not None
+            x = x * torch.nn.functional.softplus(h) + b
+            if a is not None:
+                x = x + x.tanh() * a.tanh()
+        return x.sigmoid()
+
+    with np.load(data_dir / "parity" / "golden.npz") as golden:
+        z_hat, reference = torch.from_numpy(golden["z_hat"]), golden["z_likelihood"]
+        compared = set(golden.files) - {"x", "z_hat", "z_likelihood"}
+    assert relative_error(cumulative(z_hat + 0.5) - cumulative(z_hat - 0.5), reference) <= TOLERANCE
+    # Whatever else that code computes is compared in test_whole_network.
+    assert compared == {"y", "y_hat", "z", "phi", "means", "scales", "weights", "y_likelihood", "x_hat"}
+
+
 def test_forward_is_differentiable_in_every_parameter() -> None:
     net = FDEGCNet((16, 16, 16), 16, hidden=32, rate_points=6, centred=True).train()
     out = net(torch.rand(2, 3, 64, 64), torch.tensor([1.0, 6.0]))

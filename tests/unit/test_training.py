@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +85,40 @@ def test_plain_crops_are_pixels_of_an_image_or_its_mirrors(
             assert any(np.array_equal(found, view) for view in views)
 
 
+def _wave(path: Path, side: int) -> Path:
+    """An image with a period of 8 pixels, that of JPEG's blocks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    row = 128 + 100 * np.sin(2 * np.pi * np.arange(side) / 8)
+    Image.fromarray(np.tile(row.astype(np.uint8)[None, :, None], (side, 1, 3))).save(path)
+    return path
+
+
+@pytest.mark.parametrize(("side", "smallest"), [(200, 0.64), (400, 0.5)])
+def test_images_with_artefacts_are_seen_but_never_at_their_own_scale(
+    tmp_path: Path, side: int, smallest: float
+) -> None:
+    path = _wave(tmp_path / "grass" / "a.png", side)
+    sampler = CropSampler([path], 128, seed=5, shrink_only=("grass",))
+    assert sampler.left_out == 0
+    periods = []
+    for crop in sampler.batch(24):
+        spectrum = np.abs(np.fft.rfft2(crop[0] - crop[0].mean()))
+        bin_y, bin_x = np.unravel_index(np.argmax(spectrum[:65, :]), (65, 65))
+        periods.append(128 / max(bin_y, bin_x))
+    assert 8 * smallest - 0.3 < min(periods) <= max(periods) < 8 * 2 / 3 + 0.3
+    assert (min(periods) < 8 * 0.55) == (side == 400)
+
+
+def test_images_that_are_too_small_are_left_out_and_counted(tmp_path: Path) -> None:
+    paths = [_wave(tmp_path / name / "a.png", 160) for name in ("grass", "river")]
+    sampler = CropSampler(paths, 128, seed=5, shrink_only=("grass",))
+    assert sampler.paths == paths[1:]
+    assert sampler.left_out == 1
+    plain = CropSampler(paths, 128, seed=5, shrink_only=("grass",), augment=False)
+    assert plain.paths == paths
+    assert plain.left_out == 0
+
+
 def test_useless_folders_are_named(tmp_path: Path, images: Path) -> None:
     with pytest.raises(InvalidOption, match="no images"):
         find_images(tmp_path / "run")
@@ -157,6 +193,39 @@ def test_a_run_learns_stops_resumes_and_ships(
     entry.path.unlink()
     with pytest.raises(WeightsMissing, match="cannot be read"):
         weights.load(entry)
+
+
+def test_the_log_says_what_is_left_out(options: TrainOptions) -> None:
+    Image.new("RGB", (50, 50)).save(options.train / "small.png")
+    stop, rows = CancelToken(), []
+    stop.cancel()
+    Trainer(options).train(stop, on_row=rows.append)
+    notes = [row["note"] for row in rows if "note" in row]
+    assert "1 of 10 training images are too small for crops of 64" in notes[-1]
+
+
+def test_the_budget_counts_validation_and_checkpoints_too(
+    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    def spend(seconds: float, what: Any = None) -> Any:
+        nonlocal now
+        now += seconds
+        return what
+
+    monkeypatch.setattr("fdegc.training.loop.time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(Trainer, "_step", lambda self, *_: spend(1.0, _count(self)))
+    monkeypatch.setattr(Trainer, "validate", lambda *_: spend(4.0))
+    monkeypatch.setattr(Trainer, "save", lambda _: spend(2.0))
+    trainer = Trainer(replace(options, minutes=1.0, val_steps=1))
+    assert trainer.train(save_minutes=0.0)
+    assert trainer.step == 60 // 7 + 2  # the last step's validation is not known before the next
+
+
+def _count(trainer: Trainer) -> tuple[float, float, float]:
+    trainer.step += 1
+    return 0.0, 0.1, 0.0
 
 
 def test_a_batch_without_finite_gradients_changes_nothing(options: TrainOptions) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from fdegc.training.config import ResearchConfig
 from fdegc.training.distributed import Group, process_group
 from fdegc.training.loop import Trainer
 from fdegc.training.options import TrainOptions, share_of_batch
+from fdegc.weights import read_manifest
 
 TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
 CONFIG = ResearchConfig(1000, 4, 512.0, 1e-4, 0.1, 3, 4, 2, 8, 8)
@@ -186,6 +190,31 @@ def test_one_process_stops_all_and_none_hangs(results: Any) -> None:
     # Only the main process wrote: one line for every two steps, none of them twice.
     rows = [r for r in (root / "research" / "log.jsonl").read_text().splitlines() if '"kind"' not in r]
     assert len(rows) == 2
+
+
+def test_the_command_of_the_documentation_trains_with_two_processes(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    picture = np.random.default_rng(4).integers(0, 256, (12, 12, 3)).astype(np.uint8)
+    Image.fromarray(picture).resize((96, 96), Image.Resampling.BICUBIC).save(tmp_path / "images" / "0.png")
+    document = {"tot_epoch": 9, "tot_step": 3, "train_lambda": 512, "batch_size": 4, "print_freq": 1}
+    document |= {"lr": {"base": 1e-4, "decay": 0.1, "decay_interval": 5}}
+    document |= {"out_channel_N": 8, "out_channel_M": 8}
+    (tmp_path / "config.json").write_text(json.dumps(document))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "fdegc", "train", "--config", "config.json", "--train", "images", "--val", "images"]
+    command += ["--out", "run", "--crop", "64"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "kind" not in row] == [1, 2, 3]
+    assert done.stderr.count("step 3 ") == done.stdout.count("Written ") == 1  # the second one is silent
+    (entry,) = read_manifest(tmp_path / "run" / "weights")
+    assert entry.profile == "paper-8" and entry.path.is_file()
+    report = json.loads((tmp_path / "run" / "test.json").read_text())
+    assert [image["image"] for image in report["images"]] == ["0.png"]
 
 
 @pytest.mark.parametrize(
