@@ -81,6 +81,77 @@ def _uncentred(trainer: Any) -> None:
         net.offset = 0.0
 
 
+def _without_output_bias() -> None:
+    """Pixels enter centred, but the last layer has to learn the ½ that was taken away."""
+    from fdegc.model.fdegcnet import FDEGCNet
+
+    FDEGCNet.synthesise = lambda self, y_hat, inverse: self.g_s(y_hat * inverse)
+
+
+def _flat_gains(trainer: Any) -> None:
+    """All rate points start with the same rounding step."""
+    for net in (trainer.net, trainer.ema):
+        net.log_gain.data.zero_()
+        net.log_inverse_gain.data.zero_()
+
+
+def _slow_gains(trainer: Any) -> None:
+    """Gains learn at the rate of the other vectors."""
+    for group in trainer.optimisers["adam"].param_groups:
+        group.pop("factor", None)
+
+
+def _centroids() -> None:
+    """The decoder gets each latent's expected value within its rounding interval, not the integer.
+
+    What the mixture knows of a latent before it is decoded says where in the interval it lies; a latent
+    residual predictor (Minnen and Singh, 2020) without parameters.
+    """
+    import torch
+    from centroids import centroid
+
+    from fdegc.model.context import ContextModel
+    from fdegc.model.fdegcnet import FDEGCNet
+
+    mix, show = ContextModel.forward, FDEGCNet.synthesise
+
+    def forward(self: Any, y_hat: Any, phi: Any) -> Any:
+        self.mixture = mix(self, y_hat, phi)
+        return self.mixture
+
+    def synthesise(self: Any, y_hat: Any, inverse: Any) -> Any:
+        with torch.no_grad():
+            shift = centroid(y_hat, type(self.context.mixture)(*(p.float() for p in self.context.mixture)))
+        return show(self, y_hat + shift, inverse)
+
+    ContextModel.forward, FDEGCNet.synthesise = forward, synthesise
+
+
+def _integers() -> None:
+    """Training sees logits, means and scales on the grids of the bitstream (straight-through)."""
+    import torch
+
+    from fdegc.coding.tables import LOGIT_STEPS, MEAN_STEPS, SCALE_MIN_LOG2, SCALE_OCTAVES
+    from fdegc.model import context
+
+    def snap(value: Any, snapped: Any) -> Any:
+        return value + (snapped - value).detach()
+
+    def split(raw: Any) -> Any:
+        batch, channels = raw.shape[:2]
+        blocks = raw.view(batch, context.COMPONENTS, 3, channels // 9, *raw.shape[2:]).float()
+        logits, means, scales = blocks[:, :, 0], blocks[:, :, 1], blocks[:, :, 2].abs()
+        logits = snap(logits, (logits * LOGIT_STEPS).floor() / LOGIT_STEPS)
+        means = snap(means, (means * MEAN_STEPS + 0.5).floor() / MEAN_STEPS)
+        limits = (2.0**SCALE_MIN_LOG2, 2.0 ** (SCALE_MIN_LOG2 + SCALE_OCTAVES) * 0.999)
+        octave = scales.clamp(*limits).log2().floor().exp2()
+        # The middle of an eighth of an octave's upper and lower edge.
+        scales = snap(scales, octave * ((scales.clamp(*limits) / octave * 8).floor() + 0.5) / 8)
+        return context.Mixture(torch.softmax(logits, 1), means, scales)
+
+    context.split_mixture = split
+
+
 def _noise() -> None:
     """Decoder and context see noisy latents, as in Ballé et al. (2018)."""
     import torch
@@ -130,6 +201,11 @@ VARIANTS: dict[str, Variant] = {
     "lr-double": Variant("twice the learning rate", {"lr": 3e-3}),
     "cooldown": Variant("constant rate, linear cooldown", patch=_linear_cooldown),
     "uncentred": Variant("pixels not centred", change=_uncentred),
+    "no-bias": Variant("pixels centred, no + ½ at the output", patch=_without_output_bias),
+    "flat-gains": Variant("gains start equal", change=_flat_gains),
+    "slow-gains": Variant("gains learn as slowly as the rest", change=_slow_gains),
+    "centroids": Variant("decoder sees expected values, not integers", patch=_centroids),
+    "integers": Variant("mixtures on the grids of the bitstream", patch=_integers),
     "noise": Variant("noise instead of straight-through rounding", patch=_noise),
     "continuous": Variant("continuous qualities instead of rate points", patch=_continuous),
     "unbalanced": Variant("all rate points weigh the same", {"balance": 0.0}),
@@ -137,6 +213,7 @@ VARIANTS: dict[str, Variant] = {
     "native": Variant("no scale augmentation", patch=_native_scale),
     "no-norm": Variant("BatchNorm of ODConv as a constant", {"freeze_norm": 0.0}),
     "live-norm": Variant("BatchNorm of ODConv never frozen", {"freeze_norm": 1.0}),
+    "fast": Variant("twice the rate and BatchNorm constant", {"lr": 3e-3, "freeze_norm": 0.0}),
     "crop-128": Variant("32 crops of 128²", {"crop": 128, "batch": 32}),
     "small-crop": Variant("8 crops of 128²", {"crop": 128}),
     "small-batch": Variant("6 crops of 256²", {"batch": 6}),

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 #: What to do where the optional package is missing.
 NO_TENSORBOARD = (
     "TensorBoard events are not written because the package tensorboard is not installed "
     "(pip install 'fdegc[train]'); log.jsonl has the same figures."
 )
+
+
+def _open(path: Path, step: int) -> TextIO:
+    """The log, to go on with after a step."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    if kept != lines:
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text("".join(kept), encoding="utf-8")
+        os.replace(temporary, path)
+    return path.open("a", encoding="utf-8")
 
 
 class RunLog:
@@ -22,7 +34,7 @@ class RunLog:
     ----------
     folder : Path
     step : int
-        Where the run goes on; events after it, of a part that was lost, are hidden.
+        Where the run goes on; rows and events after it, of a part that was lost, are dropped.
     enabled : bool
         False in all but one process of a run: nothing is written.
 
@@ -35,7 +47,7 @@ class RunLog:
     def __init__(self, folder: Path, step: int = 0, enabled: bool = True) -> None:
         self.note: str | None = None
         self._events: Any = None
-        self._file = (folder / "log.jsonl").open("a", encoding="utf-8") if enabled else None
+        self._file = _open(folder / "log.jsonl", step) if enabled else None
         if enabled:
             try:
                 from torch.utils.tensorboard import SummaryWriter

@@ -17,13 +17,19 @@ from fdegc import __version__
 from fdegc.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "weights" / "LICENSE.md"])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("weights/*.md")])
 
 
 def shell_commands(document: Path) -> list[str]:
     """Lines of the document's ``sh`` blocks that call ``fdegc``."""
     blocks = re.findall(r"^```sh\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     return [line.strip() for block in blocks for line in block.splitlines() if line.startswith("fdegc ")]
+
+
+def anchors(document: Path) -> set[str]:
+    """What a document's headings are called in links."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def placed_scene(dtype: str) -> None:
@@ -67,9 +73,11 @@ def test_the_commands_of_the_readme_run(
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+    for target, anchor in re.findall(r"\]\(([^)#]*)(#[^)]*)?\)", text):
         if "://" not in target and not target.startswith("mailto:"):
             assert (document.parent / target).exists(), target
+            if anchor:
+                assert anchor[1:] in anchors(document.parent / target if target else document), anchor
 
 
 def test_the_makefile_has_the_targets_that_are_told_of() -> None:

@@ -169,12 +169,15 @@ def test_a_run_learns_stops_resumes_and_ships(
     assert [row["step"] for row in rows] == [20, 40]
     assert rows[1]["loss"] < 0.95 * rows[0]["loss"]
 
+    with (options.out / "log.jsonl").open("a") as log:  # a crash after the last checkpoint
+        log.write(json.dumps(rows[1] | {"step": 60}) + '\n{"step": 80, "lo')
     again = Trainer(options)
     assert again.step == trainer.step == 40
     for name, tensor in trainer.net.state_dict().items():
         assert torch.equal(tensor, again.net.state_dict()[name]), name
     again.train(StopAfter(2))
     assert again.step == 42
+    assert (options.out / "log.jsonl").read_text().splitlines() == [json.dumps(row) for row in rows]
 
     monkeypatch.setenv("FDEGC_WEIGHTS", str(export_weights(again)))
     codec = Codec(device="cpu", profile="tiny")
