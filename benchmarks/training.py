@@ -4,9 +4,9 @@ Usage::
 
     python benchmarks/training.py [--profile lite] [--threads 2] [--train DIR] [BATCHxCROP ...]
 
-The steps get random crops.  Cutting real ones out of the images of ``--train`` is measured by itself, once all
-are in memory, and is not part of the speed: the loop does it beside the step.  All sizes are measured in one
-run, one after the other, and compared with the first.
+The steps get random crops.  Cutting real ones out of the images of ``--train`` is measured by itself, once
+all are in memory, and is not part of the speed: the loop does it beside the step.  All sizes are measured in
+one run, one after the other, and compared with the first.
 """
 
 from __future__ import annotations
@@ -73,9 +73,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     print(f"profile {args.profile}, {args.threads} threads")
-    print(
-        "| crops | data s | forward s | backward s | optimiser s | Mpx/s | ratio |\n|---|---|---|---|---|---|---|"
-    )
+    print("| crops | data s | forward s | backward s | optimiser s | Mpx/s | ratio |")
+    print("|---|---|---|---|---|---|---|")
     first = None
     for size in args.sizes:
         batch, crop = (int(part) for part in size.split("x"))
