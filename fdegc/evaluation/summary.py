@@ -103,6 +103,12 @@ class Comparison:
     each: Mapping[ImageId, Delta]
     note: str = ""
 
+    @property
+    def extremes(self) -> tuple[float, float] | None:
+        """Least and greatest BD-rate of an image: the best and the worst case for FDEGC."""
+        rates = [delta.value for delta in self.each.values() if delta.value is not None]
+        return (min(rates), max(rates)) if rates else None
+
 
 @dataclass(frozen=True)
 class SetSummary:

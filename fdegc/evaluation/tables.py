@@ -32,12 +32,15 @@ def write_differences(path: Path, summaries: Sequence[SetSummary]) -> None:
     """Write a row a set, metric and peer: FDEGC against the peer, by both ways of averaging."""
     header = [
         *("set", "metric", "peer", "bd_rate_percent", "bd_quality", "images_counted", "images"),
+        *("bd_rate_least", "bd_rate_greatest"),
         *("bd_rate_of_means_percent", "bd_quality_of_means", "overlap_of_means", "note"),
     ]
     rows = [
         [
             *(summary.name, metric, item.peer, _cell(item.rate), _cell(item.quality)),
-            *(str(item.counted), str(item.images), _cell(item.curve_rate.value)),
+            *(str(item.counted), str(item.images)),
+            *(_cell(value) for value in item.extremes or (None, None)),
+            _cell(item.curve_rate.value),
             *(_cell(item.curve_quality.value), f"{item.curve_rate.overlap:.3f}", item.note),
         ]
         for summary in summaries
@@ -81,6 +84,7 @@ def _comparison_data(item: Comparison) -> dict[str, Any]:
         "bd_quality": item.quality,
         "images_counted": item.counted,
         "images": item.images,
+        "bd_rate_extremes": item.extremes,
         "bd_rate_of_means_percent": item.curve_rate.value,
         "bd_quality_of_means": item.curve_quality.value,
         "note": item.note or item.curve_rate.note,

@@ -155,6 +155,8 @@ def test_averages_and_differences_are_those_of_the_points(finished: Path) -> Non
     assert None not in each
     assert float(found["bd_rate_percent"]) == pytest.approx(np.mean(np.array(each, float)), abs=0.01)
     assert (found["images_counted"], found["images"]) == ("2", "2")
+    for name, extreme in (("least", min), ("greatest", max)):
+        assert float(found[f"bd_rate_{name}"]) == pytest.approx(extreme(np.array(each, float)), abs=0.01)
 
 
 def test_a_second_run_measures_nothing_and_says_the_same(
