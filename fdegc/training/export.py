@@ -292,6 +292,22 @@ def export_weights(trainer: Trainer) -> Path:
         # Estimates; `fdegc test` measures real files.
         entry["rates"] = [{"quality": r["rate"], "bpp": r["bpp"], "psnr": r["psnr"]} for r in figures]
         entry["training"] = describe(options) | {"steps": trainer.step, "seconds": round(trainer.seconds)}
+        if before := _history(options.pretrain):
+            entry["training"]["before"] = before
         write_manifest(folder, entry)
     trainer.group.wait()
     return folder
+
+
+def _history(pretrain: Path | None) -> list[dict[str, Any]]:
+    """The runs that led to the weights that a run started from, as far as their manifest tells."""
+    manifest = pretrain.parent / "manifest.json" if pretrain is not None else None
+    if pretrain is None or manifest is None or not manifest.is_file():
+        return []
+    for model in json.loads(manifest.read_text(encoding="utf-8"))["models"]:
+        training = model.get("training", {})
+        if model["file"] == pretrain.name and "steps" in training:
+            last = {"weights": pretrain.stem, "latent": model["network"]["latent"]}
+            last |= {key: training[key] for key in ("steps", "seconds")}
+            return [*training.get("before", []), last]
+    return []

@@ -179,7 +179,16 @@ def test_a_run_learns_stops_resumes_and_ships(
     assert again.step == 42
     assert (options.out / "log.jsonl").read_text().splitlines() == [json.dumps(row) for row in rows]
 
-    monkeypatch.setenv("FDEGC_WEIGHTS", str(export_weights(again)))
+    folder = export_weights(again)
+    first = weights.read_manifest(folder)[0].path
+    successor = Trainer(replace(options, pretrain=first, out=tmp_path / "next"))
+    successor.train(StopAfter(1))
+    (model,) = json.loads((export_weights(successor) / "manifest.json").read_text())["models"]
+    seconds = model["training"]["before"][0].pop("seconds")
+    assert model["training"]["before"] == [{"weights": first.stem, "latent": 16, "steps": 42}]
+    assert seconds == round(again.seconds)
+
+    monkeypatch.setenv("FDEGC_WEIGHTS", str(folder))
     codec = Codec(device="cpu", profile="tiny")
     pixels = np.random.default_rng(0).integers(0, 256, (3, 70, 50)).astype(np.uint8)
     result = codec.encode(ArraySource(pixels), tmp_path / "a.fdegc", EncodeOptions(3.5), reconstruct=True)
