@@ -16,8 +16,10 @@ NO_TENSORBOARD = (
 )
 
 
-def _open(path: Path, step: int) -> TextIO:
-    """The log, to go on with after a step."""
+def _open(path: Path, step: int | None) -> TextIO:
+    """The log, to go on with, after a step if one is given."""
+    if step is None:
+        return path.open("a", encoding="utf-8")
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
     if kept != lines:
@@ -33,8 +35,9 @@ class RunLog:
     Parameters
     ----------
     folder : Path
-    step : int
-        Where the run goes on; rows and events after it, of a part that was lost, are dropped.
+    step : int, optional
+        Where the run goes on; rows and events after it, of a part that was lost, are dropped.  Without it
+        all are kept.
     enabled : bool
         False in all but one process of a run: nothing is written.
 
@@ -44,7 +47,7 @@ class RunLog:
         A sentence for the user if there are no TensorBoard events.
     """
 
-    def __init__(self, folder: Path, step: int = 0, enabled: bool = True) -> None:
+    def __init__(self, folder: Path, step: int | None = None, enabled: bool = True) -> None:
         self.note: str | None = None
         self._events: Any = None
         self._file = _open(folder / "log.jsonl", step) if enabled else None
