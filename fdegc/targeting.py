@@ -30,6 +30,8 @@ from fdegc.wording import decibels_text
 SAMPLE_PIXELS = 2_000_000
 #: How far below a size (natural logarithm) or above a PSNR (dB) the result for a larger scene may stay.
 SIZE_SLACK, PSNR_SLACK = 0.004, 0.01
+# A sample of tiles only says where to start, so it is judged this many times as roughly.
+_SAMPLE_SLACK = 4.0
 # How much they usually change with one step of quality.
 _LOG_BYTES, _DECIBELS = 0.4 / QUALITY_STEPS, 1.2 / QUALITY_STEPS
 
@@ -188,7 +190,8 @@ def aim(trials: Trials, target: Target, scale: tuple[float, float], pixels: int)
     try:
         if not whole:
             with contextlib.suppress(MetricUnavailable):  # there may be valid pixels elsewhere
-                start = solve(lambda x: cost(x, sample), wanted, (first, last), start, slope, slack) or first
+                rough = _SAMPLE_SLACK * slack
+                start = solve(lambda x: cost(x, sample), wanted, (first, last), start, slope, rough) or first
             measured.clear()
         slack = 0.0 if whole else slack
         place = solve(lambda x: cost(x, trials.tiles), wanted, (first, last), start, slope, slack)

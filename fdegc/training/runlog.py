@@ -21,12 +21,20 @@ def _open(path: Path, step: int | None) -> TextIO:
     if step is None:
         return path.open("a", encoding="utf-8")
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    kept = [line for line in lines if _is_row_until(line, step)]
     if kept != lines:
         temporary = path.with_suffix(".tmp")
         temporary.write_text("".join(kept), encoding="utf-8")
         os.replace(temporary, path)
     return path.open("a", encoding="utf-8")
+
+
+def _is_row_until(line: str, step: int) -> bool:
+    """Whether a line is whole, which a crash may have prevented, and not of a later step."""
+    try:
+        return line.endswith("\n") and bool(json.loads(line)["step"] <= step)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 class RunLog:

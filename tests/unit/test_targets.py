@@ -100,20 +100,18 @@ def test_a_large_scene_is_judged_by_some_tiles_first(
         ArraySource(pixels), out, options, overwrite=True, on_progress=lambda p: stages.append(p.stage)
     )
     assert 0.995 * limit <= result.bytes <= limit
-    # Far fewer than the 1281 qualities; how many depends on how even the weights' curve is.
-    assert len({stage for stage in stages if stage.startswith("trial")}) <= 16
+    assert len({stage for stage in stages if stage.startswith("trial")}) <= 14
 
 
 def test_a_psnr_is_reached_with_the_smallest_quality(codec: Codec, tmp_path: Path) -> None:
-    source = ArraySource(textured(130, 140))
+    source = ArraySource(textured(192, 256))  # of less, noise makes PSNR over quality level in places
     out = tmp_path / "a.fdegc"
     goal = codec.encode(source, out, EncodeOptions(2.6, 64), reconstruct=True).psnr
     assert goal is not None
     options = EncodeOptions(tile_size=64, target=Target(TargetKind.PSNR, goal - 0.001))
     result = codec.encode(source, out, options, overwrite=True, reconstruct=True)
     assert result.psnr is not None and goal - 0.001 <= result.psnr < goal + 0.1
-    # In steps this fine the curve is not monotone: a little less may do, but more may not be taken.
-    assert 2.4 < result.quality <= 2.6 + 1 / 256
+    assert result.quality == pytest.approx(2.6, abs=0.1)
 
 
 def test_targets_out_of_reach_leave_nothing_and_name_what_can_be_reached(

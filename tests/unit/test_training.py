@@ -170,7 +170,7 @@ def test_a_run_learns_stops_resumes_and_ships(
     assert rows[1]["loss"] < 0.95 * rows[0]["loss"]
 
     with (options.out / "log.jsonl").open("a") as log:  # a crash after the last checkpoint
-        log.write(json.dumps(rows[1] | {"step": 60}) + '\n{"step": 80, "lo')
+        log.write(json.dumps(rows[1] | {"step": 60}) + '\n{"step": 40, "lo{"step": 40}\n{"step": 80, "lo')
     again = Trainer(options)
     assert again.step == trainer.step == 40
     for name, tensor in trainer.net.state_dict().items():
