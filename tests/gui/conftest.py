@@ -19,6 +19,7 @@ from fdegc_gui.app import make_application
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.settings import Settings
 from fdegc_gui.theme import Theme
+from tests.gui.display_steps import NODATA, write
 from tests.gui.fakes import FakeEngine, FakeUser
 
 TIMEOUT = 10_000
@@ -115,3 +116,34 @@ def scene_path(tmp_path: Path) -> Path:
     path = tmp_path / "scene.png"
     Image.fromarray(rgb.clip(0, 255).astype(np.uint8)).save(path)
     return path
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    """Four bands of 12 bits, 130 × 100; the upper left corner is nodata."""
+    rows, columns = np.mgrid[0:100, 0:130]
+    bands = [1000 + 10 * rows, 500 + 8 * columns, 2000 + rows + columns, 3000 - 5 * columns]
+    out = np.stack(bands).astype(np.uint16)
+    out[:, :20, :20] = NODATA
+    return out
+
+
+@pytest.fixture
+def scene(tmp_path: Path, pixels: np.ndarray) -> Path:
+    return write(tmp_path / "scene.tif", pixels, nodata=NODATA)
+
+
+@pytest.fixture
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a scene of half a megapixel were too large to be kept."""
+    monkeypatch.setattr("fdegc_gui.models.session.FULL_DETAIL_PIXELS", 10_000)
+    monkeypatch.setattr("fdegc_gui.models.session.OVERVIEW_SIDE", 64)
+    monkeypatch.setattr("fdegc_gui.jobs.scene.FIRST_LOOK_SIDE", 64)
+    monkeypatch.setattr("fdegc.raster.glance.QUICK_BYTES", 10_000)
+
+
+@pytest.fixture
+def noise(tmp_path: Path) -> tuple[Path, np.ndarray]:
+    pixels = np.random.default_rng(5).integers(0, 256, (3, 512, 700), dtype=np.uint8)
+    path = write(tmp_path / "noise.tif", pixels, tiled=True, blockxsize=64, blockysize=64)
+    return path, pixels
