@@ -33,11 +33,11 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=float, help="wall-clock budget in all, without --config (default: 60)"
     )
-    parser.add_argument("--lr", type=float, help="peak rate of Adam, without --config (default: 1.5e-3)")
+    parser.add_argument("--lr", type=float, help="peak rate of Adam, without --config (default: 3e-3)")
     for name, default, what in (
         ("--lambda-boost", 1.0, "every λ is this many times itself at first"),
         ("--hold", 0.03, "share of the budget in which restarted channels are constants"),
-        ("--freeze-norm", 0.5, "share of the budget after which BatchNorm is frozen"),
+        ("--freeze-norm", 0.0, "share of the budget after which BatchNorm is frozen"),
         ("--balance", 0.3, "samples weigh ∝ λ^-BALANCE"),
     ):
         parser.add_argument(name, type=float, help=f"{what}, without --config (default: {default:g})")

@@ -76,10 +76,10 @@ class TrainOptions:
     minutes: float = 60.0
     batch: int | None = None
     crop: int | None = None
-    lr: float = 1.5e-3
+    lr: float = 3e-3
     warmup_steps: int = 50
     ema: float = 0.998
-    freeze_norm: float = 0.5
+    freeze_norm: float = 0.0
     hold: float = 0.03
     lambda_boost: float = 1.0
     balance: float = 0.3
