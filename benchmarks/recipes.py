@@ -27,7 +27,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -205,19 +204,18 @@ def train(name: str, args: argparse.Namespace) -> None:
     import torch
 
     from fdegc.model.fdegcnet import PROFILES
-    from fdegc.training import loop
+    from fdegc.training.loop import Trainer
     from fdegc.training.options import TrainOptions
     from fdegc.training.validation import validate
 
     torch.set_num_threads(1)
-    loop.time = SimpleNamespace(perf_counter=time.process_time)
     variant = VARIANTS[name]
     PROFILES["lite"] = replace(PROFILES["lite"], **variant.sizes)
     if variant.patch:
         variant.patch()
     out = args.out / name
     options = {"pretrain": args.pretrain, "minutes": args.minutes, **variant.options}
-    trainer = loop.Trainer(TrainOptions(args.train, args.val, out, **options))
+    trainer = Trainer(TrainOptions(args.train, args.val, out, **options), clock=time.process_time)
     if variant.change:
         variant.change(trainer)
     trainer.train(on_row=lambda row: print(json.dumps(row), flush=True))

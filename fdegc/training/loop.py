@@ -40,6 +40,8 @@ class Trainer:
     options : TrainOptions
     group : Group, optional
         The processes that train together; all of them make a trainer.
+    clock : callable, optional
+        Seconds since some moment, by which the budget is counted; default: of the wall.
 
     Raises
     ------
@@ -50,8 +52,14 @@ class Trainer:
         If ``pretrain`` cannot be started from.
     """
 
-    def __init__(self, options: TrainOptions, group: Group | None = None) -> None:
+    def __init__(
+        self,
+        options: TrainOptions,
+        group: Group | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.options = options
+        self.clock = clock
         self.group = group or Group()
         paths = find_images(options.train)
         find_images(options.val)
@@ -188,7 +196,7 @@ class Trainer:
         """
         if self.group.main:
             self.options.out.mkdir(parents=True, exist_ok=True)
-        saved = clock = time.perf_counter()
+        saved = now = self.clock()
         sums = np.zeros(4)
         fraction = 0.0
         with RunLog(self.options.out, self.step, self.group.main) as log:
@@ -203,8 +211,8 @@ class Trainer:
                     break
                 sums += (*self._step(x, quality, fraction), 1)
                 # Everything counts, waiting for crops, validation and checkpoints too.
-                clock, start = time.perf_counter(), clock
-                self.seconds += clock - start
+                now, start = self.clock(), now
+                self.seconds += now - start
                 if self.step % self.recipe.log_steps == 0:
                     row = log.write(self.step, self._averages(self.group.sum(sums)))
                     if on_row and self.group.main:
@@ -212,9 +220,9 @@ class Trainer:
                     sums[:] = 0.0
                 if self.options.val_steps and self.step % self.options.val_steps == 0:
                     self.validate(log)
-                if time.perf_counter() - saved > save_minutes * 60:
+                if self.clock() - saved > save_minutes * 60:
                     self.save()
-                    saved = time.perf_counter()
+                    saved = self.clock()
         self.save()
         self.group.wait()  # whoever leaves first may be the signal to end the others
         return fraction >= 1.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -226,11 +225,10 @@ def test_the_budget_counts_validation_and_checkpoints_too(
         now += seconds
         return what
 
-    monkeypatch.setattr("fdegc.training.loop.time", SimpleNamespace(perf_counter=lambda: now))
     monkeypatch.setattr(Trainer, "_step", lambda self, *_: spend(1.0, _count(self)))
     monkeypatch.setattr(Trainer, "validate", lambda *_: spend(4.0))
     monkeypatch.setattr(Trainer, "save", lambda _: spend(2.0))
-    trainer = Trainer(replace(options, minutes=1.0, val_steps=1))
+    trainer = Trainer(replace(options, minutes=1.0, val_steps=1), clock=lambda: now)
     assert trainer.train(save_minutes=0.0)
     assert trainer.step == 60 // 7 + 2  # the last step's validation is not known before the next
 
