@@ -100,31 +100,6 @@ def _slow_gains(trainer: Any) -> None:
         group.pop("factor", None)
 
 
-def _integers() -> None:
-    """Training sees logits, means and scales on the grids of the bitstream (straight-through)."""
-    import torch
-
-    from fdegc.coding.tables import LOGIT_STEPS, MEAN_STEPS, SCALE_MIN_LOG2, SCALE_OCTAVES
-    from fdegc.model import context
-
-    def snap(value: Any, snapped: Any) -> Any:
-        return value + (snapped - value).detach()
-
-    def split(raw: Any) -> Any:
-        batch, channels = raw.shape[:2]
-        blocks = raw.view(batch, context.COMPONENTS, 3, channels // 9, *raw.shape[2:]).float()
-        logits, means, scales = blocks[:, :, 0], blocks[:, :, 1], blocks[:, :, 2].abs()
-        logits = snap(logits, (logits * LOGIT_STEPS).floor() / LOGIT_STEPS)
-        means = snap(means, (means * MEAN_STEPS + 0.5).floor() / MEAN_STEPS)
-        limits = (2.0**SCALE_MIN_LOG2, 2.0 ** (SCALE_MIN_LOG2 + SCALE_OCTAVES) * 0.999)
-        octave = scales.clamp(*limits).log2().floor().exp2()
-        # The middle of an eighth of an octave's upper and lower edge.
-        scales = snap(scales, octave * ((scales.clamp(*limits) / octave * 8).floor() + 0.5) / 8)
-        return context.Mixture(torch.softmax(logits, 1), means, scales)
-
-    context.split_mixture = split
-
-
 def _noise() -> None:
     """Decoder and context see noisy latents, as in Ballé et al. (2018)."""
     import torch
@@ -168,6 +143,7 @@ def _linear_cooldown() -> None:
 
 VARIANTS: dict[str, Variant] = {
     "recipe": Variant("the recipe"),
+    "again": Variant("the recipe, on another hour"),
     "former": Variant(
         "half the learning rate, BatchNorm frozen at half time", {"lr": 1.5e-3, "freeze_norm": 0.5}
     ),
@@ -180,7 +156,6 @@ VARIANTS: dict[str, Variant] = {
     "no-bias": Variant("pixels centred, no + ½ at the output", patch=_without_output_bias),
     "flat-gains": Variant("gains start equal", change=_flat_gains),
     "slow-gains": Variant("gains learn as slowly as the rest", change=_slow_gains),
-    "integers": Variant("mixtures on the grids of the bitstream", patch=_integers),
     "noise": Variant("noise instead of straight-through rounding", patch=_noise),
     "continuous": Variant("continuous qualities instead of rate points", patch=_continuous),
     "unbalanced": Variant("all rate points weigh the same", {"balance": 0.0}),
