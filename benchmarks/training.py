@@ -21,7 +21,7 @@ import torch
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.training.data import CropSampler, find_images
 from fdegc.training.loop import SHRINK_ONLY
-from fdegc.training.recipes import ProfileRecipe, known_profile
+from fdegc.training.options import TrainOptions, make_recipe
 from fdegc.training.validation import mixed_precision, rate_distortion
 
 STEPS = 6
@@ -39,7 +39,8 @@ def cutting(folder: Path, batch: int, crop: int) -> float:
 
 def measure(profile: str, batch: int, crop: int) -> np.ndarray:
     """Mean seconds of forward, backward and optimiser of a step."""
-    recipe = ProfileRecipe(known_profile(profile), batch, crop)
+    options = TrainOptions(Path(), Path(), Path(), profile=profile, batch=batch, crop=crop)
+    recipe = make_recipe(options, images=0)
     torch.manual_seed(0)
     net = FDEGCNet.from_profile(recipe.profile).train()
     optimisers = recipe.optimisers(net)

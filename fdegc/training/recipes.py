@@ -129,14 +129,14 @@ class ProfileRecipe(Recipe):
     ema : float
     """
 
-    minutes: float = 60.0
-    lr: float = 3e-3
-    warmup_steps: int = 50
-    freeze_norm: float = 0.0
-    hold: float = 0.03
-    lambda_boost: float = 1.0
-    balance: float = 0.3
-    ema: float = 0.998
+    minutes: float
+    lr: float
+    warmup_steps: int
+    freeze_norm: float
+    hold: float
+    lambda_boost: float
+    balance: float
+    ema: float
     augment = True
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -45,10 +46,10 @@ def compress(qtbot: QtBot, window: MainWindow, rate: int) -> None:
     qtbot.waitUntil(lambda: rate in results and results[rate].state is State.DONE, timeout=TIMEOUT)
 
 
-def choose(qtbot: QtBot, window: MainWindow, **changes: object) -> Rendering:
+def choose(qtbot: QtBot, window: MainWindow, **changes: Any) -> Rendering:
     display = window.session.display
     assert display is not None
-    window.session.set_display(replace(display, **changes))  # type: ignore[arg-type]
+    window.session.set_display(replace(display, **changes))
     rendering = window.session.rendering
     assert rendering is not None
 

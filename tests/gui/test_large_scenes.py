@@ -33,9 +33,12 @@ def test_a_huge_scene_is_seen_coarsely_then_whole_then_as_fine_as_the_screen(
     path, pixels = noise
     seen: list[tuple[bool, int]] = []
     session = window.session
-    session.image_changed.connect(
-        lambda: seen.append((session.original.complete, session.original.levels[0].shape[1]))  # type: ignore[union-attr]
-    )
+
+    def look() -> None:
+        assert session.original is not None
+        seen.append((session.original.complete, session.original.levels[0].shape[1]))
+
+    session.image_changed.connect(look)
     with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
         window.start(path)
     assert session.original is not None and session.original.levels[0].shape[1] < 20, "a glance"
@@ -50,7 +53,8 @@ def test_a_huge_scene_is_seen_coarsely_then_whole_then_as_fine_as_the_screen(
     expected = np.moveaxis(pixels[:, part.rows, part.cols], 0, 2)
     np.testing.assert_array_equal(shown_at(window.compare.original, part), expected)
     window.compare.viewport.set_zoom(0.3)
-    qtbot.waitUntil(lambda: window.compare.original.patch.factor == 2, timeout=TIMEOUT)  # type: ignore[union-attr]
+    pane = window.compare.original
+    qtbot.waitUntil(lambda: pane.patch is not None and pane.patch.factor == 2, timeout=TIMEOUT)
 
 
 def test_a_scene_that_is_slow_to_read_stays_sharp_when_it_is_stretched(
@@ -59,8 +63,14 @@ def test_a_scene_that_is_slow_to_read_stays_sharp_when_it_is_stretched(
     monkeypatch.setattr("fdegc.raster.glance.QUICK_BYTES", 10_000)
     monkeypatch.setattr("fdegc_gui.jobs.scene.FIRST_LOOK_SIDE", 350)
     open_scene(qtbot, window, noise[0])
-    session, sizes = window.session, []
-    session.image_changed.connect(lambda: sizes.append(session.original.levels[0].shape[:2]))  # type: ignore[union-attr]
+    session = window.session
+    sizes: list[tuple[int, ...]] = []
+
+    def look() -> None:
+        assert session.original is not None
+        sizes.append(session.original.levels[0].shape[:2])
+
+    session.image_changed.connect(look)
     choose(qtbot, window, bands=(2, 1, 0))
     assert sizes[-1] == (512, 700) and min(sizes) >= (256, 350), "never the glance"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, WeightsInvalid, WeightsMissing
 from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.raster import ArraySource
+from fdegc.training.cli import add_train_options
 from fdegc.training.data import CropSampler, find_images, load_image
 from fdegc.training.export import export_weights
 from fdegc.training.loop import Trainer
@@ -213,6 +216,16 @@ def test_the_log_says_what_is_left_out(options: TrainOptions) -> None:
     Trainer(options).train(stop, on_row=rows.append)
     notes = [row["note"] for row in rows if "note" in row]
     assert "1 of 10 training images are too small for crops of 64" in notes[-1]
+
+
+def test_the_help_says_what_a_run_does_by_itself() -> None:
+    parser = argparse.ArgumentParser()
+    add_train_options(parser)
+    helps = {action.dest: action.help or "" for action in parser._actions}
+    defaults = {field.name: field.default for field in fields(TrainOptions)}
+    for name in ("profile", "minutes", "lr", "lambda_boost", "hold", "freeze_norm", "balance", "precision"):
+        said, default = re.search(r"\(default: ([^),]+)", helps[name]), defaults[name]
+        assert said and type(default)(said[1]) == default, name
 
 
 def test_the_budget_counts_validation_and_checkpoints_too(
