@@ -57,6 +57,8 @@ class Thinned:
         if real:
             self.results[key] = self.work(*args, **kwargs)
         result = self.results[key]
+        if isinstance(result, list):
+            return [part.copy() if hasattr(part, "copy") else part for part in result]
         return result.copy() if hasattr(result, "copy") else result
 
 
@@ -66,7 +68,8 @@ def thin_out(every: int) -> None:
     from fdegc.inference import Network
 
     for name in ("analyse", "hyper_analyse", "synthesise"):
-        setattr(Network, name, Thinned(getattr(Network, name), every, lambda x, *_: x.shape))
+        by_shapes = Thinned(getattr(Network, name), every, lambda xs, *_: tuple(x.shape for x in xs))
+        setattr(Network, name, by_shapes)
     thinned_encode: Any = Thinned(UnitCoder.encode, every, lambda y, *_: y.shape)
     UnitCoder.encode = thinned_encode  # type: ignore[method-assign]
     thinned_decode: Any = Thinned(UnitCoder.decode, every, lambda units, shapes, *_: tuple(shapes))
@@ -162,7 +165,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     import psutil
     import torch
 
-    import fdegc.inference
+    import fdegc.devices
     from fdegc.codec import Codec
     from fdegc.raster import open_raster, open_sink
     from fdegc.stream import read_info
@@ -171,7 +174,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(job["threads"])
     if job["float32"]:
-        fdegc.inference.native_bfloat16 = lambda: False
+        fdegc.devices.native_bfloat16 = lambda: False
     thin_out(job["every"])
     process = psutil.Process()
     samples: list[tuple[float, int]] = []
@@ -179,7 +182,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     def sample(progress: Progress) -> None:
         samples.append((progress.fraction, process.memory_info().rss))
 
-    codec = Codec(device="cpu")
+    codec = Codec(device="cpu", threads=job["threads"])
     idle = process.memory_info().rss
     start = time.perf_counter()
     stream, options = Path(job["stream"]), EncodeOptions(tile_size=job["tile"])
@@ -195,7 +198,9 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
         "seconds": time.perf_counter() - start,
         "peak": peak_bytes(),
         "idle": idle,
-        "estimate": quick_estimate(info, options.quality, options.tile_size).memory_bytes,
+        "estimate": quick_estimate(
+            info, options.quality, options.tile_size, workers=job["threads"]
+        ).memory_bytes,
         "samples": samples,
     }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from fdegc.band_masks import BandMasksWriter
@@ -9,19 +12,59 @@ from fdegc.header import StreamHeader
 from fdegc.inference import FloatArray, Network
 from fdegc.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
 from fdegc.mosaic import STRIDE
-from fdegc.overview import OverviewBuilder
+from fdegc.overview import OverviewBuilder, OverviewPart
 from fdegc.planes import PlaneWriter
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, count_clipped, to_unit, usable_pixels
 from fdegc.tiling import TilePlan, reflect_pad
-from fdegc.types import BandMapping, Window
+from fdegc.types import BandMapping, Samples, Window
 
 #: Share of the payload that an overview may take.
 OVERVIEW_SHARE = 0.01
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TileSamples:
+    """A tile as it was read.
+
+    Attributes
+    ----------
+    index : int
+        Its number in the plan.
+    samples : Samples
+        Of the tile and its halo, as far as they lie inside of the scene.
+    place : Window
+        The tile in ``samples``.
+    """
+
+    index: int
+    samples: Samples
+    place: Window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnalysedTile:
+    """What is made of a tile's samples.
+
+    Attributes
+    ----------
+    index : int
+        Its number in the plan.
+    latents : list of ndarray of float32, shape (M, h, w)
+        One a band group, before gain and rounding; none if only the rest was asked for.
+    clipped : int
+        Valid samples outside of the mapping.
+    overview : OverviewPart
+    """
+
+    index: int
+    latents: list[FloatArray]
+    clipped: int
+    overview: OverviewPart
+
+
 class Analysis:
-    """Reads a scene once, tile by tile in order.
+    """Reads a scene once, tile by tile in order, and analyses it on any number of threads.
 
     Parameters
     ----------
@@ -52,14 +95,8 @@ class Analysis:
         self._overview = OverviewBuilder(*size, header.bands)
         self._fixed: dict[bytes, bytes] | None = None
 
-    def read(self, index: int) -> list[FloatArray] | None:
-        """Network inputs of a tile with its halo, one a band group; keeps mask, alpha and overview.
-
-        Returns
-        -------
-        list of ndarray of float32, shape (3, height, width), or None
-            None if no pixel of the tile and its halo means anything.
-        """
+    def read(self, index: int) -> TileSamples:
+        """Samples of a tile, the next in order; keeps its mask and alpha band."""
         context, tile = self.plan.context_window(index), self.plan.window(index)
         inside = Window(
             context.x,
@@ -76,31 +113,78 @@ class Analysis:
             self._alpha.add(tile, own.alpha)
         if self._missing is not None:
             self._missing.add(tile, own.missing)
-        self.clipped += count_clipped(own, self._mapping)
+        return TileSamples(index, samples, place)
+
+    def analyse(
+        self,
+        tiles: Sequence[TileSamples],
+        check: Callable[[], None],
+        batch: int = 1,
+        *,
+        latents: bool = True,
+    ) -> list[AnalysedTile]:
+        """Latents of tiles and what else is kept of them, on any thread.
+
+        Latents are zero, which costs next to nothing, where there is nothing to see.
+
+        Parameters
+        ----------
+        tiles : sequence of TileSamples
+        check : callable
+            Called now and then; raises to cancel.
+        batch : int
+            Network inputs that the device gets at a time.
+        latents : bool
+            Whether they are wanted at all.
+        """
+        looked = [self._look(tile) for tile in tiles]
+        inputs = [x for groups, _, _ in looked for x in groups or ()] if latents else []
+        found = iter(self._network.analyse(inputs, check, batch))
+        out = []
+        for tile, (groups, clipped, overview) in zip(tiles, looked, strict=True):
+            own: list[FloatArray] = []
+            if latents:
+                own = [self._cut(tile.index, next(found)) for _ in groups or ()] or self._nothing(tile.index)
+            out.append(AnalysedTile(tile.index, own, clipped, overview))
+        return out
+
+    def _look(self, tile: TileSamples) -> tuple[list[FloatArray] | None, int, OverviewPart]:
+        """Network inputs of a tile with its halo, one a band group, and what else is kept of it.
+
+        There are no inputs if no pixel of the tile and its halo means anything.
+        """
+        samples, place = tile.samples, tile.place
+        clipped = count_clipped(samples.part(place), self._mapping)
         unit = to_unit(samples, self._mapping)
         usable = usable_pixels(samples)
         seen = None if usable is None else usable[place.rows, place.cols]
-        self._overview.add(tile, unit[:, place.rows, place.cols], seen)
+        overview = self._overview.part(self.plan.window(tile.index), unit[:, place.rows, place.cols], seen)
         if usable is not None and not usable.any():
-            return None
-        padded = reflect_pad(unit, context.height, context.width).astype(np.float32)
-        return [padded[list(group)] for group in band_groups(self._header.bands)]
+            return None, clipped, overview
+        context = self.plan.context_window(tile.index)
+        padded: FloatArray = reflect_pad(unit, context.height, context.width).astype(np.float32, copy=False)
+        groups = [padded[list(group)] for group in band_groups(self._header.bands)]
+        return groups, clipped, overview
 
-    def latents(self, index: int) -> list[FloatArray]:
-        """Latents of a tile before gain and rounding, one (M, h, w) array of float32 a band group.
+    def _size(self, index: int) -> tuple[int, int]:
+        tile = self.plan.padded_window(index)
+        return tile.height // STRIDE, tile.width // STRIDE
 
-        All zero, which costs next to nothing, where there is nothing to see.
-        """
+    def _cut(self, index: int, latent: FloatArray) -> FloatArray:
+        """The tile's own part of a latent that was made of it and its halo."""
         context, tile = self.plan.context_window(index), self.plan.padded_window(index)
-        rows, cols = tile.height // STRIDE, tile.width // STRIDE
-        groups = self.read(index)
-        if groups is None:
-            return [np.zeros((self._network.latent, rows, cols), np.float32)] * self._header.groups
         left, top = (tile.x - context.x) // STRIDE, (tile.y - context.y) // STRIDE
-        return [
-            np.ascontiguousarray(self._network.analyse(x)[:, top : top + rows, left : left + cols])
-            for x in groups
-        ]
+        rows, cols = self._size(index)
+        return np.ascontiguousarray(latent[:, top : top + rows, left : left + cols])
+
+    def _nothing(self, index: int) -> list[FloatArray]:
+        shape = (self._network.latent, *self._size(index))
+        return [np.zeros(shape, np.float32)] * self._header.groups
+
+    def keep(self, tile: AnalysedTile) -> None:
+        """Add what was found in a tile to what the file says of the scene."""
+        self.clipped += tile.clipped
+        self._overview.add(tile.overview)
 
     def blocks(self, payload_bytes: int) -> dict[bytes, bytes]:
         """All blocks of the file, after the last tile was read.

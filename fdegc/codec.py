@@ -10,19 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from fdegc.analysis import Analysis
 from fdegc.band_masks import BandMasksReader
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.decoding import Decoding
+from fdegc.devices import available_devices, resolve_device, share_out
 from fdegc.encoding import Encoding, TileCallback
 from fdegc.errors import CorruptStream, UnsupportedRaster
-from fdegc.estimating import estimate, estimate_rates
-from fdegc.inference import Network, available_devices, resolve_device
+from fdegc.estimating import SAMPLE_SIDE, estimate, estimate_rates
+from fdegc.inference import Network
 from fdegc.latent_store import LatentStore
 from fdegc.memory import check_memory
+from fdegc.mosaic import STRIDE
 from fdegc.planes import PlaneReader
 from fdegc.raster import RasterSink, RasterSource
 from fdegc.raster.mapping import plan_mapping
@@ -30,7 +31,8 @@ from fdegc.results import DecodeResult, EncodeResult, Estimate, StreamInfo, Tile
 from fdegc.stream import ORIGIN, describe, header_for, read_info
 from fdegc.targeting import Trials, aim, check_searchable
 from fdegc.types import QUALITY_STEPS, EncodeOptions, RasterInfo, Samples, Window
-from fdegc.weights import default_profile, find, quick_estimate
+from fdegc.weights import default_profile, find, quick_estimate, tile_bytes
+from fdegc.workers import Workers
 
 __all__ = ["Codec", "available_devices"]
 
@@ -46,7 +48,9 @@ class Codec:
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     threads : int or None
-        Threads of the CPU's matrix products; None leaves torch's choice.
+        Tiles that are worked on at a time, each on a thread of its own; None: as many as there are cores, or
+        as many as keep a GPU busy.  It changes speed and memory, never a result.  How many threads torch's
+        operations take elsewhere in the process is left alone.
     profile : str or None
         Weights to compress with (None: :func:`~fdegc.weights.default_profile`); decompression uses those
         that the file names.
@@ -69,11 +73,9 @@ class Codec:
         weights: Path | None = None,
         batch: int | None = None,
     ) -> None:
-        if threads is not None:
-            torch.set_num_threads(max(1, threads))
         self.device, self.device_label = resolve_device(device)
         self._networks: dict[bytes, Network] = {}
-        self._batch = batch
+        self._threads, self._batch = threads, batch
         self._weights = weights
         self._default = self._network(profile=profile or default_profile())
 
@@ -82,6 +84,27 @@ class Codec:
         if entry.short_hash not in self._networks:
             self._networks[entry.short_hash] = Network(entry, self.device)
         return self._networks[entry.short_hash]
+
+    def _crew(self, network: Network, raster: RasterInfo, tile_size: int, cancel: CancelToken) -> Workers:
+        """Threads for one run over a raster, after a look at the memory that is free.
+
+        Raises
+        ------
+        OutOfMemory
+        """
+        check_memory(quick_estimate(raster, 1.0, tile_size, network.entry, workers=1).memory_bytes)
+        tiles = -(-raster.width // tile_size) * -(-raster.height // tile_size)
+        groups = -(-raster.bands // 3)
+        share = share_out(
+            network.device,
+            tile_bytes(raster, tile_size, network.entry),
+            tiles,
+            (tile_size // STRIDE) ** 2 * groups,
+            self._threads,
+        )
+        if self._batch is not None:
+            share = replace(share, wavefronts=self._batch)
+        return Workers(share, cancel, network.device)
 
     def encode(
         self,
@@ -116,7 +139,7 @@ class Codec:
         on_progress, on_tile : callable, optional
             Called on this thread.
         on_estimate : callable, optional
-            Gets what the work will cost before it starts.
+            Gets what the work will cost before it starts; without it only a quick estimate is made.
         cancel : CancelToken, optional
             Checked at every tile and every coding step.
         overwrite : bool
@@ -131,60 +154,57 @@ class Codec:
         InvalidOption
             If the ranges do not fit the bands, or the weights have but one rate point and there is a target.
         """
+        start = time.perf_counter()
         info = source.info
         state = _fingerprint(source)
         cancel = cancel or CancelToken()
         network = self._default
         if options.target is not None:
             check_searchable(network)
-        check_memory(quick_estimate(info, options.quality, options.tile_size, network.entry).memory_bytes)
-        mapping = plan_mapping(source, options.ranges)
-        cost = estimate(network, source, mapping, options)
-        if on_estimate is not None:
-            on_estimate(cost)
-        header = header_for(
-            info,
-            mapping,
-            tile_size=options.tile_size,
-            halo=HALO,
-            quality_steps=options.quality_steps,
-            weights_hash=network.entry.short_hash,
-            profile=network.entry.profile,
-        )
-        start = time.perf_counter()
         with contextlib.ExitStack() as stack:
+            workers = stack.enter_context(self._crew(network, info, options.tile_size, cancel))
+            mapping = plan_mapping(source, options.ranges)
+            cost = quick_estimate(info, options.quality, options.tile_size, network.entry)
+            if on_estimate is not None:
+                cost = estimate(network, source, mapping, options, workers)
+                on_estimate(cost)
+            header = header_for(
+                info,
+                mapping,
+                tile_size=options.tile_size,
+                halo=HALO,
+                quality_steps=options.quality_steps,
+                weights_hash=network.entry.short_hash,
+                profile=network.entry.profile,
+            )
             analysis = Analysis(network, source, header, mapping)
             latents, note = None, ""
             extra = {} if origin is None else {ORIGIN: origin}
             if options.target is not None:
                 latents = stack.enter_context(LatentStore(Path(out).absolute().parent))
-                trials = Trials(network, source, header, analysis, latents, extra, cancel, on_progress)
+                trials = Trials(network, source, header, analysis, latents, extra, workers, on_progress)
                 found = aim(trials, options.target, network.entry.scale, info.pixels)
                 header, note = replace(header, quality_steps=found.steps), found.note
             fingerprint = state if resume and latents is None else None
             writer = stack.enter_context(
                 ContainerWriter(Path(out), header, overwrite=overwrite, fingerprint=fingerprint)
             )
-            run = Encoding(network, source, header, analysis, latents, writer, cancel, on_tile, reconstruct)
-            run.encode_seconds = time.perf_counter() - start
+            run = Encoding(network, source, header, analysis, latents, writer, workers, on_tile, reconstruct)
             resumed = writer.units_done // header.groups
-            meter = ProgressMeter("compress", len(run.plan), on_progress)
-            for index in range(len(run.plan)):
-                run.tile(index)
-                meter.advance(1)
+            run.run(ProgressMeter("compress", len(run.plan) * (2 if reconstruct else 1), on_progress))
             run.metadata(extra)
             _check_unchanged(source, state)
-            start = time.perf_counter()
             size = writer.commit()
-            run.encode_seconds += time.perf_counter() - start
+        seconds = time.perf_counter() - start
+        preview = seconds * run.preview_share
         errors = run.errors() if reconstruct else None
         return EncodeResult(
             path=Path(out),
             bytes=size,
             bpp=size * 8 / info.pixels,
             ratio=info.raw_bytes / size,
-            encode_seconds=run.encode_seconds,
-            reconstruct_seconds=run.reconstruct_seconds,
+            encode_seconds=seconds - preview,
+            reconstruct_seconds=preview,
             psnr=None if errors is None else errors.psnr,
             quality=header.quality_steps / QUALITY_STEPS,
             device=self.device_label,
@@ -230,10 +250,12 @@ class Codec:
             If the window does not lie inside the scene.
         """
         start = time.perf_counter()
-        with ContainerReader(Path(path)) as reader:
+        with contextlib.ExitStack() as stack:
+            reader = stack.enter_context(ContainerReader(Path(path)))
             info = describe(reader)
             raster = info.raster
             run = self._decoding(reader, info, cancel, window)
+            stack.enter_context(run.workers)
             frame = window or Window(0, 0, raster.width, raster.height)
             meter = ProgressMeter("decompress", len(run.needed) + len(run.wanted), on_progress)
             for place, samples in run.tiles(meter):
@@ -307,10 +329,11 @@ class Codec:
                 return VerifyResult(info, (*problems, str(error)), None, time.perf_counter() - start)
             meter = ProgressMeter("verify", len(run.needed), on_progress)
             digest = hashlib.sha256()
-            for _, latents in run.latents():
-                for latent in latents or ():
-                    digest.update(np.ascontiguousarray(latent, "<i4").tobytes())
-                meter.advance(1)
+            with run.workers:
+                for _, latents in run.latents():
+                    for latent in latents or ():
+                        digest.update(np.ascontiguousarray(latent, "<i4").tobytes())
+                    meter.advance(1)
             for plane in (run.valid, run.alpha, run.missing):
                 if plane is not None:
                     problems += _unreadable_rows(plane, info.raster, info.tile_size)
@@ -325,8 +348,8 @@ class Codec:
         if window is not None:
             window.check_inside(raster.width, raster.height)
         network = self._network(short_hash=reader.header.weights_hash)
-        check_memory(quick_estimate(raster, info.quality, info.tile_size, network.entry).memory_bytes)
-        return Decoding(network, reader, raster, cancel or CancelToken(), window, self._batch)
+        workers = self._crew(network, raster, info.tile_size, cancel or CancelToken())
+        return Decoding(network, reader, raster, workers, window)
 
     def estimate_all(self, source: RasterSource, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:
         """Estimates for the six rate points, from what the network makes of a few crops.
@@ -336,7 +359,8 @@ class Codec:
         dict
             Rate point → estimate; ``bytes`` is within some ten per cent for homogeneous scenes.
         """
-        return estimate_rates(self._default, source, cancel)
+        with self._crew(self._default, source.info, SAMPLE_SIDE, cancel or CancelToken()) as workers:
+            return estimate_rates(self._default, source, workers)
 
 
 def _fingerprint(source: RasterSource) -> bytes | None:

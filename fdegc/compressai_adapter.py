@@ -85,7 +85,7 @@ class FDEGCNetCodec(FDEGCNet):
         z = self.hyper_analyse(y).round().clamp(-Z_RADIUS, Z_RADIUS).to(torch.int32).cpu().numpy()
         strings = []
         for latent, hyper in zip(y.cpu().numpy(), z, strict=True):
-            unit = coder.encode(round_latent(latent), hyper, features, 1)
+            unit = coder.encode(round_latent(latent), hyper, features([hyper])[0], 1)
             strings.append(_HEAD.pack(unit.dither, unit.phi_hash, unit.y_hash) + unit.payload)
         return {"strings": [strings], "shape": torch.Size(z.shape[2:])}
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.coding.unit import CodedUnit, IntArray, UnitCoder
+from fdegc.coding.unit import CodedUnit, IntArray
 from fdegc.container import ContainerReader
-from fdegc.control import CancelToken, ProgressMeter
+from fdegc.control import ProgressMeter
 from fdegc.errors import CorruptStream, DecoderMismatch
 from fdegc.inference import Network
 from fdegc.mosaic import STRIDE, LatentMosaic
-from fdegc.reconstruction import Reconstruction, nearest_rate, restore_nodata
+from fdegc.reconstruction import ReadyTile, Reconstruction, nearest_rate, restore_nodata
 from fdegc.stream import alpha_plane, band_masks, mask_plane
 from fdegc.tiling import TilePlan
 from fdegc.types import QUALITY_STEPS, RasterInfo, Samples, Window
+from fdegc.workers import Workers, chunks
 
-#: Latent positions whose wavefronts advance together, if nothing else is asked for: four tiles of 512².
-BATCH_POSITIONS = 4096
+Pixels = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _CodedTile:
+    """Units of a tile as they lie in the file, or what is wrong with them."""
+
+    index: int
+    units: list[CodedUnit]
+    problem: str = ""
 
 
 class Decoding:
@@ -30,11 +40,9 @@ class Decoding:
     network : Network
     reader : ContainerReader
     info : RasterInfo
-    cancel : CancelToken
+    workers : Workers
     window : Window or None
         Pixels that are wanted; None for the whole scene.
-    batch : int or None
-        Tiles whose wavefronts advance together; None chooses.
 
     Attributes
     ----------
@@ -55,55 +63,59 @@ class Decoding:
         network: Network,
         reader: ContainerReader,
         info: RasterInfo,
-        cancel: CancelToken,
+        workers: Workers,
         window: Window | None = None,
-        batch: int | None = None,
     ) -> None:
-        self.network, self.reader, self.info, self.cancel = network, reader, info, cancel
+        self.network, self.reader, self.info, self.workers = network, reader, info, workers
         self.header = header = reader.header
         self.plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
         self.wanted = list(range(len(self.plan))) if window is None else self.plan.touching(window)
         self.needed = self.plan.needed(self.wanted)
         self.damaged: dict[int, str] = {}
         self.bytes_read = 0
-        positions = (header.tile_size // STRIDE) ** 2 * header.groups
-        self._batch = batch or max(1, BATCH_POSITIONS // positions)
         self._rate = nearest_rate(header.quality_steps / QUALITY_STEPS, network.entropy.rates)
-        self._coder = UnitCoder(network.entropy)
-        self._reconstruction = Reconstruction(network, header)
-        self._mosaic = LatentMosaic(self.plan, set(self.wanted))
+        self._reconstruction = Reconstruction(network, header, workers.share.batch)
         self.valid, self.alpha = mask_plane(reader), alpha_plane(reader)
         self.missing = band_masks(reader)
 
     def latents(self) -> Iterator[tuple[int, list[IntArray] | None]]:
         """Latents of the needed tiles, one (M, h, w) array a band group; None for a damaged tile."""
-        for start in range(0, len(self.needed), self._batch):
-            yield from self._decode(self.needed[start : start + self._batch])
+        for decoded in self.workers.ordered(
+            self._decode, chunks(self._read(), self.workers.share.wavefronts)
+        ):
+            for index, latents, problem in decoded:
+                if problem:
+                    self.damaged[index] = problem
+                yield index, None if problem else latents
 
-    def _decode(self, tiles: list[int]) -> Iterator[tuple[int, list[IntArray] | None]]:
+    def _read(self) -> Iterator[_CodedTile]:
         groups = self.header.groups
-        units: list[CodedUnit] = []
-        shapes: list[tuple[int, int]] = []
-        for index in tiles:
+        for index in self.needed:
             try:
-                read = [self._unit(index * groups + group) for group in range(groups)]
+                units = [self._unit(index * groups + group) for group in range(groups)]
             except CorruptStream as error:
-                self.damaged[index] = str(error)
-                continue
-            units += read
-            shapes += [self._shape(index)] * groups
-        results = iter(
-            self._coder.decode(units, shapes, self.network.features, self._rate, self.cancel.check)
-        )
-        for index in tiles:
+                yield _CodedTile(index, [], str(error))
+            else:
+                yield _CodedTile(index, units)
+
+    def _decode(self, tiles: Sequence[_CodedTile]) -> list[tuple[int, list[IntArray], str]]:
+        """Latents of tiles, or what is wrong with them, on a worker."""
+        units = [unit for tile in tiles for unit in tile.units]
+        shapes = [self._shape(tile.index) for tile in tiles for _ in tile.units]
+        network, check = self.network, self.workers.check
+        results = iter(network.coder.decode(units, shapes, network.features, self._rate, check))
+        decoded = []
+        for tile in tiles:
             latents: list[IntArray] = []
-            for _ in range(groups if index not in self.damaged else 0):
+            problem = tile.problem
+            for _ in tile.units:
                 result = next(results)
                 if isinstance(result, (CorruptStream, DecoderMismatch)):
-                    self.damaged[index] = str(result)
+                    problem = str(result)
                 else:
                     latents.append(result)
-            yield index, None if index in self.damaged else latents
+            decoded.append((tile.index, latents, problem))
+        return decoded
 
     def _shape(self, index: int) -> tuple[int, int]:
         padded = self.plan.padded_window(index)
@@ -123,22 +135,34 @@ class Decoding:
         meter : ProgressMeter
             Its total is ``len(wanted) + len(needed)``.
         """
+        for finished in self.workers.ordered(
+            self._pixels, chunks(self._ready(meter), self.workers.share.batch)
+        ):
+            for window, pixels in finished:
+                yield window, self._samples(window, pixels)
+                meter.advance(1)
+
+    def _ready(self, meter: ProgressMeter) -> Iterator[ReadyTile]:
+        """Wanted tiles whose neighbourhood is known."""
+        mosaic = LatentMosaic(self.plan, set(self.wanted))
         for index, latents in self.latents():
             meter.advance(1)
             if latents is None:  # its neighbours see zeros
                 shape = (self.network.latent, *self._shape(index))
                 latents = [np.zeros(shape, np.int32)] * self.header.groups
-            for ready in self._mosaic.put(index, latents):
-                self.cancel.check()
-                window = self.plan.window(ready)
-                yield window, self._samples(window, self._pixels(ready, window))
-                meter.advance(1)
+            for ready in mosaic.put(index, latents):
+                yield self._reconstruction.ready(mosaic, self.plan, ready)
 
-    def _pixels(self, index: int, window: Window) -> npt.NDArray[np.generic]:
-        if index not in self.damaged:
-            return self._reconstruction.tile(self._mosaic, index, window)
-        self._mosaic.done(index)
-        return np.zeros((self.header.bands, window.height, window.width), self.header.dtype)
+    def _pixels(self, tiles: Sequence[ReadyTile]) -> list[tuple[Window, Pixels]]:
+        """Pixels of tiles, on a worker."""
+        sound = [tile for tile in tiles if tile.index not in self.damaged]
+        found = iter(self._reconstruction.pixels(sound, self.workers.check))
+        out: list[tuple[Window, Pixels]] = []
+        for tile in tiles:
+            size = (self.header.bands, tile.window.height, tile.window.width)
+            whole = tile.index not in self.damaged
+            out.append((tile.window, next(found) if whole else np.zeros(size, self.header.dtype)))
+        return out
 
     def _samples(self, window: Window, pixels: npt.NDArray[np.generic]) -> Samples:
         """Attach the lossless planes of a window."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from fdegc.control import CancelToken
 from fdegc.inference import FloatArray, Network
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, plan_mapping, to_unit
@@ -14,6 +14,7 @@ from fdegc.results import Estimate
 from fdegc.tiling import reflect_pad
 from fdegc.types import BandMapping, EncodeOptions, RasterInfo, Window
 from fdegc.weights import quick_estimate
+from fdegc.workers import Workers
 
 #: Side and number of the crops by which a scene is judged.
 SAMPLE_SIDE = 256
@@ -23,7 +24,11 @@ SEARCH_COST = 3.0
 
 
 def estimate(
-    network: Network, source: RasterSource, mapping: tuple[BandMapping, ...], options: EncodeOptions
+    network: Network,
+    source: RasterSource,
+    mapping: tuple[BandMapping, ...],
+    options: EncodeOptions,
+    workers: Workers,
 ) -> Estimate:
     """What a compression will cost; of a small scene, or with a target, a rougher figure."""
     info = source.info
@@ -33,37 +38,46 @@ def estimate(
         return replace(quick, bytes=size or quick.bytes, seconds=SEARCH_COST * quick.seconds)
     if info.pixels <= 2 * SAMPLE_COUNT * SAMPLE_SIDE**2:
         return quick
-    return replace(quick, bytes=_bytes(network, info, _crops(source, mapping), options.quality))
+    size = _bytes(network, source, mapping, [options.quality], workers)[0]
+    return replace(quick, bytes=size)
 
 
-def estimate_rates(
-    network: Network, source: RasterSource, cancel: CancelToken | None = None
-) -> dict[int, Estimate]:
+def estimate_rates(network: Network, source: RasterSource, workers: Workers) -> dict[int, Estimate]:
     """Estimates for all rate points of the weights; see :meth:`fdegc.codec.Codec.estimate_all`."""
-    crops = _crops(source, plan_mapping(source))
-    estimates = {}
-    for figures in network.entry.rates:
-        if cancel is not None:
-            cancel.check()
-        quick = quick_estimate(source.info, figures.quality, entry=network.entry)
-        size = _bytes(network, source.info, crops, figures.quality)
-        estimates[round(figures.quality)] = replace(quick, bytes=size)
-    return estimates
+    qualities = [figures.quality for figures in network.entry.rates]
+    sizes = _bytes(network, source, plan_mapping(source), qualities, workers)
+    return {
+        round(quality): replace(quick_estimate(source.info, quality, entry=network.entry), bytes=size)
+        for quality, size in zip(qualities, sizes, strict=True)
+    }
 
 
-def _bytes(network: Network, info: RasterInfo, crops: list[FloatArray], quality: float) -> int:
-    bits = sum(network.estimate_bits(crop, quality) for crop in crops)
-    per_pixel = bits / sum(crop.shape[1] * crop.shape[2] for crop in crops)
-    return round(per_pixel * info.pixels * len(band_groups(info.bands)) / 8) + 150
+def _bytes(
+    network: Network,
+    source: RasterSource,
+    mapping: tuple[BandMapping, ...],
+    qualities: Sequence[float],
+    workers: Workers,
+) -> list[int]:
+    """Bytes of the file at some qualities."""
+    info, pixels, bits = source.info, 0, np.zeros(len(qualities))
+
+    def work(crop: FloatArray) -> tuple[int, list[float]]:
+        return crop.shape[1] * crop.shape[2], network.estimate_bits(crop, qualities, workers.check)
+
+    for size, found in workers.ordered(work, _crops(source, mapping)):
+        pixels += size
+        bits += found
+    groups = len(band_groups(info.bands))
+    return [round(total / pixels * info.pixels * groups / 8) + 150 for total in bits.tolist()]
 
 
-def _crops(source: RasterSource, mapping: tuple[BandMapping, ...]) -> list[FloatArray]:
+def _crops(source: RasterSource, mapping: tuple[BandMapping, ...]) -> Iterator[FloatArray]:
     """Network inputs of a few windows of a scene, one a band group."""
-    return [
-        _padded(to_unit(source.read(window), mapping)[list(group)])
-        for window in _sample_windows(source.info)
-        for group in band_groups(source.info.bands)
-    ]
+    for window in _sample_windows(source.info):
+        unit = to_unit(source.read(window), mapping)
+        for group in band_groups(source.info.bands):
+            yield _padded(unit[list(group)])
 
 
 def _sample_windows(info: RasterInfo) -> list[Window]:

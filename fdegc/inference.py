@@ -3,66 +3,30 @@
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
 from fdegc.coding.integers import EntropyWeights, quantise
-from fdegc.coding.unit import LATENT_LIMIT, IntArray
-from fdegc.errors import DeviceUnavailable, OutOfMemory, WeightsInvalid
+from fdegc.coding.unit import LATENT_LIMIT, IntArray, UnitCoder
+from fdegc.coding.wavefront import DeviceParameterNetwork
+from fdegc.devices import by_shape, has_float64, in_batches, memory_errors, transform_type
+from fdegc.errors import WeightsInvalid
+from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.weights import WeightsEntry, load
 
 FloatArray = npt.NDArray[np.float32]
+Check = Callable[[], None]
+Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 
-def available_devices() -> list[tuple[str, str]]:
-    """Devices of this machine as (id, label), best first."""
-    devices = [
-        (f"cuda:{i}", f"GPU {i}: {torch.cuda.get_device_name(i)}") for i in range(torch.cuda.device_count())
-    ]
-    if torch.backends.mps.is_available():
-        devices.append(("mps", "GPU (Apple Metal)"))
-    return [*devices, ("cpu", f"CPU ({os.cpu_count() or 1} cores)")]
-
-
-def resolve_device(name: str) -> tuple[str, str]:
-    """Turn "auto", "cpu", "cuda", "cuda:1" or "mps" into (id, label).
-
-    Raises
-    ------
-    DeviceUnavailable
-        If this machine has no such device.
-    """
-    devices = available_devices()
-    for device, label in devices:
-        if name in ("auto", device) or (name == "cuda" and device == "cuda:0"):
-            return device, label
-    names = ", ".join(device for device, _ in devices)
-    raise DeviceUnavailable(f"There is no device '{name}' on this machine; choose one of: auto, {names}.")
-
-
-def native_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; emulation would be slower than float32."""
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(probe and probe())
-
-
-@contextmanager
-def _memory_errors() -> Iterator[None]:
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise OutOfMemory("Memory ran out; use smaller tiles or close other programs.") from error
-    except RuntimeError as error:
-        if "not enough memory" in str(error) or "can't allocate memory" in str(error):
-            raise OutOfMemory("Memory ran out; use smaller tiles or close other programs.") from error
-        raise
+def nothing() -> None:
+    """A check that never cancels."""
 
 
 def fixed_point(
@@ -83,34 +47,64 @@ def fixed_point(
     )
 
 
+def stacked(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> Tensor:
+    """Arrays of equal shape as one tensor on a device; the copy to a GPU does not wait for it."""
+    if len(arrays) == 1:
+        tensor = torch.from_numpy(np.ascontiguousarray(arrays[0]))[None]
+    else:
+        tensor = torch.from_numpy(np.stack(arrays))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 class Features:
-    """φ = h_s(MCAM(ẑ)) in float64 on the CPU, whatever device runs the rest.
+    """φ = h_s(MCAM(ẑ)) in float64, on the device if it has that, whatever computes the rest.
 
     Parameters
     ----------
     net : FDEGCNet
+    device : torch.device, optional
+        The CPU by default.
     """
 
-    def __init__(self, net: FDEGCNet) -> None:
-        layers = copy.deepcopy(torch.nn.Sequential(net.mcam, net.h_s))
-        self._layers = layers.cpu().double().eval().requires_grad_(False)
+    def __init__(self, net: FDEGCNet, device: torch.device | None = None) -> None:
+        self._device = device if device is not None and has_float64(device) else torch.device("cpu")
+        layers = copy.deepcopy(nn.Sequential(net.mcam, net.h_s))
+        self._layers = layers.to(self._device).double().eval().requires_grad_(False)
+
+    def __call__(self, zs: Sequence[IntArray]) -> list[npt.NDArray[np.float64]]:
+        """φ of rounded hyper-latents: each (H, h/4, w/4) to (2M, h, w)."""
+        batched = self._device.type == "cuda"
+        return _by_shape(self._compute, zs, len(zs) if batched else 1)
 
     @torch.inference_mode()
-    def __call__(self, z: IntArray) -> npt.NDArray[np.float64]:
-        """φ of a rounded hyper-latent: (H, h/4, w/4) to (2M, h, w)."""
-        with _memory_errors():
-            phi = self._layers(torch.from_numpy(np.ascontiguousarray(z)).double()[None])
-        return np.asarray(phi[0].numpy(), np.float64)
+    def _compute(self, zs: Sequence[IntArray]) -> list[npt.NDArray[np.float64]]:
+        with memory_errors(self._device):
+            phi = self._layers(stacked(zs, self._device).double())
+            return list(np.asarray(phi.cpu().numpy(), np.float64))
+
+
+def _by_shape(
+    work: Callable[[Sequence[Any]], Sequence[Array]], inputs: Sequence[npt.NDArray[Any]], batch: int
+) -> list[Array]:
+    """Results for inputs of any shapes by a function that takes batches of equal ones."""
+    results: list[Array | None] = [None] * len(inputs)
+    for places in by_shape(inputs, lambda array: array.shape):
+        found = in_batches(work, [inputs[place] for place in places], max(batch, 1))
+        for place, result in zip(places, found, strict=True):
+            results[place] = result
+    return [result for result in results if result is not None]
 
 
 class Network:
-    """One set of weights on one device.
+    """One set of weights on one device; for any number of threads at once.
+
+    Methods take several inputs, of any shapes, and return as many results.
 
     Parameters
     ----------
     entry : WeightsEntry
     device : str
-        As :func:`resolve_device` returns it.
+        As :func:`~fdegc.devices.resolve_device` returns it.
 
     Attributes
     ----------
@@ -118,10 +112,12 @@ class Network:
         What coding needs.
     features : Features
         Computes φ.
+    coder : UnitCoder
+        Codes latents, with matrix products on the device if it has float64.
 
     Raises
     ------
-    WeightsMissing, WeightsInvalid
+    WeightsMissing, WeightsInvalid, OutOfMemory
     """
 
     def __init__(self, entry: WeightsEntry, device: str) -> None:
@@ -145,38 +141,61 @@ class Network:
                 f"The weights file {entry.path} does not fit the network: {error}"
             ) from error
         net.eval().requires_grad_(False)
-        self.features = Features(net)
-        self.net = net.to(self.device)
-        self._autocast = self.device.type == "cpu" and native_bfloat16()
+        with memory_errors(self.device):
+            self.features = Features(net, self.device)
+            self.net = net.to(self.device)
+            products = DeviceParameterNetwork(self.entropy, self.device) if self._is_gpu else None
+            self.coder = UnitCoder(self.entropy, products)
+            if self._is_gpu:  # workers use other streams than the one that brought the weights
+                torch.cuda.synchronize(self.device)
+        self._type = transform_type(self.device)
+
+    @property
+    def _is_gpu(self) -> bool:
+        return self.device.type == "cuda"
 
     @property
     def latent(self) -> int:
         """M, channels of the latent."""
         return self.entropy.latent
 
-    def _quality(self, quality: float) -> torch.Tensor:
+    def _quality(self, quality: float) -> Tensor:
         return torch.tensor([quality], device=self.device)
 
-    @torch.inference_mode()
-    def analyse(self, x: FloatArray) -> FloatArray:
+    def _layers(self, layers: nn.Sequential, x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
+        """Apply layers one by one, so that work on a large tile can be cancelled between them."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+            x = x.contiguous(memory_format=torch.channels_last)
+            for layer in layers:
+                check()
+                x = layer(x)
+        return x.float()
+
+    def analyse(self, xs: Sequence[FloatArray], check: Check = nothing, batch: int = 1) -> list[FloatArray]:
         """g_a.
 
         Parameters
         ----------
-        x : ndarray of float32, shape (3, H, W), in [0, 1], H and W multiples of 16
+        xs : sequence of ndarray of float32, shape (3, H, W), in [0, 1], H and W multiples of 16
+        check : callable
+            Called between layers; raises to cancel.
+        batch : int
+            How many the device gets at a time; it changes results by rounding only.
 
         Returns
         -------
-        ndarray of float32, shape (M, H/16, W/16)
+        list of ndarray of float32, shape (M, H/16, W/16)
             Not rounded, and without gain.
         """
+        return _by_shape(lambda part: self._analyse(part, check), xs, batch)
+
+    @torch.inference_mode()
+    def _analyse(self, xs: Sequence[FloatArray], check: Check) -> list[FloatArray]:
         # oneDNN's bfloat16 convolution from rows of two samples to rows of one reads memory that is not its.
-        autocast = self._autocast and x.shape[2] > 16
-        with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            tensor = torch.from_numpy(np.ascontiguousarray(x))[None].to(self.device)
-            tensor = tensor.contiguous(memory_format=torch.channels_last)
-            y = self.net.g_a(tensor - self.net.offset).float()
-            return np.asarray(y[0].cpu().numpy(), np.float32)
+        dtype = self._type if xs[0].shape[2] > 16 or self._is_gpu else torch.float32
+        with memory_errors(self.device):
+            y = self._layers(self.net.g_a, stacked(xs, self.device) - self.net.offset, check, dtype)
+            return list(np.asarray(y.cpu().numpy(), np.float32))
 
     @torch.inference_mode()
     def gain(self, quality: float) -> FloatArray:
@@ -184,52 +203,77 @@ class Network:
         gain = self.net.gains(self._quality(quality))[0]
         return np.asarray(gain.cpu().numpy(), np.float32).reshape(-1, 1, 1)
 
-    @torch.inference_mode()
-    def hyper_analyse(self, y: FloatArray) -> IntArray:
-        """Rounded, clamped hyper-latent of an unrounded gained latent: (M, h, w) to (H, ⌈h/4⌉, ⌈w/4⌉).
+    def hyper_analyse(self, ys: Sequence[FloatArray], batch: int = 1) -> list[IntArray]:
+        """Rounded, clamped hyper-latents of unrounded gained latents: each (M, h, w) to (H, ⌈h/4⌉, ⌈w/4⌉).
 
         Latents are continued at the right and lower edge where h or w is no multiple of 4.
         """
-        height, width = y.shape[1:]
-        with _memory_errors():
-            tensor = torch.from_numpy(np.ascontiguousarray(y))[None].to(self.device)
-            padding = (0, -width % 4, 0, -height % 4)
-            z = self.net.hyper_analyse(torch.nn.functional.pad(tensor, padding, mode="replicate"))
-        radius = self.entropy.z_radius
-        return np.asarray(z[0].round().clamp(-radius, radius).to(torch.int32).cpu().numpy())
+        return _by_shape(self._hyper_analyse, ys, batch)
 
     @torch.inference_mode()
-    def synthesise(self, y_hat: npt.NDArray[np.integer[Any]], quality: float) -> FloatArray:
-        """g_s of a rounded gained latent.
+    def _hyper_analyse(self, ys: Sequence[FloatArray]) -> list[IntArray]:
+        height, width = ys[0].shape[1:]
+        with memory_errors(self.device):
+            padding = (0, -width % 4, 0, -height % 4)
+            y = nn.functional.pad(stacked(ys, self.device), padding, mode="replicate")
+            z = self.net.hyper_analyse(y)
+            radius = self.entropy.z_radius
+            return list(np.asarray(z.round().clamp(-radius, radius).to(torch.int32).cpu().numpy()))
+
+    def synthesise(
+        self,
+        y_hats: Sequence[npt.NDArray[np.integer[Any]]],
+        quality: float,
+        check: Check = nothing,
+        batch: int = 1,
+    ) -> list[FloatArray]:
+        """g_s of rounded gained latents.
 
         Parameters
         ----------
-        y_hat : ndarray of int, shape (M, h, w)
+        y_hats : sequence of ndarray of int, shape (M, h, w)
         quality : float
+        check, batch
+            As in :meth:`analyse`.
 
         Returns
         -------
-        ndarray of float32, shape (3, 16h, 16w), clipped to [0, 1]
+        list of ndarray of float32, shape (3, 16h, 16w), clipped to [0, 1]
         """
-        with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
-            tensor = torch.from_numpy(y_hat.astype(np.float32))[None].to(self.device)
-            tensor = tensor.contiguous(memory_format=torch.channels_last)
-            x = self.net.g_s(tensor * self.net.gains(self._quality(quality))[1]).float() + self.net.offset
-            return np.asarray(x[0].clamp(0, 1).cpu().numpy(), np.float32)
+        return _by_shape(lambda part: self._synthesise(part, quality, check), y_hats, batch)
 
     @torch.inference_mode()
-    def estimate_bits(self, x: FloatArray, quality: float) -> float:
-        """Bits that the entropy model expects a crop to take, without coding it.
+    def _synthesise(
+        self, y_hats: Sequence[npt.NDArray[np.integer[Any]]], quality: float, check: Check
+    ) -> list[FloatArray]:
+        with memory_errors(self.device):
+            inverse = self.net.gains(self._quality(quality))[1]
+            y = stacked(y_hats, self.device).float() * inverse
+            x = self._layers(self.net.g_s, y, check, self._type) + self.net.offset
+            return list(np.asarray(x.clamp(0, 1).cpu().numpy(), np.float32))
+
+    @torch.inference_mode()
+    def estimate_bits(self, x: FloatArray, qualities: Sequence[float], check: Check = nothing) -> list[float]:
+        """Bits that the entropy model expects a crop to take at some qualities, without coding it.
 
         Parameters
         ----------
         x : ndarray of float32, shape (3, H, W), in [0, 1], H and W multiples of 64
-        quality : float
+        qualities : sequence of float
+        check : callable
+            Called now and then; raises to cancel.
         """
-        with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
-            tensor = torch.from_numpy(np.ascontiguousarray(x))[None].to(self.device)
-            out = self.net(tensor, self._quality(quality))
-        return float(-sum(p.log2().sum() for p in out["likelihoods"].values()))
+        bits = []
+        with memory_errors(self.device):
+            y = self._layers(self.net.g_a, stacked([x], self.device) - self.net.offset, check, self._type)
+            for quality in qualities:
+                check()
+                gained = y * self.net.gains(self._quality(quality))[0]
+                z = self.net.hyper_analyse(gained).round()
+                mixture = self.net.context(gained.round(), self.net.hyper_synthesise(z))
+                likelihoods = mixture_likelihood(gained.round(), mixture), self.net.hyper_likelihood(z)
+                bits.append(float(-sum(p.log2().sum() for p in likelihoods)))
+        return bits
 
 
 def round_latent(y: FloatArray) -> IntArray:

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from fdegc.coding.unit import CodedUnit, IntArray, UnitCoder, empty_unit
+from fdegc.coding.unit import CodedUnit, IntArray, empty_unit
 from fdegc.inference import FloatArray, Network, round_latent
 from fdegc.reconstruction import nearest_rate
 
 
 class LatentCoder:
-    """Turns the latents of :meth:`Network.analyse` into payloads.
+    """Turns the latents of :meth:`Network.analyse` into payloads; for any number of threads at once.
 
     Parameters
     ----------
     network : Network
     quality : float
         1.0 to 6.0.
+    batch : int
+        Latents that the device gets at a time.
     """
 
-    def __init__(self, network: Network, quality: float) -> None:
-        self._network = network
+    def __init__(self, network: Network, quality: float, batch: int = 1) -> None:
+        self._network, self._batch = network, batch
         self._gain = network.gain(quality)
         self._rate = nearest_rate(quality, network.entropy.rates)
-        self._coder = UnitCoder(network.entropy)
 
     def rounded(self, y: FloatArray) -> IntArray:
         """What the decoder will have of a latent: int32, shape (M, h, w)."""
         return round_latent(y * self._gain)
 
-    def code(self, y: FloatArray, check: Callable[[], None]) -> CodedUnit:
-        """Code one unit; ``check`` is called now and then and raises to cancel."""
-        y = y * self._gain
-        latent = round_latent(y)
-        if not latent.any():
-            return empty_unit(latent)
-        z = self._network.hyper_analyse(y)
-        return self._coder.encode(latent, z, self._network.features, self._rate, check)
+    def code(self, ys: Sequence[FloatArray], check: Callable[[], None]) -> list[CodedUnit]:
+        """Code units; ``check`` is called now and then and raises to cancel."""
+        check()
+        latents = [self.rounded(y) for y in ys]
+        busy = [place for place, latent in enumerate(latents) if latent.any()]
+        units = [empty_unit(latent) for latent in latents]
+        zs = self._network.hyper_analyse([ys[place] * self._gain for place in busy], self._batch)
+        check()
+        phis = self._network.features(zs)
+        for place, z, phi in zip(busy, zs, phis, strict=True):
+            units[place] = self._network.coder.encode(latents[place], z, phi, self._rate, check)
+        return units

@@ -9,8 +9,6 @@ from types import TracebackType
 import numpy as np
 from typing_extensions import Self
 
-from fdegc.analysis import Analysis
-from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import OutputFailed
 from fdegc.inference import FloatArray
 
@@ -41,18 +39,6 @@ class LatentStore:
             f"The search for a quality needs room for a temporary file in {self._folder}: "
             f"{error.strerror or error}. Make room, or choose another folder for the output."
         )
-
-    def fill(self, analysis: Analysis, meter: ProgressMeter, cancel: CancelToken) -> None:
-        """Put the latents of all tiles.
-
-        Raises
-        ------
-        OutputFailed, UnsupportedRaster, Cancelled
-        """
-        for index in range(len(analysis.plan)):
-            cancel.check()
-            self.put(index, analysis.latents(index))
-            meter.advance(1)
 
     def put(self, index: int, latents: list[FloatArray]) -> None:
         """Keep the latents of a tile.

@@ -1,6 +1,8 @@
-"""Whether there is memory for what somebody wants to do, before it is begun."""
+"""What the machine has: cores, and whether there is memory for what somebody wants to do."""
 
 from __future__ import annotations
+
+import os
 
 import psutil
 
@@ -10,6 +12,14 @@ from fdegc.errors import OutOfMemory
 PROCESS_BYTES = 0.8e9
 #: Least and most bytes that GDAL may keep of decoded blocks; left alone it takes a twentieth of the machine.
 BLOCK_CACHE = (64 << 20, 512 << 20)
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux tells
+        return os.cpu_count() or 1
 
 
 def block_cache(rows: int, width: int, pixel: int) -> int:

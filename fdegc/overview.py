@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,24 @@ _WEBP = struct.Struct("<4sI4s4sI3s3sHH")
 _START_CODE = b"\x9d\x01\x2a"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OverviewPart:
+    """Sums over the blocks that a tile touches, and how many pixels they are of.
+
+    Attributes
+    ----------
+    top, left : int
+        Number of the first block.
+    sums : ndarray of float64, shape (bands, rows, columns)
+    counts : ndarray of float64, shape (rows, columns)
+    """
+
+    top: int
+    left: int
+    sums: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.float64]
+
+
 class OverviewBuilder:
     """Accumulates the means of square blocks of pixels, tile by tile.
 
@@ -51,30 +70,39 @@ class OverviewBuilder:
         self._sums = np.zeros((self._bands, *shape), np.float64)
         self._counts = np.zeros(shape, np.float64)
 
-    def add(
+    def part(
         self, window: Window, unit: npt.NDArray[np.float32], usable: npt.NDArray[np.bool_] | None
-    ) -> None:
-        """Add the pixels of a tile.
+    ) -> OverviewPart:
+        """What the pixels of a tile give, on any thread.
 
         Parameters
         ----------
         window : Window
-            Where they lie; tiles may come in any order, each once.
+            Where they lie.
         unit : ndarray of float32, shape (bands, window.height, window.width)
             Samples mapped to [0, 1].
         usable : ndarray of bool, shape (window.height, window.width), or None
             Pixels that count; None for all.
         """
         pixels = unit[: self._bands]
-        if usable is None:
-            usable = np.ones((window.height, window.width), bool)
-        else:
+        if usable is not None:
             pixels = np.where(usable, pixels, np.float32(0))
         rows, top = self._cuts(window.y, window.height)
         columns, left = self._cuts(window.x, window.width)
-        place = (..., slice(top, top + len(rows)), slice(left, left + len(columns)))
-        self._sums[place] += _block_sums(pixels, rows, columns)
-        self._counts[place] += _block_sums(usable, rows, columns)
+        sums = _block_sums(pixels, rows, columns)
+        if usable is None:
+            sides = np.diff([*rows, window.height]), np.diff([*columns, window.width])
+            counts = np.outer(*sides).astype(np.float64)
+        else:
+            counts = _block_sums(usable, rows, columns)
+        return OverviewPart(top, left, sums, counts)
+
+    def add(self, part: OverviewPart) -> None:
+        """Add a tile's part; each once, and in the same order for the same bytes."""
+        rows, columns = part.counts.shape
+        place = (..., slice(part.top, part.top + rows), slice(part.left, part.left + columns))
+        self._sums[place] += part.sums
+        self._counts[place] += part.counts
 
     def _cuts(self, start: int, length: int) -> tuple[npt.NDArray[np.intp], int]:
         """Where blocks begin in a tile's rows or columns, and the number of the first block."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from fdegc.mosaic import STRIDE, LatentMosaic
 from fdegc.raster.mapping import band_groups, from_unit
 from fdegc.raster.source import nodata_fits, nodata_sample
 from fdegc.stream import mapping_of
+from fdegc.tiling import TilePlan
 from fdegc.types import QUALITY_STEPS, RasterInfo, Window
 
 
@@ -21,31 +24,71 @@ def nearest_rate(quality: float, rates: int) -> int:
     return int(np.clip(np.floor(quality + 0.5), 1, rates))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadyTile:
+    """A tile whose neighbourhood is known.
+
+    Attributes
+    ----------
+    index : int
+        Its number in the plan.
+    window : Window
+        Its pixels in the scene.
+    latents : list of ndarray of int16, shape (M, h, w)
+        One a band group, with the neighbours' ring.
+    inner : Window
+        The tile in them, in latent samples.
+    """
+
+    index: int
+    window: Window
+    latents: list[npt.NDArray[np.int16]]
+    inner: Window
+
+
 class Reconstruction:
-    """Computes pixels of tiles whose neighbourhood is known.
+    """Computes pixels of tiles whose neighbourhood is known; for any number of threads at once.
 
     Parameters
     ----------
     network : Network
     header : StreamHeader
+    batch : int
+        Latents that the device gets at a time.
     """
 
-    def __init__(self, network: Network, header: StreamHeader) -> None:
-        self._network, self._dtype = network, header.dtype
+    def __init__(self, network: Network, header: StreamHeader, batch: int = 1) -> None:
+        self._network, self._dtype, self._batch = network, header.dtype, batch
         self._quality = header.quality_steps / QUALITY_STEPS
         self._mapping = mapping_of(header)
         self._groups = band_groups(header.bands)
 
-    def tile(self, mosaic: LatentMosaic, index: int, size: Window) -> npt.NDArray[np.generic]:
-        """Pixels of one tile, shape (bands, height, width), from its latents and its neighbours' ring."""
-        unit = np.empty((len(self._mapping), size.height, size.width), np.float32)
-        for number, group in enumerate(self._groups):
-            latents, inner = mosaic.window(index, number)
-            x = self._network.synthesise(latents, self._quality)
-            top, left = inner.y * STRIDE, inner.x * STRIDE
-            unit[list(group)] = x[:, top : top + size.height, left : left + size.width]
+    def ready(self, mosaic: LatentMosaic, plan: TilePlan, index: int) -> ReadyTile:
+        """Take what a tile needs out of a mosaic, which then forgets the tile."""
+        parts = [mosaic.window(index, number) for number in range(len(self._groups))]
         mosaic.done(index)
-        return from_unit(unit, self._mapping, self._dtype)
+        return ReadyTile(index, plan.window(index), [latents for latents, _ in parts], parts[0][1])
+
+    def pixels(self, tiles: Sequence[ReadyTile], check: Callable[[], None]) -> list[npt.NDArray[np.generic]]:
+        """Pixels of tiles, each of shape (bands, height, width), on any thread.
+
+        Parameters
+        ----------
+        tiles : sequence of ReadyTile
+        check : callable
+            Called now and then; raises to cancel.
+        """
+        inputs = [latents for tile in tiles for latents in tile.latents]
+        found = iter(self._network.synthesise(inputs, self._quality, check, self._batch))
+        out = []
+        for tile in tiles:
+            size = tile.window
+            unit = np.empty((len(self._mapping), size.height, size.width), np.float32)
+            top, left = tile.inner.y * STRIDE, tile.inner.x * STRIDE
+            for group in self._groups:
+                unit[list(group)] = next(found)[:, top : top + size.height, left : left + size.width]
+            out.append(from_unit(unit, self._mapping, self._dtype))
+        return out
 
 
 def restore_nodata(

@@ -58,7 +58,8 @@ class EncodeResult:
     ratio : float
         Bytes of the uncompressed samples / bytes of the file.
     encode_seconds, reconstruct_seconds : float
-        Wall-clock seconds of coding (everything needed for the file) and of g_s for the preview.
+        Wall-clock seconds from the first look at the raster to the file, and of g_s for the preview: both
+        go on at the same time, so the time of both is divided as that of the workers was.
     psnr : float or None
         ``errors.psnr``: dB over all valid samples jointly, peak: the mapping's span; ``inf`` if lossless.
     quality : float

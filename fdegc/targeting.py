@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fdegc.analysis import Analysis
+from fdegc.analysis import AnalysedTile, Analysis, TileSamples
 from fdegc.container import file_size
-from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
+from fdegc.control import ProgressCallback, ProgressMeter
 from fdegc.errors import InvalidOption, MetricUnavailable, TargetMissed
 from fdegc.header import StreamHeader
-from fdegc.inference import Network
+from fdegc.inference import FloatArray, Network
 from fdegc.latent_coder import LatentCoder
 from fdegc.latent_store import LatentStore
 from fdegc.metrics import ErrorAccumulator
@@ -21,10 +21,11 @@ from fdegc.mosaic import LatentMosaic
 from fdegc.options import Target
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import peak_value, valid_samples
-from fdegc.reconstruction import Reconstruction
+from fdegc.reconstruction import ReadyTile, Reconstruction
 from fdegc.stream import mapping_of
-from fdegc.types import QUALITY_STEPS
+from fdegc.types import QUALITY_STEPS, Samples
 from fdegc.wording import decibels_text
+from fdegc.workers import Workers, chunks
 
 #: Pixels whose tiles are tried first; smaller scenes are tried as a whole.
 SAMPLE_PIXELS = 2_000_000
@@ -72,7 +73,7 @@ class Trials:
         Of every tile, once this is made.
     extra : mapping
         Blocks that the file will have beside those of the analysis.
-    cancel : CancelToken
+    workers : Workers
     on_progress : callable or None
     """
 
@@ -84,15 +85,32 @@ class Trials:
         analysis: Analysis,
         latents: LatentStore,
         extra: Mapping[bytes, bytes],
-        cancel: CancelToken,
+        workers: Workers,
         on_progress: ProgressCallback | None,
     ) -> None:
         self._network, self._source, self._header = network, source, header
         self._analysis, self._latents, self._extra = analysis, latents, extra
-        self._cancel, self._on_progress = cancel, on_progress
+        self._workers, self._on_progress = workers, on_progress
         self._count = 0
-        latents.fill(analysis, ProgressMeter("analyse", len(analysis.plan), on_progress), cancel)
         self.tiles: Sequence[int] = range(len(analysis.plan))
+        self._analyse(ProgressMeter("analyse", len(self.tiles), on_progress))
+
+    def _analyse(self, meter: ProgressMeter) -> None:
+        """Put the latents of all tiles into the store."""
+
+        def work(tiles: Sequence[TileSamples]) -> list[AnalysedTile]:
+            return self._analysis.analyse(tiles, self._workers.check, self._batch)
+
+        read = (self._analysis.read(index) for index in self.tiles)
+        for analysed in self._workers.ordered(work, chunks(read, self._batch)):
+            for tile in analysed:
+                self._analysis.keep(tile)
+                self._latents.put(tile.index, tile.latents)
+                meter.advance(1)
+
+    @property
+    def _batch(self) -> int:
+        return self._workers.share.batch
 
     def sample(self) -> Sequence[int]:
         """Tiles that stand for the scene: all of a small one, else some, evenly spread."""
@@ -110,14 +128,18 @@ class Trials:
 
     def size(self, steps: int, tiles: Sequence[int]) -> int:
         """Bytes of the file at a quality; exact if ``tiles`` are all."""
-        coder = LatentCoder(self._network, steps / QUALITY_STEPS)
+        coder = LatentCoder(self._network, steps / QUALITY_STEPS, self._batch)
         meter = self._meter(len(tiles))
         payload = 0
-        for index in tiles:
-            for y in self._latents.latents(index):
-                self._cancel.check()
-                payload += len(coder.code(y, self._cancel.check).payload)
-            meter.advance(1)
+
+        def work(latents: Sequence[list[FloatArray]]) -> list[int]:
+            units = iter(coder.code([y for own in latents for y in own], self._workers.check))
+            return [sum(len(next(units).payload) for _ in own) for own in latents]
+
+        stored = (self._latents.latents(index) for index in tiles)
+        for sizes in self._workers.ordered(work, chunks(stored, self._batch)):
+            payload += sum(sizes)
+            meter.advance(len(sizes))
         payload = payload * len(self.tiles) // len(tiles)
         return file_size(self._header, payload, {**self._analysis.blocks(payload), **self._extra})
 
@@ -131,19 +153,30 @@ class Trials:
         """
         plan = self._analysis.plan
         header = replace(self._header, quality_steps=steps)
-        coder = LatentCoder(self._network, steps / QUALITY_STEPS)
-        reconstruction = Reconstruction(self._network, header)
-        mosaic = LatentMosaic(plan, set(tiles))
+        coder = LatentCoder(self._network, steps / QUALITY_STEPS, self._batch)
+        reconstruction = Reconstruction(self._network, header, self._batch)
         total = ErrorAccumulator(header.bands, angles=False)
         meter = self._meter(len(tiles))
-        for index in plan.needed(list(tiles)):
-            for ready in mosaic.put(index, [coder.rounded(y) for y in self._latents.latents(index)]):
-                self._cancel.check()
-                window = plan.window(ready)
-                pixels = reconstruction.tile(mosaic, ready, window)
-                original = self._source.read(window)
-                total.add(original.pixels, pixels, valid_samples(original))
-                meter.advance(1)
+
+        def ready() -> Iterator[tuple[ReadyTile, Samples]]:
+            mosaic = LatentMosaic(plan, set(tiles))
+            for index in plan.needed(list(tiles)):
+                rounded = [coder.rounded(y) for y in self._latents.latents(index)]
+                for place in mosaic.put(index, rounded):
+                    tile = reconstruction.ready(mosaic, plan, place)
+                    yield tile, self._source.read(tile.window)
+
+        def work(batch: Sequence[tuple[ReadyTile, Samples]]) -> list[ErrorAccumulator]:
+            found = reconstruction.pixels([tile for tile, _ in batch], self._workers.check)
+            errors = [ErrorAccumulator(header.bands, angles=False) for _ in batch]
+            for own, (_, original), pixels in zip(errors, batch, found, strict=True):
+                own.add(original.pixels, pixels, valid_samples(original))
+            return errors
+
+        for errors in self._workers.ordered(work, chunks(ready(), self._batch)):
+            for own in errors:
+                total.merge(own)
+            meter.advance(len(errors))
         return total.psnr(peak_value(mapping_of(header)))
 
 

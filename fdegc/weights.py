@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import WeightsInvalid, WeightsMissing
-from fdegc.memory import PROCESS_BYTES, block_cache
+from fdegc.memory import PROCESS_BYTES, block_cache, usable_cores
 from fdegc.resources import data_dir
 from fdegc.results import Estimate
 from fdegc.types import RasterInfo
@@ -30,7 +30,9 @@ HASH_BYTES = 8
 #: Bytes of a file that are not payload: fixed part, and for each tile (``docs/format.md``).
 CONTAINER_BYTES = (120, 40)
 #: Bytes that coding takes for tiles of any size: libraries at work, and latents coded by batches.
-CODING_BYTES = 0.17e9
+CODING_BYTES = 0.1e9
+#: What a worker holds beside the network's own memory: φ, parameters of latents, pixels on their way.
+TASK_BYTES = 0.06e9
 # Pixels of neighbouring tiles in the network, and rows of a usual file's blocks at a tile's ends.
 _HALO, _BLOCK_ROWS = 16, 1024
 
@@ -204,7 +206,11 @@ def default_profile() -> str:
 
 
 def quick_estimate(
-    info: RasterInfo, quality: float, tile_size: int = 512, entry: WeightsEntry | None = None
+    info: RasterInfo,
+    quality: float,
+    tile_size: int = 512,
+    entry: WeightsEntry | None = None,
+    workers: int | None = None,
 ) -> Estimate:
     """Bytes, seconds and memory of a compression, at once, from the manifest's averages.
 
@@ -217,6 +223,8 @@ def quick_estimate(
         Pixels.
     entry : WeightsEntry, optional
         Weights that will be used; those of the default profile otherwise.
+    workers : int, optional
+        Tiles that are in the network at a time; by default as many as there are cores.
 
     Raises
     ------
@@ -231,18 +239,28 @@ def quick_estimate(
     return Estimate(
         bytes=round(size),
         seconds=megapixels * entry.encode_seconds,
-        memory_bytes=round(PROCESS_BYTES + _working_bytes(info, tile_size, entry)),
+        memory_bytes=round(
+            PROCESS_BYTES
+            + CODING_BYTES
+            + min(workers or usable_cores(), tiles // groups) * tile_bytes(info, tile_size, entry)
+            + _scene_bytes(info, tile_size, entry)
+        ),
     )
 
 
-def _working_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry) -> float:
-    """Peak memory of coding or decoding with files on both ends (``docs/memory.md``)."""
+def tile_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry) -> float:
+    """Memory of one tile on its way through the network and the entropy coder (``docs/memory.md``)."""
     sample = np.dtype(info.dtype).itemsize
-    tile = min(info.pixels, (tile_size + 2 * _HALO) ** 2)
+    pixels = min(info.pixels, (tile_size + 2 * _HALO) ** 2)
+    # Its other bands wait, as read and four times as float32.
+    return TASK_BYTES + entry.memory_bytes * pixels / 1e6 + max(info.bands - 3, 0) * pixels * (sample + 16)
+
+
+def _scene_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry) -> float:
+    """Memory of what waits or is kept of a scene, with files on both ends (``docs/memory.md``)."""
+    sample = np.dtype(info.dtype).itemsize
     row = min(tile_size, info.height) * info.width
     groups = -(-info.bands // 3)
-    # A tile in the network, and its other bands on the way there: as read, and four times as float32.
-    network = entry.memory_bytes * tile / 1e6 + max(info.bands - 3, 0) * tile * (sample + 16)
     # Two rows of tiles wait for their neighbours: a latent sample of two bytes for 16 × 16 pixels.
     latents = 2 * row * groups * int(entry.network["latent"]) * 2 / 256
     # Mask and alpha band: the strip at hand and the one before it, packed and unpacked.
@@ -250,4 +268,4 @@ def _working_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry) -> flo
     pixel = (info.bands + info.has_alpha) * sample + 1
     cache = min(block_cache(tile_size + _BLOCK_ROWS, info.width, pixel), info.pixels * pixel)
     # What stays while tiles come and go leaves holes in the heap of about its own size.
-    return CODING_BYTES + network + 2 * (latents + planes + cache)
+    return 2 * (latents + planes + cache)

@@ -14,7 +14,14 @@ from fdegc.coding.integers import ACTIVE_BITS, Z_BITS, EntropyWeights
 from fdegc.coding.mixture import LATENT_LIMIT
 from fdegc.coding.phi import choose_dither, snap
 from fdegc.coding.tables import cumulative
-from fdegc.coding.wavefront import ParameterNetwork, positions_last, walk
+from fdegc.coding.wavefront import (
+    DeviceParameterNetwork,
+    ParameterNetwork,
+    blank,
+    positions_last,
+    put,
+    walk,
+)
 from fdegc.errors import CorruptStream, DecoderMismatch
 
 __all__ = ["LATENT_LIMIT", "CodedUnit", "UnitCoder"]
@@ -28,8 +35,10 @@ CHUNK = 1024
 EMPTY = b"\0"
 
 IntArray = npt.NDArray[np.int32]
-#: Computes φ (float64, shape (2M, 4h, 4w)) of a rounded hyper-latent (int32, shape (H, h, w)).
-Features = Callable[[IntArray], npt.NDArray[np.float64]]
+FloatArray = npt.NDArray[np.float64]
+Products = ParameterNetwork | DeviceParameterNetwork
+#: Computes φ (float64, shape (2M, 4h, 4w)) of each of several rounded hyper-latents (int32, shape (H, h, w)).
+Features = Callable[[Sequence[IntArray]], Sequence[FloatArray]]
 Check = Callable[[], None]
 
 
@@ -58,23 +67,25 @@ def _nothing() -> None:
 
 
 class UnitCoder:
-    """Codes units with one set of weights.
+    """Codes units with one set of weights; for any number of threads at once.
 
     Parameters
     ----------
     weights : EntropyWeights
+    network : ParameterNetwork or DeviceParameterNetwork, optional
+        Where the context and parameter network is evaluated: on the CPU by default.
     """
 
-    def __init__(self, weights: EntropyWeights) -> None:
+    def __init__(self, weights: EntropyWeights, network: Products | None = None) -> None:
         self.weights = weights
-        self._network = ParameterNetwork(weights)
+        self._network = network or ParameterNetwork(weights)
         share = weights.active.astype(np.int64)
         self._active = cumulative(np.stack([(1 << ACTIVE_BITS) - share, share], axis=2), ACTIVE_BITS)
         self._z = cumulative(weights.z_tables, Z_BITS)
         self._constants = mixture.tables()
 
     def encode(
-        self, y: IntArray, z: IntArray, features: Features, rate: int, check: Check = _nothing
+        self, y: IntArray, z: IntArray, raw_phi: FloatArray, rate: int, check: Check = _nothing
     ) -> CodedUnit:
         """Code one unit, all its positions at once.
 
@@ -82,7 +93,8 @@ class UnitCoder:
         ----------
         y : ndarray of int32, shape (M, h, w), within ±LATENT_LIMIT
         z : ndarray of int32, shape (H, ⌈h/4⌉, ⌈w/4⌉), within ±z_radius
-        features : callable
+        raw_phi : ndarray of float64, shape (2M, ≥ h, ≥ w)
+            φ of ``z``, not snapped.
         rate : int
             Rate point (from 1) whose z tables apply.
         check : callable
@@ -95,7 +107,7 @@ class UnitCoder:
         """
         if not y.any():
             return empty_unit(y)
-        raw_phi = features(z)[:, : y.shape[1], : y.shape[2]]
+        raw_phi = raw_phi[:, : y.shape[1], : y.shape[2]]
         dither = choose_dither(raw_phi)
         phi = snap(raw_phi, dither)
         channels = np.flatnonzero(y.any(axis=(1, 2)))
@@ -111,15 +123,14 @@ class UnitCoder:
         range_coder.encode_table(state, words, symbols, self._z[rate - 1])
         order = walk((y.shape[1:],))
         values = np.ascontiguousarray(y.reshape(len(y), -1).T)[order.place]
-        field = self._network.blank(order)
-        self._network.put(field, order.field, values)
-        base = self._network.base(phi.reshape(len(phi), -1))
+        field = blank(order, len(y))
+        put(field, order.field, values)
         coded = np.ascontiguousarray(values[:, channels])
-        evaluate = self._network.evaluator(channels, min(CHUNK, len(coded)))
+        evaluate = self._network.evaluator(channels, min(CHUNK, len(coded)), phi.reshape(len(phi), -1))
         for start in range(0, len(coded), CHUNK):
             check()
             part = slice(start, start + CHUNK)
-            raw = evaluate(field, order.taps[part], base, order.place[part])
+            raw = evaluate(field, order.taps[part], order.place[part])
             mixture.encode(state, words, raw, coded[part], radius, *self._constants)
         payload = bytes([radius]) + range_coder.finish(state, words)
         return CodedUnit(payload, dither, digest(phi), digest(y))
@@ -150,29 +161,36 @@ class UnitCoder:
             entropy features or latents than the encoder.
         """
         out: list[IntArray | CorruptStream | DecoderMismatch] = []
-        busy: list[tuple[int, _Head]] = []
+        heads: list[tuple[int, _Head]] = []
         for i, (unit, shape) in enumerate(zip(units, shapes, strict=True)):
-            check()
             out.append(np.zeros((self.weights.latent, *shape), np.int32))
             if unit.payload == EMPTY:
                 continue
             try:
-                head = self._head(unit, shape, features, rate)
-            except (CorruptStream, DecoderMismatch) as error:
+                heads.append((i, self._head(unit, shape, rate)))
+            except CorruptStream as error:
                 out[i] = error
-            else:
-                if len(head.channels):
-                    busy.append((i, head))
+        check()
+        busy: list[tuple[int, _Head, IntArray]] = []
+        for (i, head), raw in zip(heads, features([head.z for _, head in heads]), strict=True):
+            phi = snap(raw[:, : head.shape[0], : head.shape[1]], units[i].dither)
+            if digest(phi) != units[i].phi_hash:
+                out[i] = DecoderMismatch(
+                    "This machine computed other entropy features than the one that wrote the file."
+                )
+            elif len(head.channels):
+                busy.append((i, head, phi))
+        check()
         if busy:
-            decoded = self._walk([head for _, head in busy], check)
-            for (i, _), result in zip(busy, decoded, strict=True):
+            decoded = self._walk([head for _, head, _ in busy], [phi for _, _, phi in busy], check)
+            for (i, _, _), result in zip(busy, decoded, strict=True):
                 out[i] = result
         for i, latent in enumerate(out):
             if isinstance(latent, np.ndarray) and digest(latent) != units[i].y_hash:
                 out[i] = DecoderMismatch("A tile decoded to other latents than were encoded.")
         return out
 
-    def _head(self, unit: CodedUnit, shape: tuple[int, int], features: Features, rate: int) -> _Head:
+    def _head(self, unit: CodedUnit, shape: tuple[int, int], rate: int) -> _Head:
         """Decode everything of a unit that comes before its latents."""
         if not unit.payload or not 1 <= unit.payload[0] <= MAX_RADIUS:
             raise CorruptStream("A tile's payload is malformed.")
@@ -186,18 +204,12 @@ class UnitCoder:
         symbols = np.empty((z_shape[0], z_shape[1] * z_shape[2]), np.int32)
         range_coder.decode_table(state, words, symbols, self._z[rate - 1])
         z = symbols.reshape(z_shape) - self.weights.z_radius
-        phi = snap(features(z)[:, :height, :width], unit.dither)
-        if digest(phi) != unit.phi_hash:
-            raise DecoderMismatch(
-                "This machine computed other entropy features than the one that wrote the file."
-            )
-        return _Head(shape, unit.payload[0], np.flatnonzero(flags[:, 0]), phi, state, words)
+        return _Head(shape, unit.payload[0], np.flatnonzero(flags[:, 0]), z, state, words)
 
-    def _walk(self, heads: list[_Head], check: Check) -> list[IntArray | CorruptStream]:
-        network = self._network
+    def _walk(self, heads: list[_Head], phis: list[IntArray], check: Check) -> list[IntArray | CorruptStream]:
+        latent = self.weights.latent
         order = walk(tuple(head.shape for head in heads))
-        field = network.blank(order)
-        base = network.base(positions_last([head.phi for head in heads]))
+        field = blank(order, latent)
         ids = np.unique(np.concatenate([head.channels for head in heads]))
         columns = np.concatenate([np.searchsorted(ids, head.channels) for head in heads])
         column_starts = _starts([len(head.channels) for head in heads])
@@ -206,14 +218,14 @@ class UnitCoder:
         states = np.stack([head.state for head in heads])
         radii = np.array([head.radius for head in heads])
         broken = np.zeros(len(heads), bool)
-        latents = np.zeros((len(order.place), network.latent), np.int32)
+        latents = np.zeros((len(order.place), latent), np.int32)
         most = int(np.diff(order.steps).max())
-        evaluate = network.evaluator(ids, most)
-        values = np.zeros((most, network.latent), np.int32)
+        evaluate = self._network.evaluator(ids, most, positions_last(phis))
+        values = np.zeros((most, latent), np.int32)
         for start, stop in zip(order.steps[:-1], order.steps[1:], strict=True):
             check()
             part, count = slice(start, stop), stop - start
-            raw = evaluate(field, order.taps[part], base, order.place[part])
+            raw = evaluate(field, order.taps[part], order.place[part])
             values[:count] = 0
             mixture.decode(
                 states,
@@ -229,7 +241,7 @@ class UnitCoder:
                 broken,
                 *self._constants,
             )
-            network.put(field, order.field[part], values[:count])
+            put(field, order.field[part], values[:count])
             latents[order.place[part]] = values[:count]
         latents_of: list[IntArray | CorruptStream] = []
         for unit, head in enumerate(heads):
@@ -237,7 +249,7 @@ class UnitCoder:
                 latents_of.append(CorruptStream("A tile's payload holds an impossible latent."))
                 continue
             mine = latents[order.starts[unit] : order.starts[unit + 1]]
-            latents_of.append(np.ascontiguousarray(mine.T).reshape(network.latent, *head.shape))
+            latents_of.append(np.ascontiguousarray(mine.T).reshape(latent, *head.shape))
         return latents_of
 
 
@@ -248,7 +260,7 @@ class _Head:
     shape: tuple[int, int]
     radius: int
     channels: npt.NDArray[np.intp]
-    phi: IntArray
+    z: IntArray
     state: range_coder.State
     words: range_coder.Words
 

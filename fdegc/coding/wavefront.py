@@ -33,6 +33,9 @@ REACH = 2
 FloatArray = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Field = npt.NDArray[np.int16]
+Weights = npt.NDArray[np.int32]
+#: Takes the field, taps and columns of φ of some positions; returns the last layer's outputs.
+Evaluate = Callable[[Field, Ints, Ints], FloatArray]
 
 _SLOPE = SLOPE_NUMERATOR / (1 << SLOPE_BITS)
 
@@ -102,7 +105,7 @@ def walk(shapes: tuple[tuple[int, int], ...]) -> Walk:
 
 
 @njit(cache=True, nogil=True)
-def _gather(field: Field, taps: Ints, out: FloatArray) -> None:
+def _gather(field: Field, taps: Ints, out: Field) -> None:
     """Contexts of some positions: rows of the field, side by side."""
     channels = field.shape[1]
     for row in range(taps.shape[0]):
@@ -111,6 +114,37 @@ def _gather(field: Field, taps: Ints, out: FloatArray) -> None:
             target = out[row, tap * channels : (tap + 1) * channels]
             for i in range(channels):
                 target[i] = source[i]
+
+
+@njit(cache=True, nogil=True)
+def _sum_contexts(field: Field, taps: Ints, channels: Ints, weights: Weights, out: FloatArray) -> None:
+    """Products of contexts and weights: exact sums over what is not zero, which most latents are.
+
+    ``channels`` are those of the field that may hold anything.
+    """
+    latent = field.shape[1]
+    places = np.empty(taps.shape[1] * channels.size + 4, np.int64)
+    values = np.empty(places.size, np.float64)
+    for row in range(taps.shape[0]):
+        count = 0
+        for tap in range(taps.shape[1]):
+            source = field[taps[row, tap]]
+            for channel in channels:
+                if source[channel] != 0:
+                    places[count] = tap * latent + channel
+                    values[count] = source[channel]
+                    count += 1
+        # Four at a time, so that a sum is loaded and stored a fourth as often; the rest counts as zeros.
+        places[count : count + 4] = 0
+        values[count : count + 4] = 0.0
+        line = out[row]
+        line[:] = 0.0
+        for i in range(0, count, 4):
+            a, b, c, d = values[i], values[i + 1], values[i + 2], values[i + 3]
+            rows_a, rows_b = weights[places[i]], weights[places[i + 1]]
+            rows_c, rows_d = weights[places[i + 2]], weights[places[i + 3]]
+            for j in range(line.size):
+                line[j] += (a * rows_a[j] + b * rows_b[j]) + (c * rows_c[j] + d * rows_d[j])
 
 
 @njit(cache=True, nogil=True)
@@ -137,14 +171,25 @@ def _activate(sums: FloatArray, base: FloatArray, rows: Ints, shift: int) -> Non
             line[i] = min(max(scaled, -HIDDEN_LIMIT), HIDDEN_LIMIT)
 
 
-def _operand(matrix: npt.NDArray[np.int32]) -> torch.Tensor:
-    return torch.from_numpy(matrix.astype(np.float64))
+def _operand(matrix: npt.NDArray[np.int32], device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(matrix.astype(np.float64)).to(device)
+
+
+def blank(order: Walk, latent: int) -> Field:
+    """Latents with borders of zeros, all zero: int16, shape (rows, M)."""
+    return np.zeros((order.rows, latent), np.int16)
+
+
+def put(field: Field, here: Ints, values: npt.NDArray[np.int32]) -> None:
+    """Write latents (positions, M) of the field rows ``here`` into the field."""
+    _scatter(field, here, values, CONTEXT_LIMIT)
 
 
 class ParameterNetwork:
-    """Context and parameter network on integers.
+    """Context and parameter network on integers, on a CPU.
 
-    Plain matrix products of float64 whose sums are proven exact (:mod:`fdegc.coding.integers`).
+    Sums of products of integers in float64, proven exact (:mod:`fdegc.coding.integers`): whichever order
+    they are taken in, and whether zeros are left out, makes no difference.
 
     Parameters
     ----------
@@ -152,55 +197,46 @@ class ParameterNetwork:
     """
 
     def __init__(self, weights: EntropyWeights) -> None:
-        self.latent = weights.latent
-        self.hidden = weights.layer2.shape[0]
-        self._context = _operand(weights.context)
-        self._features = _operand(weights.features)
+        cpu = torch.device("cpu")
+        self._latent = weights.latent
+        self._hidden = weights.layer2.shape[0]
+        self._context = weights.context
+        self._features = _operand(weights.features, cpu)
         self._bias1 = torch.from_numpy(weights.bias1.astype(np.float64))
-        self._layer2 = _operand(weights.layer2)
+        self._layer2 = _operand(weights.layer2, cpu)
         self._bias2 = weights.bias2.astype(np.float64)[None]
-        self._layer3 = _operand(weights.layer3)
+        self._layer3 = _operand(weights.layer3, cpu)
 
-    def blank(self, order: Walk) -> Field:
-        """Latents with borders of zeros, all zero: int16, shape (rows, M)."""
-        return np.zeros((order.rows, self.latent), np.int16)
-
-    def put(self, field: Field, here: Ints, values: npt.NDArray[np.int32]) -> None:
-        """Write latents (positions, M) of the field rows ``here`` into the field."""
-        _scatter(field, here, values, CONTEXT_LIMIT)
-
-    def base(self, phi: npt.NDArray[np.int32]) -> FloatArray:
-        """What φ (2M, positions) gives to the first layer, with its bias: (positions, hidden)."""
-        operand = torch.from_numpy(np.ascontiguousarray(phi.T).astype(np.float64))
-        out: FloatArray = torch.addmm(self._bias1, operand, self._features).numpy()
-        return out
-
-    def evaluator(
-        self, channels: npt.NDArray[np.intp], rows: int
-    ) -> Callable[[Field, Ints, FloatArray, Ints], FloatArray]:
+    def evaluator(self, channels: npt.NDArray[np.intp], rows: int, phi: npt.NDArray[np.int32]) -> Evaluate:
         """Set up evaluation for some channels and up to ``rows`` positions at a time.
+
+        Parameters
+        ----------
+        channels : ndarray of int
+            Those to compute parameters for; all others are zero in every context.
+        rows : int
+        phi : ndarray of int32, shape (2M, positions)
+            Snapped φ of all positions.
 
         Returns
         -------
         callable
-            Takes the field, taps (positions, 12), base and the row of base of each position; returns
+            Takes the field, taps (positions, 12) and the column of φ of each position; returns
             the exact outputs (positions, 9 · channels), valid until it is called again.
         """
-        columns = (np.arange(9)[:, None] * self.latent + channels[None, :]).ravel()
-        last = self._layer3[:, torch.from_numpy(columns)].contiguous()
-        width = self._context.shape[0]
-        contexts = torch.empty(rows, width, dtype=torch.float64)
-        first = torch.empty(rows, self.hidden, dtype=torch.float64)
+        operand = torch.from_numpy(np.ascontiguousarray(phi.T).astype(np.float64))
+        base = torch.addmm(self._bias1, operand, self._features).numpy()
+        last = self._layer3[:, _columns(channels, self._latent)].contiguous()
+        first = torch.empty(rows, self._hidden, dtype=torch.float64)
         second = torch.empty_like(first)
-        outputs = torch.empty(rows, columns.size, dtype=torch.float64)
-        gathered, hidden, deeper, out = (t.numpy() for t in (contexts, first, second, outputs))
+        outputs = torch.empty(rows, last.shape[1], dtype=torch.float64)
+        hidden, deeper, out = (t.numpy() for t in (first, second, outputs))
         same = np.zeros(rows, np.int64)
 
-        def evaluate(field: Field, taps: Ints, base: FloatArray, base_rows: Ints) -> FloatArray:
+        def evaluate(field: Field, taps: Ints, places: Ints) -> FloatArray:
             count = len(taps)
-            _gather(field, taps, gathered[:count])
-            torch.mm(contexts[:count], self._context, out=first[:count])
-            _activate(hidden[:count], base, base_rows, SHIFT_1)
+            _sum_contexts(field, taps, channels, self._context, hidden[:count])
+            _activate(hidden[:count], base, places, SHIFT_1)
             torch.mm(first[:count], self._layer2, out=second[:count])
             _activate(deeper[:count], self._bias2, same[:count], SHIFT_2)
             torch.mm(second[:count], last, out=outputs[:count])
@@ -208,6 +244,67 @@ class ParameterNetwork:
             return view
 
         return evaluate
+
+
+class DeviceParameterNetwork:
+    """The same network as dense products on a device that has float64, a GPU: the same integers.
+
+    Contexts go there and outputs come back through buffers that the device reads and writes by itself.
+
+    Parameters
+    ----------
+    weights : EntropyWeights
+    device : torch.device
+    """
+
+    def __init__(self, weights: EntropyWeights, device: torch.device) -> None:
+        self._device = device
+        self._latent = weights.latent
+        self._context = _operand(weights.context, device)
+        self._features = _operand(weights.features, device)
+        self._bias1 = _operand(weights.bias1, device)
+        self._layer2 = _operand(weights.layer2, device)
+        self._bias2 = _operand(weights.bias2, device)
+        self._layer3 = _operand(weights.layer3, device)
+
+    def evaluator(self, channels: npt.NDArray[np.intp], rows: int, phi: npt.NDArray[np.int32]) -> Evaluate:
+        """As :meth:`ParameterNetwork.evaluator`."""
+        pinned = self._device.type == "cuda"
+        operand = torch.from_numpy(np.ascontiguousarray(phi.T)).to(self._device)
+        base = torch.addmm(self._bias1, operand.double(), self._features)
+        last = self._layer3[:, _columns(channels, self._latent).to(self._device)].contiguous()
+        contexts = torch.empty(rows, len(self._context), dtype=torch.int16, pin_memory=pinned)
+        columns = torch.empty(rows, dtype=torch.int64, pin_memory=pinned)
+        outputs = torch.empty(rows, last.shape[1], dtype=torch.float64, pin_memory=pinned)
+        gathered, chosen, out = contexts.numpy(), columns.numpy(), outputs.numpy()
+
+        def evaluate(field: Field, taps: Ints, places: Ints) -> FloatArray:
+            count = len(taps)
+            _gather(field, taps, gathered[:count])
+            chosen[:count] = places
+            operand = contexts[:count].to(self._device, non_blocking=True).double()
+            rows_of_base = base[columns[:count].to(self._device, non_blocking=True)]
+            hidden = _activated(torch.mm(operand, self._context) + rows_of_base, SHIFT_1)
+            hidden = _activated(torch.addmm(self._bias2, hidden, self._layer2), SHIFT_2)
+            outputs[:count].copy_(torch.mm(hidden, last), non_blocking=True)
+            if pinned:
+                torch.cuda.current_stream(self._device).synchronize()
+            view: FloatArray = out[:count]
+            return view
+
+        return evaluate
+
+
+def _columns(channels: npt.NDArray[np.intp], latent: int) -> torch.Tensor:
+    """Columns of the last layer that are about some channels."""
+    return torch.from_numpy((np.arange(9)[:, None] * latent + channels[None, :]).ravel())
+
+
+def _activated(sums: torch.Tensor, shift: int) -> torch.Tensor:
+    """What :func:`_activate` computes."""
+    up = 2.0**-shift
+    scaled = torch.where(sums >= 0, sums * up, sums * (up * _SLOPE))
+    return scaled.floor_().clamp_(-HIDDEN_LIMIT, HIDDEN_LIMIT)
 
 
 def positions_last(arrays: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:

@@ -83,6 +83,15 @@ class ErrorAccumulator:
             if self._angles:
                 self._add_angles(a, b, mask)
 
+    def merge(self, other: ErrorAccumulator) -> None:
+        """Add everything that another one has summed up, of other pieces of the same image."""
+        self._squared += other._squared
+        self._sums += other._sums
+        self._largest = np.maximum(self._largest, other._largest)
+        self._counts += other._counts
+        self._angle_sum += other._angle_sum
+        self._angle_count += other._angle_count
+
     def _add_band(
         self, band: int, a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], mask: Mask | None
     ) -> None:

@@ -20,8 +20,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from fdegc.devices import resolve_device
 from fdegc.errors import InvalidOption
-from fdegc.inference import resolve_device
 
 T = TypeVar("T")
 

@@ -240,12 +240,12 @@ def test_fault_injection_is_a_mismatch_not_garbage(
     path = tmp_path / "a.fdegc"
     codec.encode(ArraySource(pixels), path, EncodeOptions(4.0, tile_size=64))
     features = codec._default.features
-    monkeypatch.setattr(codec._default, "features", lambda z: features(z) + 1 / 64)
+    monkeypatch.setattr(codec._default, "features", lambda zs: [phi + 1 / 64 for phi in features(zs)])
     out = Collector(pixels)
     assert len(codec.decode(path, on_tile=out).damaged) == 2
     assert not out.pixels.any()
     assert "other entropy features" in " ".join(codec.verify(path).problems)
-    monkeypatch.setattr(codec._default, "features", lambda z: features(z) + 1e-12)
+    monkeypatch.setattr(codec._default, "features", lambda zs: [phi + 1e-12 for phi in features(zs)])
     assert not codec.decode(path, on_tile=out).damaged  # another order of summation is harmless
 
 
@@ -258,7 +258,7 @@ def test_window_decodes_only_what_it_needs(
     synthesised: list[int] = []
     read, synthesise = ContainerReader.payload, Network.synthesise
     monkeypatch.setattr(ContainerReader, "payload", lambda s, n: payloads.append(n) or read(s, n))
-    monkeypatch.setattr(Network, "synthesise", lambda *a: synthesised.append(1) or synthesise(*a))
+    monkeypatch.setattr(Network, "synthesise", lambda *a: synthesised.extend(a[1]) or synthesise(*a))
     codec.decode_window(path, Window(130, 70, 40, 20))  # inside of tile (2, 1)
     assert len(synthesised) == 1
     assert payloads == [row * 7 + column for row in (0, 1, 2) for column in (1, 2, 3)]
@@ -277,7 +277,7 @@ def test_payload_is_close_to_the_float_models_estimate(codec: Codec, tmp_path: P
     codec.encode(ArraySource(pixels), path, EncodeOptions(float(rate)))
     with ContainerReader(path) as reader:
         size = reader.entries[0].length
-    estimate = codec._default.estimate_bits(pixels.astype(np.float32) / 255, float(rate)) / 8
+    estimate = codec._default.estimate_bits(pixels.astype(np.float32) / 255, [float(rate)])[0] / 8
     assert size <= 1.01 * estimate + 16
 
 

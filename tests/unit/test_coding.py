@@ -59,7 +59,7 @@ def make_unit(rng: np.random.Generator, height: int = 8, width: int = 12, spread
     y[3] = 0
     z = rng.integers(-15, 16, (M, -(-height // 4), -(-width // 4))).astype(np.int32)
     phi = rng.normal(size=(2 * M, height, width))
-    return y, z, lambda _z: phi
+    return y, z, lambda zs: [phi for _ in zs]
 
 
 def decode(unit: CodedUnit, shape: tuple[int, ...], features, rate: int) -> np.ndarray:
@@ -83,7 +83,7 @@ def test_round_trip(seed: int, height: int, width: int, spread: float) -> None:
     rng = np.random.default_rng(seed)
     y, z, features = make_unit(rng, height, width, spread)
     rate = int(rng.integers(1, 7))
-    unit = CODER.encode(y, z, features, rate)
+    unit = CODER.encode(y, z, features([z])[0], rate)
     assert np.array_equal(decode(unit, y.shape, features, rate), y)
 
 
@@ -92,16 +92,16 @@ def test_extreme_latents(value: int) -> None:
     y, z, features = make_unit(np.random.default_rng(1))
     y[:] = 0
     y[5, 2, 3] = value
-    unit = CODER.encode(y, z, features, 6)
+    unit = CODER.encode(y, z, features([z])[0], 6)
     assert np.array_equal(decode(unit, y.shape, features, 6), y)
 
 
 def test_a_latent_of_zeros_costs_one_byte_and_harms_no_other() -> None:
     y, z, features = make_unit(np.random.default_rng(1))
-    unit = CODER.encode(np.zeros_like(y), z, features, 1)
+    unit = CODER.encode(np.zeros_like(y), z, features([z])[0], 1)
     assert len(unit.payload) == 1
     assert not decode(unit, y.shape, features, 1).any()
-    other = CODER.encode(y, z, features, 1)
+    other = CODER.encode(y, z, features([z])[0], 1)
     found = CODER.decode([unit, other, unit], [y.shape[1:]] * 3, features, 1)
     assert not found[0].any() and not found[2].any()
     assert np.array_equal(found[1], y)
@@ -109,7 +109,7 @@ def test_a_latent_of_zeros_costs_one_byte_and_harms_no_other() -> None:
 
 def test_a_latent_of_zeros_that_should_not_be_is_a_mismatch() -> None:
     y, z, features = make_unit(np.random.default_rng(1))
-    unit = dataclasses.replace(CODER.encode(y, z, features, 1), payload=EMPTY)
+    unit = dataclasses.replace(CODER.encode(y, z, features([z])[0], 1), payload=EMPTY)
     (found,) = CODER.decode([unit], [y.shape[1:]], features, 1)
     assert isinstance(found, DecoderMismatch)
 
@@ -120,18 +120,13 @@ def test_units_of_any_shape_decode_together(batch: int) -> None:
     rng = np.random.default_rng(7)
     shapes = [(8, 12), (3, 1), (1, 9), (16, 16), (5, 4)]
     made = [make_unit(rng, *shape) for shape in shapes]
-    phis = iter([])
-
-    def features(_z: np.ndarray) -> np.ndarray:
-        return next(phis)
-
-    units = [CODER.encode(y, z, own, 4) for y, z, own in made]
+    units = [CODER.encode(y, z, own([z])[0], 4) for y, z, own in made]
     units[1] = dataclasses.replace(units[1], payload=b"\x00" + units[1].payload[1:])
     out = []
     for start in range(0, len(units), batch):
         part = slice(start, start + batch)
-        phis = iter([own(z) for i, (_, z, own) in enumerate(made[part], start) if i != 1])
-        out += CODER.decode(units[part], shapes[part], features, 4)
+        phis = [own([z])[0] for i, (_, z, own) in enumerate(made[part], start) if i != 1]
+        out += CODER.decode(units[part], shapes[part], lambda zs, phis=phis: phis, 4)
     assert isinstance(out[1], CorruptStream)
     for i in (0, 2, 3, 4):
         assert np.array_equal(out[i], made[i][0])
@@ -176,15 +171,14 @@ def test_integer_network_follows_the_float_network() -> None:
     """Fixed point costs next to nothing: outputs agree with a float64 evaluation."""
     rng = np.random.default_rng(9)
     y, _, features = make_unit(rng)
-    phi = snap(features(y), 0)
+    phi = snap(features([y])[0], 0)
     network = wavefront.ParameterNetwork(WEIGHTS)
     order = wavefront.walk((y.shape[1:],))
-    field = network.blank(order)
+    field = wavefront.blank(order, M)
     values = np.ascontiguousarray(y.reshape(M, -1).T)[order.place]
-    network.put(field, order.field, values)
-    base = network.base(phi.reshape(2 * M, -1))
-    evaluate = network.evaluator(np.arange(M), len(values))
-    got = evaluate(field, order.taps, base, order.place) / 2.0**integers.OUTPUT_BITS
+    wavefront.put(field, order.field, values)
+    evaluate = network.evaluator(np.arange(M), len(values), phi.reshape(2 * M, -1))
+    got = evaluate(field, order.taps, order.place) / 2.0**integers.OUTPUT_BITS
 
     contexts = np.zeros((order.rows, M))
     contexts[order.field] = values
@@ -194,6 +188,30 @@ def test_integer_network_follows_the_float_network() -> None:
     x = np.maximum(x, 0.01 * x) @ (WEIGHTS.layer2 / 2.0**16) + WEIGHTS.bias2 / 2.0**28
     x = np.maximum(x, 0.01 * x) @ (WEIGHTS.layer3 / 2.0**16)
     assert np.abs(got - x).max() < 2e-3
+
+
+@pytest.mark.parametrize("spread", [0.1, 3.0, 3000.0])
+def test_both_parameter_networks_give_the_same_integers(spread: float) -> None:
+    """Sums over what is not zero, on the CPU, and dense products, as a GPU has them."""
+    rng = np.random.default_rng(2)
+    y, z, features = make_unit(rng, 16, 12, spread)
+    order = wavefront.walk((y.shape[1:],))
+    field = wavefront.blank(order, M)
+    wavefront.put(field, order.field, np.ascontiguousarray(y.reshape(M, -1).T)[order.place])
+    channels = np.flatnonzero(y.any(axis=(1, 2)))
+    phi = snap(features([z])[0], 3).reshape(2 * M, -1)
+    dense = wavefront.DeviceParameterNetwork(WEIGHTS, torch.device("cpu"))
+    outputs = []
+    for network in (wavefront.ParameterNetwork(WEIGHTS), dense):
+        evaluate = network.evaluator(channels, 50, phi)
+        rows = [slice(start, start + 50) for start in range(0, len(order.place), 50)]
+        outputs.append([evaluate(field, order.taps[part], order.place[part]).copy() for part in rows])
+    assert all(np.array_equal(a, b) for a, b in zip(*outputs, strict=True))
+    coder = UnitCoder(WEIGHTS, dense)
+    unit = coder.encode(y, z, features([z])[0], 4)
+    assert unit == CODER.encode(y, z, features([z])[0], 4)
+    (found,) = coder.decode([unit], [y.shape[1:]], features, 4)
+    assert np.array_equal(found, y)
 
 
 # ------------------------------------------------------------------------------ constants
@@ -297,12 +315,12 @@ def test_dither_moves_values_off_the_boundary() -> None:
 
 def test_other_features_are_a_mismatch_not_garbage() -> None:
     y, z, features = make_unit(np.random.default_rng(3))
-    unit = CODER.encode(y, z, features, 2)
+    unit = CODER.encode(y, z, features([z])[0], 2)
 
-    def perturbed(q: np.ndarray) -> np.ndarray:
-        phi = features(q).copy()
+    def perturbed(zs: list[np.ndarray]) -> list[np.ndarray]:
+        phi = features(zs)[0].copy()
         phi[4, 3, 2] += 1 / PHI_STEPS
-        return phi
+        return [phi]
 
     with pytest.raises(DecoderMismatch, match="entropy features"):
         decode(unit, y.shape, perturbed, 2)
@@ -311,7 +329,7 @@ def test_other_features_are_a_mismatch_not_garbage() -> None:
 @pytest.mark.parametrize("name", ["context", "features", "bias1", "layer2", "bias2", "layer3"])
 def test_another_network_is_a_mismatch_not_garbage(name: str) -> None:
     y, z, features = make_unit(np.random.default_rng(3), spread=3.0)
-    unit = CODER.encode(y, z, features, 2)
+    unit = CODER.encode(y, z, features([z])[0], 2)
     wrong = getattr(WEIGHTS, name).copy()
     wrong.flat[:: max(1, wrong.size // 50)] += 20000
     other = UnitCoder(dataclasses.replace(WEIGHTS, **{name: wrong}))
@@ -322,7 +340,7 @@ def test_another_network_is_a_mismatch_not_garbage(name: str) -> None:
 @pytest.mark.parametrize("entry", [0, 1])
 def test_wrong_table_entry_is_a_mismatch_not_garbage(entry: int) -> None:
     y, z, features = make_unit(np.random.default_rng(3), spread=3.0)
-    unit = CODER.encode(y, z, features, 2)
+    unit = CODER.encode(y, z, features([z])[0], 2)
     other = UnitCoder(WEIGHTS)
     tables = [t.copy() for t in other._constants]
     if entry == 0:
@@ -336,16 +354,16 @@ def test_wrong_table_entry_is_a_mismatch_not_garbage(entry: int) -> None:
 
 def test_flipped_latent_is_a_mismatch() -> None:
     y, z, features = make_unit(np.random.default_rng(3))
-    unit = CODER.encode(y, z, features, 2)
+    unit = CODER.encode(y, z, features([z])[0], 2)
     y[2, 1, 1] ^= 1
-    told = dataclasses.replace(unit, y_hash=CODER.encode(y, z, features, 2).y_hash)
+    told = dataclasses.replace(unit, y_hash=CODER.encode(y, z, features([z])[0], 2).y_hash)
     with pytest.raises(DecoderMismatch, match="other latents"):
         decode(told, y.shape, features, 2)
 
 
 def test_damaged_payload_is_never_silent() -> None:
     y, z, features = make_unit(np.random.default_rng(4), spread=0.5)
-    unit = CODER.encode(y, z, features, 2)
+    unit = CODER.encode(y, z, features([z])[0], 2)
     for position in range(len(unit.payload)):
         payload = bytearray(unit.payload)
         payload[position] ^= 0x41
@@ -362,9 +380,9 @@ def test_damaged_payload_is_never_silent() -> None:
 
 def test_cancel_is_checked_at_every_step() -> None:
     y, z, features = make_unit(np.random.default_rng(5))
-    unit = CODER.encode(y, z, features, 2)
+    unit = CODER.encode(y, z, features([z])[0], 2)
     calls: list[int] = []
     CODER.decode([unit], [y.shape[1:]], features, 2, lambda: calls.append(1))
     steps = len(wavefront.walk((y.shape[1:],)).steps) - 1
     assert steps == 12 + 3 * 7
-    assert len(calls) == 1 + steps
+    assert len(calls) == 2 + steps  # before and after φ, too

@@ -212,7 +212,7 @@ def test_a_column_of_pixels_is_analysed_from_its_pixels_alone() -> None:
     for left in (0.0, np.nan) * 5:
         junk = [np.full(count, left, np.float32) for count in (100, 1000, 5000, 20_000, 100_000)]
         del junk
-        found.append(network.analyse(x))
+        found += network.analyse([x])
     assert np.isfinite(found).all()
     assert all(np.array_equal(y, found[0]) for y in found)
 

@@ -40,7 +40,7 @@ def build(
     for index in sorted(range(len(plan)), reverse=reverse):
         window = plan.window(index)
         part = None if usable is None else usable[window.rows, window.cols]
-        builder.add(window, unit[:, window.rows, window.cols], part)
+        builder.add(builder.part(window, unit[:, window.rows, window.cols], part))
     return builder
 
 
@@ -144,7 +144,7 @@ def test_no_picture_without_room_need_or_pixels() -> None:
 def test_memory_does_not_grow_with_the_scene() -> None:
     builder = OverviewBuilder(1_000_000, 1_000_000, 64)
     assert builder._sums.shape == (3, 1024, 1024)
-    builder.add(Window(999_936, 999_936, 64, 64), np.ones((64, 64, 64), np.float32), None)
+    builder.add(builder.part(Window(999_936, 999_936, 64, 64), np.ones((64, 64, 64), np.float32), None))
     data = builder.finish(AMPLE)
     assert data is not None and len(data) < 3000
 

@@ -1,0 +1,195 @@
+"""Where the network computes: devices, their memory, and how much of it work may take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import psutil
+import torch
+
+from fdegc.errors import DeviceUnavailable, OutOfMemory
+from fdegc.memory import usable_cores
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Tiles that a GPU takes at a time: enough for a launch to be small beside its work.
+GPU_BATCH = 8
+#: Threads that feed a GPU; more of them wait for each other's Python.
+GPU_WORKERS = 8
+#: Share of a device's free memory that tiles in flight may take.
+MEMORY_SHARE = 0.7
+#: Latent positions whose wavefronts advance together on a CPU: four tiles of 512².
+BATCH_POSITIONS = 4096
+
+
+def available_devices() -> list[tuple[str, str]]:
+    """Devices of this machine as (id, label), best first."""
+    devices = [
+        (f"cuda:{i}", f"GPU {i}: {torch.cuda.get_device_name(i)}") for i in range(torch.cuda.device_count())
+    ]
+    if torch.backends.mps.is_available():
+        devices.append(("mps", "GPU (Apple Metal)"))
+    return [*devices, ("cpu", f"CPU ({usable_cores()} cores)")]
+
+
+def resolve_device(name: str) -> tuple[str, str]:
+    """Turn "auto", "cpu", "cuda", "cuda:1" or "mps" into (id, label).
+
+    Raises
+    ------
+    DeviceUnavailable
+        If this machine has no such device.
+    """
+    devices = available_devices()
+    for device, label in devices:
+        if name in ("auto", device) or (name == "cuda" and device == "cuda:0"):
+            return device, label
+    names = ", ".join(device for device, _ in devices)
+    raise DeviceUnavailable(f"There is no device '{name}' on this machine; choose one of: auto, {names}.")
+
+
+def native_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; emulation would be slower than float32."""
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe and probe())
+
+
+def transform_type(device: torch.device) -> torch.dtype:
+    """Type that g_a and g_s compute in: bfloat16 where the device has it."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    return torch.bfloat16 if device.type == "cpu" and native_bfloat16() else torch.float32
+
+
+def has_float64(device: torch.device) -> bool:
+    """Whether a device computes in float64, on which exact coding rests."""
+    return device.type != "mps"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How work is divided on a device.
+
+    Attributes
+    ----------
+    workers : int
+        Threads, each with a batch of its own.
+    batch : int
+        Inputs of g_a and g_s that the device gets at a time.
+    wavefronts : int
+        Tiles whose wavefronts advance together.
+    """
+
+    workers: int
+    batch: int
+    wavefronts: int
+
+
+def share_out(
+    device: torch.device, tile_bytes: float, tiles: int, positions: int, threads: int | None = None
+) -> Share:
+    """Divide the tiles of a scene among workers, as many as there is memory for.
+
+    Parameters
+    ----------
+    device : torch.device
+    tile_bytes : float
+        Memory that one tile takes while it is in the network.
+    tiles : int
+        Tiles to be done.
+    positions : int
+        Latent positions of a tile, of all its band groups.
+    threads : int, optional
+        Workers that are asked for; by default one for each core, and eight at most for a GPU.
+
+    Raises
+    ------
+    OutOfMemory
+        If a GPU has no room for a single tile.
+    """
+    wanted = threads or usable_cores()
+    if device.type == "cpu":
+        free = MEMORY_SHARE * psutil.virtual_memory().available
+        workers = max(1, min(wanted, tiles, int(free // max(tile_bytes, 1.0))))
+        together = max(1, BATCH_POSITIONS // positions)
+        # Weights are read once for all wavefronts of a batch, but no worker is to be left without one.
+        return Share(workers, 1, max(1, min(together, -(-tiles // workers))))
+    if device.type == "mps":
+        return Share(1, 1, max(1, BATCH_POSITIONS // positions))
+    room = int(MEMORY_SHARE * torch.cuda.mem_get_info(device)[0] // max(tile_bytes, 1.0))
+    if room < 1:
+        raise OutOfMemory(
+            f"One tile needs about {tile_bytes / 1e9:.1f} GB on the GPU, which has no more than "
+            f"{torch.cuda.mem_get_info(device)[0] / 1e9:.1f} GB free; use smaller tiles or --device cpu."
+        )
+    return gpu_share(room, tiles, min(threads or GPU_WORKERS, wanted))
+
+
+def gpu_share(room: int, tiles: int, workers: int) -> Share:
+    """Workers and batches of a GPU with room for some tiles at a time; batches come first."""
+    batch = max(1, min(GPU_BATCH, room, -(-tiles // workers)))
+    return Share(max(1, min(workers, room // batch, -(-tiles // batch))), batch, 2 * batch)
+
+
+@contextmanager
+def memory_errors(device: torch.device) -> Iterator[None]:
+    """Turn torch's ways of saying that memory ran out into a sentence.
+
+    Raises
+    ------
+    OutOfMemory
+    """
+    remedy = "use smaller tiles or close other programs"
+    if device.type == "cuda":
+        remedy = "use smaller tiles, close what else uses the GPU, or choose --device cpu"
+    sentence = f"Memory {'of the GPU ' if device.type == 'cuda' else ''}ran out; {remedy}."
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise OutOfMemory(sentence) from error
+    except RuntimeError as error:
+        if any(sign in str(error) for sign in ("not enough memory", "can't allocate memory", "ALLOC_FAILED")):
+            raise OutOfMemory(sentence) from error
+        raise
+
+
+def in_batches(work: Callable[[Sequence[T]], Sequence[R]], inputs: Sequence[T], size: int) -> list[R]:
+    """Results of a function that takes several inputs, in batches that fit into memory.
+
+    Parameters
+    ----------
+    work : callable
+        Takes a batch and returns as many results.
+    inputs : sequence
+    size : int
+        Largest batch; one that does not fit is halved.
+
+    Raises
+    ------
+    OutOfMemory
+        If a single input does not fit.
+    """
+    results: list[R] = []
+    while len(results) < len(inputs):
+        batch = inputs[len(results) : len(results) + size]
+        try:
+            results += work(batch)
+        except OutOfMemory:
+            if len(batch) == 1:
+                raise
+            size = len(batch) // 2
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()  # what is kept in pieces of another size
+    return results
+
+
+def by_shape(arrays: Sequence[T], shape: Callable[[T], object]) -> list[list[int]]:
+    """Places of equal shape, in the order of their first."""
+    found: dict[object, list[int]] = {}
+    for place, array in enumerate(arrays):
+        found.setdefault(shape(array), []).append(place)
+    return list(found.values())

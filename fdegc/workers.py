@@ -1,0 +1,130 @@
+"""Tiles in parallel: threads that take one piece of work each, with operations that stay on one thread.
+
+Threads inside an operation meet at its end, hundreds of times a tile.  Where another program holds one
+core for a moment, all the others wait there, and on many cores a small convolution does not divide well
+anyway.  Threads that each have a tile of their own meet once a tile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TypeVar
+
+import torch
+from typing_extensions import Self
+
+from fdegc.control import CancelToken
+from fdegc.devices import Share
+from fdegc.errors import Cancelled
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Pieces that wait besides those at work, so that no worker waits for the next one to be read.
+WAITING = 2
+
+_starting = threading.Lock()
+
+
+def keep_to_one_thread() -> None:
+    """Let torch's operations that this thread starts run on it alone.
+
+    The number that torch is given holds for the calling thread, and for threads that have not used torch
+    yet.  What it was for those is said again at once, by a thread that then ends, so that nobody else's
+    number changes.
+    """
+    with _starting:
+        usual = torch.get_num_threads()
+        if usual == 1:
+            return
+        torch.set_num_threads(1)
+        restore = threading.Thread(target=torch.set_num_threads, args=(usual,))
+        restore.start()
+        restore.join()
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Items by so many at a time; the last ones may be fewer."""
+    chunk: list[T] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+class Workers:
+    """A crew of threads for one run; leaving the context ends it, unfinished work included.
+
+    Parameters
+    ----------
+    share : Share
+        How many threads, and how much each of them takes at a time.
+    cancel : CancelToken
+    device : torch.device, optional
+        On a GPU each thread gives its work to a stream of its own.
+    """
+
+    def __init__(self, share: Share, cancel: CancelToken, device: torch.device | None = None) -> None:
+        self.share = share
+        self._cancel = cancel
+        self._device = device
+        self._leaving = threading.Event()
+        self._pool = ThreadPoolExecutor(share.workers, "fdegc-worker", initializer=self._prepare)
+
+    def _prepare(self) -> None:
+        keep_to_one_thread()
+        if self._device is not None and self._device.type == "cuda":
+            torch.cuda.set_device(self._device)
+            torch.cuda.set_stream(torch.cuda.Stream(self._device))  # type: ignore[no-untyped-call]
+
+    def check(self) -> None:
+        """Raise if the work should stop, because somebody cancels or it failed elsewhere.
+
+        Raises
+        ------
+        Cancelled
+        """
+        self._cancel.check()
+        if self._leaving.is_set():
+            raise Cancelled("The work ended.")
+
+    def ordered(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """Results of pieces of work, in their order.
+
+        Parameters
+        ----------
+        work : callable
+            Runs on one of the threads; calls :meth:`check` now and then.
+        items : iterable
+            Gone through on the calling thread, a few items ahead of the results, so that it may read a file.
+
+        Raises
+        ------
+        Cancelled
+        Exception
+            What ``work`` or ``items`` raised.
+        """
+        at_work: deque[Future[R]] = deque()
+        for item in items:
+            self.check()
+            at_work.append(self._pool.submit(work, item))
+            while at_work and (len(at_work) >= self.share.workers + WAITING or at_work[0].done()):
+                yield at_work.popleft().result()
+        while at_work:
+            yield at_work.popleft().result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leaving.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
