@@ -30,6 +30,7 @@ from fdegc.raster.mapping import plan_mapping
 from fdegc.results import DecodeResult, EncodeResult, Estimate, StreamInfo, TileResult, VerifyResult
 from fdegc.stream import ORIGIN, describe, header_for, read_info
 from fdegc.targeting import Trials, aim, check_searchable
+from fdegc.tiling import TilePlan
 from fdegc.types import QUALITY_STEPS, EncodeOptions, RasterInfo, Samples, Window
 from fdegc.weights import default_profile, find, quick_estimate, tile_bytes
 from fdegc.workers import Workers
@@ -85,15 +86,22 @@ class Codec:
             self._networks[entry.short_hash] = Network(entry, self.device)
         return self._networks[entry.short_hash]
 
-    def _crew(self, network: Network, raster: RasterInfo, tile_size: int, cancel: CancelToken) -> Workers:
-        """Threads for one run over a raster, after a look at the memory that is free.
+    def _crew(
+        self,
+        network: Network,
+        raster: RasterInfo,
+        tile_size: int,
+        cancel: CancelToken,
+        tiles: int | None = None,
+    ) -> Workers:
+        """Threads for one run over some tiles of a raster, by default all, after a look at the free memory.
 
         Raises
         ------
         OutOfMemory
         """
         check_memory(quick_estimate(raster, 1.0, tile_size, network.entry, workers=1).memory_bytes)
-        tiles = -(-raster.width // tile_size) * -(-raster.height // tile_size)
+        tiles = tiles or len(TilePlan(raster.width, raster.height, tile_size, HALO))
         groups = -(-raster.bands // 3)
         share = share_out(
             network.device,
@@ -348,7 +356,10 @@ class Codec:
         if window is not None:
             window.check_inside(raster.width, raster.height)
         network = self._network(short_hash=reader.header.weights_hash)
-        workers = self._crew(network, raster, info.tile_size, cancel or CancelToken())
+        header = reader.header
+        plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
+        needed = len(plan) if window is None else len(plan.needed(plan.touching(window)))
+        workers = self._crew(network, raster, info.tile_size, cancel or CancelToken(), needed)
         return Decoding(network, reader, raster, workers, window)
 
     def estimate_all(self, source: RasterSource, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:

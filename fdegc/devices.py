@@ -116,8 +116,8 @@ def share_out(
         free = MEMORY_SHARE * psutil.virtual_memory().available
         workers = max(1, min(wanted, tiles, int(free // max(tile_bytes, 1.0))))
         together = max(1, BATCH_POSITIONS // positions)
-        # Weights are read once for all wavefronts of a batch, but no worker is to be left without one.
-        return Share(workers, 1, max(1, min(together, -(-tiles // workers))))
+        # Weights are read once for all wavefronts of a batch; two batches a worker keep all of them busy.
+        return Share(workers, 1, max(1, min(together, tiles // (2 * workers))))
     if device.type == "mps":
         return Share(1, 1, max(1, BATCH_POSITIONS // positions))
     room = int(MEMORY_SHARE * torch.cuda.mem_get_info(device)[0] // max(tile_bytes, 1.0))

@@ -116,9 +116,14 @@ class Workers:
             self.check()
             at_work.append(self._pool.submit(work, item))
             while at_work and (len(at_work) >= self.share.workers + WAITING or at_work[0].done()):
-                yield at_work.popleft().result()
+                yield self._first(at_work)
         while at_work:
-            yield at_work.popleft().result()
+            yield self._first(at_work)
+
+    def _first(self, at_work: deque[Future[R]]) -> R:
+        result = at_work.popleft().result()
+        self.check()  # whoever cancelled is to see nothing more happen
+        return result
 
     def __enter__(self) -> Self:
         return self

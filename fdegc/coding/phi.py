@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from fdegc.errors import DecoderMismatch
 
@@ -34,13 +35,22 @@ def choose_dither(phi: npt.NDArray[np.float64]) -> int:
     DecoderMismatch
         If no dither does; practically impossible below 10⁷ values.
     """
-    scaled = phi * PHI_STEPS
+    flat = np.ascontiguousarray(phi).ravel()
     for dither in range(DITHERS):
-        shifted = scaled + dither / DITHERS
-        fraction = np.abs(shifted - np.floor(shifted) - 0.5)
-        if fraction.min(initial=0.5) >= MARGIN:
+        if _is_safe(flat, dither / DITHERS):
             return dither
     raise DecoderMismatch("No dither makes this tile safe to decode elsewhere; use smaller tiles.")
+
+
+@njit(cache=True, nogil=True)
+def _is_safe(phi: npt.NDArray[np.float64], shift: float) -> bool:
+    """Whether no value lies close to a rounding boundary of the shifted grid."""
+    for value in phi:
+        shifted = value * PHI_STEPS + shift
+        # Written so that NaN is not safe.
+        if not abs(shifted - np.floor(shifted) - 0.5) >= MARGIN:
+            return False
+    return True
 
 
 def snap(phi: npt.NDArray[np.float64], dither: int) -> npt.NDArray[np.int32]:
@@ -52,5 +62,13 @@ def snap(phi: npt.NDArray[np.float64], dither: int) -> npt.NDArray[np.int32]:
     dither : int
         0 to 255.
     """
-    steps = np.rint(phi * PHI_STEPS + dither / DITHERS)
-    return np.clip(steps, -LIMIT, LIMIT).astype(np.int32)
+    flat = np.ascontiguousarray(phi).ravel()
+    out = np.empty(flat.shape, np.int32)
+    _snap(flat, dither / DITHERS, out)
+    return out.reshape(phi.shape)
+
+
+@njit(cache=True, nogil=True)
+def _snap(phi: npt.NDArray[np.float64], shift: float, out: npt.NDArray[np.int32]) -> None:
+    for i in range(phi.size):
+        out[i] = int(min(max(np.rint(phi[i] * PHI_STEPS + shift), -LIMIT), LIMIT))

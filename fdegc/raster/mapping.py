@@ -167,12 +167,21 @@ def to_unit(samples: Samples, mapping: Sequence[BandMapping]) -> UnitPixels:
     for plane, band, entry in zip(unit, samples.pixels, mapping, strict=True):
         if entry.scale == 0.0:
             plane[...] = 0.0
+        elif band.dtype.itemsize == 1:
+            # Every value there is, once; taken by its bytes as an index.
+            values = np.arange(256, dtype=np.uint8).view(band.dtype)
+            np.take(_unit_values(values, entry), band.view(np.uint8), out=plane, mode="clip")
         else:
-            # float64, as float32 cannot tell neighbouring values of the 32-bit types apart
-            with np.errstate(over="ignore", invalid="ignore"):
-                plane[...] = np.clip((band.astype(np.float64) - entry.offset) / entry.scale, 0.0, 1.0)
+            plane[...] = _unit_values(band, entry)
     _fill(unit, usable_samples(samples))
     return unit
+
+
+def _unit_values(values: npt.NDArray[np.generic], entry: BandMapping) -> UnitPixels:
+    # float64, as float32 cannot tell neighbouring values of the 32-bit types apart
+    with np.errstate(over="ignore", invalid="ignore"):
+        unit = np.clip((values.astype(np.float64) - entry.offset) / entry.scale, 0.0, 1.0)
+    return unit.astype(np.float32)
 
 
 def _fill(unit: UnitPixels, usable: Sequence[Mask | None]) -> None:
@@ -212,12 +221,14 @@ def from_unit(unit: UnitPixels, mapping: Sequence[BandMapping], dtype: str) -> n
     result: npt.NDArray[np.generic] = np.empty(unit.shape, dtype=kind)
     limits = np.finfo(kind) if kind.kind == "f" else np.iinfo(kind)
     for plane, band, entry in zip(result, unit, mapping, strict=True):
-        t = np.clip(np.nan_to_num(band.astype(np.float64), nan=0.0), 0.0, 1.0)
+        value = band.astype(np.float64)
+        np.fmin(np.fmax(value, 0.0, out=value), 1.0, out=value)  # fmax takes the other one for NaN
         with np.errstate(over="ignore"):
-            value = entry.offset + entry.scale * t
+            value *= entry.scale
+            value += entry.offset
         if kind.kind != "f":
-            value = np.rint(value)
-        plane[...] = np.clip(value, float(limits.min), float(limits.max)).astype(kind)
+            np.rint(value, out=value)
+        plane[...] = np.clip(value, float(limits.min), float(limits.max), out=value).astype(kind)
     return result
 
 

@@ -1,0 +1,301 @@
+"""Tiles in parallel: order, bounds, ends; and the same results however the work is divided."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from PIL import Image
+
+from fdegc import codec as codec_module
+from fdegc import devices
+from fdegc.codec import Codec
+from fdegc.container import ContainerWriter
+from fdegc.control import CancelToken
+from fdegc.devices import Share, gpu_share, in_batches, memory_errors, share_out
+from fdegc.errors import Cancelled, OutOfMemory, OutputFailed
+from fdegc.raster import ArraySource, open_raster
+from fdegc.results import TileResult
+from fdegc.types import EncodeOptions, Window
+from fdegc.workers import WAITING, Workers, chunks, keep_to_one_thread
+
+
+def pixels(height: int, width: int, bands: int = 3) -> np.ndarray:
+    """Texture at several scales."""
+    rng = np.random.default_rng(5)
+    rows, cols = np.mgrid[0:height, 0:width]
+    out = np.zeros((bands, height, width))
+    for octave in range(1, 6):
+        grain = rng.normal(size=(bands, height // 2**octave + 2, width // 2**octave + 2))
+        out += grain[:, rows // 2**octave, cols // 2**octave] * 1.6**octave
+    return np.clip(128 + 40 * out / out.std(), 0, 255).astype(np.uint8)
+
+
+def crew(count: int, cancel: CancelToken | None = None) -> Workers:
+    return Workers(Share(count, 1, 1), cancel or CancelToken())
+
+
+@pytest.fixture
+def torch_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+# ------------------------------------------------------------------ order and bounds
+
+
+def test_results_come_in_order_and_items_are_taken_a_few_ahead() -> None:
+    taken, ahead = [], []
+    first = threading.Event()
+
+    def items() -> Iterator[int]:
+        for number in range(40):
+            taken.append(number)
+            yield number
+
+    def work(number: int) -> int:
+        if number == 0:
+            assert first.wait(60)  # the others overtake it
+        elif number >= 1 + WAITING:
+            first.set()
+        return number * number
+
+    with crew(3) as workers:
+        found = []
+        for result in workers.ordered(work, items()):
+            found.append(result)
+            ahead.append(len(taken) - len(found))
+    assert found == [number * number for number in range(40)]
+    assert max(ahead) <= 3 + WAITING
+
+
+def test_one_stage_feeds_another() -> None:
+    with crew(2) as workers:
+        inner = workers.ordered(lambda x: x + 1, range(20))
+        assert list(workers.ordered(sum, chunks(inner, 3))) == [
+            sum(range(i + 1, min(i + 4, 21))) for i in range(0, 20, 3)
+        ]
+
+
+def test_a_failure_is_raised_and_ends_the_others() -> None:
+    started, ended = threading.Barrier(2, timeout=60), []
+
+    def work(number: int) -> None:
+        started.wait()
+        if number == 0:
+            raise OutputFailed("This one failed.")
+        try:
+            while True:
+                workers.check()
+        except Cancelled:
+            ended.append(number)
+            raise
+
+    with pytest.raises(OutputFailed, match="This one failed"), crew(2) as workers:
+        list(workers.ordered(work, range(2)))
+    assert ended == [1]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("fdegc-worker")]
+
+
+def test_whoever_cancels_sees_nothing_more_happen() -> None:
+    cancel = CancelToken()
+    found = []
+    with pytest.raises(Cancelled), crew(2, cancel) as workers:
+        for result in workers.ordered(lambda x: x, range(10)):
+            found.append(result)
+            cancel.cancel()
+    assert found == [0]
+
+
+@pytest.mark.usefixtures("torch_threads")
+def test_threads_of_others_are_left_alone() -> None:
+    torch.set_num_threads(3)
+    seen: list[int] = []
+    with crew(2) as workers:
+        inside = list(workers.ordered(lambda _: torch.get_num_threads(), range(4)))
+        other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        other.start()
+        other.join()
+        assert torch.get_num_threads() == 3
+    own = threading.Thread(target=lambda: (keep_to_one_thread(), seen.append(torch.get_num_threads())))
+    own.start()
+    own.join()
+    assert inside == [1] * 4
+    assert seen == [3, 1]
+    assert torch.get_num_threads() == 3
+    Codec(device="cpu", threads=1)
+    assert torch.get_num_threads() == 3
+
+
+# ------------------------------------------------------------------ the same results
+
+
+class Picture:
+    """Collects tiles of a preview or a decoded scene."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.pixels = np.zeros(shape, np.uint8)
+
+    def __call__(self, tile: TileResult) -> None:
+        self.pixels[:, tile.window.rows, tile.window.cols] = tile.samples.pixels
+
+
+def test_file_and_picture_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    scene = pixels(300, 330)
+    files, pictures = [], []
+    for threads, batch in ((1, 1), (2, None), (5, 3)):
+        codec = Codec(device="cpu", threads=threads, batch=batch)
+        path, preview, decoded = tmp_path / f"{threads}.fdegc", Picture(scene.shape), Picture(scene.shape)
+        options = EncodeOptions(3.3, tile_size=128)
+        result = codec.encode(ArraySource(scene), path, options, reconstruct=True, on_tile=preview)
+        codec.decode(path, on_tile=decoded)
+        files.append((path.read_bytes(), result.psnr))
+        pictures += [preview.pixels, decoded.pixels]
+        assert 0 < result.reconstruct_seconds and 0 < result.encode_seconds
+    assert len(set(files)) == 1
+    assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
+
+
+def test_batches_as_a_gpu_takes_them_give_files_that_decode_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same code as on a GPU: tiles of several shapes in batches, several of them at a time."""
+    scene = pixels(300, 330, bands=4)
+    plain = Codec(device="cpu")
+    monkeypatch.setattr(codec_module, "share_out", lambda *_: gpu_share(room=12, tiles=9, workers=2))
+    batched = Codec(device="cpu")
+    assert batched._crew(batched._default, ArraySource(scene).info, 128, CancelToken()).share.batch > 1
+    for writer, name in ((plain, "plain"), (batched, "batched")):
+        path = tmp_path / f"{name}.fdegc"
+        writer.encode(ArraySource(scene), path, EncodeOptions(4.0, tile_size=128))
+        digests, pictures = [], []
+        for reader in (plain, batched):
+            digests.append(reader.verify(path).digest)
+            picture = Picture(scene.shape)
+            reader.decode(path, on_tile=picture)
+            pictures.append(picture.pixels.astype(int))
+        assert digests[0] == digests[1] is not None
+        assert np.abs(pictures[0] - pictures[1]).max() <= 1
+
+
+def test_an_interrupted_run_goes_on_with_another_number_of_workers(tmp_path: Path) -> None:
+    source = tmp_path / "a.tif"
+    Image.fromarray(np.moveaxis(pixels(300, 330), 0, 2)).save(source)
+    whole, path = tmp_path / "whole.fdegc", tmp_path / "a.fdegc"
+    options = EncodeOptions(2.0, tile_size=128)
+    cancel = CancelToken()
+    with open_raster(source) as raster:
+        Codec(device="cpu", threads=2).encode(raster, whole, options)
+        with pytest.raises(Cancelled):
+            Codec(device="cpu", threads=3).encode(
+                raster,
+                path,
+                options,
+                resume=True,
+                cancel=cancel,
+                on_progress=lambda p: cancel.cancel() if p.fraction > 0.4 else None,
+            )
+        result = Codec(device="cpu", threads=1).encode(raster, path, options, resume=True)
+    assert 0 < result.resumed_tiles < result.tiles
+    assert path.read_bytes() == whole.read_bytes()
+
+
+# ------------------------------------------------------------------ ends
+
+
+def test_work_on_one_tile_can_be_cancelled_between_layers() -> None:
+    network = Codec(device="cpu")._default
+    calls: list[int] = []
+
+    def check() -> None:
+        calls.append(1)
+        if len(calls) == 4:
+            raise Cancelled("Cancelled.")
+
+    with pytest.raises(Cancelled):
+        network.analyse([np.zeros((3, 64, 64), np.float32)], check)
+    assert len(calls) == 4
+    calls.clear()
+    with pytest.raises(Cancelled):
+        network.synthesise([np.zeros((network.latent, 4, 4), np.int32)], 3.0, check)
+
+
+def test_a_writer_that_fails_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputFailed("The disk is full.")
+
+    monkeypatch.setattr(ContainerWriter, "add", full)
+    with pytest.raises(OutputFailed, match="disk is full"):
+        Codec(device="cpu").encode(
+            ArraySource(pixels(300, 330)), tmp_path / "a.fdegc", EncodeOptions(2.0, tile_size=64)
+        )
+    assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------------------------ memory
+
+
+def test_a_batch_that_does_not_fit_is_halved() -> None:
+    sizes: list[int] = []
+
+    def work(batch: Sequence[int]) -> list[int]:
+        sizes.append(len(batch))
+        if len(batch) > 3:
+            with memory_errors(torch.device("cuda")):
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+        return [-number for number in batch]
+
+    assert in_batches(work, range(11), 8) == [-number for number in range(11)]
+    assert sizes == [8, 4, 2, 2, 2, 2, 2, 1]
+
+    def never(_: Sequence[int]) -> list[int]:
+        with memory_errors(torch.device("cuda")):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(OutOfMemory, match=r"Memory of the GPU ran out; use smaller tiles.*--device cpu"):
+        in_batches(never, range(4), 4)
+
+
+def test_a_gpu_gets_what_it_has_room_for() -> None:
+    assert gpu_share(room=1000, tiles=400, workers=8) == Share(8, 8, 16)
+    assert gpu_share(room=20, tiles=400, workers=8) == Share(2, 8, 16)
+    assert gpu_share(room=5, tiles=400, workers=8) == Share(1, 5, 10)
+    assert gpu_share(room=1, tiles=400, workers=8) == Share(1, 1, 2)
+    assert gpu_share(room=1000, tiles=4, workers=8) == Share(4, 1, 2)
+
+
+def test_a_gpu_without_room_for_a_tile_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1_000_000_000, 8_000_000_000))
+    gpu = torch.device("cuda")
+    assert share_out(gpu, 0.1e9, 400, 1024).workers == 1
+    with pytest.raises(OutOfMemory, match=r"about 0\.9 GB on the GPU, which has no more than 1\.0 GB free"):
+        share_out(gpu, 0.9e9, 400, 1024)
+
+
+def test_cpu_workers_are_as_many_as_cores_tiles_and_memory_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(devices, "usable_cores", lambda: 16)
+    free = psutil.virtual_memory()._replace(available=10e9)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    assert share_out(cpu, 0.1e9, 1000, 1024) == Share(16, 1, 4)
+    assert share_out(cpu, 0.1e9, 5, 1024) == Share(5, 1, 1)
+    assert share_out(cpu, 2e9, 1000, 1024).workers == 3
+    assert share_out(cpu, 20e9, 1000, 1024).workers == 1
+    assert share_out(cpu, 0.1e9, 1000, 1024, threads=3).workers == 3
+    assert share_out(cpu, 0.1e9, 1000, 16384).wavefronts == 1
+
+
+def test_a_window_has_the_pixels_of_the_whole(tmp_path: Path) -> None:
+    codec = Codec(device="cpu", threads=4)
+    path = tmp_path / "a.fdegc"
+    scene = pixels(130, 260)
+    codec.encode(ArraySource(scene), path, EncodeOptions(3.0, tile_size=64))
+    part = codec.decode_window(path, Window(10, 20, 30, 40))
+    whole = codec.decode_window(path, Window(0, 0, 260, 130))
+    assert np.array_equal(part.pixels, whole.pixels[:, 20:60, 10:40])
