@@ -1,0 +1,231 @@
+"""Everything that only a GPU can tell, in one command: exactness, speed, the app's jobs, the trainer.
+
+    python benchmarks/gpu.py IMAGE [--device cuda] [--side 10000] [--parts exact speed app trainer]
+
+exact    files of a CPU and a GPU encoder, at all six rates, with and without TF32 and cuDNN's benchmark mode
+         switched on: both decode to the same latents on both, digest for digest, and to pixels that differ by
+         one level at most.  Exits with 1 if not.
+speed    coding and decoding of a scene of SIDE × SIDE pixels (IMAGE, mirrored as often as needed) for several
+         numbers of workers and sizes of batches: megapixels a second, processor seconds by stage, and the
+         share of the time in which the GPU computes.
+app      the app's own jobs on the device, without a window.
+trainer  ``benchmarks/training.py`` on the device.
+
+``--device cpu --side 700`` runs the same code without a GPU, which tells nothing but that it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from codec import Seconds, once
+from torch.profiler import ProfilerActivity, profile
+
+from fdegc import codec as codec_module
+from fdegc.codec import Codec
+from fdegc.control import CancelToken
+from fdegc.devices import Share
+from fdegc.raster import ArraySource, open_raster
+from fdegc.results import TileResult
+from fdegc.types import EncodeOptions, Window
+
+PARTS = ("exact", "speed", "app", "trainer")
+#: Side of the scene of the exactness matrix.
+EXACT_SIDE = 1200
+#: Workers and batches that are tried.
+SHARES = ((1, 8), (2, 8), (4, 8), (8, 8), (4, 4), (4, 16), (8, 16))
+
+
+def scene(path: Path, side: int) -> np.ndarray:
+    """Pixels (3, side, side) of an image, mirrored as often as needed."""
+    with open_raster(path) as source:
+        size = Window(0, 0, min(side, source.info.width), min(side, source.info.height))
+        pixels = source.read(size).pixels[:3]
+    missing = [(0, 0), *((0, max(side - length, 0)) for length in pixels.shape[1:])]
+    return np.ascontiguousarray(np.pad(pixels, missing, mode="symmetric"))
+
+
+@contextmanager
+def fast_modes(on: bool) -> Iterator[None]:
+    """TF32 and cuDNN's benchmark mode, as a process that uses the library may have switched them on."""
+    flags = [
+        (torch.backends.cuda.matmul, "allow_tf32"),
+        (torch.backends.cudnn, "allow_tf32"),
+        (torch.backends.cudnn, "benchmark"),
+    ]
+    before = [getattr(owner, name) for owner, name in flags]
+    for owner, name in flags:
+        setattr(owner, name, on)
+    try:
+        yield
+    finally:
+        for (owner, name), value in zip(flags, before, strict=True):
+            setattr(owner, name, value)
+
+
+class Picture:
+    """Collects decoded tiles."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.pixels = np.zeros(shape, np.uint8)
+
+    def __call__(self, tile: TileResult) -> None:
+        """Take a tile."""
+        self.pixels[:, tile.window.rows, tile.window.cols] = tile.samples.pixels
+
+
+def exactness(device: str, pixels: np.ndarray) -> bool:
+    """Print the matrix; returns whether it holds."""
+    codecs = {"cpu": Codec(device="cpu"), device: Codec(device=device)}
+    good = True
+    print("| rate | encoder | fast modes | bytes | latents on both | largest difference of pixels |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.fdegc"
+        for rate in range(1, 7):
+            for name, writer in codecs.items():
+                for fast in (False, True):
+                    with fast_modes(fast):
+                        writer.encode(ArraySource(pixels), path, EncodeOptions(float(rate)), overwrite=True)
+                        digests, pictures = set(), []
+                        for reader in codecs.values():
+                            digests.add(reader.verify(path).digest)
+                            picture = Picture(pixels.shape)
+                            reader.decode(path, on_tile=picture)
+                            pictures.append(picture.pixels.astype(np.int16))
+                    difference = int(np.abs(pictures[0] - pictures[-1]).max())
+                    same = len(digests) == 1 and None not in digests
+                    good &= same and difference <= 1
+                    print(
+                        f"| {rate} | {name} | {'on' if fast else 'off'} | {path.stat().st_size} "
+                        f"| {'equal' if same else 'DIFFERENT'} | {difference} |",
+                        flush=True,
+                    )
+    return good
+
+
+def device_share(work: Callable[[], Any]) -> float:
+    """Share of the wall time of a call in which the GPU computes anything."""
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        start = time.perf_counter()
+        work()
+        torch.cuda.synchronize()
+        seconds = time.perf_counter() - start
+    spans = sorted(
+        (event.time_range.start, event.time_range.end)
+        for event in profiler.events()
+        if event.device_type == torch.autograd.DeviceType.CUDA
+    )
+    covered, end = 0.0, 0.0
+    for first, last in spans:
+        covered += max(last - max(first, end), 0.0)
+        end = max(end, last)
+    return covered / 1e6 / seconds
+
+
+def speed(device: str, pixels: np.ndarray) -> None:
+    """Print the table of speeds."""
+    megapixels = pixels.shape[1] * pixels.shape[2] / 1e6
+    codec = Codec(device=device)
+    chosen = codec_module.share_out
+    print("| workers × batch | stage | s | Mpx/s | processor s by stage | GPU computes |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.fdegc"
+        work: dict[str, Callable[[], Any]] = {
+            "encode": lambda: codec.encode(ArraySource(pixels), path, EncodeOptions(4.0), overwrite=True),
+            "decode": lambda: codec.decode(path),
+        }
+        for share in (None, *(Share(workers, batch, 2 * batch) for workers, batch in SHARES)):
+            codec_module.share_out = chosen if share is None else lambda *_, share=share: share
+            label = "as chosen" if share is None else f"{share.workers} × {share.batch}"
+            for name, run in work.items():
+                run()
+                seconds: Seconds = once(run)
+                share_of_gpu = f"{device_share(run):.0%}" if device != "cpu" else "–"
+                stages = ", ".join(
+                    f"{stage} {value:.2f}"
+                    for stage, value in sorted(seconds.stages.items(), key=lambda item: -item[1])
+                )
+                print(
+                    f"| {label} | {name} | {seconds.wall:.2f} | {megapixels / seconds.wall:.1f} | {stages} "
+                    f"| {share_of_gpu} |",
+                    flush=True,
+                )
+            if device == "cpu":
+                break
+    codec_module.share_out = chosen
+
+
+def app(device: str, image: Path) -> None:
+    """Run the app's jobs without a window: load, compress with the preview, estimate, decode."""
+    try:
+        from fdegc_gui.jobs.base import Context
+        from fdegc_gui.jobs.coding import Compress, Decode, EstimateRates, LoadEngine
+        from fdegc_gui.jobs.engine import REAL_ENGINE, EngineHost
+        from fdegc_gui.models.display import Display, Stretch
+    except ImportError as error:
+        print(f"The app cannot be imported here ({error}).")
+        return
+    from fdegc.stream import read_info
+
+    parts: list[object] = []
+    context = Context(CancelToken(), EngineHost(REAL_ENGINE), SimpleNamespace(), lambda _: None, parts.append)
+    with tempfile.TemporaryDirectory() as folder:
+        ready = LoadEngine(device=device).run(context)
+        print(f"loaded on {ready.label}; devices: {', '.join(label for _, label in ready.devices)}")
+        shown: dict[str, Any] = {
+            "device": device,
+            "folder": Path(folder),
+            "display": Display((0, 1, 2), Stretch.AS_IS),
+        }
+        job = Compress(1, image, 4, EncodeOptions(4.0), **shown)
+        result = job.run(context).encode
+        print(
+            f"compressed: {result.bytes} bytes, {result.psnr:.2f} dB, {len(parts)} tiles shown, "
+            f"{result.encode_seconds:.2f} s and {result.reconstruct_seconds:.2f} s of preview"
+        )
+        estimates = EstimateRates(1, image, device).run(context)
+        print("estimated: " + ", ".join(f"{rate}: {e.bytes} bytes" for rate, e in estimates.items()))
+        decoded = Decode(2, result.path, info=read_info(result.path).raster, **shown).run(context)
+        print(f"decoded in {decoded.decode.seconds:.2f} s, {len(decoded.decode.damaged)} tiles damaged")
+
+
+def main() -> int:
+    """Print what is asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("image", type=Path)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--side", type=int, default=10_000)
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
+    args = parser.parse_args()
+    card = torch.cuda.get_device_name() if args.device != "cpu" else "no GPU"
+    print(f"{card}, torch {torch.__version__}, {args.image.name}\n", flush=True)
+    good = True
+    if "exact" in args.parts:
+        good = exactness(args.device, scene(args.image, min(args.side, EXACT_SIDE)))
+    if "speed" in args.parts:
+        speed(args.device, scene(args.image, args.side))
+    if "app" in args.parts:
+        app(args.device, args.image)
+    if "trainer" in args.parts:
+        script = Path(__file__).with_name("training.py")
+        subprocess.run([sys.executable, str(script), "--device", args.device], check=True)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
