@@ -29,10 +29,10 @@ from fdegc.types import RasterInfo
 HASH_BYTES = 8
 #: Bytes of a file that are not payload: fixed part, and for each tile (``docs/format.md``).
 CONTAINER_BYTES = (120, 40)
-#: Bytes that coding takes for tiles of any size: libraries at work, and latents coded by batches.
-CODING_BYTES = 0.1e9
+#: Bytes that coding takes for any number of tiles of any size: libraries at work.
+CODING_BYTES = 0.16e9
 #: What a worker holds beside the network's own memory: φ, parameters of latents, pixels on their way.
-TASK_BYTES = 0.06e9
+TASK_BYTES = 0.05e9
 # Pixels of neighbouring tiles in the network, and rows of a usual file's blocks at a tile's ends.
 _HALO, _BLOCK_ROWS = 16, 1024
 
