@@ -18,6 +18,8 @@ from fdegc.weights import quick_estimate
 #: Side and number of the crops by which a scene is judged.
 SAMPLE_SIDE = 256
 SAMPLE_COUNT = 3
+#: Share of a scene that the crops may take when it is compressed at once, which will tell anyway.
+SAMPLE_SHARE = 0.1
 #: Seconds of a compression with a target, as a multiple of those of one with a quality.
 SEARCH_COST = 3.0
 
@@ -31,9 +33,10 @@ def estimate(
     if options.target is not None:
         size = options.target.bytes(info.pixels)
         return replace(quick, bytes=size or quick.bytes, seconds=SEARCH_COST * quick.seconds)
-    if info.pixels <= 2 * SAMPLE_COUNT * SAMPLE_SIDE**2:
+    count = min(SAMPLE_COUNT, int(SAMPLE_SHARE * info.pixels / SAMPLE_SIDE**2))
+    if not count:
         return quick
-    return replace(quick, bytes=_bytes(network, info, _crops(source, mapping), options.quality))
+    return replace(quick, bytes=_bytes(network, info, _crops(source, mapping, count), options.quality))
 
 
 def estimate_rates(
@@ -57,19 +60,21 @@ def _bytes(network: Network, info: RasterInfo, crops: list[FloatArray], quality:
     return round(per_pixel * info.pixels * len(band_groups(info.bands)) / 8) + 150
 
 
-def _crops(source: RasterSource, mapping: tuple[BandMapping, ...]) -> list[FloatArray]:
+def _crops(
+    source: RasterSource, mapping: tuple[BandMapping, ...], count: int = SAMPLE_COUNT
+) -> list[FloatArray]:
     """Network inputs of a few windows of a scene, one a band group."""
     return [
         _padded(to_unit(source.read(window), mapping)[list(group)])
-        for window in _sample_windows(source.info)
+        for window in _sample_windows(source.info, count)
         for group in band_groups(source.info.bands)
     ]
 
 
-def _sample_windows(info: RasterInfo) -> list[Window]:
+def _sample_windows(info: RasterInfo, count: int) -> list[Window]:
     """Crops on the scene's diagonal."""
     width, height = min(SAMPLE_SIDE, info.width), min(SAMPLE_SIDE, info.height)
-    places = [(i + 0.5) / SAMPLE_COUNT for i in range(SAMPLE_COUNT)]
+    places = [(i + 0.5) / count for i in range(count)]
     windows = {
         Window(round((info.width - width) * p), round((info.height - height) * p), width, height)
         for p in places

@@ -16,6 +16,7 @@ from fdegc.coding.integers import EntropyWeights, quantise
 from fdegc.coding.unit import LATENT_LIMIT, IntArray
 from fdegc.errors import DeviceUnavailable, OutOfMemory, WeightsInvalid
 from fdegc.model.fdegcnet import FDEGCNet
+from fdegc.model.uninitialised import Uninitialised
 from fdegc.weights import WeightsEntry, load
 
 FloatArray = npt.NDArray[np.float32]
@@ -137,9 +138,10 @@ class Network:
         state = {k: torch.from_numpy(v.copy()) for k, v in tensors.items() if not k.startswith("coding.")}
         state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
         network = dict(entry.network)
-        net = FDEGCNet(tuple(network.pop("widths")), network.pop("latent"), **network)
+        with Uninitialised():
+            net = FDEGCNet(tuple(network.pop("widths")), network.pop("latent"), **network)
         try:
-            net.load_state_dict(state)
+            net.load_state_dict(state, assign=True)
         except RuntimeError as error:
             raise WeightsInvalid(
                 f"The weights file {entry.path} does not fit the network: {error}"
@@ -228,8 +230,8 @@ class Network:
         """
         with _memory_errors(), torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
             tensor = torch.from_numpy(np.ascontiguousarray(x))[None].to(self.device)
-            out = self.net(tensor, self._quality(quality))
-        return float(-sum(p.log2().sum() for p in out["likelihoods"].values()))
+            likelihoods = self.net.likelihoods(tensor, self._quality(quality))
+        return float(-sum(p.log2().sum() for p in likelihoods.values()))
 
 
 def round_latent(y: FloatArray) -> IntArray:

@@ -211,6 +211,15 @@ class FDEGCNet(nn.Module):
         if quality is None:
             quality = torch.ones(x.shape[0], device=x.device)
         gain, inverse = self.gains(quality)
+        y_hat, likelihoods = self._coded(x, gain)
+        return {"x_hat": self.synthesise(y_hat, inverse), "likelihoods": likelihoods}
+
+    def likelihoods(self, x: Tensor, quality: Tensor) -> dict[str, Tensor]:
+        """Likelihoods of ``y`` and ``z`` as :meth:`forward` has them, without a reconstruction."""
+        return self._coded(x, self.gains(quality)[0])[1]
+
+    def _coded(self, x: Tensor, gain: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Rounded latent, and the likelihoods of what a file would hold of it."""
         y = self.analyse(x, gain)
         if self.held is not None and self.training:
             y = torch.where(self.held[:, None, None], y.detach(), y)
@@ -225,13 +234,7 @@ class FDEGCNet(nn.Module):
             z_coded = z + torch.empty_like(z).uniform_(-0.5, 0.5)
         mixture = self.context(y_hat, self.hyper_synthesise(z_hat))
         mixture = type(mixture)(*(part.float() for part in mixture))
-        return {
-            "x_hat": self.synthesise(y_hat, inverse),
-            "likelihoods": {
-                "y": mixture_likelihood(y_coded, mixture),
-                "z": self.hyper_likelihood(z_coded),
-            },
-        }
+        return y_hat, {"y": mixture_likelihood(y_coded, mixture), "z": self.hyper_likelihood(z_coded)}
 
     def hyper_likelihood(self, z: Tensor) -> Tensor:
         """Likelihood of z under the factorised prior, same shape, floored at 1e-10."""
