@@ -14,6 +14,7 @@ import torch
 
 from fdegc.analysis import Analysis
 from fdegc.band_masks import BandMasksReader
+from fdegc.coding.warming import warm_up
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.decoding import Decoding
@@ -76,6 +77,7 @@ class Codec:
         self._batch = batch
         self._weights = weights
         self._default = self._network(profile=profile or default_profile())
+        warm_up()
 
     def _network(self, *, profile: str | None = None, short_hash: bytes | None = None) -> Network:
         entry = find(profile=profile, short_hash=short_hash, folder=self._weights)

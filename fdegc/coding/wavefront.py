@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from numba import njit
 
+from fdegc.coding.compiling import njit
 from fdegc.coding.integers import (
     CONTEXT_LIMIT,
     HIDDEN_LIMIT,
