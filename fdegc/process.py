@@ -51,8 +51,8 @@ class QuickExit:
     """Ends the process without taking apart what torch and numba have built up, once there is an exit code.
 
     Freeing a million objects one by one, only for the system to take the memory back as a whole, takes
-    longer than decoding a small file.  Threads have been waited for and all other exit handlers have
-    run by then, since the first handler that is registered is the last to run.
+    longer than decoding a small file.  Threads have been waited for by then, and exit handlers that were
+    registered later than this have run; what was registered earlier is skipped, so make it the first thing.
     """
 
     def __init__(self) -> None:
