@@ -18,7 +18,7 @@ from fdegc.weights import quick_estimate
 #: Side and number of the crops by which a scene is judged.
 SAMPLE_SIDE = 256
 SAMPLE_COUNT = 3
-#: Share of a scene that the crops may take when it is compressed at once, which will tell anyway.
+#: Share of a scene that all crops but one may take when it is compressed at once, which will tell anyway.
 SAMPLE_SHARE = 0.1
 #: Seconds of a compression with a target, as a multiple of those of one with a quality.
 SEARCH_COST = 3.0
@@ -33,9 +33,9 @@ def estimate(
     if options.target is not None:
         size = options.target.bytes(info.pixels)
         return replace(quick, bytes=size or quick.bytes, seconds=SEARCH_COST * quick.seconds)
-    count = min(SAMPLE_COUNT, int(SAMPLE_SHARE * info.pixels / SAMPLE_SIDE**2))
-    if not count:
+    if info.pixels <= 2 * SAMPLE_COUNT * SAMPLE_SIDE**2:
         return quick
+    count = min(max(int(SAMPLE_SHARE * info.pixels / SAMPLE_SIDE**2), 1), SAMPLE_COUNT)
     return replace(quick, bytes=_bytes(network, info, _crops(source, mapping, count), options.quality))
 
 
