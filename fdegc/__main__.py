@@ -2,7 +2,7 @@
 
 import sys
 
-from fdegc.cli import main
+from fdegc.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

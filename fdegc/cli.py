@@ -22,6 +22,7 @@ from fdegc import __version__
 from fdegc.batch.arguments import add_paths, settle
 from fdegc.choices import add_part, add_range, add_targets, join_signed
 from fdegc.errors import Cancelled, FdegcError
+from fdegc.process import QuickExit, collect_less, import_less
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from fdegc.control import CancelToken
 
 INTERRUPTED = 130
+#: Commands that use the network as it is.
+_CODING = ("compress", "decompress", "verify")
 
 
 def _quality(text: str) -> float:
@@ -326,11 +329,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         for stream in (sys.stdout, sys.stderr):  # a name that is no valid text must not end the program
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+        collect_less()
+        if args.command in _CODING:
+            import_less()
     with warnings.catch_warnings():
         if argv is None and not sys.warnoptions:
             warnings.simplefilter("ignore")  # libraries' notes to developers, not to users
         return _run(args)
 
 
+def program() -> int:
+    """Run the command line as a whole process: what ``fdegc`` and ``python -m fdegc`` start."""
+    leaving = QuickExit()
+    leaving.code = main()
+    return leaving.code
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

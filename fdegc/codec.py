@@ -13,6 +13,7 @@ import numpy as np
 
 from fdegc.analysis import Analysis
 from fdegc.band_masks import BandMasksReader
+from fdegc.coding.warming import warm_up
 from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.decoding import Decoding
@@ -79,6 +80,7 @@ class Codec:
         self._threads, self._batch = threads, batch
         self._weights = weights
         self._default = self._network(profile=profile or default_profile())
+        warm_up()
 
     def _network(self, *, profile: str | None = None, short_hash: bytes | None = None) -> Network:
         entry = find(profile=profile, short_hash=short_hash, folder=self._weights)

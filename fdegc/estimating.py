@@ -19,6 +19,8 @@ from fdegc.workers import Workers
 #: Side and number of the crops by which a scene is judged.
 SAMPLE_SIDE = 256
 SAMPLE_COUNT = 3
+#: Share of a scene that all crops but one may take when it is compressed at once, which will tell anyway.
+SAMPLE_SHARE = 0.1
 #: Seconds of a compression with a target, as a multiple of those of one with a quality.
 SEARCH_COST = 3.0
 
@@ -38,7 +40,8 @@ def estimate(
         return replace(quick, bytes=size or quick.bytes, seconds=SEARCH_COST * quick.seconds)
     if info.pixels <= 2 * SAMPLE_COUNT * SAMPLE_SIDE**2:
         return quick
-    size = _bytes(network, source, mapping, [options.quality], workers)[0]
+    count = min(max(int(SAMPLE_SHARE * info.pixels / SAMPLE_SIDE**2), 1), SAMPLE_COUNT)
+    size = _bytes(network, source, mapping, [options.quality], workers, count)[0]
     return replace(quick, bytes=size)
 
 
@@ -58,6 +61,7 @@ def _bytes(
     mapping: tuple[BandMapping, ...],
     qualities: Sequence[float],
     workers: Workers,
+    count: int = SAMPLE_COUNT,
 ) -> list[int]:
     """Bytes of the file at some qualities."""
     info, pixels, bits = source.info, 0, np.zeros(len(qualities))
@@ -65,25 +69,25 @@ def _bytes(
     def work(crop: FloatArray) -> tuple[int, list[float]]:
         return crop.shape[1] * crop.shape[2], network.estimate_bits(crop, qualities, workers.check)
 
-    for size, found in workers.ordered(work, _crops(source, mapping)):
+    for size, found in workers.ordered(work, _crops(source, mapping, count)):
         pixels += size
         bits += found
     groups = len(band_groups(info.bands))
     return [round(total / pixels * info.pixels * groups / 8) + 150 for total in bits.tolist()]
 
 
-def _crops(source: RasterSource, mapping: tuple[BandMapping, ...]) -> Iterator[FloatArray]:
+def _crops(source: RasterSource, mapping: tuple[BandMapping, ...], count: int) -> Iterator[FloatArray]:
     """Network inputs of a few windows of a scene, one a band group."""
-    for window in _sample_windows(source.info):
+    for window in _sample_windows(source.info, count):
         unit = to_unit(source.read(window), mapping)
         for group in band_groups(source.info.bands):
             yield _padded(unit[list(group)])
 
 
-def _sample_windows(info: RasterInfo) -> list[Window]:
+def _sample_windows(info: RasterInfo, count: int) -> list[Window]:
     """Crops on the scene's diagonal."""
     width, height = min(SAMPLE_SIDE, info.width), min(SAMPLE_SIDE, info.height)
-    places = [(i + 0.5) / SAMPLE_COUNT for i in range(SAMPLE_COUNT)]
+    places = [(i + 0.5) / count for i in range(count)]
     windows = {
         Window(round((info.width - width) * p), round((info.height - height) * p), width, height)
         for p in places

@@ -18,6 +18,7 @@ from fdegc.devices import by_shape, has_float64, in_batches, memory_errors, tran
 from fdegc.errors import WeightsInvalid
 from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
+from fdegc.model.uninitialised import Uninitialised
 from fdegc.weights import WeightsEntry, load
 
 FloatArray = npt.NDArray[np.float32]
@@ -133,9 +134,10 @@ class Network:
         state = {k: torch.from_numpy(v.copy()) for k, v in tensors.items() if not k.startswith("coding.")}
         state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
         network = dict(entry.network)
-        net = FDEGCNet(tuple(network.pop("widths")), network.pop("latent"), **network)
+        with Uninitialised():
+            net = FDEGCNet(tuple(network.pop("widths")), network.pop("latent"), **network)
         try:
-            net.load_state_dict(state)
+            net.load_state_dict(state, assign=True)
         except RuntimeError as error:
             raise WeightsInvalid(
                 f"The weights file {entry.path} does not fit the network: {error}"

@@ -52,7 +52,13 @@ def _still_named(file: BinaryIO, path: Path) -> bool:
         return False
 
 
-def _open_locked(path: Path) -> BinaryIO:
+def open_locked(path: Path) -> BinaryIO:
+    """Open a file that no other process has locked; closing it gives it free.
+
+    Raises
+    ------
+    OutputBusy
+    """
     while True:
         file = open_plainly(path)
         try:
@@ -117,7 +123,7 @@ class Journal:
         self.path = path
         self._head = _MAGIC + digest
         self._record_size = record_size
-        self._file = _open_locked(path)
+        self._file = open_locked(path)
         try:
             self.records = self._load()
             if not self.records:

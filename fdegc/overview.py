@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import (
+    Image,
+    WebPImagePlugin,  # noqa: F401 - or the first save would import all formats that Pillow knows
+)
 
 from fdegc.container import ContainerReader
 from fdegc.errors import CorruptStream

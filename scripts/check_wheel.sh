@@ -27,6 +27,9 @@ case $where in
   *"$checkout/fdegc"* | *"$checkout/weights"*) echo "The wheel is not what was imported." >&2; exit 1 ;;
 esac
 
+"$python" -m fdegc.warm
+"$python" -m fdegc.warm | grep -q '^Nothing to compile'
+
 fdegc=$folder/venv/bin/fdegc
 "$fdegc" --version
 "$fdegc" --help >/dev/null

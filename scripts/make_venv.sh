@@ -24,4 +24,6 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
 fi
 echo "Installing FDEGC and what it needs (PyTorch is large; this takes some minutes the first time)"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
+# Or the first use would compile for seconds.
+"$venv/bin/python" -m fdegc.warm
 cat pyproject.toml constraints.txt | cksum > "$venv/.installed"

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdegc.coding.compiling import njit
 from fdegc.coding.integers import OUTPUT_BITS
 from fdegc.coding.range_coder import State, Words, put, put_bits, reaches, take, take_bit
 from fdegc.coding.tables import (

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdegc.coding.compiling import njit
 from fdegc.errors import DecoderMismatch
 
 #: Grid step of φ is 1 / PHI_STEPS.

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdegc.coding.compiling import njit
 from fdegc.coding.tables import TOTAL_BITS
 
 #: Places in a coder's state.

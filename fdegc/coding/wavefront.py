@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from numba import njit
 
+from fdegc.coding.compiling import njit
 from fdegc.coding.integers import (
     CONTEXT_LIMIT,
     HIDDEN_LIMIT,
@@ -105,7 +105,7 @@ def walk(shapes: tuple[tuple[int, int], ...]) -> Walk:
 
 
 @njit(cache=True, nogil=True)
-def _gather(field: Field, taps: Ints, out: Field) -> None:
+def gather(field: Field, taps: Ints, out: Field) -> None:
     """Contexts of some positions: rows of the field, side by side."""
     channels = field.shape[1]
     for row in range(taps.shape[0]):
@@ -280,7 +280,7 @@ class DeviceParameterNetwork:
 
         def evaluate(field: Field, taps: Ints, places: Ints) -> FloatArray:
             count = len(taps)
-            _gather(field, taps, gathered[:count])
+            gather(field, taps, gathered[:count])
             chosen[:count] = places
             operand = contexts[:count].to(self._device, non_blocking=True).double()
             rows_of_base = base[columns[:count].to(self._device, non_blocking=True)]

@@ -109,7 +109,9 @@ def spared(what: str) -> Iterator[Callable[[], None]]:
 def _load(device: str) -> CodecLike:
     with spared("import"):
         from fdegc.codec import Codec  # here, not above: it brings torch, seconds of imports
+        from fdegc.coding.warming import warm_up
 
+        warm_up()
     codec: CodecLike = Codec(device=device)
     return codec
 

@@ -93,7 +93,7 @@ for words in (["--help"], ["compress", "--help"], ["--version"], ["compress", "a
         main(words)
     except SystemExit:
         pass
-heavy = {"torch", "numpy", "rasterio", "compressai", "tqdm"} & set(sys.modules)
+heavy = {"torch", "numpy", "numba", "rasterio", "compressai", "tqdm"} & set(sys.modules)
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """
     result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)

@@ -1,0 +1,60 @@
+"""Everything compiled, or loaded, before the first pixel."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from fdegc.coding.compiling import alone
+from fdegc.coding.integers import ACTIVE_BITS, TAPS, Z_BITS, EntropyWeights
+from fdegc.coding.tables import frequencies
+from fdegc.coding.unit import UnitCoder
+from fdegc.coding.wavefront import gather
+
+_LATENT, _HIDDEN, _HYPER = 8, 8, 8
+
+
+@functools.cache
+def warm_up() -> None:
+    """Code a tiny latent there and back, which needs every compiled function once.
+
+    Takes milliseconds where they were kept, and seconds where they have to be compiled, which one process
+    does while others wait.  Once a process; the next calls return at once.
+    """
+    with alone():
+        coder = UnitCoder(_weights())
+        y = np.zeros((_LATENT, 4, 4), np.int32)
+        y[:, 1, 1] = 3
+        y[0, 2, 2] = 20_000  # far outside of any alphabet, so that there is an escape
+        z = np.zeros((_HYPER, 1, 1), np.int32)
+        unit = coder.encode(y, z, _features([z])[0], 1)
+        (decoded,) = coder.decode([unit], [(4, 4)], _features, 1)
+        if isinstance(decoded, Exception):
+            raise decoded
+        gather(
+            np.zeros((4, _LATENT), np.int16), np.zeros((1, 2), np.int64), np.empty((1, 2 * _LATENT), np.int16)
+        )
+
+
+def _features(zs: Sequence[object]) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+    return [np.zeros((2 * _LATENT, 4, 4)) for _ in zs]
+
+
+def _weights() -> EntropyWeights:
+    """Entropy model that knows nothing."""
+
+    def zeros(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+        return np.zeros(shape, np.int32)
+
+    return EntropyWeights(
+        context=zeros(len(TAPS) * _LATENT, _HIDDEN),
+        features=zeros(2 * _LATENT, _HIDDEN),
+        bias1=zeros(_HIDDEN),
+        layer2=zeros(_HIDDEN, _HIDDEN),
+        bias2=zeros(_HIDDEN),
+        layer3=zeros(_HIDDEN, 9 * _LATENT),
+        z_tables=frequencies(np.ones((1, _HYPER, 3)), Z_BITS).astype(np.uint16),
+        active=np.full((1, _LATENT), 1 << (ACTIVE_BITS - 1), np.uint8),
+    )

@@ -1,0 +1,68 @@
+"""A process that is a program of ours: what it does not import, how often it looks for garbage, how it ends.
+
+Never for a library's user: all of these are settings of a whole process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+#: Objects between two looks at the youngest of them; Python's own is 700.
+_COLLECT_EVERY = 20_000
+#: Operations on tensors without data, for torch's compiler: a quarter of the time that importing torch takes.
+_FOR_COMPILING = "torch._meta_registrations"
+#: Numba looks for it so that compiled functions could multiply matrices; none of ours does.
+_FOR_PRODUCTS = "scipy.linalg.cython_blas"
+
+
+class _Later(ModuleType):
+    """A module that is imported when something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what the import system asks of every module
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+def import_less() -> None:
+    """Keep torch and numba from importing what coding never needs.
+
+    For programs that neither compile networks nor work with tensors without data.
+    """
+    sys.modules.setdefault(_FOR_COMPILING, _Later(_FOR_COMPILING))
+    sys.modules.setdefault(_FOR_PRODUCTS, None)  # type: ignore[arg-type]  # an ImportError for who asks
+
+
+def collect_less() -> None:
+    """Let imports of hundreds of thousands of objects, none of which is ever garbage, pass with few looks."""
+    gc.set_threshold(_COLLECT_EVERY)
+
+
+class QuickExit:
+    """Ends the process without taking apart what torch and numba have built up, once there is an exit code.
+
+    Freeing a million objects one by one, only for the system to take the memory back as a whole, takes
+    longer than decoding a small file.  Threads have been waited for by then, and exit handlers that were
+    registered later than this have run; what was registered earlier is skipped, so make it the first thing.
+    """
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        atexit.register(self._leave)
+
+    def _leave(self) -> None:
+        if self.code is None:  # an exception is on its way out, which Python tells better
+            return
+        with contextlib.suppress(OSError, ValueError):  # Python meets the same, and reports it
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.code)
