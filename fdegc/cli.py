@@ -106,7 +106,9 @@ def build_parser() -> argparse.ArgumentParser:
         default="auto",
         help="where the network runs (default: auto, a GPU if there is one)",
     )
-    shared.add_argument("--threads", type=_threads, metavar="N", help="CPU threads (default: all cores)")
+    shared.add_argument(
+        "--threads", type=_threads, metavar="N", help="tiles in work at a time (default: as many as cores)"
+    )
 
     parser = argparse.ArgumentParser(
         prog="fdegc",

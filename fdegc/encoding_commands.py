@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
                 reconstruct=args.psnr,
                 resume=args.resume,
                 on_progress=on_progress,
-                on_estimate=_say_estimate if sys.stderr.isatty() else None,
+                on_estimate=_listener(args),
                 cancel=cancel,
                 overwrite=args.force,
             )
@@ -104,6 +104,13 @@ def _opened(args: argparse.Namespace) -> RasterSource:
     except BaseException:
         source.close()
         raise
+
+
+def _listener(args: argparse.Namespace) -> Callable[[Estimate], None] | None:
+    """Who wants to know what the work will cost; None if nobody does, for it takes a moment to find out."""
+    if sys.stderr.isatty():
+        return _say_estimate
+    return (lambda _: None) if args.json else None
 
 
 def _say_estimate(cost: Estimate) -> None:

@@ -18,7 +18,7 @@ from fdegc.codec import Codec
 from fdegc.container import ContainerWriter
 from fdegc.control import CancelToken
 from fdegc.devices import Share, gpu_share, in_batches, memory_errors, share_out
-from fdegc.errors import Cancelled, OutOfMemory, OutputFailed
+from fdegc.errors import Cancelled, DeviceUnavailable, OutOfMemory, OutputFailed
 from fdegc.raster import ArraySource, open_raster
 from fdegc.results import TileResult
 from fdegc.types import EncodeOptions, Window
@@ -268,6 +268,17 @@ def test_a_gpu_gets_what_it_has_room_for() -> None:
     assert gpu_share(room=5, tiles=400, workers=8) == Share(1, 5, 10)
     assert gpu_share(room=1, tiles=400, workers=8) == Share(1, 1, 2)
     assert gpu_share(room=1000, tiles=4, workers=8) == Share(4, 1, 2)
+
+
+def test_several_gpus_are_listed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: ("Large", "Small")[number])
+    cpu = ("cpu", f"CPU ({devices.usable_cores()} cores)")
+    assert devices.available_devices() == [("cuda:0", "GPU 0: Large"), ("cuda:1", "GPU 1: Small"), cpu]
+    assert devices.resolve_device("cuda:1") == ("cuda:1", "GPU 1: Small")
+    assert devices.resolve_device("auto") == devices.resolve_device("cuda") == ("cuda:0", "GPU 0: Large")
+    with pytest.raises(DeviceUnavailable, match="choose one of: auto, cuda:0, cuda:1, cpu"):
+        devices.resolve_device("cuda:2")
 
 
 def test_a_gpu_without_room_for_a_tile_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
