@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import sys
 import warnings
@@ -56,8 +57,15 @@ def _threads(text: str) -> int:
     return value
 
 
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", text):
+        raise argparse.ArgumentTypeError(f"must be auto, cpu, cuda, cuda:N or mps, not {text}")
+    return text
+
+
 # What argparse calls the type in "invalid … value".
 _quality.__name__, _tile_size.__name__, _threads.__name__ = "quality", "tile size", "number of threads"
+_device.__name__ = "device"
 
 
 class _CommandParser(argparse.ArgumentParser):
@@ -102,9 +110,10 @@ def build_parser() -> argparse.ArgumentParser:
     shared.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     shared.add_argument(
         "--device",
-        choices=("auto", "cpu", "cuda", "mps"),
+        type=_device,
+        metavar="auto|cpu|cuda[:N]|mps",
         default="auto",
-        help="where the network runs (default: auto, a GPU if there is one)",
+        help="where the network runs (default: auto, a GPU if there is one; cuda:1 is the second of several)",
     )
     shared.add_argument(
         "--threads", type=_threads, metavar="N", help="tiles in work at a time (default: as many as cores)"

@@ -7,10 +7,14 @@ anyway.  Threads that each have a tile of their own meet once a tile.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import functools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
@@ -27,24 +31,32 @@ R = TypeVar("R")
 #: Pieces that wait besides those at work, so that no worker waits for the next one to be read.
 WAITING = 2
 
-_starting = threading.Lock()
+#: Where torch keeps the libraries that divide an operation among threads, and what sets their number for
+#: the calling thread alone: torch's own function does so for every thread that has not used torch yet, too.
+_LIBRARIES = ("libtorch_cpu.so", "libtorch_cpu.dylib", "libiomp5md.dll", "torch_cpu.dll")
+_SETTERS = ("omp_set_num_threads", "MKL_Set_Num_Threads_Local")
+
+
+@functools.cache
+def _setters() -> tuple[Callable[[int], object], ...]:
+    """What sets the calling thread's number of threads in OpenMP and MKL, as far as torch has them."""
+    found: dict[str, Callable[[int], object]] = {}
+    for name in _LIBRARIES:
+        path = Path(torch.__file__).parent / "lib" / name
+        if not path.is_file():
+            continue
+        library = ctypes.CDLL(str(path))  # loaded already; what it depends on is looked through too
+        for setter in _SETTERS:
+            with contextlib.suppress(AttributeError):
+                found.setdefault(setter, getattr(library, setter))
+    return tuple(found.values())
 
 
 def keep_to_one_thread() -> None:
-    """Let torch's operations that this thread starts run on it alone.
-
-    The number that torch is given holds for the calling thread, and for threads that have not used torch
-    yet.  What it was for those is said again at once, by a thread that then ends, so that nobody else's
-    number changes.
-    """
-    with _starting:
-        usual = torch.get_num_threads()
-        if usual == 1:
-            return
-        torch.set_num_threads(1)
-        restore = threading.Thread(target=torch.set_num_threads, args=(usual,))
-        restore.start()
-        restore.join()
+    """Let torch's operations that this thread starts run on it alone; all other threads keep their number."""
+    torch.get_num_threads()  # the first use of torch on a thread gives it the process's number
+    for setter in _setters():
+        setter(1)
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -131,6 +131,7 @@ def test_a_process_fails_with_one_sentence_and_exit_code_one(tmp_path: Path) -> 
         ["compress", "a.tif", "b.fdegc", "--tile-size", "4096"],
         ["compress", "a.tif", "b.fdegc", "--threads", "0"],
         ["info", "a.tif", "--device", "tpu"],
+        ["info", "a.tif", "--device", "cuda:"],
     ],
 )
 def test_wrong_usage_exits_with_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
