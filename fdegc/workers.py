@@ -13,7 +13,7 @@ import functools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -30,6 +30,8 @@ R = TypeVar("R")
 
 #: Pieces that wait besides those at work, so that no worker waits for the next one to be read.
 WAITING = 2
+#: Seconds after which a thread that waits for a result looks whether somebody cancelled.
+PATIENCE = 0.1
 
 #: Where torch keeps the libraries that divide an operation among threads, and what sets their number for
 #: the calling thread alone: torch's own function does so for every thread that has not used torch yet, too.
@@ -73,6 +75,8 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 class Workers:
     """A crew of threads for one run; leaving the context ends it, unfinished work included.
+
+    Work gets what it needs and returns what it makes: it opens, reads and writes nothing.
 
     Parameters
     ----------
@@ -133,7 +137,10 @@ class Workers:
             yield self._first(at_work)
 
     def _first(self, at_work: deque[Future[R]]) -> R:
-        result = at_work.popleft().result()
+        future = at_work.popleft()
+        while not wait([future], PATIENCE).done:
+            self.check()
+        result = future.result()
         self.check()  # whoever cancelled is to see nothing more happen
         return result
 
@@ -144,4 +151,6 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leaving.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        # Whoever cancels does not wait for the operations that threads are at, seconds for the largest tiles
+        # on a busy machine: they have arrays of their own, touch no file, and end at their next check.
+        self._pool.shutdown(wait=not self._cancel.cancelled, cancel_futures=True)

@@ -113,6 +113,26 @@ def test_whoever_cancels_sees_nothing_more_happen() -> None:
     assert found == [0]
 
 
+def test_whoever_cancels_does_not_wait_for_an_operation() -> None:
+    cancel, started, release = CancelToken(), threading.Event(), threading.Event()
+
+    def work(_: int) -> None:
+        started.set()
+        assert release.wait(60)
+
+    def cancel_it() -> None:
+        assert started.wait(60)
+        cancel.cancel()
+
+    canceller = threading.Thread(target=cancel_it)
+    canceller.start()
+    with pytest.raises(Cancelled), crew(2, cancel) as workers:
+        list(workers.ordered(work, range(5)))
+    assert not release.is_set()
+    release.set()
+    canceller.join()
+
+
 @pytest.mark.usefixtures("torch_threads")
 def test_threads_of_others_are_left_alone() -> None:
     torch.set_num_threads(3)
