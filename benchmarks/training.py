@@ -165,7 +165,7 @@ def measure(args: argparse.Namespace, size: str, graph: bool) -> tuple[list[str]
     with Counter() as counter:
         bench.step.compute()
     if graph and not bench.step.captured:
-        print(f"{size}: not captured: {bench.step.failure}")
+        print(f"{size}: not captured: {bench.step.take_failure()}")
     speed = batch * crop**2 / 1e6 / seconds
     row = [size, "yes" if graph else "no", cutting, f"{seconds:.4f}", str(counter.count), launches, busy]
     return [*row, f"{sums[0] / max(sums[3], 1):.4f}", f"{speed:.3f}"], speed

@@ -260,9 +260,7 @@ class Trainer:
         """
         if self.group.main:
             self.options.out.mkdir(parents=True, exist_ok=True)
-        if self.options.stop_at is not None and self.group.main:
-            writing = writing_seconds(self)
-            self.limit = self.seconds + seconds_to_train(self.options.stop_at, self.age(), writing)
+        self._fit_into_time()
         saved = now = self.clock()
         progress = 0.0
 
@@ -285,7 +283,7 @@ class Trainer:
                 self.seconds += now - start
                 if self.step % self.recipe.log_steps == 0:
                     say(log.write(self.step, self._averages(self._stepper.take_sums(self.group.sum))))
-                    if failure := self._stepper.failure:
+                    if failure := self._stepper.take_failure():
                         say({"note": f"the step runs without a graph, as capturing it failed: {failure}"})
                 if self.options.val_steps and self.step % self.options.val_steps == 0:
                     self.validate(log)
@@ -295,6 +293,12 @@ class Trainer:
         self.save()
         self.group.wait()  # whoever leaves first may be the signal to end the others
         return progress >= 1.0
+
+    def _fit_into_time(self) -> None:
+        """See to it that ``stop_at`` is kept; the main process's clock counts."""
+        if self.options.stop_at is not None and self.group.main:
+            writing = writing_seconds(self)
+            self.limit = self.seconds + seconds_to_train(self.options.stop_at, self.age(), writing)
 
     def _position(self, progress: float) -> float:
         """Fraction of the schedule, of which the run may be a part."""

@@ -67,8 +67,6 @@ class Step:
     ----------
     model : Module
         ``net``, or what averages its gradients over several processes.
-    failure : str or None
-        Why the step could not be captured.
     """
 
     def __init__(
@@ -96,10 +94,10 @@ class Step:
         self._crops: Callable[[Tensor], Tensor] = torch.Tensor.detach
         self._repeated = Repeated(self.compute)
 
-    @property
-    def failure(self) -> str | None:
-        """Why the step could not be captured; None if it was, or nobody tried."""
-        return self._repeated.failure
+    def take_failure(self) -> str | None:
+        """Why the step could not be captured, once; None if it was, or nobody tried."""
+        failure, self._repeated.failure = self._repeated.failure, None
+        return failure
 
     @property
     def captured(self) -> bool:

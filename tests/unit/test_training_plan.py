@@ -171,6 +171,7 @@ def test_the_command_stops_at_a_moment_and_writes(
     assert len(list((options.out / "weights").glob("*.safetensors.1-of-1"))) == 1
 
 
+@pytest.mark.slow
 def test_averaged_weights_alone_lose_less_than_a_hundred_steps(options: TrainOptions, tmp_path: Path) -> None:
     """A run goes on from the fp16 averages of another, which has no optimiser state to give."""
 

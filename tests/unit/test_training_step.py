@@ -1,9 +1,8 @@
-"""A step is what it was before it could be captured, plainly and replayed; Muon's stacks change nothing."""
+"""A step is what it was before it could be captured, plainly and replayed."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from plain_step import QUALITY, PlainTrainer
 from recorded import RecordedCapture, Recording
 from torch import Tensor, nn
 
-from fdegc.model import fdegcnet, fusing, odconv
-from fdegc.model.context import Mixture, mixture_likelihood, raw_likelihood, split_mixture
+from fdegc.model import fdegcnet
 from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
 from fdegc.training.config import ResearchConfig
 from fdegc.training.graphs import WARM_UP, Repeated
 from fdegc.training.loop import Trainer
-from fdegc.training.muon import Muon, is_kernel, orthogonalise
 from fdegc.training.options import TrainOptions
 from fdegc.training.step import join
-from fdegc.training.validation import rate_distortion
 
 TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
 CONFIG = ResearchConfig(1000, 50, 512.0, 1e-4, 0.1, 4, 4, 2, 16, 16)
-QUALITY = torch.tensor([1.0, 6.0, 3.0, 4.5])
 
 
 @pytest.fixture
@@ -64,93 +60,6 @@ def smooth(monkeypatch: pytest.MonkeyPatch) -> None:
 def crops(seed: int) -> Tensor:
     coarse = torch.from_numpy(np.random.default_rng(seed).random((4, 3, 8, 8)).astype(np.float32))
     return nn.functional.interpolate(coarse, scale_factor=8, mode="bilinear")
-
-
-def plain_forward(net: FDEGCNet, x: Tensor, quality: Tensor, live_norm: bool) -> dict[str, Any]:
-    """The network of the papers layer by layer, by the modules' paths for files, which do not change."""
-    net.eval()
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.train(live_norm)
-    gain, inverse = net.gains(quality)
-    y = net.analyse(x, gain)
-    z = net.hyper_analyse(y)
-    y_hat, z_hat = fdegcnet.straight_through_round(y), fdegcnet.straight_through_round(z)
-    # In double precision, as differences of distributions near 1 are nothing but rounding.
-    mixture = Mixture(*(part.double() for part in net.context(y_hat, net.hyper_synthesise(z_hat))))
-    values = (z + 0.2).transpose(0, 1).reshape(net.hyper, 1, -1)
-    prior = net.hyper_prior
-    lower, upper = prior._logits(values - 0.5), prior._logits(values + 0.5)
-    z_likelihood = (upper.sigmoid() - lower.sigmoid()).clamp(min=1e-10)
-    shape = (net.hyper, len(x), *z.shape[2:])
-    return {
-        "x_hat": net.synthesise(y_hat, inverse),
-        "likelihoods": {
-            "y": mixture_likelihood((y + 0.2).double(), mixture).float(),
-            "z": z_likelihood.view(shape).transpose(0, 1),
-        },
-    }
-
-
-def plain_muon(parameter: Tensor, grad: Tensor, momentum: Tensor, lr: float) -> None:
-    """One kernel's update, by itself."""
-    momentum.lerp_(grad, 0.05)
-    update = grad.lerp(momentum, 0.95)
-    cols = parameter[0].numel() if parameter.ndim == 4 else parameter[0, 0].numel()
-    matrices = update.reshape(-1, parameter.shape[-4], cols)
-    scale = lr * max(1.0, matrices.shape[1] / cols) ** 0.5
-    parameter.data.add_(orthogonalise(matrices).reshape(parameter.shape).float(), alpha=-scale)
-
-
-class PlainTrainer:
-    """The steps of the trainer as it was before: tensor by tensor, asking the host."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.recipe = trainer.recipe
-        self.net = copy.deepcopy(trainer.net)
-        self.ema = copy.deepcopy(trainer.ema)
-        self.research = trainer.options.config is not None
-        parameters = dict(self.net.named_parameters())
-        kernels = {} if self.research else {n: p for n, p in parameters.items() if is_kernel(n, p)}
-        gains = [p for n, p in parameters.items() if n in ("log_gain", "log_inverse_gain")]
-        rest = [p for n, p in parameters.items() if n not in kernels and not any(p is g for g in gains)]
-        self.kernels, self.rest, self.gains = list(kernels.values()), rest, gains
-        self.momenta = [torch.zeros_like(p) for p in self.kernels]
-        groups = [{"params": p} for p in (self.rest, self.gains) if p]
-        self.adam = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.999 if self.research else 0.98))
-
-    def step(self, x: Tensor, number: int, fraction: float) -> tuple[float, dict[str, Tensor]]:
-        recipe = self.recipe
-        lmbda = recipe.lambdas(QUALITY) * recipe.boost(fraction)
-        out = plain_forward(self.net, x, QUALITY, live_norm=not recipe.freezes_norm(fraction))
-        loss, _, _ = rate_distortion(out, x, lmbda)
-        self.net.zero_grad()
-        recipe.objective(loss, lmbda).backward()
-        gradients = {n: p.grad.clone() for n, p in self.net.named_parameters() if p.grad is not None}
-        if self.research:
-            rate = 1e-4 * 0.1 ** (number // 4)
-            nn.utils.clip_grad_value_(list(self.net.parameters()), 5.0)
-            rates = [rate]
-        else:
-            cosine = 0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * fraction))
-            rate = 3e-3 * cosine * min(1.0, (number + 1) / 3)
-            nn.utils.clip_grad_norm_([*self.rest, *self.gains], 5.0)
-            for parameter, momentum in zip(self.kernels, self.momenta, strict=True):
-                assert parameter.grad is not None
-                plain_muon(parameter, parameter.grad, momentum, 4 * rate)
-            rates = [rate, 4 * rate]
-        for group, own in zip(self.adam.param_groups, rates, strict=True):
-            group["lr"] = own
-        self.adam.step()
-        return float(loss.detach().mean()), gradients
-
-    def average(self, net: FDEGCNet, number: int) -> None:
-        """Of the other trainer's weights: optimisers make full steps of gradients that are rounding, too."""
-        decay = min(self.recipe.ema, (number + 1) / (number + 21))
-        theirs = net.state_dict()
-        for name, tensor in self.ema.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.lerp_(theirs[name], 1.0 - decay)
 
 
 def recipes(options: TrainOptions, which: str) -> TrainOptions:
@@ -323,119 +232,3 @@ def test_joined_networks_are_the_same_networks() -> None:
         assert not tensor.is_floating_point() or tensor.data_ptr() % 64 == 0
     whole.zero_()
     assert not any(p.any() for p in net.parameters())
-
-
-@pytest.fixture
-def kernels() -> Iterator[tuple[list[nn.Parameter], list[nn.Parameter]]]:
-    """Kernels of all kinds, two of most shapes, twice."""
-    torch.manual_seed(0)
-    shapes = [
-        (16, 8, 3, 3),
-        (16, 8, 3, 3),
-        (4, 16, 72, 1, 1),
-        (32, 12, 1, 1),
-        (12, 32, 1, 1),
-        (4, 9, 16, 1, 1),
-    ]
-    values = [torch.randn(shape) for shape in shapes]
-    first, second = ([nn.Parameter(v.clone()) for v in values] for _ in range(2))
-    yield first, second
-
-
-def test_stacked_muon_is_muon_of_every_tensor(kernels: Any) -> None:
-    ours, theirs = kernels
-    muon, momenta = Muon(ours, lr=torch.tensor(0.02)), [torch.zeros_like(p) for p in theirs]
-    for seed in range(4):
-        torch.manual_seed(seed)
-        for mine, reference in zip(ours, theirs, strict=True):
-            mine.grad = torch.randn_like(mine)
-            reference.grad = mine.grad.clone()
-        if seed == 2:  # as a resumed run goes on
-            state = copy.deepcopy(muon.state_dict())
-            muon = Muon(ours, lr=torch.tensor(0.02))
-            muon.load_state_dict(state)
-        muon.step()
-        for reference, momentum in zip(theirs, momenta, strict=True):
-            assert reference.grad is not None
-            plain_muon(reference, reference.grad, momentum, 0.02)
-        for mine, reference, momentum in zip(ours, theirs, momenta, strict=True):
-            # A stack is multiplied in another order than a matrix by itself, in bfloat16.
-            torch.testing.assert_close(mine, reference, rtol=0.0, atol=0.02 * 2**-6)
-            torch.testing.assert_close(muon.state[mine]["momentum"], momentum)
-
-
-def test_muon_passes_over_what_has_no_gradient(kernels: Any) -> None:
-    ours, _ = kernels
-    muon = Muon(ours, lr=0.1)
-    for without in (0, 3, None):
-        before = [p.detach().clone() for p in ours]
-        for number, p in enumerate(ours):
-            p.grad = None if number == without else torch.ones_like(p)
-        muon.step()
-        moved = [not torch.equal(p, old) for p, old in zip(ours, before, strict=True)]
-        assert moved == [number != without for number in range(len(ours))]
-
-
-def test_the_written_out_likelihood_is_that_of_the_mixture() -> None:
-    torch.manual_seed(0)
-    y, raw = 4 * torch.randn(2, 8, 6, 5), torch.randn(2, 72, 6, 5)
-    y[0, 0], raw[0, 16:24] = 60.0, 1e-6  # beyond the floors
-    results = []
-    for kind, likelihood in (
-        (torch.float64, lambda y, raw: mixture_likelihood(y, split_mixture(raw))),
-        (torch.float32, raw_likelihood),
-    ):
-        inputs = [t.to(kind, copy=True).requires_grad_() for t in (y, raw)]
-        out = likelihood(*inputs)
-        (out * (1 + out)).sum().backward()
-        results.append((out.detach(), *(t.grad for t in inputs)))
-    for reference, ours in zip(*results, strict=True):
-        assert reference is not None and ours is not None
-        torch.testing.assert_close(ours.double(), reference, rtol=1e-4, atol=1e-6)
-
-
-def test_dynamic_kernels_are_the_same_by_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
-    layers = [odconv.ODConv2d(8, 6, 3).double().train() for _ in range(2)]
-    x = torch.randn(6, 8, 5, 7, dtype=torch.float64, requires_grad=True)
-    results = []
-    for columns in (False, True):
-        monkeypatch.setattr(odconv, "BY_COLUMNS", columns)
-        out = odconv.convolve_together(layers, x)
-        inputs = [x, *(p for layer in layers for p in layer.parameters())]
-        results.append([out, *torch.autograd.grad(out.square().sum(), inputs)])
-    for ours, reference in zip(*results, strict=True):
-        torch.testing.assert_close(ours, reference)
-
-
-def test_likelihoods_are_compiled_on_gpus_and_plain_if_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fusing, "compiles", lambda tensor: True)
-    compiled = []
-
-    def compile_(function: Any, **_: Any) -> Any:
-        compiled.append(function)
-        return function
-
-    @fusing.fused
-    def double(x: Tensor) -> Tensor:
-        return 2 * x
-
-    @fusing.fused
-    def triple(x: Tensor) -> Tensor:
-        return 3 * x
-
-    monkeypatch.setattr(torch, "compile", compile_)
-    assert double(torch.ones(1)) == double(torch.ones(1)) == 2
-    assert len(compiled) == 1
-
-    def fail(*_: Any, **__: Any) -> Any:
-        raise ImportError("no compiler")
-
-    monkeypatch.setattr(torch, "compile", fail)
-    with pytest.warns(RuntimeWarning, match="triple runs uncompiled: no compiler"):
-        assert triple(torch.ones(1)) == 3
-    assert triple(torch.ones(1)) == 3
-
-
-def test_nothing_is_compiled_on_the_cpu() -> None:
-    assert not fusing.compiles(torch.ones(1))
