@@ -121,8 +121,9 @@ def _continuous() -> None:
     from fdegc.training.recipes import ProfileRecipe
     from fdegc.types import RATE_POINTS
 
-    def qualities(self: Any, rng: np.random.Generator) -> Any:
-        steps = (np.arange(self.batch) + rng.random(self.batch)) / self.batch
+    def qualities(self: Any, rng: np.random.Generator, batch: int | None = None) -> Any:
+        batch = batch or self.batch
+        steps = (np.arange(batch) + rng.random(batch)) / batch
         return torch.from_numpy((1 + (len(RATE_POINTS) - 1) * rng.permutation(steps)).astype(np.float32))
 
     ProfileRecipe.qualities = qualities

@@ -30,13 +30,18 @@ def train(args: argparse.Namespace, cancel: CancelToken) -> Report:
     if config is not None and given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise InvalidOption(f"A configuration says all of that itself; leave out {names} or --config.")
+    if args.stop_at is not None and "minutes" in given:
+        raise InvalidOption("--stop-at and --minutes both say when the run ends; give one of them.")
     name = args.config.stem if config is not None else given.get("profile", "lite")
     out = args.out or Path("runs", name)
     start = time.perf_counter()
     from fdegc.training.distributed import process_group
     from fdegc.training.options import TrainOptions
+    from fdegc.training.plan import parse_span
 
     _use_threads(args)
+    if args.span is not None:
+        given["span"] = parse_span(args.span)
     options = TrainOptions(
         train=args.train,
         val=args.val,
@@ -48,6 +53,11 @@ def train(args: argparse.Namespace, cancel: CancelToken) -> Report:
         seed=args.seed,
         precision=args.precision,
         val_steps=args.val_steps,
+        finish=args.finish,
+        stop_at=args.stop_at,
+        images=args.images,
+        graph=args.graph,
+        parts=args.parts,
         **given,
     )
     with terminable(cancel), process_group(args.device) as group:
@@ -58,7 +68,7 @@ def train(args: argparse.Namespace, cancel: CancelToken) -> Report:
         raise Suspended(f"{out / 'checkpoint.pt'} is kept; the same command goes on from there")
     weights, step = trained
     results: list[ImageFigures] = []
-    if config is not None:
+    if config is not None and args.stop_at is None:  # real files take their time
         from fdegc.training.importing import measure_weights
         from fdegc.weights import read_manifest
 

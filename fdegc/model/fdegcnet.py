@@ -8,7 +8,7 @@ from typing import TypedDict
 import torch
 from torch import Tensor, nn
 
-from fdegc.model.context import LIKELIHOOD_FLOOR, ContextModel, mixture_likelihood
+from fdegc.model.context import LIKELIHOOD_FLOOR, ContextModel, raw_likelihood
 from fdegc.model.hyperprior import HyperAnalysis, HyperSynthesis
 from fdegc.model.layers import FactorisedPrior
 from fdegc.model.mcam import MCAM
@@ -223,12 +223,11 @@ class FDEGCNet(nn.Module):
         if self.training:
             y_coded = y + torch.empty_like(y).uniform_(-0.5, 0.5)
             z_coded = z + torch.empty_like(z).uniform_(-0.5, 0.5)
-        mixture = self.context(y_hat, self.hyper_synthesise(z_hat))
-        mixture = type(mixture)(*(part.float() for part in mixture))
+        raw = self.context.raw(y_hat, self.hyper_synthesise(z_hat))
         return {
             "x_hat": self.synthesise(y_hat, inverse),
             "likelihoods": {
-                "y": mixture_likelihood(y_coded, mixture),
+                "y": raw_likelihood(y_coded, raw),
                 "z": self.hyper_likelihood(z_coded),
             },
         }

@@ -125,7 +125,7 @@ class FactorisedPrior(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Probability of [v − ½, v + ½]: (channels, 1, n) to the same shape."""
-        lower, upper = self._logits(values - 0.5), self._logits(values + 0.5)
+        lower, upper = self._logits(torch.cat((values - 0.5, values + 0.5), 2)).chunk(2, 2)
         # On the side where the sigmoid is not saturated.
         sign = -torch.sign(lower + upper).detach()
         return (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower)).abs()

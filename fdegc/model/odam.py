@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fdegc.model.odconv import ODConv2d
+from fdegc.model.odconv import ODConv2d, convolve_together
 
 
 class DynamicBottleneck(nn.Module):
@@ -40,4 +40,21 @@ class ODAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, N, H, W) to the same shape."""
-        return x + self.trunk(x) * torch.sigmoid(self.conv(self.mask(x)))
+        trunk, mask = self._branches(x) if self.training else (self.trunk(x), self.mask(x))
+        return x + trunk * torch.sigmoid(self.conv(mask))
+
+    def _branches(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Trunk and mask side by side, with half the operations."""
+        # Kernels of samples take channels as planes; the rest of a network on a GPU may not.
+        planes = x.contiguous()
+        both = torch.cat((planes, planes))
+        for pair in zip(self.trunk.children(), self.mask.children(), strict=True):
+            out = both
+            for name in ("conv1", "conv2", "conv3"):
+                layers = [getattr(bottleneck, name) for bottleneck in pair]
+                out = convolve_together(layers, out if name == "conv1" else F.relu(out))
+            both = both + out
+        if planes is not x:
+            both = both.contiguous(memory_format=torch.channels_last)
+        trunk, mask = both.chunk(2)
+        return trunk, mask

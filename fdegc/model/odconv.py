@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,9 @@ from torch.nn import functional as F
 
 #: Candidate kernels that one dynamic convolution mixes.
 CANDIDATES = 4
+#: Whether kernels larger than 1×1 are applied in training as matrix products, not as a grouped convolution;
+#: None: on CUDA, where the gradients of convolutions with as many groups as samples are slow.
+BY_COLUMNS: bool | None = None
 
 
 class OmniAttention(nn.Module):
@@ -57,7 +61,7 @@ class OmniAttention(nn.Module):
         # the set-up of a convolution would take longer than the arithmetic.
         with torch.autocast(x.device.type, enabled=False):
             descriptor = F.linear(x.mean((2, 3), dtype=self.fc.weight.dtype), self.fc.weight.flatten(1))
-            descriptor = F.relu(self._normalise(descriptor))
+            descriptor = F.relu(self.normalise(descriptor))
             channel, filters, kernel = (
                 _linear(layer, descriptor) for layer in (self.channel_fc, self.filter_fc, self.kernel_fc)
             )
@@ -71,9 +75,15 @@ class OmniAttention(nn.Module):
             torch.softmax(kernel, dim=1),
         )
 
-    def _normalise(self, descriptor: Tensor) -> Tensor:
+    @property
+    def heads(self) -> list[nn.Conv2d]:
+        """What makes the attentions: of channels, of filters, of taps if there are several, of candidates."""
+        spatial = [] if self.spatial_fc is None else [self.spatial_fc]
+        return [self.channel_fc, self.filter_fc, *spatial, self.kernel_fc]
+
+    def normalise(self, descriptor: Tensor) -> Tensor:
         """BatchNorm of (B, hidden), whose module insists on four dimensions."""
-        return self.bn(descriptor[:, :, None, None])[:, :, 0, 0]
+        return self.bn(descriptor[:, :, None, None]).flatten(1)
 
 
 def _linear(layer: nn.Conv2d, x: Tensor) -> Tensor:
@@ -95,6 +105,8 @@ class ODConv2d(nn.Module):
     The per-sample kernels are a contraction of the candidates; a 1×1 is then a batched matrix
     product, a 3×3 a grouped convolution with one group a sample.  A single sample is a plain
     convolution, which keeps channels-last inputs as they are (three times faster in g_s).
+    Training makes the kernels with fewer operations, which round differently; what files are coded with
+    must not change.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
@@ -109,23 +121,108 @@ class ODConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in, H, W) to (B, out, H, W)."""
+        return convolve_together([self], x) if self.training else _convolve(x, self._kernels(x))
+
+    def _kernels(self, x: Tensor) -> Tensor:
+        """The kernel of each sample, as it has been computed since weights are shipped: to the last bit."""
         channel, filters, spatial, kernel = self.attention(x)
-        batch, in_channels, height, width = x.shape
-        out_channels, side = self.weight.shape[1], self.kernel_size
+        batch, (out_channels, in_channels, side) = x.shape[0], self.weight.shape[1:4]
         mixed = (kernel.to(self.weight.dtype) @ self.weight.flatten(1)).view(
             batch, out_channels, in_channels, side, side
         )
         if spatial is not None:
             mixed = mixed * spatial.view(batch, 1, 1, side, side)
         # Both channel attentions scale rows and columns of the kernel: far cheaper than scaling x.
-        mixed = mixed * channel.view(batch, 1, in_channels, 1, 1) * filters.view(batch, out_channels, 1, 1, 1)
-        if side == 1 and batch > 1:
-            out = torch.bmm(mixed.view(batch, out_channels, in_channels), x.flatten(2))
-            return out.view(batch, out_channels, height, width)
-        out = F.conv2d(
-            x.reshape(1, batch * in_channels, height, width),
-            mixed.view(batch * out_channels, in_channels, side, side),
-            padding=side // 2,
-            groups=batch,
-        )
+        return mixed * channel.view(batch, 1, in_channels, 1, 1) * filters.view(batch, out_channels, 1, 1, 1)
+
+
+def convolve_together(layers: Sequence[ODConv2d], x: Tensor) -> Tensor:
+    """Dynamic convolutions of one shape in training, each of its own samples.
+
+    Parameters
+    ----------
+    layers : sequence of ODConv2d
+    x : Tensor, shape (n · B, in, H, W)
+        The B samples of the first layer, then those of the second, and so on.
+
+    Returns
+    -------
+    Tensor, shape (n · B, out, H, W)
+    """
+    kernels = _trained_kernels(layers, x)
+    columns = x.is_cuda if BY_COLUMNS is None else BY_COLUMNS
+    return _convolve_columns(x, kernels) if columns and kernels.shape[3] > 1 else _convolve(x, kernels)
+
+
+def _convolve_columns(x: Tensor, kernels: Tensor) -> Tensor:
+    """What :func:`_convolve` does, as one product a sample with the columns of its neighbourhoods."""
+    batch, out_channels, _, side = kernels.shape[:4]
+    height, width = x.shape[2:]
+    margin = side // 2
+    padded = F.pad(x.to(kernels.dtype), (margin, margin, margin, margin))
+    columns = padded.unfold(2, side, 1).unfold(3, side, 1).permute(0, 1, 4, 5, 2, 3)
+    out = torch.bmm(kernels.flatten(2), columns.reshape(batch, -1, height * width))
+    return out.view(batch, out_channels, height, width)
+
+
+def _convolve(x: Tensor, kernels: Tensor) -> Tensor:
+    """Convolve each sample of (B, in, H, W) with its kernel of (B, out, in, k, k)."""
+    batch, out_channels, in_channels, side = kernels.shape[:4]
+    height, width = x.shape[2:]
+    if side == 1 and batch > 1:
+        out = torch.bmm(kernels.view(batch, out_channels, in_channels), x.flatten(2))
         return out.view(batch, out_channels, height, width)
+    out = F.conv2d(
+        x.reshape(1, batch * in_channels, height, width),
+        kernels.view(batch * out_channels, in_channels, side, side),
+        padding=side // 2,
+        groups=batch,
+    )
+    return out.view(batch, out_channels, height, width)
+
+
+def _trained_kernels(layers: Sequence[ODConv2d], x: Tensor) -> Tensor:
+    """The kernel of each sample in training, as (n · B, out, in, k, k), in bfloat16 under autocast.
+
+    Most operations of a training step are here, on tensors so small that their number is what counts: so all
+    attentions of a layer are one matrix product, and layers that have their inputs at the same time share
+    the operations.  The attentions' outer product is made by batched matrix products, whose gradients are
+    such products again; broadcast products have sums for gradients, over tensors of the kernels' size.
+    """
+    batch, (out_channels, in_channels, side) = x.shape[0], layers[0].weight.shape[1:4]
+    *gates, mixture = _attend([layer.attention for layer in layers], x)
+    outer = torch.bmm(gates[1].unsqueeze(2), gates[0].unsqueeze(1))
+    if side > 1:
+        outer = torch.bmm(outer.view(batch, -1, 1), gates[2].unsqueeze(1))
+    mixed = torch.bmm(mixture, _stacked([layer.weight.flatten(1) for layer in layers]))
+    return (mixed.view(batch, -1) * outer.view(batch, -1)).view(batch, out_channels, in_channels, side, side)
+
+
+def _attend(attentions: Sequence[OmniAttention], x: Tensor) -> list[Tensor]:
+    """Gates of input channels, of filters, of taps if there are some, (n · B, ·) each; mixtures (n, B, ·)."""
+    kind = x.device.type
+    dtype = (
+        torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else attentions[0].fc.weight.dtype
+    )
+    count, batch = len(attentions), x.shape[0]
+    heads = [attention.heads for attention in attentions]
+    sizes = [head.out_channels for head in heads[0]]
+    with torch.autocast(kind, enabled=False):
+        pooled = x.mean((2, 3), dtype=attentions[0].fc.weight.dtype).view(count, batch // count, -1)
+        fc = _stacked([attention.fc.weight.flatten(1) for attention in attentions])
+        descriptor = torch.bmm(pooled, fc.transpose(1, 2))
+        descriptor = F.relu(
+            _stacked([a.normalise(part) for a, part in zip(attentions, descriptor.unbind(), strict=True)])
+        )
+        weight = torch.cat([head.weight.flatten(1) for own in heads for head in own])
+        bias = torch.cat([head.bias for own in heads for head in own if head.bias is not None])
+        weight = weight.view(count, sum(sizes), -1)
+        raw = torch.baddbmm(bias.view(count, 1, -1), descriptor, weight.transpose(1, 2))
+        gates, mixture = raw.split([sum(sizes[:-1]), sizes[-1]], 2)
+        gates, mixture = torch.sigmoid(gates).to(dtype), torch.softmax(mixture, 2).to(dtype)
+    return [*gates.reshape(batch, -1).split(sizes[:-1], 1), mixture]
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """Stack, without a copy of a single one."""
+    return tensors[0].unsqueeze(0) if len(tensors) == 1 else torch.stack(list(tensors))

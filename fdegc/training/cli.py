@@ -62,6 +62,54 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         "--val-steps", type=int, default=0, metavar="N", help="validate every N steps (default: at the end)"
     )
     parser.add_argument("--seed", type=int, default=1)
+    _add_schedule_options(parser)
+    _add_device_options(parser)
+
+
+def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--finish",
+        metavar="BATCHxCROP@FROM",
+        help="batches of the end of the schedule: 8x512@0.8 takes 8 crops of 512 pixels a step for its last "
+        "fifth (default: as before)",
+    )
+    parser.add_argument(
+        "--span",
+        metavar="FROM:TO",
+        help="the part of the schedule that this run goes through: 0:0.5 stops half-way, and 0.5:1 with "
+        "--pretrain goes on from the weights of that (default: 0:1)",
+    )
+    parser.add_argument(
+        "--stop-at",
+        type=float,
+        metavar="SECONDS",
+        help="have everything written when the command has run for so long, start and export included; "
+        "the schedule is stretched or cut to end in time, instead of --minutes or with a configuration "
+        "before all its steps (default: no such limit)",
+    )
+
+
+def _add_device_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--images",
+        choices=("auto", "device", "host"),
+        default="auto",
+        help="where training images are kept and crops are cut: in the device's memory, with smaller scales, "
+        "or on the host (default: auto, the device if it is a GPU)",
+    )
+    parser.add_argument(
+        "--graph",
+        choices=("auto", "off"),
+        default="auto",
+        help="capture a step as a CUDA graph (default: auto, on a GPU with one process)",
+    )
+    parser.add_argument(
+        "--parts",
+        type=float,
+        metavar="MIB",
+        help="write the weights also in files of at most so many MiB, any of which --pretrain takes for all "
+        "(default: in one file only)",
+    )
 
 
 def add_test_options(parser: argparse.ArgumentParser) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
+from torch import Tensor
 
 from fdegc.errors import InvalidOption
 
@@ -47,6 +50,29 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
+def too_small(crop: int) -> InvalidOption:
+    """What to say if no image is large enough."""
+    return InvalidOption(f"No training image is large enough for {crop} px crops; use a smaller crop.")
+
+
+class CropSource(Protocol):
+    """Where a step's crops come from: chosen on the host ahead of the step, made on the device within it."""
+
+    @property
+    def used(self) -> int:
+        """Images that crops are taken of."""
+
+    @property
+    def left_out(self) -> int:
+        """Images that are too small."""
+
+    def draw(self, size: int) -> Tensor:
+        """What chooses a number of crops, on the host."""
+
+    def crops(self, drawn: Tensor) -> Tensor:
+        """The crops, float32 (B, 3, crop, crop) in [0, 1], from what :meth:`draw` gave, on the device."""
+
+
 class CropSampler:
     """Random native-resolution crops with flips and, if asked for, quarter turns and other scales.
 
@@ -67,8 +93,8 @@ class CropSampler:
     ----------
     paths : list of Path
         The images that crops are taken of.
-    left_out : int
-        Number of images that are too small.
+    used, left_out : int
+        Number of images that are large enough, and that are not.
     """
 
     def __init__(
@@ -92,8 +118,17 @@ class CropSampler:
                 self.paths.append(path)
                 self.always_shrink.append(shrink)
         self.left_out = len(paths) - len(self.paths)
+        self.used = len(self.paths)
         if not self.paths:
-            raise InvalidOption(f"No training image is large enough for {crop} px crops; use a smaller crop.")
+            raise too_small(crop)
+
+    def draw(self, size: int) -> Tensor:
+        """:meth:`batch` as a tensor: here the host makes the crops themselves."""
+        return torch.from_numpy(self.batch(size))
+
+    def crops(self, drawn: Tensor) -> Tensor:
+        """What :meth:`draw` gave."""
+        return drawn
 
     def batch(self, size: int) -> npt.NDArray[np.float32]:
         """Crops of shape (size, 3, crop, crop), float32 in [0, 1]."""

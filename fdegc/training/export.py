@@ -22,7 +22,9 @@ from fdegc.errors import InvalidOption, WeightsInvalid
 from fdegc.inference import fixed_point
 from fdegc.model.fdegcnet import FDEGCNet, Profile
 from fdegc.training.data import find_images, image_size, load_image
+from fdegc.training.parts import write_parts
 from fdegc.training.starting import network_sizes
+from fdegc.training.validation import mixed_precision, validation_crop
 
 if TYPE_CHECKING:
     from fdegc.training.loop import Trainer
@@ -37,6 +39,8 @@ FIT_SIZE = 384
 FIT_IMAGES = 16
 #: Steps and rate of Adam when a prior is fitted from nothing.
 PRIOR_STEPS, PRIOR_RATE = 500, 0.02
+#: Seconds that an export is given besides what trying it takes, and what that is multiplied by.
+WRITING_SECONDS, WRITING_MARGIN = 5.0, 1.5
 #: Order of magnitude of what coding costs a megapixel, for manifests of weights that nobody has timed
 #: yet; memory is for each channel at half resolution, where most of it is.
 SECONDS_PER_MPX, BYTES_PER_MPX_AND_CHANNEL = 2.0, 7.8e6
@@ -81,7 +85,7 @@ def half(net: FDEGCNet) -> FDEGCNet:
     return net.eval()
 
 
-def fit_images(folder: Path) -> list[npt.NDArray[np.uint8]]:
+def fit_paths(folder: Path) -> list[Path]:
     """Images to fit tables on, spread evenly over a folder's.
 
     Raises
@@ -92,7 +96,12 @@ def fit_images(folder: Path) -> list[npt.NDArray[np.uint8]]:
     paths = [path for path in find_images(folder) if min(image_size(path)) >= 64]
     if not paths:
         raise InvalidOption(f"No image in {folder} has at least 64 pixels a side.")
-    return [load_image(path) for path in paths[:: min(max(len(paths) // FIT_IMAGES, 1), 8)]]
+    return paths[:: min(max(len(paths) // FIT_IMAGES, 1), 8)]
+
+
+def fit_images(folder: Path) -> list[npt.NDArray[np.uint8]]:
+    """The pixels of :func:`fit_paths`."""
+    return [load_image(path) for path in fit_paths(folder)]
 
 
 @torch.no_grad()
@@ -102,26 +111,30 @@ def observe(net: FDEGCNet, images: Sequence[npt.NDArray[np.uint8]]) -> Statistic
     Parameters
     ----------
     net : FDEGCNet
-        As shipped (:func:`half`), in evaluation mode, on the CPU.
+        As shipped (:func:`half`), in evaluation mode, on any device.
     images : sequence of ndarray, shape (H, W, 3) uint8, H and W at least 64
     """
     rates = 1 if net.log_gain is None else net.log_gain.shape[0]
+    device = net.mcam.conv_in.weight.device
     side = 2 * Z_RADIUS_LIMIT + 1
     counts = np.zeros((rates, net.hyper, side))
     active = np.zeros((rates, net.latent))
     beyond = 0
     for image in images:
         height, width = (min(s, FIT_SIZE) // 64 * 64 for s in image.shape[:2])
-        x = torch.from_numpy(image[:height, :width].transpose(2, 0, 1).copy()).float()[None] / 255.0
+        x = torch.from_numpy(image[:height, :width].transpose(2, 0, 1).copy()).to(device)
+        x = x.float()[None] / 255.0
         latent = net.g_a(x - net.offset)
         for rate in range(rates):
-            y = latent * net.gains(torch.tensor([rate + 1.0]))[0]
+            y = latent * net.gains(torch.tensor([rate + 1.0], device=device))[0]
             z = net.hyper_analyse(y).round()[0]
             beyond += int((z.abs() > Z_RADIUS_LIMIT).sum())
-            index = (z.clamp(-Z_RADIUS_LIMIT, Z_RADIUS_LIMIT) + Z_RADIUS_LIMIT).long().flatten(1).numpy()
+            index = (
+                (z.clamp(-Z_RADIUS_LIMIT, Z_RADIUS_LIMIT) + Z_RADIUS_LIMIT).long().flatten(1).cpu().numpy()
+            )
             for channel in range(net.hyper):
                 counts[rate, channel] += np.bincount(index[channel], minlength=side)
-            active[rate] += (y[0].round() != 0).flatten(1).any(1).numpy()
+            active[rate] += (y[0].round() != 0).flatten(1).any(1).cpu().numpy()
     return Statistics(counts, active, len(images), beyond / max(counts.sum(), 1.0))
 
 
@@ -204,8 +217,9 @@ def write_weights(
     WeightsInvalid
         If the network cannot be stored in 16 bits or coded with integers.
     """
-    net = half(copy.deepcopy(net).cpu())
+    net = half(copy.deepcopy(net))
     statistics = observe(net, images)
+    net = net.cpu()
     if not has_prior:
         fit_prior(net, statistics.counts)
         half(net)
@@ -295,8 +309,35 @@ def export_weights(trainer: Trainer) -> Path:
         if before := _history(options.pretrain):
             entry["training"]["before"] = before
         write_manifest(folder, entry)
+        if options.parts is not None:
+            write_parts(folder / entry["file"], options.parts)
     trainer.group.wait()
     return folder
+
+
+def writing_seconds(trainer: Trainer) -> float:
+    """What exporting a run's weights will take, on the safe side, after trying it with one image each."""
+    options, net, device = trainer.options, trainer.ema, trainer.group.device
+    fitted, validated = fit_paths(options.train), find_images(options.val)
+    image, crop = load_image(fitted[0]), validation_crop(validated[0])
+
+    def fit() -> None:
+        observe(net, [image])
+
+    def validate() -> None:
+        if crop is not None:
+            with torch.no_grad(), mixed_precision(device, options.precision):
+                x = crop.to(device)
+                float(net(x, torch.ones(1, device=x.device))["x_hat"].mean())
+
+    seconds = []
+    for work in (fit, validate):
+        work()  # the first time a device is slow
+        start = trainer.clock()
+        work()
+        seconds.append(trainer.clock() - start)
+    crops = len(trainer.recipe.rates) * len(validated) / trainer.group.size
+    return WRITING_SECONDS + WRITING_MARGIN * (seconds[0] * len(fitted) + seconds[1] * crops)
 
 
 def _history(pretrain: Path | None) -> list[dict[str, Any]]:

@@ -6,25 +6,33 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.utils._pytree import tree_map
 
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import FDEGCNet
-from fdegc.training.data import CropSampler, find_images
+from fdegc.training.data import CropSampler, CropSource, find_images
 from fdegc.training.distributed import Group
+from fdegc.training.export import writing_seconds
+from fdegc.training.graphs import Capture, CudaCapture
 from fdegc.training.growing import grow
-from fdegc.training.options import TrainOptions, make_recipe, share_of_batch
+from fdegc.training.options import TrainOptions, check_choices, make_phases, make_recipe, share_of_batch
+from fdegc.training.plan import process_age, seconds_to_train
+from fdegc.training.pool import ImagePool, PoolSampler
 from fdegc.training.runlog import RunLog
 from fdegc.training.starting import load_start, network_sizes, read_checkpoint
-from fdegc.training.validation import mixed_precision, rate_distortion, validate
+from fdegc.training.step import Moment, Step, use_tensor_rates
+from fdegc.training.validation import mixed_precision, validate
 
 #: Sources whose images have JPEG blocks, which the network must not learn.
 SHRINK_ONLY = ("aGrass", "bField")
@@ -42,6 +50,10 @@ class Trainer:
         The processes that train together; all of them make a trainer.
     clock : callable, optional
         Seconds since some moment, by which the budget is counted; default: of the wall.
+    age : callable, optional
+        Seconds since the process was started, by which ``stop_at`` is counted.
+    capture : Capture, optional
+        How a step is captured; by default as a CUDA graph on one GPU.
 
     Raises
     ------
@@ -57,14 +69,21 @@ class Trainer:
         options: TrainOptions,
         group: Group | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        age: Callable[[], float] = process_age,
+        capture: Capture | None = None,
     ) -> None:
         self.options = options
-        self.clock = clock
+        self.clock, self.age = clock, age
         self.group = group or Group()
+        check_choices(options)
         paths = find_images(options.train)
         find_images(options.val)
         self.recipe = make_recipe(options, len(paths))
-        self._share = share_of_batch(self.recipe.batch, self.group.size)
+        self.phases = make_phases(options, self.recipe)
+        for phase in self.phases:
+            share_of_batch(phase.batch, self.group.size)
+        self.limit = math.inf  # seconds, if the clock ends the run
+        self._fraction = options.span[0]
         mixed_precision(self.group.device, options.precision)
         torch.manual_seed(options.seed)
         net = FDEGCNet.from_profile(self.recipe.profile)
@@ -78,18 +97,51 @@ class Trainer:
         self.optimisers = self.recipe.optimisers(self.net)
         if state is not None:
             self._resume(state)
-        self.model = self.group.parallel(self.net)
+        use_tensor_rates(self.optimisers, self.group.device)
+        self._stepper = self._make_step(capture)
         # Every process draws its own noise and crops; after an interruption another stream than before
         # it, but a reproducible one.
         torch.manual_seed(_stream_seed(options.seed, self.step, self.group.rank))
-        self.sampler = CropSampler(
-            paths,
-            self.recipe.crop,
-            [options.seed, self.step, self.group.rank],
-            shrink_only=SHRINK_ONLY,
-            augment=self.recipe.augment,
-        )
+        self.pool = self._make_pool(paths)
+        self.sources = [self._make_source(paths, number) for number in range(len(self.phases))]
+        self.sampler = self.sources[0]
         self.rng = np.random.default_rng([options.seed + 1, self.step])
+
+    def _make_step(self, capture: Capture | None) -> Step:
+        """The step; with several processes it is never captured, as they wait for each other within it."""
+        device, options = self.group.device, self.options
+        if capture is None and options.graph == "auto" and device.startswith("cuda") and self.group.size == 1:
+            capture = CudaCapture(device)
+        step = Step(
+            self.net,
+            self.ema,
+            self.optimisers,
+            self.recipe,
+            options.precision,
+            restarted=self.restarted,
+            settled=options.span[0] > 0.0,
+            capture=capture,
+        )
+        step.model = self.model = self.group.parallel(self.net)
+        return step
+
+    def _make_pool(self, paths: Sequence[Path]) -> ImagePool | None:
+        images = self.options.images
+        if images == "auto":
+            images = "device" if self.group.device.startswith("cuda") else "host"
+        if images == "host":
+            return None
+        crop = min(phase.crop for phase in self.phases)
+        augment = self.recipe.augment
+        return ImagePool(paths, crop, shrink_only=SHRINK_ONLY, augment=augment, device=self.group.device)
+
+    def _make_source(self, paths: Sequence[Path], number: int) -> CropSource:
+        """Crops of a phase; every process draws its own."""
+        crop, augment = self.phases[number].crop, self.recipe.augment
+        seed = [self.options.seed, self.step, self.group.rank, *([number] if number else [])]
+        if self.pool is not None:
+            return PoolSampler(self.pool, crop, seed, augment)
+        return CropSampler(paths, crop, seed, shrink_only=SHRINK_ONLY, augment=augment)
 
     def _starting_point(self, net: FDEGCNet) -> dict[str, Any] | None:
         """Checkpoint to resume, or None after ``pretrain`` was loaded if there is one."""
@@ -151,27 +203,39 @@ class Trainer:
             "network": network_sizes(self.recipe.profile),
             "recipe": self.recipe.name,
             "lambda": self.options.config.lmbda if self.options.config else None,
-            "net": self.net.state_dict(),
-            "ema": self.ema.state_dict(),
+            "net": _copied(self.net.state_dict()),
+            "ema": _copied(self.ema.state_dict()),
             "step": self.step,
             "seconds": self.seconds,
             "restarted": self.restarted,
         }
-        torch.save(state | {n: o.state_dict() for n, o in self.optimisers.items()}, temporary)
+        torch.save(state | {n: _plain_state(o) for n, o in self.optimisers.items()}, temporary)
         os.replace(temporary, self.checkpoint)
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        mine = slice(self.group.rank * self._share, (self.group.rank + 1) * self._share)
+    def _batches(self) -> Iterator[tuple[CropSource, Tensor, Tensor]]:
+        """What chooses the crops of a step, and their qualities; made during the step before."""
 
-        def make() -> tuple[Tensor, Tensor]:
+        def make(fraction: float) -> tuple[CropSource, Tensor, Tensor]:
+            number = max(n for n, phase in enumerate(self.phases) if phase.start <= fraction or not n)
+            phase, source = self.phases[number], self.sources[number]
+            share = phase.batch // self.group.size
+            mine = slice(self.group.rank * share, (self.group.rank + 1) * share)
             # All processes draw the same rate points, and each takes its part of them.
-            return torch.from_numpy(self.sampler.batch(self._share)), self.recipe.qualities(self.rng)[mine]
+            return source, source.draw(share), self.recipe.qualities(self.rng, phase.batch)[mine]
 
-        with ThreadPoolExecutor(1) as pool:  # crops of the next step are cut during this one
-            future = pool.submit(make)
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(make, self._fraction)
             while True:
-                current, future = future.result(), pool.submit(make)
+                # The fraction that all processes agreed on last, so that all change sizes at once.
+                current, future = future.result(), pool.submit(make, self._fraction)
                 yield current
+
+    def _progress(self) -> float:
+        """How much of the run is done; from 1 it is finished."""
+        timed = self.seconds / self.limit
+        if self.recipe.timed and self.limit < math.inf:
+            return timed
+        return max(timed, self.recipe.fraction(self.step, self.seconds))
 
     def train(
         self,
@@ -196,28 +260,31 @@ class Trainer:
         """
         if self.group.main:
             self.options.out.mkdir(parents=True, exist_ok=True)
+        self._fit_into_time()
         saved = now = self.clock()
-        sums = np.zeros(4)
-        fraction = 0.0
+        progress = 0.0
+
+        def say(row: dict[str, Any]) -> None:
+            if on_row and self.group.main:
+                on_row(row)
+
         with RunLog(self.options.out, self.step, self.group.main) as log:
-            for note in (log.note, self._left_out()):
-                if note and on_row and self.group.main:
-                    on_row({"note": note})
-            for x, quality in self._batches():
-                stop, fraction = self.group.agree(
-                    cancel is not None and cancel.cancelled, self.recipe.fraction(self.step, self.seconds)
-                )
-                if stop or fraction >= 1.0:
+            for note in (log.note, *self._notes()):
+                if note:
+                    say({"note": note})
+            for source, drawn, quality in self._batches():
+                stop, progress = self.group.agree(cancel is not None and cancel.cancelled, self._progress())
+                self._fraction = self._position(progress)
+                if stop or progress >= 1.0:
                     break
-                sums += (*self._step(x, quality, fraction), 1)
+                self._step(drawn, quality, self._fraction, source)
                 # Everything counts, waiting for crops, validation and checkpoints too.
                 now, start = self.clock(), now
                 self.seconds += now - start
                 if self.step % self.recipe.log_steps == 0:
-                    row = log.write(self.step, self._averages(self.group.sum(sums)))
-                    if on_row and self.group.main:
-                        on_row(row)
-                    sums[:] = 0.0
+                    say(log.write(self.step, self._averages(self._stepper.take_sums(self.group.sum))))
+                    if failure := self._stepper.take_failure():
+                        say({"note": f"the step runs without a graph, as capturing it failed: {failure}"})
                 if self.options.val_steps and self.step % self.options.val_steps == 0:
                     self.validate(log)
                 if self.clock() - saved > save_minutes * 60:
@@ -225,22 +292,37 @@ class Trainer:
                     saved = self.clock()
         self.save()
         self.group.wait()  # whoever leaves first may be the signal to end the others
-        return fraction >= 1.0
+        return progress >= 1.0
 
-    def _left_out(self) -> str | None:
-        count, used = self.sampler.left_out, len(self.sampler.paths)
-        if not count:
-            return None
-        return (
-            f"{count} of {count + used} training images are too small for crops of {self.recipe.crop} and "
-            "are left out; a smaller --crop takes them in."
-        )
+    def _fit_into_time(self) -> None:
+        """See to it that ``stop_at`` is kept; the main process's clock counts."""
+        if self.options.stop_at is not None and self.group.main:
+            writing = writing_seconds(self)
+            self.limit = self.seconds + seconds_to_train(self.options.stop_at, self.age(), writing)
+
+    def _position(self, progress: float) -> float:
+        """Fraction of the schedule, of which the run may be a part."""
+        first, last = self.options.span
+        return first + (last - first) * progress
+
+    def _notes(self) -> Iterator[str]:
+        """What the user should know of the images."""
+        if self.pool is not None:
+            yield self.pool.note
+        for phase, source in zip(self.phases, self.sources, strict=True):
+            if source.left_out:
+                yield (
+                    f"{source.left_out} of {source.left_out + source.used} training images are too small for "
+                    f"crops of {phase.crop} and are left out; a smaller --crop takes them in."
+                )
 
     def _averages(self, sums: npt.NDArray[np.float64]) -> dict[str, float]:
-        loss, mse, bpp = (sums[:3] / sums[3]).tolist()
+        count, skipped = sums[3:].tolist()
+        loss, mse, bpp = (sums[:3] / max(count, 1.0)).tolist()
         psnr = -10 * math.log10(max(mse, 1e-10))
-        rate = self.optimisers["adam"].param_groups[0]["lr"]
-        return {"seconds": round(self.seconds, 1), "loss": loss, "psnr": psnr, "bpp": bpp, "lr": rate}
+        rate = float(self.optimisers["adam"].param_groups[0]["lr"])
+        row = {"seconds": round(self.seconds, 1), "loss": loss, "psnr": psnr, "bpp": bpp, "lr": rate}
+        return row | ({"skipped": int(skipped)} if skipped else {})
 
     def validate(self, log: RunLog | None = None) -> list[dict[str, float]]:
         """Estimated figures of the averaged weights on ``val``; all processes call it."""
@@ -257,40 +339,27 @@ class Trainer:
                 log.write(self.step, figures, group=f"val rate {row['rate']:g}")
         return rows
 
-    def _step(self, x: Tensor, quality: Tensor, fraction: float) -> tuple[float, ...]:
-        recipe = self.recipe
-        x, quality = x.to(self.group.device), quality.to(self.group.device)
-        self.net.train()
-        self.net.held = self.restarted if recipe.holds(fraction) else None
-        if recipe.freezes_norm(fraction):
-            for module in self.net.modules():
-                if isinstance(module, torch.nn.BatchNorm2d):
-                    module.eval()
-        recipe.set_rates(self.optimisers, self.step, fraction)
-        lmbda = recipe.lambdas(quality) * recipe.boost(fraction)
-        with mixed_precision(self.group.device, self.options.precision):
-            out = self.model(x, quality)
-        loss, mse, bpp = rate_distortion(out, x, lmbda)
-        for optimiser in self.optimisers.values():
-            optimiser.zero_grad()
-        recipe.objective(loss, lmbda).backward()
-        # A single odd crop must not end a night's run.  Judged by the gradients, which are the same in
-        # all processes: one that skipped backward alone would leave the others waiting for it.
-        gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
-        if torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
-            recipe.clip(self.optimisers)
-            for optimiser in self.optimisers.values():
-                optimiser.step()
+    def _step(
+        self, drawn: Tensor, quality: Tensor, fraction: float, source: CropSource | None = None
+    ) -> Tensor:
+        """Make a step of crops, or of what a source makes crops of; mean loss, MSE and bpp before it."""
+        crops = None if source is None else source.crops
+        means = self._stepper(drawn, quality, Moment(self.step, fraction), crops)
         self.step += 1
-        self._average()
-        return tuple(torch.stack((loss, mse, bpp)).mean(1).tolist())
+        return means
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        decay = min(self.recipe.ema, self.step / (self.step + 20.0))
-        mine, theirs = self.ema.state_dict(), self.net.state_dict()
-        floats = [k for k, v in mine.items() if v.is_floating_point()]
-        torch._foreach_lerp_([mine[k] for k in floats], [theirs[k] for k in floats], 1.0 - decay)
+
+def _copied(state: Any) -> Any:
+    """A state whose tensors are their own: views would be pickled with all of what they are views of."""
+    return tree_map(lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf, state)
+
+
+def _plain_state(optimiser: Optimizer) -> dict[str, Any]:
+    """State of an optimiser whose learning rates are numbers, as checkpoints have always had them."""
+    state: dict[str, Any] = _copied(optimiser.state_dict())
+    for group in state["param_groups"]:
+        group["lr"] = float(group["lr"])
+    return state
 
 
 def _stream_seed(*parts: int) -> int:

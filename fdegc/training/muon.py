@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,47 +40,100 @@ def is_kernel(name: str, parameter: Tensor) -> bool:
     """
     if parameter.ndim < 4 or "hyper_prior" in name:
         return False
-    rows, cols = parameter.shape[-4], parameter[0].numel() if parameter.ndim == 4 else 0
-    if parameter.ndim == 5:
-        cols = parameter[0, 0].numel()
+    rows, cols = matrix_shape(parameter)
     return rows > 4 and cols > 9
+
+
+def matrix_shape(parameter: Tensor) -> tuple[int, int]:
+    """Rows and columns of a kernel's matrix, or of each of its candidates'."""
+    return parameter.shape[-4], parameter[0].numel() if parameter.ndim == 4 else parameter[0, 0].numel()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Stack:
+    """Kernels of one matrix shape.
+
+    Attributes
+    ----------
+    params : list of Parameter
+    counts : list of int
+        Matrices of each of them.
+    momentum : Tensor, shape (n, rows, cols)
+        Of all; the state of a single parameter is a view of it.
+    """
+
+    params: list[nn.Parameter]
+    counts: list[int]
+    momentum: Tensor
 
 
 class Muon(torch.optim.Optimizer):
     """Orthogonalised Nesterov momentum on kernels of 4 or 5 dimensions.
 
+    All kernels of one matrix shape are updated as one stack, by a few operations whatever their number.
+
     Parameters
     ----------
     params : iterable of Parameter
-    lr : float
+    lr : float or Tensor
         Scaled by √max(1, rows / cols) for each matrix.
     momentum : float
+
+    Attributes
+    ----------
+    found_inf : Tensor or None
+        1.0 if a step must change nothing, else 0.0; on the device, as torch's fused Adam has it, so that
+        nobody waits for it.
     """
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+    def __init__(self, params: Iterable[nn.Parameter], lr: float | Tensor, momentum: float = 0.95) -> None:
+        self.found_inf: Tensor | None = None
+        self._stacks: dict[int, tuple[list[nn.Parameter], list[_Stack]]] = {}
         super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the momentum of each parameter; stacks are made anew of it."""
+        super().load_state_dict(state_dict)
+        self._stacks.clear()
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update all kernels; those of equal shape are orthogonalised as one stack."""
-        for group in self.param_groups:
-            stacks: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = defaultdict(list)
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                if not state:
-                    state["momentum"] = torch.zeros_like(p)
-                buffer = state["momentum"]
-                buffer.lerp_(p.grad, 1 - group["momentum"])
-                update = p.grad.lerp(buffer, group["momentum"])
-                matrices = update.view(-1, p.shape[-4], p[0].numel() if p.ndim == 4 else p[0, 0].numel())
-                stacks[matrices.shape[1], matrices.shape[2]].append((p, matrices))
-            for (rows, cols), members in stacks.items():
-                stacked = orthogonalise(torch.cat([m for _, m in members]))
-                lr = group["lr"] * max(1.0, rows / cols) ** 0.5
-                start = 0
-                for p, matrices in members:
-                    count = matrices.shape[0]
-                    p.add_(stacked[start : start + count].reshape(p.shape).to(p.dtype), alpha=-lr)
-                    start += count
+        """Update all kernels that have a gradient."""
+        for number, group in enumerate(self.param_groups):
+            members = [p for p in group["params"] if p.grad is not None]
+            before, stacks = self._stacks.get(number, ([], []))
+            if len(members) != len(before) or any(a is not b for a, b in zip(members, before, strict=True)):
+                stacks = self._stack(members)
+                self._stacks[number] = members, stacks
+            skip, rate = None, group["lr"]
+            if self.found_inf is not None:
+                skip, rate = self.found_inf > 0, rate * (1.0 - self.found_inf)
+            for stack in stacks:
+                self._update(stack, rate, group["momentum"], skip)
+
+    def _stack(self, members: list[nn.Parameter]) -> list[_Stack]:
+        shapes: dict[tuple[int, int], list[nn.Parameter]] = defaultdict(list)
+        for p in members:
+            shapes[matrix_shape(p)].append(p)
+        stacks = []
+        for (rows, cols), params in shapes.items():
+            counts = [p.numel() // (rows * cols) for p in params]
+            momentum = torch.zeros(sum(counts), rows, cols, dtype=params[0].dtype, device=params[0].device)
+            for p, part in zip(params, momentum.split(counts), strict=True):
+                if "momentum" in self.state[p]:
+                    part.copy_(self.state[p]["momentum"].reshape(part.shape))
+                self.state[p]["momentum"] = part.view(p.shape)
+            stacks.append(_Stack(params, counts, momentum))
+        return stacks
+
+    def _update(self, stack: _Stack, rate: float | Tensor, momentum: float, skip: Tensor | None) -> None:
+        rows, cols = stack.momentum.shape[1:]
+        gradients = [p.grad for p in stack.params if p.grad is not None]
+        gradient = torch.cat([g.reshape(-1, rows, cols) for g in gradients])
+        if skip is not None:  # a gradient that is the momentum leaves it as it is; the rate is 0 then
+            gradient = torch.where(skip, stack.momentum, gradient)
+        stack.momentum.lerp_(gradient, 1 - momentum)
+        update = orthogonalise(gradient.lerp_(stack.momentum, momentum))
+        change = update.to(stack.momentum.dtype) * (rate * -(max(1.0, rows / cols) ** 0.5))
+        parts = [part.view(p.shape) for p, part in zip(stack.params, change.split(stack.counts), strict=True)]
+        torch._foreach_add_([p.data for p in stack.params], parts)

@@ -9,6 +9,7 @@ from typing import Any
 
 from fdegc.errors import InvalidOption
 from fdegc.training.config import ResearchConfig
+from fdegc.training.plan import Phase, check_crop, parse_finish
 from fdegc.training.recipes import (
     ProfileRecipe,
     Recipe,
@@ -19,6 +20,8 @@ from fdegc.training.recipes import (
 
 #: Side of a crop where options do not say.
 CROP = 256
+#: Where training images may be kept, and whether a step is captured.
+IMAGES, GRAPH = ("auto", "device", "host"), ("auto", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,21 @@ class TrainOptions:
         "auto", "bf16" or "fp32".
     val_steps : int
         Steps from one validation to the next; 0: only at the end.
+    finish : str or None
+        Batches of the end of the schedule (:func:`~fdegc.training.plan.parse_finish`).
+    span : tuple of float
+        Which part of the schedule the run goes through, from 0 to 1; one that begins later goes on
+        from the averaged weights of ``pretrain`` and does not forget them.
+    stop_at : float or None
+        Age of the process in seconds at which weights must have been written; the schedule then ends in time
+        for that, whatever ``minutes`` or the configuration's steps say.
+    images : str
+        "device": decoded once into the device's memory (:mod:`~fdegc.training.pool`); "host": cut by the
+        host (:class:`~fdegc.training.data.CropSampler`); "auto": "device" on GPUs.
+    graph : str
+        "auto": the step is captured where it can be, on CUDA with one process; "off".
+    parts : float or None
+        Weights are also written in files of at most so many MiB.
     """
 
     train: Path
@@ -87,6 +105,12 @@ class TrainOptions:
     seed: int = 1
     precision: str = "auto"
     val_steps: int = 0
+    finish: str | None = None
+    span: tuple[float, float] = (0.0, 1.0)
+    stop_at: float | None = None
+    images: str = "auto"
+    graph: str = "auto"
+    parts: float | None = None
 
 
 def make_recipe(options: TrainOptions, images: int) -> Recipe:
@@ -105,12 +129,12 @@ def make_recipe(options: TrainOptions, images: int) -> Recipe:
     """
     config = options.config
     crop = options.crop or CROP
-    if crop % 64 or crop < 64:
-        raise InvalidOption(f"The crop must be a multiple of 64 pixels, not {crop}.")
+    check_crop(crop)
     if config is not None:
         batch = options.batch or config.batch
         steps = min(config.steps, config.epochs * math.ceil(images / batch))
-        return ResearchRecipe(research_profile(config), batch, crop, config, steps)
+        hurried = options.stop_at is not None
+        return ResearchRecipe(research_profile(config), batch, crop, config, steps, hurried)
     if options.minutes <= 0:
         raise InvalidOption("The budget must be more than 0 minutes.")
     return ProfileRecipe(
@@ -126,6 +150,32 @@ def make_recipe(options: TrainOptions, images: int) -> Recipe:
         balance=options.balance,
         ema=options.ema,
     )
+
+
+def make_phases(options: TrainOptions, recipe: Recipe) -> tuple[Phase, ...]:
+    """Sizes of batches in the order of the schedule.
+
+    Raises
+    ------
+    InvalidOption
+        If ``finish`` is not what it must be.
+    """
+    first = Phase(recipe.batch, recipe.crop)
+    return (first,) if options.finish is None else (first, parse_finish(options.finish))
+
+
+def check_choices(options: TrainOptions) -> None:
+    """Refuse names and numbers that mean nothing.
+
+    Raises
+    ------
+    InvalidOption
+    """
+    for name, value, choices in (("images", options.images, IMAGES), ("graph", options.graph, GRAPH)):
+        if value not in choices:
+            raise InvalidOption(f"{name} must be one of {', '.join(choices)}, not {value}.")
+    if options.parts is not None and options.parts <= 0:
+        raise InvalidOption("Parts of weights must be larger than 0 MiB.")
 
 
 def share_of_batch(batch: int, processes: int) -> int:

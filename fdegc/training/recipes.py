@@ -29,6 +29,8 @@ GRADIENT_LIMIT = 5.0
 GAIN_FACTOR = 4.0
 #: Share of the budget after which λ is what it will be.
 BOOSTED = 0.45
+#: Share of the paper's 200 000 steps after which its rate falls.
+ANNEALED = 0.92
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Recipe(ABC):
     log_steps = 20
     #: Whether crops are turned and scaled too (:class:`~fdegc.training.data.CropSampler`).
     augment = False
+    #: Whether the schedule follows the clock, and not the number of steps.
+    timed = False
 
     @property
     @abstractmethod
@@ -91,8 +95,8 @@ class Recipe(ABC):
         return 1.0
 
     @abstractmethod
-    def qualities(self, rng: np.random.Generator) -> Tensor:
-        """Quality of each sample of a step over all processes, shape (batch,)."""
+    def qualities(self, rng: np.random.Generator, batch: int | None = None) -> Tensor:
+        """Quality of each sample of a step over all processes, shape (batch,); by default the recipe's."""
 
     @abstractmethod
     def lambdas(self, quality: Tensor) -> Tensor:
@@ -138,6 +142,7 @@ class ProfileRecipe(Recipe):
     balance: float
     ema: float
     augment = True
+    timed = True
 
     @property
     def name(self) -> str:
@@ -172,7 +177,7 @@ class ProfileRecipe(Recipe):
         rate = self.lr * schedule(fraction) * min(1.0, (step + 1) / self.warmup_steps)
         for name, factor in (("adam", 1.0), ("muon", 4.0)):
             for group in optimisers[name].param_groups:
-                group["lr"] = factor * rate * group.get("factor", 1.0)
+                set_rate(group, factor * rate * group.get("factor", 1.0))
 
     def freezes_norm(self, fraction: float) -> bool:
         """In the second part of the budget: one network for training and use in the end."""
@@ -186,10 +191,11 @@ class ProfileRecipe(Recipe):
         """Falls exponentially: what is learnt at first is to lose little."""
         return self.lambda_boost ** max(0.0, 1.0 - fraction / BOOSTED)
 
-    def qualities(self, rng: np.random.Generator) -> Tensor:
+    def qualities(self, rng: np.random.Generator, batch: int | None = None) -> Tensor:
         """Every rate point equally often, up to a remainder that is drawn anew for every batch."""
-        rounds = -(-self.batch // len(RATE_POINTS))
-        order = np.concatenate([rng.permutation(len(RATE_POINTS)) for _ in range(rounds)])[: self.batch]
+        batch = batch or self.batch
+        rounds = -(-batch // len(RATE_POINTS))
+        order = np.concatenate([rng.permutation(len(RATE_POINTS)) for _ in range(rounds)])[:batch]
         return torch.from_numpy(rng.permutation(order).astype(np.float32) + 1.0)
 
     def lambdas(self, quality: Tensor) -> Tensor:
@@ -215,10 +221,14 @@ class ResearchRecipe(Recipe):
     config : ResearchConfig
     steps : int
         The configuration's, or those of its epochs if they are fewer.
+    hurried : bool
+        Whether the run may be ended by the clock; the rate then falls for the share of the time at
+        the end for which it falls in the paper.
     """
 
     config: ResearchConfig
     steps: int
+    hurried: bool = False
 
     @property
     def name(self) -> str:
@@ -245,13 +255,16 @@ class ResearchRecipe(Recipe):
 
     def set_rates(self, optimisers: Mapping[str, Optimizer], step: int, fraction: float) -> None:
         """A staircase: times ``decay`` every ``decay_steps``."""
-        rate = self.config.lr * self.config.decay ** (step // self.config.decay_steps)
+        falls = step // self.config.decay_steps
+        if self.hurried and fraction >= ANNEALED:
+            falls = max(falls, 1)
+        rate = self.config.lr * self.config.decay**falls
         for group in optimisers["adam"].param_groups:
-            group["lr"] = rate
+            set_rate(group, rate)
 
-    def qualities(self, rng: np.random.Generator) -> Tensor:
+    def qualities(self, rng: np.random.Generator, batch: int | None = None) -> Tensor:
         """The same for all; a network without gains does not look at it."""
-        return torch.full((self.batch,), self.config.quality)
+        return torch.full((batch or self.batch,), self.config.quality)
 
     def lambdas(self, quality: Tensor) -> Tensor:
         """The one λ."""
@@ -265,6 +278,14 @@ class ResearchRecipe(Recipe):
         """Clamp every gradient."""
         for group in optimisers["adam"].param_groups:
             nn.utils.clip_grad_value_(group["params"], GRADIENT_LIMIT)
+
+
+def set_rate(group: dict[str, Any], rate: float) -> None:
+    """Set the learning rate of a group, in place if it is a tensor."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
 
 
 def schedule(fraction: float) -> float:

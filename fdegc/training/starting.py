@@ -18,6 +18,7 @@ from fdegc.errors import WeightsInvalid, WeightsMissing
 from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
 from fdegc.model.research import translate
 from fdegc.training.config import lambda_quality
+from fdegc.training.parts import read_whole, whole_name
 from fdegc.training.recipes import paper_profile
 from fdegc.weights import read_manifest
 
@@ -107,6 +108,8 @@ def sizes_text(profile: Profile) -> str:
 def load_start(path: Path) -> Start:
     """Read weights: ``*.safetensors``, a run's ``checkpoint.pt`` or a research ``iter_*.pth.tar``.
 
+    A ``*.safetensors`` may lie there in parts (:mod:`fdegc.training.parts`); any of them names it.
+
     Raises
     ------
     WeightsMissing
@@ -118,7 +121,7 @@ def load_start(path: Path) -> Start:
     if not path.is_file():
         raise WeightsMissing(f"There is no weights file {path}; give a .safetensors, .pt or .pth.tar file.")
     try:
-        start = _load_safetensors(path) if path.suffix == ".safetensors" else _load_pickled(path)
+        start = _load_safetensors(path) if whole_name(path).endswith(".safetensors") else _load_pickled(path)
     except KeyError as error:
         raise WeightsInvalid(f"{path} is not a checkpoint of FDEGCNet: it lacks {error}.") from error
     bad = [name for name, tensor in start.state.items() if not torch.isfinite(tensor).all()]
@@ -132,7 +135,7 @@ def _load_safetensors(path: Path) -> Start:
     from safetensors.torch import load
 
     try:
-        content = path.read_bytes()
+        content = read_whole(path)
         tensors = load(content)
         (length,) = struct.unpack("<Q", content[:8])
         metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
@@ -143,7 +146,7 @@ def _load_safetensors(path: Path) -> Start:
     state = {k: _float(v) for k, v in tensors.items() if not k.startswith("coding.")}
     profile, quality = _profile(state, metadata.get("profile", "")), None
     for entry in read_manifest(path.parent):
-        if entry.path.name == path.name:
+        if entry.path.name == whole_name(path):
             network = {**entry.network, "widths": tuple(entry.network["widths"])}
             profile = Profile(entry.profile, **network)
             quality = entry.rates[0].quality if len(entry.rates) == 1 else None

@@ -223,7 +223,8 @@ def test_the_help_says_what_a_run_does_by_itself() -> None:
     add_train_options(parser)
     helps = {action.dest: action.help or "" for action in parser._actions}
     defaults = {field.name: field.default for field in fields(TrainOptions)}
-    for name in ("profile", "minutes", "lr", "lambda_boost", "hold", "freeze_norm", "balance", "precision"):
+    numbers = ("minutes", "lr", "lambda_boost", "hold", "freeze_norm", "balance")
+    for name in (*numbers, "profile", "precision", "images", "graph"):
         said, default = re.search(r"\(default: ([^),]+)", helps[name]), defaults[name]
         assert said and type(default)(said[1]) == default, name
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils._pytree import tree_map
 
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
@@ -74,10 +75,10 @@ def steps_on_fixed_batches(root: Path, group: Group, out: str) -> dict[str, Any]
     # The noise of quantisation, which every process draws for itself.
     torch.Tensor.uniform_ = lambda self, *_: self.fill_(0.2)  # type: ignore[method-assign]
     try:
-        means = [trainer._step(*batch, 0.1) for batch in batches[:1]]
+        means = [trainer._step(*batch, 0.1).tolist() for batch in batches[:1]]
         result["gradients"] = {n: p.grad.clone() for n, p in trainer.net.named_parameters()}
         result["first"] = {n: p.detach().clone() for n, p in trainer.net.named_parameters()}
-        means += [trainer._step(*batch, 0.1) for batch in batches[1:3]]
+        means += [trainer._step(*batch, 0.1).tolist() for batch in batches[1:3]]
         trainer.save()
         group.wait()
         torch.Tensor.uniform_ = draw  # type: ignore[method-assign]
@@ -85,7 +86,7 @@ def steps_on_fixed_batches(root: Path, group: Group, out: str) -> dict[str, Any]
         torch.Tensor.uniform_ = lambda self, *_: self.fill_(0.2)  # type: ignore[method-assign]
         result["resumed"] = again.step
         result["validation"] = again.validate()
-        means += [again._step(*batch, 0.1) for batch in batches[3:]]
+        means += [again._step(*batch, 0.1).tolist() for batch in batches[3:]]
     finally:
         torch.Tensor.uniform_ = draw  # type: ignore[method-assign]
     result["means"] = group.sum(np.array(means).ravel()).reshape(5, 3) / group.size
@@ -107,19 +108,39 @@ def steps_on_own_crops(root: Path, group: Group) -> dict[str, Any]:
     return {"crops": crops, "steps": (first.step, second.step), "finished": finished, "state": state}
 
 
-def worker(rank: int, root: str, port: int) -> None:
+def worker(rank: int, root: str, port: int, device: str) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
-    with process_group("cpu") as group:
+    plain_products()
+    with process_group(device) as group:
         result = steps_on_fixed_batches(Path(root), group, "two")
         result["own"] = steps_on_own_crops(Path(root), group)
     torch.save(result, Path(root, f"rank{rank}.pt"))
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]], dict[str, Any]]:
+def plain_products() -> None:
+    """GPUs compute in float32, as the comparison needs; set in every process."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
+def two_gpus() -> bool:
+    return torch.cuda.is_available() and torch.cuda.device_count() > 1
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "cpu",
+        pytest.param("cuda", marks=pytest.mark.skipif(not two_gpus(), reason="NCCL needs two GPUs")),
+    ],
+    ids=["gloo", "nccl"],
+)
+def results(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[dict[str, Any]], dict[str, Any]]:
     """Folder, what each of two processes found, and what one process finds."""
+    device = request.param
     root = tmp_path_factory.mktemp("ddp")
     (root / "images").mkdir()
     for number in range(3):
@@ -130,11 +151,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[s
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     threads = torch.get_num_threads()
-    torch.multiprocessing.spawn(worker, (str(root), port), nprocs=2)
+    torch.multiprocessing.spawn(worker, (str(root), port, device), nprocs=2)
     torch.set_num_threads(1)
-    single = steps_on_fixed_batches(root, Group(), "one")
+    plain_products()
+    single = steps_on_fixed_batches(root, Group(device=f"{device}:0" if device == "cuda" else device), "one")
+    single = tree_map(lambda leaf: leaf.cpu() if isinstance(leaf, torch.Tensor) else leaf, single)
     torch.set_num_threads(threads)
-    pair = [torch.load(root / f"rank{rank}.pt", weights_only=False) for rank in range(2)]
+    pair = [torch.load(root / f"rank{rank}.pt", map_location="cpu", weights_only=False) for rank in range(2)]
     return root, pair, single
 
 

@@ -1,0 +1,106 @@
+"""A function of tensors that stay where they are, captured once as a CUDA graph and replayed.
+
+A step is thousands of kernels of a few microseconds; launching each from Python takes longer than they run.
+A graph is launched as one.  What is captured is the plain function, so that without a graph (on the CPU, with
+several processes, if capturing fails) the same numbers come of the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+#: What is captured: reads and writes tensors that exist already, and returns one.
+Function = Callable[[], Tensor]
+#: Plain calls before a function is captured: libraries choose algorithms, optimisers make their state.
+WARM_UP = 3
+
+
+class Capture(Protocol):
+    """How functions are captured; :class:`CudaCapture`, or what a test has in its place."""
+
+    def warm(self, function: Function) -> Tensor:
+        """Call a function plainly, before it is captured."""
+
+    def capture(self, function: Function) -> Function:
+        """What does the same as the function from now on, which may or may not run itself."""
+
+
+class CudaCapture:
+    """CUDA graphs of one device.
+
+    Parameters
+    ----------
+    device : str
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = torch.device(device)
+        self._stream = torch.cuda.Stream(self.device)
+
+    def warm(self, function: Function) -> Tensor:
+        """Call a function on a stream of its own, as capturing does."""
+        current = torch.cuda.current_stream(self.device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            out = function()
+        current.wait_stream(self._stream)
+        return out
+
+    def capture(self, function: Function) -> Function:
+        """Record a function's kernels; nothing is computed yet."""
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=self._stream):
+            out = function()
+
+        def replay() -> Tensor:
+            graph.replay()
+            return out
+
+        return replay
+
+
+class Repeated:
+    """A function that is called again and again: plainly at first, then captured.
+
+    Parameters
+    ----------
+    function : callable
+    capture : Capture, optional
+        Without it the function is always called plainly.
+
+    Attributes
+    ----------
+    failure : str or None
+        Why capturing failed; the function is called plainly since.
+    """
+
+    def __init__(self, function: Function, capture: Capture | None = None) -> None:
+        self.function = function
+        self.failure: str | None = None
+        self._capture = capture
+        self._warm = WARM_UP
+        self._replay: Function | None = None
+
+    @property
+    def captured(self) -> bool:
+        """Whether calls are replays by now."""
+        return self._replay is not None
+
+    def __call__(self) -> Tensor:
+        """Do what the function does once; the tensor that is returned is overwritten by the next call."""
+        if self._capture is None:
+            return self.function()
+        if self._replay is None and self._warm > 0:
+            self._warm -= 1
+            return self._capture.warm(self.function)
+        if self._replay is None:
+            try:
+                self._replay = self._capture.capture(self.function)
+            except RuntimeError as error:
+                self.failure, self._capture = str(error).splitlines()[0], None
+                return self.function()
+        return self._replay()
