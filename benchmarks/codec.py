@@ -43,6 +43,7 @@ from fdegc.codec import Codec
 from fdegc.coding import mixture, unit, wavefront
 from fdegc.inference import Features, Network
 from fdegc.memory import usable_cores
+from fdegc.process import keep_memory
 from fdegc.raster import ArraySource, open_raster
 from fdegc.types import EncodeOptions, Window
 
@@ -286,6 +287,7 @@ def main() -> None:
     parser.add_argument("--scaling", action="store_true", help="with 1, 2, 4 … workers")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
+    keep_memory()  # as our programs do
     with open_raster(args.image) as source:
         window = Window(0, 0, min(args.side, source.info.width), min(args.side, source.info.height))
         pixels = source.read(window).pixels[:3]

@@ -23,7 +23,7 @@ from fdegc import __version__
 from fdegc.batch.arguments import add_paths, settle
 from fdegc.choices import add_part, add_range, add_targets, join_signed
 from fdegc.errors import Cancelled, FdegcError
-from fdegc.process import QuickExit, collect_less, import_less
+from fdegc.process import QuickExit, collect_less, import_less, keep_memory
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -341,6 +341,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         collect_less()
+        keep_memory()
         if args.command in _CODING:
             import_less()
     with warnings.catch_warnings():

@@ -43,14 +43,14 @@ class OverviewPart:
     ----------
     top, left : int
         Number of the first block.
-    sums : ndarray of float64, shape (bands, rows, columns)
-    counts : ndarray of float64, shape (rows, columns)
+    sums : ndarray of float32, shape (bands, rows, columns)
+    counts : ndarray of float32, shape (rows, columns)
     """
 
     top: int
     left: int
-    sums: npt.NDArray[np.float64]
-    counts: npt.NDArray[np.float64]
+    sums: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.float32]
 
 
 class OverviewBuilder:
@@ -70,8 +70,8 @@ class OverviewBuilder:
         self._factor = -(-self._scene // MAX_SIDE)
         self._bands = 3 if bands >= 3 else 1
         shape = (-(-height // self._factor), -(-width // self._factor))
-        self._sums = np.zeros((self._bands, *shape), np.float64)
-        self._counts = np.zeros(shape, np.float64)
+        self._sums = np.zeros((self._bands, *shape), np.float32)
+        self._counts = np.zeros(shape, np.float32)
 
     def part(
         self, window: Window, unit: npt.NDArray[np.float32], usable: npt.NDArray[np.bool_] | None
@@ -95,9 +95,10 @@ class OverviewBuilder:
         sums = _block_sums(pixels, rows, columns)
         if usable is None:
             sides = np.diff([*rows, window.height]), np.diff([*columns, window.width])
-            counts = np.outer(*sides).astype(np.float64)
+            counts = np.outer(*sides).astype(np.float32)
         else:
             counts = _block_sums(usable, rows, columns)
+        # Sums of a tile's pixels are taken in float64; few tiles share a block.
         return OverviewPart(top, left, sums, counts)
 
     def add(self, part: OverviewPart) -> None:
@@ -145,6 +146,8 @@ class OverviewBuilder:
                 if len(data) > budget:
                     break
                 best = data
+            if best is None:  # nor will a larger one fit
+                break
         return best
 
     def _levels(self, stretch: bool) -> npt.NDArray[np.uint8]:
@@ -161,11 +164,11 @@ class OverviewBuilder:
 
 def _block_sums(
     array: npt.NDArray[np.generic], rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float64]:
-    sums: npt.NDArray[np.float64] = np.add.reduceat(
-        np.add.reduceat(array, rows, axis=-2, dtype=np.float64), columns, axis=-1
-    )
-    return sums
+) -> npt.NDArray[np.float32]:
+    if len(rows) == array.shape[-2] and len(columns) == array.shape[-1]:
+        return array.astype(np.float32, copy=False)  # every block is one pixel
+    sums = np.add.reduceat(np.add.reduceat(array, rows, axis=-2, dtype=np.float64), columns, axis=-1)
+    return sums.astype(np.float32)
 
 
 def _scaled(picture: Image.Image, side: int) -> Image.Image:

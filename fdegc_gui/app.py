@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from fdegc import __version__
+from fdegc.process import keep_memory
 from fdegc_gui import icons
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.jobs import Failure
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status.
     """
     arguments = _parser().parse_args(argv)
+    if argv is None:
+        keep_memory()
     app = make_application()
     log_file = set_up_logging()
     log.info("FDEGC %s on Python %s", __version__, sys.version.split()[0])
