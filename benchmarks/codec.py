@@ -57,6 +57,7 @@ STAGES: list[tuple[Any, str, str]] = [
     (wavefront, "_activate", "activations"),
     (mixture, "encode", "mixture and range coder"),
     (mixture, "decode", "mixture and range coder"),
+    (wavefront, "_multiply", "parameter products"),
     (torch, "mm", "parameter products"),
     (torch, "addmm", "parameter products"),
     (unit, "digest", "hashes"),

@@ -33,12 +33,12 @@ class LatentCoder:
     def code(self, ys: Sequence[FloatArray], check: Callable[[], None]) -> list[CodedUnit]:
         """Code units; ``check`` is called now and then and raises to cancel."""
         check()
-        latents = [self.rounded(y) for y in ys]
+        gained = [y * self._gain for y in ys]
+        latents = [round_latent(y) for y in gained]
         busy = [place for place, latent in enumerate(latents) if latent.any()]
-        units = [empty_unit(latent) for latent in latents]
-        zs = self._network.hyper_analyse([ys[place] * self._gain for place in busy], self._batch)
+        zs = self._network.hyper_analyse([gained[place] for place in busy], self._batch)
         check()
-        phis = self._network.features(zs)
-        for place, z, phi in zip(busy, zs, phis, strict=True):
-            units[place] = self._network.coder.encode(latents[place], z, phi, self._rate, check)
-        return units
+        coded = {}
+        for place, z, phi in zip(busy, zs, self._network.features(zs), strict=True):
+            coded[place] = self._network.coder.encode(latents[place], z, phi, self._rate, check)
+        return [coded.get(place) or empty_unit(latent) for place, latent in enumerate(latents)]

@@ -324,6 +324,7 @@ def test_cpu_workers_are_as_many_as_cores_tiles_and_memory_allow(monkeypatch: py
     free = psutil.virtual_memory()._replace(available=10e9)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     assert share_out(cpu, 0.1e9, 1000, 1024) == Share(16, 1, 4)
+    assert share_out(cpu, 0.1e9, 80, 64) == Share(16, 1, 2)
     assert share_out(cpu, 0.1e9, 5, 1024) == Share(5, 1, 1)
     assert share_out(cpu, 2e9, 1000, 1024).workers == 3
     assert share_out(cpu, 20e9, 1000, 1024).workers == 1
