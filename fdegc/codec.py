@@ -378,6 +378,8 @@ class Codec:
 
 def _fingerprint(source: RasterSource) -> bytes | None:
     """Tell a source file from others and from its own earlier states; None for what is no file."""
+    if not source.info.path:  # which is no name of the current folder
+        return None
     try:
         path = Path(source.info.path).resolve(strict=True)
         state = path.stat()

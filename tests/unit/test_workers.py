@@ -213,6 +213,15 @@ def test_batches_as_a_gpu_takes_them_give_files_that_decode_the_same(
         assert np.abs(pictures[0] - pictures[1]).max() <= 1
 
 
+def test_an_array_can_be_written_into_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An array has no path, which is not that of the folder that changes."""
+    monkeypatch.chdir(tmp_path)
+    Codec(device="cpu").encode(ArraySource(pixels(64, 64)), Path("a.fdegc"), EncodeOptions(2.0))
+    assert Path("a.fdegc").stat().st_size > 0
+
+
 def test_an_interrupted_run_goes_on_with_another_number_of_workers(tmp_path: Path) -> None:
     source = tmp_path / "a.tif"
     Image.fromarray(np.moveaxis(pixels(300, 330), 0, 2)).save(source)
