@@ -27,7 +27,7 @@ _CELLS = (
     ("decode_time", "Decode"),
 )
 _DECODE_PREVIEW = (
-    "Here it is the time of the synthesis transform that made this picture while compressing; "
+    "Here it is the share of the time that went into this picture, which was made beside the compression; "
     "open the .fdegc file to measure a whole decode."
 )
 _NO_ORIGINAL = "A .fdegc file comes without its original, so there is nothing to compare with."
