@@ -54,6 +54,7 @@ STAGES: list[tuple[Any, str, str]] = [
     (Network, "_hyper_analyse", "h_a"),
     (Features, "_compute", "h_s (φ, float64)"),
     (wavefront, "_sum_contexts", "context products"),
+    (wavefront, "gather", "gathering contexts"),
     (wavefront, "_activate", "activations"),
     (mixture, "encode", "mixture and range coder"),
     (mixture, "decode", "mixture and range coder"),

@@ -51,7 +51,8 @@ class Codec:
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     threads : int or None
         Tiles that are worked on at a time, each on a thread of its own; None: as many as there are cores, or
-        as many as keep a GPU busy.  It changes speed and memory, never a result.  How many threads torch's
+        as many as keep a GPU busy.  On a CPU it changes speed and memory, never a result; on a GPU batches
+        may follow from it, and with them the last bits of a latent.  How many threads torch's
         operations take elsewhere in the process is left alone.
     profile : str or None
         Weights to compress with (None: :func:`~fdegc.weights.default_profile`); decompression uses those
@@ -174,7 +175,9 @@ class Codec:
         with contextlib.ExitStack() as stack:
             workers = stack.enter_context(self._crew(network, info, options.tile_size, cancel))
             mapping = plan_mapping(source, options.ranges)
-            cost = quick_estimate(info, options.quality, options.tile_size, network.entry)
+            cost = quick_estimate(
+                info, options.quality, options.tile_size, network.entry, workers.share.workers
+            )
             if on_estimate is not None:
                 cost = estimate(network, source, mapping, options, workers)
                 on_estimate(cost)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fdegc.coding.unit import CodedUnit, IntArray
 from fdegc.container import ContainerReader
 from fdegc.control import ProgressMeter
+from fdegc.devices import in_batches, memory_errors
 from fdegc.errors import CorruptStream, DecoderMismatch
 from fdegc.inference import Network
 from fdegc.mosaic import STRIDE, LatentMosaic
@@ -99,11 +100,15 @@ class Decoding:
                 yield _CodedTile(index, units)
 
     def _decode(self, tiles: Sequence[_CodedTile]) -> list[tuple[int, list[IntArray], str]]:
-        """Latents of tiles, or what is wrong with them, on a worker."""
+        """Latents of tiles, or what is wrong with them, on a worker; by fewer where memory is short."""
+        return in_batches(self._decode_together, tiles, len(tiles))
+
+    def _decode_together(self, tiles: Sequence[_CodedTile]) -> list[tuple[int, list[IntArray], str]]:
         units = [unit for tile in tiles for unit in tile.units]
         shapes = [self._shape(tile.index) for tile in tiles for _ in tile.units]
         network, check = self.network, self.workers.check
-        results = iter(network.coder.decode(units, shapes, network.features, self._rate, check))
+        with memory_errors(network.device):
+            results = iter(network.coder.decode(units, shapes, network.features, self._rate, check))
         decoded = []
         for tile in tiles:
             latents: list[IntArray] = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ R = TypeVar("R")
 
 #: Tiles that a GPU takes at a time: enough for a launch to be small beside its work.
 GPU_BATCH = 8
+#: Latent positions whose wavefronts advance together on a GPU: sixteen tiles of 512².
+GPU_POSITIONS = 16384
 #: Threads that feed a GPU; more of them wait for each other's Python.
 GPU_WORKERS = 8
 #: Share of a device's free memory that tiles in flight may take.
@@ -61,7 +64,7 @@ def native_bfloat16() -> bool:
 def transform_type(device: torch.device) -> torch.dtype:
     """Type that g_a and g_s compute in: bfloat16 where the device has it."""
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float32
     return torch.bfloat16 if device.type == "cpu" and native_bfloat16() else torch.float32
 
 
@@ -120,19 +123,33 @@ def share_out(
         return Share(workers, 1, max(1, min(together, tiles // (2 * workers))))
     if device.type == "mps":
         return Share(1, 1, max(1, BATCH_POSITIONS // positions))
-    room = int(MEMORY_SHARE * torch.cuda.mem_get_info(device)[0] // max(tile_bytes, 1.0))
+    free = free_on_gpu(device)
+    room = int(MEMORY_SHARE * free // max(tile_bytes, 1.0))
     if room < 1:
         raise OutOfMemory(
             f"One tile needs about {tile_bytes / 1e9:.1f} GB on the GPU, which has no more than "
-            f"{torch.cuda.mem_get_info(device)[0] / 1e9:.1f} GB free; use smaller tiles or --device cpu."
+            f"{free / 1e9:.1f} GB free; use smaller tiles or --device cpu."
         )
-    return gpu_share(room, tiles, min(threads or GPU_WORKERS, wanted))
+    return gpu_share(room, tiles, min(threads or GPU_WORKERS, wanted), GPU_POSITIONS // positions)
 
 
-def gpu_share(room: int, tiles: int, workers: int) -> Share:
+def free_on_gpu(device: torch.device) -> int:
+    """Bytes of a GPU that work may take: what nobody has, and what torch keeps but does not use."""
+    with memory_errors(device):
+        free = torch.cuda.mem_get_info(device)[0]
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def gpu_share(room: int, tiles: int, workers: int, wavefronts: int) -> Share:
     """Workers and batches of a GPU with room for some tiles at a time; batches come first."""
     batch = max(1, min(GPU_BATCH, room, -(-tiles // workers)))
-    return Share(max(1, min(workers, room // batch, -(-tiles // batch))), batch, 2 * batch)
+    together = max(1, min(2 * batch, room, wavefronts))
+    return Share(max(1, min(workers, room // batch, -(-tiles // batch))), batch, together)
+
+
+#: What torch says besides raising its own OutOfMemoryError.
+_SIGNS = ("not enough memory", "can't allocate memory", "out of memory", "ALLOC_FAILED")
+_crowded = threading.RLock()
 
 
 @contextmanager
@@ -152,7 +169,7 @@ def memory_errors(device: torch.device) -> Iterator[None]:
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise OutOfMemory(sentence) from error
     except RuntimeError as error:
-        if any(sign in str(error) for sign in ("not enough memory", "can't allocate memory", "ALLOC_FAILED")):
+        if any(sign in str(error) for sign in _SIGNS):
             raise OutOfMemory(sentence) from error
         raise
 
@@ -171,19 +188,25 @@ def in_batches(work: Callable[[Sequence[T]], Sequence[R]], inputs: Sequence[T], 
     Raises
     ------
     OutOfMemory
-        If a single input does not fit.
+        If a single input does not fit, even tried again.
     """
     results: list[R] = []
+    again = False
     while len(results) < len(inputs):
         batch = inputs[len(results) : len(results) + size]
         try:
-            results += work(batch)
+            # One thread at a time tries again what did not fit beside the others.
+            with _crowded if again else nullcontext():
+                results += work(batch)
+            again = False
+            continue
         except OutOfMemory:
-            if len(batch) == 1:
+            if len(batch) == 1 and (again or not torch.cuda.is_available()):
                 raise
-            size = len(batch) // 2
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()  # what is kept in pieces of another size
+        # Here nothing holds on to what the failed batch had.
+        size, again = max(len(batch) // 2, 1), True
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # what is kept in pieces of another size
     return results
 
 

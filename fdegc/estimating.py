@@ -34,7 +34,7 @@ def estimate(
 ) -> Estimate:
     """What a compression will cost; of a small scene, or with a target, a rougher figure."""
     info = source.info
-    quick = quick_estimate(info, options.quality, options.tile_size, network.entry)
+    quick = quick_estimate(info, options.quality, options.tile_size, network.entry, workers.share.workers)
     if options.target is not None:
         size = options.target.bytes(info.pixels)
         return replace(quick, bytes=size or quick.bytes, seconds=SEARCH_COST * quick.seconds)

@@ -151,6 +151,7 @@ class Network:
             if self._is_gpu:  # workers use other streams than the one that brought the weights
                 torch.cuda.synchronize(self.device)
         self._type = transform_type(self.device)
+        self._known_gains: dict[float, tuple[Tensor, Tensor]] = {}
 
     @property
     def _is_gpu(self) -> bool:
@@ -161,8 +162,13 @@ class Network:
         """M, channels of the latent."""
         return self.entropy.latent
 
-    def _quality(self, quality: float) -> Tensor:
-        return torch.tensor([quality], device=self.device)
+    def _gains(self, quality: float) -> tuple[Tensor, Tensor]:
+        """Gain and inverse gain on the device; made once a quality, since that waits for the device."""
+        if quality not in self._known_gains:
+            self._known_gains[quality] = self.net.gains(torch.tensor([quality], device=self.device))
+            if self._is_gpu:  # workers use other streams
+                torch.cuda.synchronize(self.device)
+        return self._known_gains[quality]
 
     def _layers(self, layers: nn.Sequential, x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
         """Apply layers one by one, so that work on a large tile can be cancelled between them."""
@@ -202,7 +208,7 @@ class Network:
     @torch.inference_mode()
     def gain(self, quality: float) -> FloatArray:
         """Factor of every channel of a latent at a quality: float32, shape (M, 1, 1)."""
-        gain = self.net.gains(self._quality(quality))[0]
+        gain = self._gains(quality)[0][0]
         return np.asarray(gain.cpu().numpy(), np.float32).reshape(-1, 1, 1)
 
     def hyper_analyse(self, ys: Sequence[FloatArray], batch: int = 1) -> list[IntArray]:
@@ -249,7 +255,7 @@ class Network:
         self, y_hats: Sequence[npt.NDArray[np.integer[Any]]], quality: float, check: Check
     ) -> list[FloatArray]:
         with memory_errors(self.device):
-            inverse = self.net.gains(self._quality(quality))[1]
+            inverse = self._gains(quality)[1]
             y = stacked(y_hats, self.device).float() * inverse
             x = self._layers(self.net.g_s, y, check, self._type) + self.net.offset
             return list(np.asarray(x.clamp(0, 1).cpu().numpy(), np.float32))
@@ -270,7 +276,7 @@ class Network:
             y = self._layers(self.net.g_a, stacked([x], self.device) - self.net.offset, check, self._type)
             for quality in qualities:
                 check()
-                gained = y * self.net.gains(self._quality(quality))[0]
+                gained = y * self._gains(quality)[0]
                 z = self.net.hyper_analyse(gained).round()
                 mixture = self.net.context(gained.round(), self.net.hyper_synthesise(z))
                 likelihoods = mixture_likelihood(gained.round(), mixture), self.net.hyper_likelihood(z)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fdegc.coding.unit import CodedUnit, IntArray, empty_unit
+from fdegc.devices import memory_errors
 from fdegc.inference import FloatArray, Network, round_latent
 from fdegc.reconstruction import nearest_rate
 
@@ -40,5 +41,6 @@ class LatentCoder:
         check()
         coded = {}
         for place, z, phi in zip(busy, zs, self._network.features(zs), strict=True):
-            coded[place] = self._network.coder.encode(latents[place], z, phi, self._rate, check)
+            with memory_errors(self._network.device):
+                coded[place] = self._network.coder.encode(latents[place], z, phi, self._rate, check)
         return [coded.get(place) or empty_unit(latent) for place, latent in enumerate(latents)]

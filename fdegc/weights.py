@@ -33,6 +33,8 @@ CONTAINER_BYTES = (120, 40)
 CODING_BYTES = 0.16e9
 #: What a worker holds beside the network's own memory: φ, parameters of latents, pixels on their way.
 TASK_BYTES = 0.05e9
+#: What the entropy coder holds of a latent position and channel of a band group: φ twice, operand, sums.
+PHI_BYTES = 60
 # Pixels of neighbouring tiles in the network, and rows of a usual file's blocks at a tile's ends.
 _HALO, _BLOCK_ROWS = 16, 1024
 
@@ -252,8 +254,9 @@ def tile_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry) -> float:
     """Memory of one tile on its way through the network and the entropy coder (``docs/memory.md``)."""
     sample = np.dtype(info.dtype).itemsize
     pixels = min(info.pixels, (tile_size + 2 * _HALO) ** 2)
-    # Its other bands wait, as read and four times as float32.
-    return TASK_BYTES + entry.memory_bytes * pixels / 1e6 + max(info.bands - 3, 0) * pixels * (sample + 16)
+    # Its other bands wait, as read and four times as float32, and have φ and its products in float64.
+    waiting = pixels * (sample + 16) + pixels / 256 * int(entry.network["latent"]) * PHI_BYTES / 3
+    return TASK_BYTES + entry.memory_bytes * pixels / 1e6 + max(info.bands - 3, 0) * waiting
 
 
 def _scene_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry) -> float:

@@ -15,14 +15,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from typing_extensions import Self
 
 from fdegc.control import CancelToken
-from fdegc.devices import Share
+from fdegc.devices import Share, memory_errors
 from fdegc.errors import Cancelled
 
 T = TypeVar("T")
@@ -61,6 +62,11 @@ def keep_to_one_thread() -> None:
         setter(1)
 
 
+@functools.cache
+def _stream(device: torch.device, _number: int) -> Any:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Items by so many at a time; the last ones may be fewer."""
     chunk: list[T] = []
@@ -92,13 +98,19 @@ class Workers:
         self._cancel = cancel
         self._device = device
         self._leaving = threading.Event()
+        # The same streams in every run: what torch keeps of a stream's memory serves that stream alone.
+        self._streams: SimpleQueue[Any] = SimpleQueue()
+        if device is not None and device.type == "cuda":
+            with memory_errors(device):
+                for number in range(share.workers):
+                    self._streams.put(_stream(device, number))
         self._pool = ThreadPoolExecutor(share.workers, "fdegc-worker", initializer=self._prepare)
 
     def _prepare(self) -> None:
         keep_to_one_thread()
         if self._device is not None and self._device.type == "cuda":
             torch.cuda.set_device(self._device)
-            torch.cuda.set_stream(torch.cuda.Stream(self._device))  # type: ignore[no-untyped-call]
+            torch.cuda.set_stream(self._streams.get())
 
     def check(self) -> None:
         """Raise if the work should stop, because somebody cancels or it failed elsewhere.

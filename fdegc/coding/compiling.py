@@ -44,9 +44,10 @@ def njit(**options: Any) -> Callable[[_Function], _Function]:
             RuntimeError
         ):  # "no locator available": neither the package nor the user's cache can be written
             compiled = numba.njit(**{**options, "cache": False})(function)
-        FUNCTIONS.append(compiled)
-        if options.get("cache"):
-            _forget_others(compiled.stats.cache_path)
+        if hasattr(compiled, "stats"):  # not so where NUMBA_DISABLE_JIT leaves functions as they are
+            FUNCTIONS.append(compiled)
+            if options.get("cache"):
+                _forget_others(compiled.stats.cache_path)
         result: _Function = compiled
         return result
 

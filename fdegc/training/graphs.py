@@ -51,10 +51,25 @@ class CudaCapture:
         return out
 
     def capture(self, function: Function) -> Function:
-        """Record a function's kernels; nothing is computed yet."""
+        """Record a function's kernels; nothing is computed yet.
+
+        Raises
+        ------
+        RuntimeError
+            If it cannot be captured; the stream and the random numbers are as they were then.
+        """
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._stream):
-            out = function()
+        current = torch.cuda.current_stream(self.device)
+        try:
+            with torch.cuda.graph(graph, stream=self._stream):
+                out = function()
+        except RuntimeError:
+            # What a capture that fails leaves behind: its stream as the current one, and a generator that
+            # refuses to draw outside of a graph.
+            torch.cuda.set_stream(current)
+            generator = torch.cuda.default_generators[current.device_index]
+            generator.graphsafe_set_state(generator.clone_state())
+            raise
 
         def replay() -> Tensor:
             graph.replay()

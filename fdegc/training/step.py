@@ -97,6 +97,8 @@ class Step:
     def take_failure(self) -> str | None:
         """Why the step could not be captured, once; None if it was, or nobody tried."""
         failure, self._repeated.failure = self._repeated.failure, None
+        if failure is not None:
+            self.capture = None  # nor will it go better with another batch
         return failure
 
     @property

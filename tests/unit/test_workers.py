@@ -197,7 +197,9 @@ def test_batches_as_a_gpu_takes_them_give_files_that_decode_the_same(
     """The same code as on a GPU: tiles of several shapes in batches, several of them at a time."""
     scene = pixels(300, 330, bands=4)
     plain = Codec(device="cpu")
-    monkeypatch.setattr(codec_module, "share_out", lambda *_: gpu_share(room=12, tiles=9, workers=2))
+    monkeypatch.setattr(
+        codec_module, "share_out", lambda *_: gpu_share(room=12, tiles=9, workers=2, wavefronts=16)
+    )
     batched = Codec(device="cpu")
     assert batched._crew(batched._default, ArraySource(scene).info, 128, CancelToken()).share.batch > 1
     for writer, name in ((plain, "plain"), (batched, "batched")):
@@ -301,11 +303,12 @@ def test_a_batch_that_does_not_fit_is_halved() -> None:
 
 
 def test_a_gpu_gets_what_it_has_room_for() -> None:
-    assert gpu_share(room=1000, tiles=400, workers=8) == Share(8, 8, 16)
-    assert gpu_share(room=20, tiles=400, workers=8) == Share(2, 8, 16)
-    assert gpu_share(room=5, tiles=400, workers=8) == Share(1, 5, 10)
-    assert gpu_share(room=1, tiles=400, workers=8) == Share(1, 1, 2)
-    assert gpu_share(room=1000, tiles=4, workers=8) == Share(4, 1, 2)
+    assert gpu_share(room=1000, tiles=400, workers=8, wavefronts=16) == Share(8, 8, 16)
+    assert gpu_share(room=20, tiles=400, workers=8, wavefronts=16) == Share(2, 8, 16)
+    assert gpu_share(room=5, tiles=400, workers=8, wavefronts=16) == Share(1, 5, 5)
+    assert gpu_share(room=1, tiles=400, workers=8, wavefronts=16) == Share(1, 1, 1)
+    assert gpu_share(room=1000, tiles=4, workers=8, wavefronts=16) == Share(4, 1, 2)
+    assert gpu_share(room=1000, tiles=400, workers=8, wavefronts=0) == Share(8, 8, 1)  # of many bands
 
 
 def test_several_gpus_are_listed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +323,10 @@ def test_several_gpus_are_listed_by_name(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_gpu_without_room_for_a_tile_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1_000_000_000, 8_000_000_000))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (600_000_000, 8_000_000_000))
+    # What torch keeps of earlier runs can be had.
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 900_000_000)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 500_000_000)
     gpu = torch.device("cuda")
     assert share_out(gpu, 0.1e9, 400, 1024).workers == 1
     with pytest.raises(OutOfMemory, match=r"about 0\.9 GB on the GPU, which has no more than 1\.0 GB free"):
