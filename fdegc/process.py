@@ -47,6 +47,12 @@ def import_less() -> None:
     sys.modules.setdefault(_FOR_PRODUCTS, None)  # type: ignore[arg-type]  # an ImportError for who asks
 
 
+def import_again() -> None:
+    """Let others import what only numba was not to find, once numba has looked."""
+    if sys.modules.get(_FOR_PRODUCTS, sys) is None:
+        del sys.modules[_FOR_PRODUCTS]
+
+
 def collect_less() -> None:
     """Let imports of hundreds of thousands of objects, none of which is ever garbage, pass with few looks."""
     gc.set_threshold(_COLLECT_EVERY)

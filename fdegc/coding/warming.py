@@ -12,6 +12,7 @@ from fdegc.coding.integers import ACTIVE_BITS, TAPS, Z_BITS, EntropyWeights
 from fdegc.coding.tables import frequencies
 from fdegc.coding.unit import UnitCoder
 from fdegc.coding.wavefront import gather
+from fdegc.process import import_again
 
 _LATENT, _HIDDEN, _HYPER = 8, 8, 8
 
@@ -36,6 +37,7 @@ def warm_up() -> None:
         gather(
             np.zeros((4, _LATENT), np.int16), np.zeros((1, 2), np.int64), np.empty((1, 2 * _LATENT), np.int16)
         )
+    import_again()  # numba has looked by now
 
 
 def _features(zs: Sequence[object]) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:

@@ -117,6 +117,29 @@ def test_an_exception_is_not_left_behind(tmp_path: Path) -> None:
     assert "KeyError: 'why'" in result.stderr
 
 
+def test_what_numba_was_not_to_find_can_be_imported_afterwards() -> None:
+    program = (
+        "from fdegc.process import import_less; import_less(); "
+        "from fdegc.coding.warming import warm_up; warm_up(); import scipy.linalg; "
+        "print(scipy.linalg.det([[2.0, 0.0], [0.0, 3.0]]))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert float(run.stdout) == 6.0
+
+
+def test_functions_work_without_a_compiler() -> None:
+    program = "from fdegc.coding.warming import warm_up; warm_up(); print('coded')"
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert run.stdout.strip() == "coded"
+
+
 # ------------------------------------------------------------------------------ networks
 
 
