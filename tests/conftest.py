@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,17 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real imagery is not here ({folder}); set FDEGC_DATA to its folder")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def small_steps_on_one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Training steps of tiny networks do not wait for threads that other programs keep from a core."""
+    if not request.module.__name__.rpartition(".")[2].startswith("test_training"):
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
