@@ -208,11 +208,3 @@ def in_batches(work: Callable[[Sequence[T]], Sequence[R]], inputs: Sequence[T], 
         if torch.cuda.is_available():
             torch.cuda.empty_cache()  # what is kept in pieces of another size
     return results
-
-
-def by_shape(arrays: Sequence[T], shape: Callable[[T], object]) -> list[list[int]]:
-    """Places of equal shape, in the order of their first."""
-    found: dict[object, list[int]] = {}
-    for place, array in enumerate(arrays):
-        found.setdefault(shape(array), []).append(place)
-    return list(found.values())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fdegc.coding.integers import EntropyWeights, quantise
 from fdegc.coding.unit import LATENT_LIMIT, IntArray, UnitCoder
 from fdegc.coding.wavefront import DeviceParameterNetwork
-from fdegc.devices import by_shape, has_float64, in_batches, memory_errors, transform_type
+from fdegc.devices import has_float64, in_batches, memory_errors, transform_type
 from fdegc.errors import WeightsInvalid
 from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
@@ -89,7 +89,10 @@ def _by_shape(
 ) -> list[Array]:
     """Results for inputs of any shapes by a function that takes batches of equal ones."""
     results: list[Array | None] = [None] * len(inputs)
-    for places in by_shape(inputs, lambda array: array.shape):
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for place, array in enumerate(inputs):
+        alike.setdefault(array.shape, []).append(place)
+    for places in alike.values():
         found = in_batches(work, [inputs[place] for place in places], max(batch, 1))
         for place, result in zip(places, found, strict=True):
             results[place] = result
