@@ -84,7 +84,8 @@ def _without_output_bias() -> None:
     """Pixels enter centred, but the last layer has to learn the ½ that was taken away."""
     from fdegc.model.fdegcnet import FDEGCNet
 
-    FDEGCNet.synthesise = lambda self, y_hat, inverse: self.g_s(y_hat * inverse)
+    synthesise = FDEGCNet.synthesise
+    FDEGCNet.synthesise = lambda self, y_hat, inverse: synthesise(self, y_hat, inverse) - self.offset
 
 
 def _flat_gains(trainer: Any) -> None:
@@ -142,6 +143,19 @@ def _linear_cooldown() -> None:
     recipes.schedule = lambda fraction: min(1.0, max(0.01, (1 - fraction) / 0.4))
 
 
+def _without_blocks(trainer: Any) -> None:
+    """Shortcuts of 2 × 2, but no block transforms beside g_a and g_s."""
+    for net in (trainer.net, trainer.ema):
+        net.linear_a = net.linear_s = None
+
+
+def _relative() -> None:
+    """Each crop counts by what it gains of its own loss."""
+    from fdegc.training.recipes import ProfileRecipe
+
+    ProfileRecipe.objective = lambda self, loss, lmbda: (loss / (loss.detach() + 0.1)).mean()
+
+
 VARIANTS: dict[str, Variant] = {
     "recipe": Variant("the recipe"),
     "again": Variant("the recipe, on another hour"),
@@ -171,7 +185,10 @@ VARIANTS: dict[str, Variant] = {
     "wide": Variant("widths (48, 96, 128)", sizes={"widths": (48, 96, 128)}),
     "latent-128": Variant("M = 128", sizes={"latent": 128}),
     "latent-192": Variant("M = 192", sizes={"latent": 192}),
-    "latent-256": Variant("M = 256", sizes={"latent": 256}),
+    "latent-224": Variant("M = 224", sizes={"latent": 224}),
+    "no-linear-path": Variant("no linear path", sizes={"linear": False}),
+    "no-blocks": Variant("2 × 2 shortcuts, but no block transforms", change=_without_blocks),
+    "relative": Variant("loss relative to each crop's own", patch=_relative),
 }
 
 

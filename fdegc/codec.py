@@ -24,7 +24,6 @@ from fdegc.estimating import SAMPLE_SIDE, estimate, estimate_rates
 from fdegc.inference import Network
 from fdegc.latent_store import LatentStore
 from fdegc.memory import check_memory
-from fdegc.mosaic import STRIDE
 from fdegc.planes import PlaneReader
 from fdegc.raster import RasterSink, RasterSource
 from fdegc.raster.mapping import plan_mapping
@@ -32,7 +31,7 @@ from fdegc.results import DecodeResult, EncodeResult, Estimate, StreamInfo, Tile
 from fdegc.stream import ORIGIN, describe, header_for, read_info
 from fdegc.targeting import Trials, aim, check_searchable
 from fdegc.tiling import TilePlan
-from fdegc.types import QUALITY_STEPS, EncodeOptions, RasterInfo, Samples, Window
+from fdegc.types import QUALITY_STEPS, STRIDE, EncodeOptions, RasterInfo, Samples, Window
 from fdegc.weights import default_profile, find, quick_estimate, tile_bytes
 from fdegc.workers import Workers
 

@@ -14,11 +14,11 @@ from fdegc.control import ProgressMeter
 from fdegc.devices import in_batches, memory_errors
 from fdegc.errors import CorruptStream, DecoderMismatch
 from fdegc.inference import Network
-from fdegc.mosaic import STRIDE, LatentMosaic
+from fdegc.mosaic import LatentMosaic
 from fdegc.reconstruction import ReadyTile, Reconstruction, nearest_rate, restore_nodata
 from fdegc.stream import alpha_plane, band_masks, mask_plane
 from fdegc.tiling import TilePlan
-from fdegc.types import QUALITY_STEPS, RasterInfo, Samples, Window
+from fdegc.types import QUALITY_STEPS, STRIDE, RasterInfo, Samples, Window
 from fdegc.workers import Workers, chunks
 
 Pixels = npt.NDArray[np.generic]

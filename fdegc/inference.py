@@ -205,8 +205,14 @@ class Network:
         # oneDNN's bfloat16 convolution from rows of two samples to rows of one reads memory that is not its.
         dtype = self._type if xs[0].shape[2] > 16 or self._is_gpu else torch.float32
         with memory_errors(self.device):
-            y = self._layers(self.net.g_a, stacked(xs, self.device) - self.net.offset, check, dtype)
+            y = self._latent(stacked(xs, self.device), check, dtype)
             return list(np.asarray(y.cpu().numpy(), np.float32))
+
+    def _latent(self, x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
+        """Latent without gain."""
+        x = x - self.net.offset
+        y = self._layers(self.net.g_a, x, check, dtype)
+        return y if self.net.linear_a is None else y + self._layers(self.net.linear_a, x, check, dtype)
 
     @torch.inference_mode()
     def gain(self, quality: float) -> FloatArray:
@@ -260,7 +266,10 @@ class Network:
         with memory_errors(self.device):
             inverse = self._gains(quality)[1]
             y = stacked(y_hats, self.device).float() * inverse
-            x = self._layers(self.net.g_s, y, check, self._type) + self.net.offset
+            x = self._layers(self.net.g_s, y, check, self._type)
+            if self.net.linear_s is not None:
+                x += self._layers(self.net.linear_s, y, check, self._type)
+            x += self.net.offset
             return list(np.asarray(x.clamp(0, 1).cpu().numpy(), np.float32))
 
     @torch.inference_mode()
@@ -276,7 +285,7 @@ class Network:
         """
         bits = []
         with memory_errors(self.device):
-            y = self._layers(self.net.g_a, stacked([x], self.device) - self.net.offset, check, self._type)
+            y = self._latent(stacked([x], self.device), check, self._type)
             for quality in qualities:
                 check()
                 gained = y * self._gains(quality)[0]

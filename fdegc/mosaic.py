@@ -8,10 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.tiling import TilePlan
-from fdegc.types import Window
-
-#: Pixels per latent sample.
-STRIDE = 16
+from fdegc.types import STRIDE, Window
 
 
 class LatentMosaic:

@@ -16,6 +16,8 @@ from fdegc.placement import Domains, GroundControlPoint, Transform, part_domains
 QUALITY_STEPS = 256
 QUALITY_MIN = 1.0
 QUALITY_MAX = 6.0
+#: Pixels of a latent position along each axis.
+STRIDE = 16
 
 
 @dataclass(frozen=True, slots=True)

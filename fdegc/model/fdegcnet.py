@@ -12,7 +12,7 @@ from fdegc.model.context import LIKELIHOOD_FLOOR, ContextModel, raw_likelihood
 from fdegc.model.hyperprior import HyperAnalysis, HyperSynthesis
 from fdegc.model.layers import FactorisedPrior
 from fdegc.model.mcam import MCAM
-from fdegc.model.transforms import Analysis, Synthesis
+from fdegc.model.transforms import Analysis, LinearAnalysis, LinearSynthesis, Synthesis
 from fdegc.types import RATE_POINTS
 
 
@@ -35,6 +35,9 @@ class Profile:
         Whether pixels enter as x − ½ and leave as x̂ + ½.
     hyper : int
         Channels of z and of the hyper-transforms; a multiple of 8; 0: M, as in the paper.
+    linear : bool
+        Whether a linear path leads through the transforms: shortcuts of 2 × 2 in place of 1 × 1, and a
+        block transform beside each.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Profile:
     rate_points: int = 0
     centred: bool = False
     hyper: int = 0
+    linear: bool = False
 
 
 PROFILES: dict[str, Profile] = {
@@ -51,7 +55,16 @@ PROFILES: dict[str, Profile] = {
     for profile in (
         Profile("paper-192", (192, 192, 192), 192),
         Profile("paper-256", (256, 256, 256), 256),
-        Profile("lite", (32, 64, 96), 224, hidden=256, rate_points=len(RATE_POINTS), centred=True, hyper=96),
+        Profile(
+            "lite",
+            (32, 64, 96),
+            256,
+            hidden=256,
+            rate_points=len(RATE_POINTS),
+            centred=True,
+            hyper=96,
+            linear=True,
+        ),
     )
 }
 
@@ -73,7 +86,7 @@ class FDEGCNet(nn.Module):
 
     Parameters
     ----------
-    widths, latent, hidden, rate_points, centred, hyper
+    widths, latent, hidden, rate_points, centred, hyper, linear
         As in :class:`Profile`.
 
     Attributes
@@ -98,14 +111,18 @@ class FDEGCNet(nn.Module):
         rate_points: int = 0,
         centred: bool = False,
         hyper: int = 0,
+        linear: bool = False,
     ) -> None:
         super().__init__()
         self.latent = latent
         self.hyper = hyper or latent
         self.held: Tensor | None = None
         self.offset = 0.5 if centred else 0.0
-        self.g_a = Analysis(widths, latent)
-        self.g_s = Synthesis(widths, latent)
+        taps = 2 if linear else 1
+        self.g_a = Analysis(widths, latent, taps)
+        self.g_s = Synthesis(widths, latent, taps)
+        self.linear_a = LinearAnalysis(latent) if linear else None
+        self.linear_s = LinearSynthesis(latent) if linear else None
         self.h_a = HyperAnalysis(latent, self.hyper)
         self.h_s = HyperSynthesis(latent, self.hyper)
         self.mcam = MCAM(self.hyper)
@@ -130,6 +147,7 @@ class FDEGCNet(nn.Module):
             rate_points=profile.rate_points,
             centred=profile.centred,
             hyper=profile.hyper,
+            linear=profile.linear,
         )
 
     @classmethod
@@ -150,6 +168,7 @@ class FDEGCNet(nn.Module):
             rate_points=0 if gains is None else gains.shape[0],
             centred=gains is not None,
             hyper=state_dict["mcam.conv_in.weight"].shape[0],
+            linear="linear_a.1.weight" in state_dict,
         )
         net.load_state_dict(state_dict)
         return net
@@ -180,7 +199,11 @@ class FDEGCNet(nn.Module):
 
     def analyse(self, x: Tensor, gain: Tensor) -> Tensor:
         """Gained latent y · gain of pixels in [0, 1]: (B, 3, H, W) to (B, M, H/16, W/16)."""
-        return self.g_a(x - self.offset) * gain
+        x = x - self.offset
+        y = self.g_a(x)
+        if self.linear_a is not None:
+            y = y + self.linear_a(x)
+        return y * gain
 
     def hyper_analyse(self, y: Tensor) -> Tensor:
         """Unrounded hyper-latent z of a gained latent: (B, M, h, w) to (B, H, h/4, w/4)."""
@@ -192,7 +215,11 @@ class FDEGCNet(nn.Module):
 
     def synthesise(self, y_hat: Tensor, inverse: Tensor) -> Tensor:
         """Pixels (not clipped) of a rounded gained latent: (B, M, h, w) to (B, 3, 16h, 16w)."""
-        return self.g_s(y_hat * inverse) + self.offset
+        y = y_hat * inverse
+        x_hat = self.g_s(y)
+        if self.linear_s is not None:
+            x_hat = x_hat + self.linear_s(y)
+        return x_hat + self.offset
 
     def forward(self, x: Tensor, quality: Tensor | None = None) -> Forward:
         """Reconstruction and likelihoods.

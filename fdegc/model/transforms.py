@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from fdegc.model.layers import GDN
 from fdegc.model.odam import ODAM
+from fdegc.types import STRIDE
 
 #: Slope of every LeakyReLU in the network.
 SLOPE = 0.01
@@ -44,11 +45,18 @@ class Residual(nn.Module):
 
 
 class Down(nn.Module):
-    """Halve the resolution: ``conv1x1 s2 (x) + GDN(conv3x3(LReLU(conv3x3 s2 (x))))``."""
+    """Halve the resolution: ``shortcut(x) + GDN(conv3x3(LReLU(conv3x3 s2 (x))))``.
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    taps : int
+        Side of the shortcut's kernel: 1 in the paper, which sees one sample in four; 2 sees them all.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, taps: int = 1) -> None:
         super().__init__()
-        self.shortcut = nn.Conv2d(in_channels, out_channels, 1, stride=2)
+        self.shortcut = nn.Conv2d(in_channels, out_channels, taps, stride=2)
         self.conv1 = conv3x3(in_channels, out_channels, stride=2)
         self.conv2 = conv3x3(out_channels, out_channels)
         self.gdn = GDN(out_channels)
@@ -59,11 +67,18 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Double the resolution: ``T1x1 s2 (x) + IGDN(T3x3(LReLU(T3x3 s2 (x))))``."""
+    """Double the resolution: ``shortcut(x) + IGDN(T3x3(LReLU(T3x3 s2 (x))))``.
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    taps : int
+        Side of the transposed shortcut's kernel: 1 in the paper, which writes one sample in four; 2 all.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, taps: int = 1) -> None:
         super().__init__()
-        self.shortcut = nn.ConvTranspose2d(in_channels, out_channels, 1, stride=2, output_padding=1)
+        self.shortcut = nn.ConvTranspose2d(in_channels, out_channels, taps, stride=2, output_padding=2 - taps)
         self.conv1 = deconv3x3(in_channels, out_channels, stride=2)
         self.conv2 = deconv3x3(out_channels, out_channels)
         self.igdn = GDN(out_channels, inverse=True)
@@ -76,15 +91,15 @@ class Up(nn.Module):
 class Analysis(nn.Sequential):
     """g_a: (B, 3, H, W) pixels to (B, M, H/16, W/16) latent; H and W multiples of 16."""
 
-    def __init__(self, widths: tuple[int, int, int], latent: int) -> None:
+    def __init__(self, widths: tuple[int, int, int], latent: int, taps: int = 1) -> None:
         n1, n2, n3 = widths
         super().__init__(
-            Down(3, n1),
+            Down(3, n1, taps),
             Residual(n1),
-            Down(n1, n2),
+            Down(n1, n2, taps),
             ODAM(n2),
             Residual(n2),
-            Down(n2, n3),
+            Down(n2, n3, taps),
             Residual(n3),
             conv3x3(n3, latent, stride=2, bias=False),
             ODAM(latent),
@@ -94,17 +109,35 @@ class Analysis(nn.Sequential):
 class Synthesis(nn.Sequential):
     """g_s: (B, M, h, w) latent to (B, 3, 16h, 16w) pixels."""
 
-    def __init__(self, widths: tuple[int, int, int], latent: int) -> None:
+    def __init__(self, widths: tuple[int, int, int], latent: int, taps: int = 1) -> None:
         n1, n2, n3 = widths
         super().__init__(
             ODAM(latent),
             Residual(latent, transposed=True),
-            Up(latent, n3),
+            Up(latent, n3, taps),
             Residual(n3, transposed=True),
-            Up(n3, n2),
+            Up(n3, n2, taps),
             ODAM(n2),
             Residual(n2, transposed=True),
-            Up(n2, n1),
+            Up(n2, n1, taps),
             Residual(n1, transposed=True),
             deconv3x3(n1, 3, stride=2),
         )
+
+
+class LinearAnalysis(nn.Sequential):
+    """Block transform beside g_a: (B, 3, H, W) pixels to (B, M, H/16, W/16), without bias.
+
+    After the auxiliary transform of Li et al., "On disentangled training for nonlinear transform in
+    learned image compression", ICLR 2025; theirs is made of wavelets, this one of one matrix.
+    """
+
+    def __init__(self, latent: int) -> None:
+        super().__init__(nn.PixelUnshuffle(STRIDE), nn.Conv2d(3 * STRIDE**2, latent, 1, bias=False))
+
+
+class LinearSynthesis(nn.Sequential):
+    """Block transform beside g_s: (B, M, h, w) latent to (B, 3, 16h, 16w) pixels, without bias."""
+
+    def __init__(self, latent: int) -> None:
+        super().__init__(nn.Conv2d(latent, 3 * STRIDE**2, 1, bias=False), nn.PixelShuffle(STRIDE))

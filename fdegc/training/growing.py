@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from fdegc.errors import WeightsInvalid
 from fdegc.model.context import COMPONENTS
@@ -39,8 +40,8 @@ def grow(start: Start, net: FDEGCNet, sample: Tensor) -> Tensor:
     Parameters
     ----------
     start : Start
-        Its profile must have the widths, the hidden width and the rate points of ``net``, and no
-        larger latent.
+        Its profile must have the widths, the hidden width and the rate points of ``net``, no larger latent,
+        and a linear path only if ``net`` has one.
     net : FDEGCNet
         Freshly initialised.
     sample : Tensor, shape (B, 3, H, W), in [0, 1]
@@ -61,27 +62,40 @@ def grow(start: Start, net: FDEGCNet, sample: Tensor) -> Tensor:
     if not _can_grow(start.profile, net):
         raise WeightsInvalid(
             f"{start.path} holds {sizes_text(start.profile)}, which cannot grow into the network of this "
-            "run: only the latent may become larger, and the hyper-latent may be of any width."
+            "run: only the latent may become larger, a linear path be added, and the hyper-latent be of any "
+            "width."
         )
     fresh = torch.arange(net.latent) >= old.latent
-    if old.latent == net.latent and old.hyper == net.hyper:
-        start.load_into(net)
-        return restart_unused(net, sample, fresh)
+    same = old.latent == net.latent and old.hyper == net.hyper
     state = net.state_dict()
     for name, before in old.state_dict().items():
-        if not name.startswith(ANEW):
+        if same or not name.startswith(ANEW):
+            if ".shortcut." in name and before.ndim == 4:
+                before = _with_taps(before, state[name].shape[-1])
             state[name].copy_(_widened(name, before, state[name], old.latent, net.latent))
     with torch.no_grad():
-        _replace_features(old, net)
-        _spread_hyper_latent(net.eval(), sample[:SPREAD_CROPS])
+        for path in (net.linear_a, net.linear_s) if old.linear_a is None else ():
+            if path is not None:
+                for parameter in path.parameters():
+                    parameter.zero_()
+        if not same:
+            _replace_features(old, net)
+            _spread_hyper_latent(net.eval(), sample[:SPREAD_CROPS])
     return restart_unused(net, sample, fresh)
 
 
 def _can_grow(profile: Profile, net: FDEGCNet) -> bool:
-    like = FDEGCNet.from_profile(replace(profile, latent=net.latent, hyper=net.hyper))
+    linear = profile.linear or net.linear_a is not None
+    like = FDEGCNet.from_profile(replace(profile, latent=net.latent, hyper=net.hyper, linear=linear))
     mine, theirs = net.state_dict(), like.state_dict()
     same = mine.keys() == theirs.keys() and all(mine[k].shape == theirs[k].shape for k in mine)
     return same and net.offset == like.offset and net.latent >= profile.latent
+
+
+def _with_taps(kernel: Tensor, taps: int) -> Tensor:
+    """A strided kernel with zeros after its taps, which computes the same."""
+    more = taps - kernel.shape[-1]
+    return F.pad(kernel, (0, more, 0, more))
 
 
 def _widened(name: str, before: Tensor, fresh: Tensor, old: int, new: int) -> Tensor:

@@ -74,6 +74,10 @@ def restart_unused(net: FDEGCNet, sample: Tensor, fresh: Tensor) -> Tensor:
     last = net.g_a[7]
     assert isinstance(last, nn.Conv2d)
     last.weight[new] = (directions.T * (SPREAD / _ODAM_FACTOR / top.exp())).view(-1, *last.weight.shape[1:])
+    for path in (net.linear_a, net.linear_s):
+        if path is not None:
+            block = next(path.parameters())
+            block[(new,) if path is net.linear_a else (slice(None), new)] = 0.0
     for odam in (net.g_a[8], net.g_s[0]):
         assert isinstance(odam, ODAM)
         _pass(odam, new)
@@ -97,7 +101,10 @@ def _observe(net: FDEGCNet, sample: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
         with mixed_precision(x.device.type, "auto"):
             gain, inverse = net.gains(quality)
             features = _through(layers[:7], x - net.offset)
-            y = _through(layers[7:], features) * gain
+            y = _through(layers[7:], features)
+            if net.linear_a is not None:
+                y = y + net.linear_a(x - net.offset)
+            y = y * gain
             x_hat = net.synthesise(y, inverse)
             likelihoods = net(x, quality)["likelihoods"]["y"]
         bits -= likelihoods.log2().mean((0, 2, 3)) / len(chunks)

@@ -102,7 +102,8 @@ def sizes_text(profile: Profile) -> str:
     rates = f"{profile.rate_points} rate points" if profile.rate_points else "one rate point"
     centred = ", centred input" if profile.centred else ""
     latent = f"M = {profile.latent}" + (f", H = {profile.hyper}" if profile.hyper else "")
-    return f"a network with N = {widths}, {latent}, hidden {profile.hidden}, {rates}{centred}"
+    linear = ", a linear path" if profile.linear else ""
+    return f"a network with N = {widths}, {latent}, hidden {profile.hidden}, {rates}{centred}{linear}"
 
 
 def load_start(path: Path) -> Start:
@@ -221,4 +222,5 @@ def _profile(state: Mapping[str, Tensor], name: str) -> Profile:
         rate_points=0 if gains is None else gains.shape[0],
         centred=gains is not None,
         hyper=0 if hyper == latent else hyper,
+        linear="linear_a.1.weight" in state,
     )

@@ -17,6 +17,7 @@ from fdegc.training.starting import Start, sizes_text
 
 SMALL = Profile("small", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
 LARGE = replace(SMALL, name="large", latent=32, hyper=24)
+LINEAR = replace(LARGE, linear=True)
 QUALITY = torch.tensor([1.0, 3.5, 6.0])
 
 
@@ -39,9 +40,10 @@ def sample() -> torch.Tensor:
 
 
 @torch.no_grad()
-def test_grown_transforms_compute_what_they_did(start: Start, sample: torch.Tensor) -> None:
+@pytest.mark.parametrize("profile", [LARGE, LINEAR], ids=["latent", "linear path too"])
+def test_grown_transforms_compute_what_they_did(start: Start, sample: torch.Tensor, profile: Profile) -> None:
     torch.manual_seed(3)
-    old, net = start.network().eval(), FDEGCNet.from_profile(LARGE)
+    old, net = start.network().eval(), FDEGCNet.from_profile(profile)
     grow(start, net, sample)
     net.eval()
     gain, _ = net.gains(QUALITY)
@@ -50,6 +52,30 @@ def test_grown_transforms_compute_what_they_did(start: Start, sample: torch.Tens
     torch.testing.assert_close(after[:, :16], before)
     assert after[:, 16:].std() > 1e-3  # the new ones say something, too
     torch.testing.assert_close(net(sample, QUALITY)["x_hat"], old(sample, QUALITY)["x_hat"])
+
+
+def test_a_new_linear_path_learns_from_the_first_step(start: Start, sample: torch.Tensor) -> None:
+    net = FDEGCNet.from_profile(LINEAR)
+    grow(start, net, sample)
+    net.train()
+    net(sample, QUALITY)["x_hat"].square().mean().backward()
+    for name in ("linear_a.1", "linear_s.0", "g_a.0.shortcut", "g_s.7.shortcut"):
+        kernel = net.get_parameter(f"{name}.weight")
+        assert kernel.grad is not None
+        assert kernel.grad.abs().max() > 0, name
+    assert torch.all(net.get_parameter("linear_a.1.weight") == 0)
+    assert torch.all(net.get_parameter("g_a.0.shortcut.weight")[:, :, 1] == 0)
+
+
+def test_a_linear_path_is_not_taken_away(sample: torch.Tensor) -> None:
+    profile = replace(SMALL, linear=True)
+    start = Start(Path("a.safetensors"), profile, FDEGCNet.from_profile(profile).state_dict(), has_prior=True)
+    with pytest.raises(WeightsInvalid, match="cannot grow"):
+        grow(start, FDEGCNet.from_profile(LARGE), sample)
+    net = FDEGCNet.from_profile(LINEAR)
+    kept = ~grow(start, net, sample)[:16]
+    kernel = net.get_parameter("linear_a.1.weight")
+    torch.testing.assert_close(kernel[:16][kept], start.state["linear_a.1.weight"][kept])
 
 
 @torch.no_grad()
