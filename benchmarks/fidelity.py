@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fdegc.codec import Codec
 from fdegc.errors import FdegcError
+from fdegc.format.info import read_info
 from fdegc.raster import open_raster, open_sink
 from fdegc.raster.fidelity import file_differences
-from fdegc.stream import read_info
 from fdegc.types import EncodeOptions
 from fdegc.wording import bytes_text, raster_text
 

@@ -179,7 +179,7 @@ def app(device: str, image: Path) -> None:
     except ImportError as error:
         print(f"The app cannot be imported here ({error}).")
         return
-    from fdegc.stream import read_info
+    from fdegc.format.info import read_info
 
     parts: list[object] = []
     context = Context(CancelToken(), EngineHost(REAL_ENGINE), SimpleNamespace(), lambda _: None, parts.append)

@@ -167,8 +167,8 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
     import fdegc.devices
     from fdegc.codec import Codec
+    from fdegc.format.info import read_info
     from fdegc.raster import open_raster, open_sink
-    from fdegc.stream import read_info
     from fdegc.types import EncodeOptions, Progress
     from fdegc.weights import quick_estimate
 

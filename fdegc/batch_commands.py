@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fdegc.batch.listing import SUFFIX, Job, Listing, judge_raster, judge_stream, list_jobs
+from fdegc.batch.listing import Job, Listing, judge_raster, judge_stream, list_jobs
 from fdegc.batch.rows import FileRow, check_report, row_data, write_report
 from fdegc.batch.running import run_here, split
 from fdegc.batch.work import Work
 from fdegc.command_parts import Report, Suspended, quality_of, terminable
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, OutputFailed
+from fdegc.format import SUFFIX
 from fdegc.types import EncodeOptions, Progress
 from fdegc.wording import bytes_text, decibels_text, seconds_text
 

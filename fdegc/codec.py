@@ -12,23 +12,24 @@ from pathlib import Path
 import numpy as np
 
 from fdegc.analysis import Analysis
-from fdegc.band_masks import BandMasksReader
 from fdegc.coding.warming import warm_up
-from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.decoding import Decoding
 from fdegc.devices import available_devices, resolve_device, share_out
 from fdegc.encoding import Encoding, TileCallback
 from fdegc.errors import CorruptStream, UnsupportedRaster
 from fdegc.estimating import SAMPLE_SIDE, estimate, estimate_rates
+from fdegc.format.band_masks import BandMasksReader
+from fdegc.format.info import ORIGIN, describe, header_for, read_info
+from fdegc.format.planes import PlaneReader
+from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import ContainerWriter
 from fdegc.inference import Network
 from fdegc.latent_store import LatentStore
 from fdegc.memory import check_memory
-from fdegc.planes import PlaneReader
 from fdegc.raster import RasterSink, RasterSource
 from fdegc.raster.mapping import plan_mapping
 from fdegc.results import DecodeResult, EncodeResult, Estimate, StreamInfo, TileResult, VerifyResult
-from fdegc.stream import ORIGIN, describe, header_for, read_info
 from fdegc.targeting import Trials, aim, check_searchable
 from fdegc.tiling import TilePlan
 from fdegc.types import QUALITY_STEPS, STRIDE, EncodeOptions, RasterInfo, Samples, Window

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,6 @@ from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, OutputExists, OutputFailed
 from fdegc.types import Progress, RasterInfo, Window
 
-SUFFIX = ".fdegc"
 DEFAULT_RATE = 4
 
 #: Label → value, printed as aligned lines.
@@ -64,16 +62,6 @@ def quality_of(args: argparse.Namespace) -> float:
 
 class Suspended(Cancelled):
     """Interrupted, with finished work kept for later."""
-
-
-def is_stream(path: Path) -> bool:
-    """Tell a ``.fdegc`` file by its first bytes, or by its name where it is too damaged for that."""
-    head = b""
-    # Opening a pipe would wait for somebody who writes.
-    if os.path.isfile(path):
-        with contextlib.suppress(OSError), open(path, "rb") as file:
-            head = file.read(6)
-    return head[1:] == b"FDEGC" or path.suffix.lower() == SUFFIX
 
 
 def check_output(source: Path, output: Path, *, force: bool) -> None:

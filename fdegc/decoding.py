@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.coding.unit import CodedUnit, IntArray
-from fdegc.container import ContainerReader
 from fdegc.control import ProgressMeter
 from fdegc.devices import in_batches, memory_errors
 from fdegc.errors import CorruptStream, DecoderMismatch
+from fdegc.format.info import alpha_plane, band_masks, mask_plane
+from fdegc.format.reader import ContainerReader
 from fdegc.inference import Network
 from fdegc.mosaic import LatentMosaic
 from fdegc.reconstruction import ReadyTile, Reconstruction, nearest_rate, restore_nodata
-from fdegc.stream import alpha_plane, band_masks, mask_plane
 from fdegc.tiling import TilePlan
 from fdegc.types import QUALITY_STEPS, STRIDE, RasterInfo, Samples, Window
 from fdegc.workers import Workers, chunks

@@ -17,9 +17,9 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     if args.out_dir is not None:
         return batch_commands.decompress(args, cancel)
     check_output(args.input, args.output, force=args.force)
+    from fdegc.format.info import read_info
     from fdegc.raster import open_sink
     from fdegc.raster.saving import KINDS, kind_of
-    from fdegc.stream import read_info
 
     kind = kind_of(args.output, args.format)
     if args.compression is not None and kind not in ("geotiff", "cog"):
@@ -83,7 +83,7 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
 def verify(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc verify``."""
     from fdegc.codec import Codec
-    from fdegc.stream import read_info
+    from fdegc.format.info import read_info
 
     read_info(args.input)  # what is no .fdegc file is told before the network is loaded
     codec = Codec(device="cpu", threads=args.threads)

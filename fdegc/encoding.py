@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from fdegc.analysis import AnalysedTile, Analysis, TileSamples
 from fdegc.coding.unit import CodedUnit
-from fdegc.container import ContainerWriter
 from fdegc.control import ProgressMeter
 from fdegc.errors import MetricUnavailable
 from fdegc.figures import ErrorFigures
-from fdegc.header import StreamHeader
+from fdegc.format.header import StreamHeader
+from fdegc.format.info import mapping_of
+from fdegc.format.writer import ContainerWriter
 from fdegc.inference import FloatArray, Network
 from fdegc.latent_coder import LatentCoder
 from fdegc.latent_store import LatentStore
@@ -27,7 +28,6 @@ from fdegc.raster import RasterSource
 from fdegc.raster.mapping import valid_samples
 from fdegc.reconstruction import ReadyTile, Reconstruction, restore_nodata
 from fdegc.results import TileResult
-from fdegc.stream import mapping_of
 from fdegc.types import QUALITY_STEPS, Samples
 from fdegc.workers import Workers, chunks
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from fdegc import batch_commands
 from fdegc.command_parts import (
-    SUFFIX,
     Facts,
     Report,
     Suspended,
@@ -22,9 +21,10 @@ from fdegc.command_parts import (
     progress_bar,
     quality_of,
 )
-from fdegc.container import part_path
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption
+from fdegc.format import SUFFIX
+from fdegc.format.writer import part_path
 from fdegc.results import EncodeResult, Estimate
 from fdegc.types import EncodeOptions, RasterInfo
 from fdegc.wording import (

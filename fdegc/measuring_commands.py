@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdegc.command_parts import Report, Suspended, is_stream, progress_bar
+from fdegc.command_parts import Report, Suspended, progress_bar
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, CorruptStream, FdegcError, InvalidOption
+from fdegc.format import is_stream
 from fdegc.types import RATE_POINTS, BandMapping, RasterInfo
 from fdegc.wording import (
     bytes_text,
@@ -68,7 +69,7 @@ def info(args: argparse.Namespace, cancel: CancelToken) -> Report:
 
 
 def _stream_report(path: Path) -> Report:
-    from fdegc.stream import read_info
+    from fdegc.format.info import read_info
 
     stream = read_info(path)
     facts = {
@@ -156,7 +157,7 @@ def evaluate(args: argparse.Namespace, cancel: CancelToken) -> Report:
 
 def _other_info(path: Path) -> RasterInfo:
     if is_stream(path):
-        from fdegc.stream import read_info
+        from fdegc.format.info import read_info
 
         return read_info(path).raster
     from fdegc.raster import open_raster
@@ -180,7 +181,7 @@ def _mapping_of(path: Path) -> tuple[BandMapping, ...] | None:
     """The mapping that a ``.fdegc`` file records; None for other files."""
     if not is_stream(path):
         return None
-    from fdegc.stream import read_info
+    from fdegc.format.info import read_info
 
     return read_info(path).mapping
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fdegc.analysis import AnalysedTile, Analysis, TileSamples
-from fdegc.container import file_size
 from fdegc.control import ProgressCallback, ProgressMeter
 from fdegc.errors import InvalidOption, MetricUnavailable, TargetMissed
-from fdegc.header import StreamHeader
+from fdegc.format.header import StreamHeader
+from fdegc.format.info import mapping_of
+from fdegc.format.layout import file_size
 from fdegc.inference import FloatArray, Network
 from fdegc.latent_coder import LatentCoder
 from fdegc.latent_store import LatentStore
@@ -22,7 +23,6 @@ from fdegc.options import Target
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import peak_value, valid_samples
 from fdegc.reconstruction import ReadyTile, Reconstruction
-from fdegc.stream import mapping_of
 from fdegc.types import QUALITY_STEPS, Samples
 from fdegc.wording import decibels_text
 from fdegc.workers import Workers, chunks

@@ -36,15 +36,16 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["fdegc"]):
-    from fdegc import metadata, planes, stream
-    from fdegc.band_masks import BandMasksReader, BandMasksWriter
-    from fdegc.container import ContainerReader, ContainerWriter, layout
-    from fdegc.container.layout import MAGIC
     from fdegc.errors import FdegcError
-    from fdegc.header import PREFIX, StreamHeader
-    from fdegc.overview import OverviewBuilder, read_overview
+    from fdegc.format import MAGIC, layout, metadata, planes
+    from fdegc.format import info as stream
+    from fdegc.format.band_masks import BandMasksReader, BandMasksWriter
+    from fdegc.format.header import PREFIX, StreamHeader
+    from fdegc.format.overview import OverviewBuilder, read_overview
+    from fdegc.format.planes import PlaneReader, PlaneWriter
+    from fdegc.format.reader import ContainerReader
+    from fdegc.format.writer import ContainerWriter
     from fdegc.placement import GroundControlPoint
-    from fdegc.planes import PlaneReader, PlaneWriter
     from fdegc.tiling import TilePlan
     from fdegc.types import AlphaBand, BandMapping, RasterInfo, Window
 

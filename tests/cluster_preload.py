@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fdegc.batch import cluster
-from fdegc.container import ContainerWriter
+from fdegc.format.writer import ContainerWriter
 
 STOPPING = ("victim.fdegc", "lost.fdegc", "paused.fdegc")
 

@@ -12,13 +12,14 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
-from fdegc.band_masks import BandMasksWriter
-from fdegc.container import ContainerReader, ContainerWriter
-from fdegc.metadata import ALPHA, MASK, MISSING, metadata_blocks
-from fdegc.planes import PlaneWriter
+from fdegc.format.band_masks import BandMasksWriter
+from fdegc.format.info import alpha_plane, band_masks, describe, header_for, mask_plane
+from fdegc.format.metadata import ALPHA, MASK, MISSING, metadata_blocks
+from fdegc.format.planes import PlaneWriter
+from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import ContainerWriter
 from fdegc.raster import open_raster, open_sink
 from fdegc.reconstruction import restore_nodata
-from fdegc.stream import alpha_plane, band_masks, describe, header_for, mask_plane
 from fdegc.tiling import TilePlan
 from fdegc.types import BandMapping, RasterInfo, Samples
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fdegc.batch.rows import FileRow
 from fdegc.errors import InvalidOption
+from fdegc.format import SUFFIX
 
-SUFFIX = ".fdegc"
 #: A file of a folder with such a name counts as a raster even if its contents are damaged.
 RASTER_SUFFIXES = frozenset(
     {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2", ".j2k", ".vrt", ".img", ".ntf", ".nc"}

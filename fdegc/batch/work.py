@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from fdegc.batch.listing import Job
 from fdegc.batch.rows import FileRow, Status
-from fdegc.container import ContainerReader, part_path
 from fdegc.control import CancelToken, ProgressCallback
 from fdegc.errors import Cancelled, FdegcError, OutputBusy
-from fdegc.journal import in_use, remove_stale
+from fdegc.format.info import ORIGIN, describe, read_info
+from fdegc.format.journal import in_use, remove_stale
+from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import part_path
 from fdegc.results import StreamInfo
-from fdegc.stream import ORIGIN, describe, read_info
 from fdegc.types import EncodeOptions
 
 if TYPE_CHECKING:

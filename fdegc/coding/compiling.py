@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numba
 
 from fdegc.errors import OutputBusy
-from fdegc.journal import open_locked
+from fdegc.format.journal import open_locked
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

@@ -13,11 +13,12 @@ import numpy as np
 from fdegc.control import CancelToken
 from fdegc.errors import FdegcError, InvalidOption
 from fdegc.evaluation.coder import Pixels
+from fdegc.format import SUFFIX
 from fdegc.raster import open_raster
 from fdegc.types import Window
 
 #: Files that are not tried: no images, and no mistake of the user's either.
-_OTHER = {".fdegc", ".csv", ".html", ".json", ".md", ".svg", ".txt", ".xml", ".yaml", ".yml"}
+_OTHER = {SUFFIX, ".csv", ".html", ".json", ".md", ".svg", ".txt", ".xml", ".yaml", ".yml"}
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from fdegc import __version__
 from fdegc.codec import Codec
 from fdegc.control import CancelToken
 from fdegc.evaluation.coder import Coder, Pixels
+from fdegc.format.info import read_info
 from fdegc.raster import ArraySource
 from fdegc.results import StreamInfo, TileResult
-from fdegc.stream import read_info
 from fdegc.types import EncodeOptions
 
 NAME = "fdegc"

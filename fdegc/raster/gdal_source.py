@@ -18,7 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import UnsupportedRaster
-from fdegc.header import MAX_BANDS
+from fdegc.format.header import MAX_BANDS
 from fdegc.memory import BLOCK_CACHE, block_cache, check_free
 from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, scene_facts
 from fdegc.raster.pillow_source import WARNINGS_LOCK

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from fdegc.format import SUFFIX
+
 OPEN_FILTER = (
     "Scenes and compressed files (*.tif *.tiff *.jp2 *.vrt *.png *.jpg *.jpeg *.webp *.bmp *.fdegc);;"
     "Images (*.tif *.tiff *.jp2 *.vrt *.png *.jpg *.jpeg *.webp *.bmp);;"
@@ -37,7 +39,7 @@ class FileDialogs:
             STREAM_FILTER,
             options=QFileDialog.Option.DontConfirmOverwrite,  # asked below, once the suffix is there
         )
-        return with_suffix(Path(name), (".fdegc",), ".fdegc") if name else None
+        return with_suffix(Path(name), (SUFFIX,), SUFFIX) if name else None
 
     def save_image(self, parent: QWidget, suggestion: str) -> Path | None:
         """Ask where the reconstruction goes."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedRaster
+from fdegc.format import is_stream
 from fdegc.results import Estimate
 from fdegc.types import RasterInfo, RasterStatistics, Samples, Window
 from fdegc_gui.jobs.base import Context, Job
@@ -24,14 +25,13 @@ from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
 from fdegc_gui.models.session import Scene
 
 if TYPE_CHECKING:
-    from fdegc.container import ContainerReader
+    from fdegc.format.reader import ContainerReader
     from fdegc.raster import RasterSource
 
 log = logging.getLogger(__name__)
 
 #: Longest side of the first picture.
 FIRST_LOOK_SIDE = 1536
-STREAM_SUFFIX = ".fdegc"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +98,9 @@ class OpenScene(Job):
         return self._open_raster(context)
 
     def _open_stream(self) -> Opened:
-        from fdegc.container import ContainerReader
+        from fdegc.format.info import describe
+        from fdegc.format.reader import ContainerReader
         from fdegc.raster import default_bands
-        from fdegc.stream import describe
 
         with ContainerReader(self.path) as reader:
             stream = describe(reader)
@@ -137,7 +137,7 @@ class OpenScene(Job):
 
 def _overview(reader: ContainerReader) -> Pyramid | None:
     """Picture that a ``.fdegc`` file carries; it needs no network."""
-    from fdegc.overview import read_overview
+    from fdegc.format.overview import read_overview
 
     try:
         picture = read_overview(reader)
@@ -291,19 +291,6 @@ class _Cancellable:
     def read(self, window: Window) -> Samples:
         self._cancel.check()
         return self._source.read(window)
-
-
-def is_stream(path: Path) -> bool:
-    """Whether a file is to be opened as ``.fdegc``: by its name, or by its first bytes."""
-    if path.suffix.lower() == STREAM_SUFFIX:
-        return True
-    try:
-        from fdegc.container import MAGIC
-
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except (ImportError, OSError):
-        return False
 
 
 def quick_peak(info: RasterInfo) -> float | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fdegc.format.info import INDISPENSABLE
 from fdegc.results import StreamInfo
-from fdegc.stream import INDISPENSABLE
 from fdegc.types import Window
 from fdegc_gui.models.session import Result, Scene
 

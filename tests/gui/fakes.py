@@ -12,13 +12,14 @@ import numpy as np
 from PIL import Image
 from rasterio.crs import CRS
 
-from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import CorruptStream, DeviceUnavailable, FdegcError
-from fdegc.header import StreamHeader
-from fdegc.metadata import OVERVIEW, metadata_blocks
+from fdegc.format.header import StreamHeader
+from fdegc.format.info import describe, read_info
+from fdegc.format.metadata import OVERVIEW, metadata_blocks
+from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import ContainerWriter
 from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, StreamInfo, TileResult
-from fdegc.stream import describe, read_info
 from fdegc.types import EncodeOptions, RasterInfo, Samples, Window
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs.engine import Engine

@@ -13,8 +13,8 @@ from PySide6.QtCore import QPointF, QThread
 from pytestqt.qtbot import QtBot
 from rasterio.transform import from_origin
 
+from fdegc.format.info import read_info
 from fdegc.raster import open_raster
-from fdegc.stream import read_info
 from fdegc.types import Window
 from fdegc_gui.jobs.engine import REAL_ENGINE
 from fdegc_gui.main_window import MainWindow

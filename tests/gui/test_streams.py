@@ -12,11 +12,12 @@ import pytest
 from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
-from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.errors import WeightsMissing
-from fdegc.metadata import CRS, OVERVIEW, metadata_blocks
+from fdegc.format.info import read_info
+from fdegc.format.metadata import CRS, OVERVIEW, metadata_blocks
+from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import ContainerWriter
 from fdegc.results import StreamInfo
-from fdegc.stream import read_info
 from fdegc.types import Window
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.main_window import MainWindow

@@ -7,9 +7,9 @@ import struct
 import numpy as np
 import pytest
 
-from fdegc import band_masks
-from fdegc.band_masks import BandMasksReader, BandMasksWriter
 from fdegc.errors import CorruptStream, OutputFailed
+from fdegc.format import band_masks
+from fdegc.format.band_masks import BandMasksReader, BandMasksWriter
 from fdegc.types import Window
 
 WIDTH, HEIGHT, SIDE = 150, 100, 64

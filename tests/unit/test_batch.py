@@ -21,9 +21,9 @@ from fdegc.batch.listing import Job
 from fdegc.batch.rows import COLUMNS, FileRow, check_report, write_report
 from fdegc.cli import main
 from fdegc.codec import Codec
-from fdegc.container import ContainerReader
 from fdegc.errors import OutputExists, OutputFailed
-from fdegc.stream import ORIGIN, read_info
+from fdegc.format.info import ORIGIN, read_info
+from fdegc.format.reader import ContainerReader
 from fdegc.types import Progress
 
 WIDTH, HEIGHT = 130, 50

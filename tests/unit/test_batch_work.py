@@ -15,9 +15,9 @@ from fdegc.batch.listing import Job
 from fdegc.batch.rows import FileRow
 from fdegc.batch.work import Work, attempt, origin_of, standing
 from fdegc.codec import Codec
-from fdegc.container import ContainerWriter
 from fdegc.control import CancelToken
-from fdegc.header import StreamHeader
+from fdegc.format.header import StreamHeader
+from fdegc.format.writer import ContainerWriter
 from fdegc.types import EncodeOptions
 
 pytestmark = pytest.mark.skipif(

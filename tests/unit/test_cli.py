@@ -19,7 +19,7 @@ from rasterio.transform import from_origin
 
 from fdegc import __version__, commands, encoding_commands
 from fdegc.cli import main
-from fdegc.container import ContainerReader
+from fdegc.format.reader import ContainerReader
 
 WIDTH, HEIGHT, TILE = 150, 90, 64
 

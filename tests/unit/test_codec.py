@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from fdegc.codec import Codec
-from fdegc.container import ContainerReader
 from fdegc.control import CancelToken
 from fdegc.errors import (
     Cancelled,
@@ -19,11 +18,12 @@ from fdegc.errors import (
     UnsupportedStream,
     WeightsMissing,
 )
+from fdegc.format.info import read_info
+from fdegc.format.reader import ContainerReader
 from fdegc.inference import Network
 from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.reconstruction import nearest_rate
 from fdegc.results import TileResult
-from fdegc.stream import read_info
 from fdegc.types import EncodeOptions, RasterInfo, Samples, Window
 
 
@@ -350,7 +350,7 @@ def test_unknown_weights_are_named(codec: Codec, tmp_path: Path) -> None:
 
 
 def test_newer_version_is_refused_in_words(codec: Codec, tmp_path: Path) -> None:
-    from fdegc.header import StreamHeader
+    from fdegc.format.header import StreamHeader
 
     header = StreamHeader(64, 64, 3, "uint8", 512, 32, 1024, bytes(8), "lite")
     packed = bytearray(header.pack())

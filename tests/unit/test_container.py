@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fdegc.container import MAGIC, ContainerReader, ContainerWriter
 from fdegc.errors import CorruptStream, FdegcError, OutputExists, OutputFailed, UnsupportedStream
-from fdegc.header import StreamHeader
+from fdegc.format import MAGIC
+from fdegc.format.header import StreamHeader
+from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import ContainerWriter
 from fdegc.types import BandMapping
 
 PLAIN = StreamHeader(256, 256, 3, "uint8", 512, 32, 1024, b"12345678", "lite")

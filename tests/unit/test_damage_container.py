@@ -17,17 +17,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fdegc.band_masks import BandMasksWriter
-from fdegc.container import MAGIC, MAX_BLOCKS, ContainerReader, ContainerWriter
-from fdegc.container import reader as reading
-from fdegc.container import writer as writing
 from fdegc.errors import CorruptStream, FdegcError, OutputFailed
-from fdegc.header import MAX_PAYLOAD, StreamHeader
-from fdegc.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
-from fdegc.overview import _webp, read_overview
+from fdegc.format import MAGIC
+from fdegc.format import reader as reading
+from fdegc.format import writer as writing
+from fdegc.format.band_masks import BandMasksWriter
+from fdegc.format.header import MAX_PAYLOAD, StreamHeader
+from fdegc.format.info import alpha_plane, band_masks, describe, mask_plane
+from fdegc.format.layout import MAX_BLOCKS
+from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
+from fdegc.format.overview import _webp, read_overview
+from fdegc.format.planes import PlaneWriter
+from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import ContainerWriter
 from fdegc.placement import GroundControlPoint
-from fdegc.planes import PlaneWriter
-from fdegc.stream import alpha_plane, band_masks, describe, mask_plane
 from fdegc.tiling import TilePlan
 from fdegc.types import AlphaBand, BandMapping, RasterInfo, Window
 

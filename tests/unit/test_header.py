@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdegc.errors import CorruptStream, FdegcError
-from fdegc.header import PREFIX, StreamHeader
+from fdegc.format.header import PREFIX, StreamHeader
 from fdegc.types import BandMapping
 
 HEADER = StreamHeader(

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdegc import journal
-from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.errors import Cancelled, FdegcError, OutOfMemory, OutputExists, OutputFailed
-from fdegc.header import StreamHeader
+from fdegc.format import journal
+from fdegc.format.header import StreamHeader
+from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import ContainerWriter
 
 HEADER = StreamHeader(1000, 600, 4, "uint8", 512, 32, 1024, b"12345678", "lite")
 PAYLOADS = [bytes([unit]) * (20 + unit) for unit in range(HEADER.units)]
@@ -328,7 +329,7 @@ def test_a_missing_folder_is_said(tmp_path: Path) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from fdegc.container import ContainerWriter
+from fdegc.format.writer import ContainerWriter
 sys.path.insert(0, sys.argv[2])
 from test_journal import PRINT, fill, open_writer
 writer = open_writer(Path(sys.argv[1]))

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.errors import CorruptStream
-from fdegc.header import StreamHeader
-from fdegc.metadata import OVERVIEW
-from fdegc.overview import OverviewBuilder, read_overview
+from fdegc.format.header import StreamHeader
+from fdegc.format.metadata import OVERVIEW
+from fdegc.format.overview import OverviewBuilder, read_overview
+from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import ContainerWriter
 from fdegc.tiling import TilePlan
 from fdegc.types import Window
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdegc import planes
 from fdegc.errors import CorruptStream, FdegcError, InvalidOption, OutputFailed
-from fdegc.header import DTYPES
-from fdegc.planes import PlaneReader, PlaneWriter
+from fdegc.format import planes
+from fdegc.format.header import DTYPES
+from fdegc.format.planes import PlaneReader, PlaneWriter
 from fdegc.types import Window
 
 Array = np.ndarray

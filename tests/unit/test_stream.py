@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from fdegc.container import ContainerReader, ContainerWriter
 from fdegc.errors import CorruptStream, OutputFailed, UnsupportedRaster, UnsupportedStream
-from fdegc.header import StreamHeader
-from fdegc.metadata import (
+from fdegc.format.header import StreamHeader
+from fdegc.format.info import alpha_plane, band_masks, describe, header_for, mask_plane
+from fdegc.format.metadata import (
     ALPHA,
     ALPHA_BAND,
     BAND_NAMES,
@@ -37,8 +37,9 @@ from fdegc.metadata import (
     metadata_blocks,
     raster_info,
 )
+from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import ContainerWriter
 from fdegc.placement import GroundControlPoint
-from fdegc.stream import alpha_plane, band_masks, describe, header_for, mask_plane
 from fdegc.types import IDENTITY, AlphaBand, BandMapping, RasterInfo
 
 RGB = ("red", "green", "blue")

@@ -16,11 +16,11 @@ from rasterio.transform import from_origin
 from fdegc import targeting
 from fdegc.cli import main
 from fdegc.codec import Codec
-from fdegc.container import ContainerReader
 from fdegc.errors import InvalidOption, TargetMissed
+from fdegc.format.info import read_info
+from fdegc.format.reader import ContainerReader
 from fdegc.options import Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource
-from fdegc.stream import read_info
 from fdegc.targeting import solve
 from fdegc.types import EncodeOptions, Window
 

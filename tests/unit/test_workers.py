@@ -15,10 +15,10 @@ from PIL import Image
 from fdegc import codec as codec_module
 from fdegc import devices
 from fdegc.codec import Codec
-from fdegc.container import ContainerWriter
 from fdegc.control import CancelToken
 from fdegc.devices import Share, gpu_share, in_batches, memory_errors, share_out
 from fdegc.errors import Cancelled, DeviceUnavailable, OutOfMemory, OutputFailed
+from fdegc.format.writer import ContainerWriter
 from fdegc.raster import ArraySource, open_raster
 from fdegc.results import TileResult
 from fdegc.types import EncodeOptions, Window

@@ -12,11 +12,14 @@ from typing import BinaryIO
 
 from typing_extensions import Self
 
-from fdegc.container.layout import (
+from fdegc.errors import Cancelled, OutOfMemory, OutputExists, OutputFailed
+from fdegc.format import MAGIC
+from fdegc.format.header import MAX_BLOCK, MAX_PAYLOAD, StreamHeader
+from fdegc.format.journal import Journal, open_plainly
+from fdegc.format.layout import (
     BLOCK,
     CRC,
     ENTRY,
-    MAGIC,
     MAX_BLOCKS,
     TAIL,
     block_crc,
@@ -25,9 +28,6 @@ from fdegc.container.layout import (
     pack_front,
     with_crc,
 )
-from fdegc.errors import Cancelled, OutOfMemory, OutputExists, OutputFailed
-from fdegc.header import MAX_BLOCK, MAX_PAYLOAD, StreamHeader
-from fdegc.journal import Journal, open_plainly
 
 # What the work can be continued after: nothing is wrong with what was written so far.
 _RESUMABLE = (Cancelled, KeyboardInterrupt, OutputFailed, OutputExists, OutOfMemory, MemoryError)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from fdegc.errors import CorruptStream, OutputFailed, UnsupportedStream
-from fdegc.header import StreamHeader
+from fdegc.format.header import StreamHeader
 from fdegc.placement import GroundControlPoint, Transform
 from fdegc.types import AlphaBand, RasterInfo
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import CorruptStream, InvalidOption, OutputFailed
-from fdegc.header import MAX_BLOCK
+from fdegc.format.header import MAX_BLOCK
 from fdegc.types import Window
 
 Bytes2d = npt.NDArray[np.uint8]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fdegc.band_masks import BandMasksReader
-from fdegc.container import ContainerReader
 from fdegc.errors import CorruptStream, UnsupportedRaster
-from fdegc.header import DTYPES, MAX_BANDS, MAX_UNITS, VERSION, StreamHeader
-from fdegc.metadata import ALPHA, MASK, MISSING, OVERVIEW, WORDS, raster_info
-from fdegc.planes import PlaneReader
+from fdegc.format.band_masks import BandMasksReader
+from fdegc.format.header import DTYPES, MAX_BANDS, MAX_UNITS, VERSION, StreamHeader
+from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, WORDS, raster_info
+from fdegc.format.planes import PlaneReader
+from fdegc.format.reader import ContainerReader
 from fdegc.results import StreamInfo
 from fdegc.types import IDENTITY, QUALITY_STEPS, BandMapping, RasterInfo
 

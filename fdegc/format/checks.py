@@ -7,9 +7,9 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from fdegc.container.layout import BLOCK, BlockPlace, UnitIndex, crc32, pack_back, pack_front
 from fdegc.errors import CorruptStream
-from fdegc.header import StreamHeader
+from fdegc.format.header import StreamHeader
+from fdegc.format.layout import BLOCK, BlockPlace, UnitIndex, crc32, pack_back, pack_front
 
 _CHUNK = 1 << 20
 

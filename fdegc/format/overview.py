@@ -16,9 +16,9 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401 - or the first save would import all formats that Pillow knows
 )
 
-from fdegc.container import ContainerReader
 from fdegc.errors import CorruptStream
-from fdegc.metadata import OVERVIEW
+from fdegc.format.metadata import OVERVIEW
+from fdegc.format.reader import ContainerReader
 from fdegc.types import Window
 
 #: Pixels a side.

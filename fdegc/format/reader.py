@@ -9,13 +9,15 @@ from pathlib import Path
 
 from typing_extensions import Self
 
-from fdegc.container.checking import Checker
-from fdegc.container.layout import (
+from fdegc.errors import CorruptStream, FdegcError
+from fdegc.format import MAGIC
+from fdegc.format.checks import Checker
+from fdegc.format.header import MAX_PAYLOAD, PREFIX, StreamHeader
+from fdegc.format.layout import (
     BLOCK,
     CRC,
     END_MAGIC,
     ENTRY,
-    MAGIC,
     MAX_BLOCKS,
     TAIL,
     TRAILER,
@@ -28,8 +30,6 @@ from fdegc.container.layout import (
     pack_front,
     with_crc,
 )
-from fdegc.errors import CorruptStream, FdegcError
-from fdegc.header import MAX_PAYLOAD, PREFIX, StreamHeader
 
 # Blocks up to this size are read and checked when a file is opened.
 _SMALL_BLOCK = 64 << 10

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import CorruptStream, OutputFailed
-from fdegc.header import MAX_BLOCK
-from fdegc.planes import PlaneReader, PlaneWriter
+from fdegc.format.header import MAX_BLOCK
+from fdegc.format.planes import PlaneReader, PlaneWriter
 from fdegc.types import Window
 
 Masks = npt.NDArray[np.bool_]
@@ -25,7 +25,7 @@ class BandMasksWriter:
     bands, width, height : int
         Of the scene.
     strip_height : int
-        As for :class:`~fdegc.planes.PlaneWriter`.
+        As for :class:`~fdegc.format.planes.PlaneWriter`.
     """
 
     def __init__(self, bands: int, width: int, height: int, strip_height: int) -> None:
@@ -40,14 +40,14 @@ class BandMasksWriter:
         Parameters
         ----------
         window : Window
-            The tile; see :meth:`~fdegc.planes.PlaneWriter.add`.
+            The tile; see :meth:`~fdegc.format.planes.PlaneWriter.add`.
         missing : ndarray of bool, shape (bands, window.height, window.width), or None
             None if nothing is missing.
 
         Raises
         ------
         OutputFailed, InvalidOption, ValueError
-            As for :class:`~fdegc.planes.PlaneWriter`.
+            As for :class:`~fdegc.format.planes.PlaneWriter`.
         """
         for band, plane in enumerate(self._planes):
             mask = None if missing is None or not missing[band].any() else missing[band]

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdegc.header import MAX_BLOCK, StreamHeader
+from fdegc.format import MAGIC
+from fdegc.format.header import MAX_BLOCK, StreamHeader
 
-MAGIC = b"\x89FDEGC\r\n\x1a\n"
 END_MAGIC = b"FDGE"
 
 #: Blocks of a file, the TAIL apart.
