@@ -40,8 +40,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fdegc.codec import Codec
+from fdegc.codec.network import Features, Network
 from fdegc.coding import mixture, unit, wavefront
-from fdegc.inference import Features, Network
 from fdegc.memory import usable_cores
 from fdegc.process import keep_memory
 from fdegc.raster import ArraySource, open_raster

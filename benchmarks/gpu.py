@@ -32,10 +32,9 @@ import torch
 from codec import Seconds, once
 from torch.profiler import ProfilerActivity, profile
 
-from fdegc import codec as codec_module
-from fdegc.codec import Codec
+from fdegc.codec import Codec, facade
+from fdegc.codec.devices import Share
 from fdegc.control import CancelToken
-from fdegc.devices import Share
 from fdegc.raster import ArraySource, open_raster
 from fdegc.results import TileResult
 from fdegc.types import EncodeOptions, Window
@@ -139,7 +138,7 @@ def speed(device: str, pixels: np.ndarray) -> None:
     """Print the table of speeds."""
     megapixels = pixels.shape[1] * pixels.shape[2] / 1e6
     codec = Codec(device=device)
-    chosen = codec_module.share_out
+    chosen = facade.share_out
     print("| workers × batch | stage | s | Mpx/s | processor s by stage | GPU computes |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +148,7 @@ def speed(device: str, pixels: np.ndarray) -> None:
             "decode": lambda: codec.decode(path),
         }
         for share in (None, *(Share(workers, batch, 2 * batch) for workers, batch in SHARES)):
-            codec_module.share_out = chosen if share is None else lambda *_, share=share: share
+            facade.share_out = chosen if share is None else lambda *_, share=share: share
             label = "as chosen" if share is None else f"{share.workers} × {share.batch}"
             for name, run in work.items():
                 run()
@@ -166,7 +165,7 @@ def speed(device: str, pixels: np.ndarray) -> None:
                 )
             if device == "cpu":
                 break
-    codec_module.share_out = chosen
+    facade.share_out = chosen
 
 
 def app(device: str, image: Path) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fdegc.inference import Network
-from fdegc.latent_coder import LatentCoder
+from fdegc.codec.latents import LatentCoder
+from fdegc.codec.network import Network
 from fdegc.model.context import mixture_likelihood
 from fdegc.training.data import find_images
 from fdegc.training.validation import validation_crop

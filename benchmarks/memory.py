@@ -64,8 +64,8 @@ class Thinned:
 
 def thin_out(every: int) -> None:
     """Replace the expensive stages of this process."""
+    from fdegc.codec.network import Network
     from fdegc.coding.unit import UnitCoder
-    from fdegc.inference import Network
 
     for name in ("analyse", "hyper_analyse", "synthesise"):
         by_shapes = Thinned(getattr(Network, name), every, lambda xs, *_: tuple(x.shape for x in xs))
@@ -165,7 +165,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     import psutil
     import torch
 
-    import fdegc.devices
+    import fdegc.codec.devices
     from fdegc.codec import Codec
     from fdegc.format.info import read_info
     from fdegc.raster import open_raster, open_sink
@@ -174,7 +174,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(job["threads"])
     if job["float32"]:
-        fdegc.devices.native_bfloat16 = lambda: False
+        fdegc.codec.devices.native_bfloat16 = lambda: False
     thin_out(job["every"])
     process = psutil.Process()
     samples: list[tuple[float, int]] = []

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fdegc import codec as codec_module
-from fdegc.codec import Codec
+from fdegc.codec import Codec, facade
 from fdegc.raster import ArraySource, open_raster
 from fdegc.results import TileResult
 from fdegc.types import EncodeOptions, Window
@@ -92,7 +91,7 @@ def main() -> None:
         megapixels = window.pixels / 1e6
         for tile in args.tiles:
             for halo in args.halos:
-                codec_module.HALO = halo
+                facade.HALO = halo
                 options = EncodeOptions(args.quality, tile)
                 errors, size, encode, decode = squared_errors(codec, pixels, options)
                 gap = seam(codec, pixels, options, errors)

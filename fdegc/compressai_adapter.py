@@ -13,11 +13,11 @@ import torch
 from compressai.registry import register_model
 from torch import Tensor
 
+from fdegc.codec.network import Features, fixed_point, round_latent
 from fdegc.coding.integers import Z_BITS
 from fdegc.coding.tables import frequencies
 from fdegc.coding.unit import CodedUnit, UnitCoder
 from fdegc.errors import CorruptStream, InvalidOption
-from fdegc.inference import Features, fixed_point, round_latent
 from fdegc.model.fdegcnet import FDEGCNet
 
 #: Hyper-latents are clamped to ± this.

@@ -18,6 +18,8 @@ QUALITY_MIN = 1.0
 QUALITY_MAX = 6.0
 #: Pixels of a latent position along each axis.
 STRIDE = 16
+#: Pixels of neighbouring tiles that g_a sees, and of whose latents g_s sees (``docs/format.md``).
+HALO = 16
 
 
 @dataclass(frozen=True, slots=True)

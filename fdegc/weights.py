@@ -23,7 +23,7 @@ from fdegc.errors import WeightsInvalid, WeightsMissing
 from fdegc.memory import PROCESS_BYTES, block_cache, usable_cores
 from fdegc.resources import data_dir
 from fdegc.results import Estimate
-from fdegc.types import RasterInfo
+from fdegc.types import HALO, RasterInfo
 
 #: Bytes of the SHA-256 by which a stream names its weights.
 HASH_BYTES = 8
@@ -35,8 +35,8 @@ CODING_BYTES = 0.16e9
 TASK_BYTES = 0.05e9
 #: What the entropy coder holds of a latent position and channel of a band group: φ twice, operand, sums.
 PHI_BYTES = 60
-# Pixels of neighbouring tiles in the network, and rows of a usual file's blocks at a tile's ends.
-_HALO, _BLOCK_ROWS = 16, 1024
+# Rows of a usual file's blocks at a tile's ends.
+_BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +253,7 @@ def quick_estimate(
 def tile_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry) -> float:
     """Memory of one tile on its way through the network and the entropy coder (``docs/memory.md``)."""
     sample = np.dtype(info.dtype).itemsize
-    pixels = min(info.pixels, (tile_size + 2 * _HALO) ** 2)
+    pixels = min(info.pixels, (tile_size + 2 * HALO) ** 2)
     # Its other bands wait, as read and four times as float32, and have φ and its products in float64.
     waiting = pixels * (sample + 16) + pixels / 256 * int(entry.network["latent"]) * PHI_BYTES / 3
     return TASK_BYTES + entry.memory_bytes * pixels / 1e6 + max(info.bands - 3, 0) * waiting

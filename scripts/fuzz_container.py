@@ -36,6 +36,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["fdegc"]):
+    from fdegc.codec.tiling import TilePlan
     from fdegc.errors import FdegcError
     from fdegc.format import MAGIC, layout, metadata, planes
     from fdegc.format import info as stream
@@ -46,7 +47,6 @@ with atheris.instrument_imports(include=["fdegc"]):
     from fdegc.format.reader import ContainerReader
     from fdegc.format.writer import ContainerWriter
     from fdegc.placement import GroundControlPoint
-    from fdegc.tiling import TilePlan
     from fdegc.types import AlphaBand, BandMapping, RasterInfo, Window
 
 import numpy as np

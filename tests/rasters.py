@@ -12,6 +12,8 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
+from fdegc.codec.tile_synthesis import restore_nodata
+from fdegc.codec.tiling import TilePlan
 from fdegc.format.band_masks import BandMasksWriter
 from fdegc.format.info import alpha_plane, band_masks, describe, header_for, mask_plane
 from fdegc.format.metadata import ALPHA, MASK, MISSING, metadata_blocks
@@ -19,8 +21,6 @@ from fdegc.format.planes import PlaneWriter
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.raster import open_raster, open_sink
-from fdegc.reconstruction import restore_nodata
-from fdegc.tiling import TilePlan
 from fdegc.types import BandMapping, RasterInfo, Samples
 
 WIDTH, HEIGHT = 90, 70

@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from fdegc.devices import resolve_device
+from fdegc.codec.devices import resolve_device
 from fdegc.errors import InvalidOption
 
 T = TypeVar("T")

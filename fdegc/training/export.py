@@ -16,10 +16,10 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import save
 
+from fdegc.codec.network import fixed_point
 from fdegc.coding.integers import TENSORS, Z_BITS
 from fdegc.coding.tables import frequencies
 from fdegc.errors import InvalidOption, WeightsInvalid
-from fdegc.inference import fixed_point
 from fdegc.model.fdegcnet import FDEGCNet, Profile
 from fdegc.training.data import find_images, image_size, load_image
 from fdegc.training.parts import write_parts

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdegc.devices import native_bfloat16
+from fdegc.codec.devices import native_bfloat16
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.training.data import find_images, load_image

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from fdegc.codec import Codec
+from fdegc.codec.network import Network
+from fdegc.codec.tile_synthesis import nearest_rate
 from fdegc.control import CancelToken
 from fdegc.errors import (
     Cancelled,
@@ -20,9 +22,7 @@ from fdegc.errors import (
 )
 from fdegc.format.info import read_info
 from fdegc.format.reader import ContainerReader
-from fdegc.inference import Network
 from fdegc.raster import ArraySource, open_raster, open_sink
-from fdegc.reconstruction import nearest_rate
 from fdegc.results import TileResult
 from fdegc.types import EncodeOptions, RasterInfo, Samples, Window
 

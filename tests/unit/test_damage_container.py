@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from fdegc.codec.tiling import TilePlan
 from fdegc.errors import CorruptStream, FdegcError, OutputFailed
 from fdegc.format import MAGIC
 from fdegc.format import reader as reading
@@ -31,7 +32,6 @@ from fdegc.format.planes import PlaneWriter
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.placement import GroundControlPoint
-from fdegc.tiling import TilePlan
 from fdegc.types import AlphaBand, BandMapping, RasterInfo, Window
 
 HEADER = StreamHeader(

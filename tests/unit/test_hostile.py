@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fdegc import codec
 from fdegc.cli import main
+from fdegc.codec import facade
 from fdegc.raster import open_raster
 from fdegc.types import Samples, Window
 
@@ -25,9 +25,9 @@ posix = pytest.mark.skipif(os.name == "nt", reason="needs pipes and symbolic lin
 @pytest.fixture(autouse=True, scope="module")
 def one_network() -> Iterator[None]:
     """Load the network once for all commands of this file."""
-    shared = codec.Codec(device="cpu", threads=1)
+    shared = facade.Codec(device="cpu", threads=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "Codec", lambda **_: shared)
+        patch.setattr(facade, "Codec", lambda **_: shared)
         yield
 
 
@@ -206,7 +206,7 @@ def test_slim_rasters_come_back(
 
 def test_a_column_of_pixels_is_analysed_from_its_pixels_alone() -> None:
     # bfloat16 in rows of two samples once took in what was left in memory.
-    network = codec.Codec()._default
+    network = facade.Codec()._default
     x = np.repeat(np.random.default_rng(1).random((3, 160, 1), np.float32), 16, axis=2)
     found = []
     for left in (0.0, np.nan) * 5:

@@ -15,9 +15,8 @@ from typing import Any
 import hostile
 import pytest
 
-from fdegc import codec
 from fdegc.cli import main
-from fdegc.codec import Codec
+from fdegc.codec import Codec, facade
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -28,9 +27,9 @@ pytestmark = [
 @pytest.fixture(autouse=True, scope="module")
 def one_network() -> Iterator[None]:
     """Load the network once for all commands of this file."""
-    shared = codec.Codec(device="cpu", threads=1)
+    shared = facade.Codec(device="cpu", threads=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "Codec", lambda **_: shared)
+        patch.setattr(facade, "Codec", lambda **_: shared)
         yield
 
 

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from fdegc.codec.tiling import TilePlan
 from fdegc.errors import CorruptStream
 from fdegc.format.header import StreamHeader
 from fdegc.format.metadata import OVERVIEW
 from fdegc.format.overview import OverviewBuilder, read_overview
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
-from fdegc.tiling import TilePlan
 from fdegc.types import Window
 
 Array = np.ndarray

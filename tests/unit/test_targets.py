@@ -13,15 +13,14 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from fdegc import targeting
 from fdegc.cli import main
-from fdegc.codec import Codec
+from fdegc.codec import Codec, search
+from fdegc.codec.search import solve
 from fdegc.errors import InvalidOption, TargetMissed
 from fdegc.format.info import read_info
 from fdegc.format.reader import ContainerReader
 from fdegc.options import Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource
-from fdegc.targeting import solve
 from fdegc.types import EncodeOptions, Window
 
 
@@ -89,7 +88,7 @@ def test_the_largest_quality_that_fits_is_found(codec: Codec, tmp_path: Path) ->
 def test_a_large_scene_is_judged_by_some_tiles_first(
     codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targeting, "SAMPLE_PIXELS", 3 * 64 * 64)
+    monkeypatch.setattr(search, "SAMPLE_PIXELS", 3 * 64 * 64)
     pixels = textured(320, 320)
     pixels[:, 160:] = 90  # what is sampled is not what is there
     stages: list[str] = []

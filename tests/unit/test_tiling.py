@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdegc.tiling import TilePlan, align, reflect_pad
+from fdegc.codec.tiling import TilePlan, align, reflect_pad
 from fdegc.types import Window
 
 plans = st.builds(

@@ -12,17 +12,15 @@ import pytest
 import torch
 from PIL import Image
 
-from fdegc import codec as codec_module
-from fdegc import devices
-from fdegc.codec import Codec
+from fdegc.codec import Codec, devices, facade
+from fdegc.codec.devices import Share, gpu_share, in_batches, memory_errors, share_out
+from fdegc.codec.workers import WAITING, Workers, chunks, keep_to_one_thread
 from fdegc.control import CancelToken
-from fdegc.devices import Share, gpu_share, in_batches, memory_errors, share_out
 from fdegc.errors import Cancelled, DeviceUnavailable, OutOfMemory, OutputFailed
 from fdegc.format.writer import ContainerWriter
 from fdegc.raster import ArraySource, open_raster
 from fdegc.results import TileResult
 from fdegc.types import EncodeOptions, Window
-from fdegc.workers import WAITING, Workers, chunks, keep_to_one_thread
 
 
 def pixels(height: int, width: int, bands: int = 3) -> np.ndarray:
@@ -197,9 +195,7 @@ def test_batches_as_a_gpu_takes_them_give_files_that_decode_the_same(
     """The same code as on a GPU: tiles of several shapes in batches, several of them at a time."""
     scene = pixels(300, 330, bands=4)
     plain = Codec(device="cpu")
-    monkeypatch.setattr(
-        codec_module, "share_out", lambda *_: gpu_share(room=12, tiles=9, workers=2, wavefronts=16)
-    )
+    monkeypatch.setattr(facade, "share_out", lambda *_: gpu_share(room=12, tiles=9, workers=2, wavefronts=16))
     batched = Codec(device="cpu")
     assert batched._crew(batched._default, ArraySource(scene).info, 128, CancelToken()).share.batch > 1
     for writer, name in ((plain, "plain"), (batched, "batched")):

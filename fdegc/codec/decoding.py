@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.codec.devices import in_batches, memory_errors
+from fdegc.codec.mosaic import LatentMosaic
+from fdegc.codec.network import Network
+from fdegc.codec.tile_synthesis import ReadyTile, Reconstruction, nearest_rate, restore_nodata
+from fdegc.codec.tiling import TilePlan
+from fdegc.codec.workers import Workers, chunks
 from fdegc.coding.unit import CodedUnit, IntArray
 from fdegc.control import ProgressMeter
-from fdegc.devices import in_batches, memory_errors
 from fdegc.errors import CorruptStream, DecoderMismatch
 from fdegc.format.info import alpha_plane, band_masks, mask_plane
 from fdegc.format.reader import ContainerReader
-from fdegc.inference import Network
-from fdegc.mosaic import LatentMosaic
-from fdegc.reconstruction import ReadyTile, Reconstruction, nearest_rate, restore_nodata
-from fdegc.tiling import TilePlan
 from fdegc.types import QUALITY_STEPS, STRIDE, RasterInfo, Samples, Window
-from fdegc.workers import Workers, chunks
 
 Pixels = npt.NDArray[np.generic]
 

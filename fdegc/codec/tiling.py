@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.types import Window
+from fdegc.types import STRIDE, Window
 
 #: Scenes are padded to multiples of this, the pixels of one latent sample.  The two further halvings
 #: in h_a need no more pixels: latents that show nothing are not worth their bits.
-ALIGNMENT = 16
+ALIGNMENT = STRIDE
 
 
 def align(size: int) -> int:

@@ -11,35 +11,30 @@ from pathlib import Path
 
 import numpy as np
 
-from fdegc.analysis import Analysis
+from fdegc.codec.decoding import Decoding
+from fdegc.codec.devices import resolve_device, share_out
+from fdegc.codec.encoding import Encoding, TileCallback
+from fdegc.codec.estimate import SAMPLE_SIDE, estimate, estimate_rates
+from fdegc.codec.latents import LatentStore
+from fdegc.codec.network import Network
+from fdegc.codec.search import Trials, aim, check_searchable
+from fdegc.codec.tile_reader import Analysis
+from fdegc.codec.tiling import TilePlan
+from fdegc.codec.workers import Workers
 from fdegc.coding.warming import warm_up
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
-from fdegc.decoding import Decoding
-from fdegc.devices import available_devices, resolve_device, share_out
-from fdegc.encoding import Encoding, TileCallback
 from fdegc.errors import CorruptStream, UnsupportedRaster
-from fdegc.estimating import SAMPLE_SIDE, estimate, estimate_rates
 from fdegc.format.band_masks import BandMasksReader
 from fdegc.format.info import ORIGIN, describe, header_for, read_info
 from fdegc.format.planes import PlaneReader
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
-from fdegc.inference import Network
-from fdegc.latent_store import LatentStore
 from fdegc.memory import check_memory
 from fdegc.raster import RasterSink, RasterSource
 from fdegc.raster.mapping import plan_mapping
 from fdegc.results import DecodeResult, EncodeResult, Estimate, StreamInfo, TileResult, VerifyResult
-from fdegc.targeting import Trials, aim, check_searchable
-from fdegc.tiling import TilePlan
-from fdegc.types import QUALITY_STEPS, STRIDE, EncodeOptions, RasterInfo, Samples, Window
+from fdegc.types import HALO, QUALITY_STEPS, STRIDE, EncodeOptions, RasterInfo, Samples, Window
 from fdegc.weights import default_profile, find, quick_estimate, tile_bytes
-from fdegc.workers import Workers
-
-__all__ = ["Codec", "available_devices"]
-
-#: Pixels of neighbouring tiles that g_a sees, and of whose latents g_s sees (``docs/format.md``).
-HALO = 16
 
 
 class Codec:

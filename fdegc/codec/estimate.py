@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from fdegc.inference import FloatArray, Network
+from fdegc.codec.network import FloatArray, Network
+from fdegc.codec.tiling import reflect_pad
+from fdegc.codec.workers import Workers
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, plan_mapping, to_unit
 from fdegc.results import Estimate
-from fdegc.tiling import reflect_pad
 from fdegc.types import BandMapping, EncodeOptions, RasterInfo, Window
 from fdegc.weights import quick_estimate
-from fdegc.workers import Workers
 
 #: Side and number of the crops by which a scene is judged.
 SAMPLE_SIDE = 256

@@ -8,24 +8,23 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fdegc.analysis import AnalysedTile, Analysis, TileSamples
+from fdegc.codec.latents import LatentCoder, LatentStore
+from fdegc.codec.mosaic import LatentMosaic
+from fdegc.codec.network import FloatArray, Network
+from fdegc.codec.tile_reader import AnalysedTile, Analysis, TileSamples
+from fdegc.codec.tile_synthesis import ReadyTile, Reconstruction
+from fdegc.codec.workers import Workers, chunks
 from fdegc.control import ProgressCallback, ProgressMeter
 from fdegc.errors import InvalidOption, MetricUnavailable, TargetMissed
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.layout import file_size
-from fdegc.inference import FloatArray, Network
-from fdegc.latent_coder import LatentCoder
-from fdegc.latent_store import LatentStore
 from fdegc.metrics import ErrorAccumulator
-from fdegc.mosaic import LatentMosaic
 from fdegc.options import Target
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import peak_value, valid_samples
-from fdegc.reconstruction import ReadyTile, Reconstruction
 from fdegc.types import QUALITY_STEPS, Samples
 from fdegc.wording import decibels_text
-from fdegc.workers import Workers, chunks
 
 #: Pixels whose tiles are tried first; smaller scenes are tried as a whole.
 SAMPLE_PIXELS = 2_000_000

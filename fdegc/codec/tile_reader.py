@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fdegc.codec.network import FloatArray, Network
+from fdegc.codec.tiling import TilePlan, reflect_pad
 from fdegc.format.band_masks import BandMasksWriter
 from fdegc.format.header import StreamHeader
 from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
 from fdegc.format.overview import OverviewBuilder, OverviewPart
 from fdegc.format.planes import PlaneWriter
-from fdegc.inference import FloatArray, Network
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, count_clipped, to_unit, usable_pixels
-from fdegc.tiling import TilePlan, reflect_pad
 from fdegc.types import STRIDE, BandMapping, Samples, Window
 
 #: Share of the payload that an overview may take.

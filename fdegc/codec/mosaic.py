@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.tiling import TilePlan
+from fdegc.codec.tiling import TilePlan
 from fdegc.types import STRIDE, Window
 
 

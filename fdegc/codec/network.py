@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from fdegc.codec.devices import has_float64, in_batches, memory_errors, transform_type
 from fdegc.coding.integers import EntropyWeights, quantise
 from fdegc.coding.unit import LATENT_LIMIT, IntArray, UnitCoder
 from fdegc.coding.wavefront import DeviceParameterNetwork
-from fdegc.devices import has_float64, in_batches, memory_errors, transform_type
 from fdegc.errors import WeightsInvalid
 from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
@@ -108,7 +108,7 @@ class Network:
     ----------
     entry : WeightsEntry
     device : str
-        As :func:`~fdegc.devices.resolve_device` returns it.
+        As :func:`~fdegc.codec.devices.resolve_device` returns it.
 
     Attributes
     ----------

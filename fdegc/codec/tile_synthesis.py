@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.codec.mosaic import LatentMosaic
+from fdegc.codec.network import Network
+from fdegc.codec.tiling import TilePlan
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
-from fdegc.inference import Network
-from fdegc.mosaic import LatentMosaic
 from fdegc.raster.mapping import band_groups, from_unit
 from fdegc.raster.source import nodata_fits, nodata_sample
-from fdegc.tiling import TilePlan
 from fdegc.types import QUALITY_STEPS, STRIDE, RasterInfo, Window
 
 

@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 import torch
 from typing_extensions import Self
 
+from fdegc.codec.devices import Share, memory_errors
 from fdegc.control import CancelToken
-from fdegc.devices import Share, memory_errors
 from fdegc.errors import Cancelled
 
 T = TypeVar("T")

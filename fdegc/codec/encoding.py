@@ -11,7 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.analysis import AnalysedTile, Analysis, TileSamples
+from fdegc.codec.latents import LatentCoder, LatentStore
+from fdegc.codec.mosaic import LatentMosaic
+from fdegc.codec.network import FloatArray, Network
+from fdegc.codec.tile_reader import AnalysedTile, Analysis, TileSamples
+from fdegc.codec.tile_synthesis import ReadyTile, Reconstruction, restore_nodata
+from fdegc.codec.workers import Workers, chunks
 from fdegc.coding.unit import CodedUnit
 from fdegc.control import ProgressMeter
 from fdegc.errors import MetricUnavailable
@@ -19,17 +24,11 @@ from fdegc.figures import ErrorFigures
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.writer import ContainerWriter
-from fdegc.inference import FloatArray, Network
-from fdegc.latent_coder import LatentCoder
-from fdegc.latent_store import LatentStore
 from fdegc.metrics import ErrorAccumulator
-from fdegc.mosaic import LatentMosaic
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import valid_samples
-from fdegc.reconstruction import ReadyTile, Reconstruction, restore_nodata
 from fdegc.results import TileResult
 from fdegc.types import QUALITY_STEPS, Samples
-from fdegc.workers import Workers, chunks
 
 TileCallback = Callable[[TileResult], None]
 
