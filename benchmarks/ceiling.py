@@ -22,11 +22,11 @@ import torch
 
 from fdegc.evaluation.coder import Coder
 from fdegc.evaluation.peers import find_peers
+from fdegc.options import RATE_POINTS
 from fdegc.training.data import find_images
 from fdegc.training.restarting import USED_BITS
 from fdegc.training.starting import load_start
 from fdegc.training.validation import mixed_precision, rate_distortion, validation_crop
-from fdegc.types import RATE_POINTS
 from fdegc.weights import find
 
 #: Bits a pixel that JPEG 2000 tries.

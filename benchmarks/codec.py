@@ -43,9 +43,10 @@ from fdegc.codec import Codec
 from fdegc.codec.network import Features, Network
 from fdegc.coding import mixture, unit, wavefront
 from fdegc.memory import usable_cores
+from fdegc.options import EncodeOptions
 from fdegc.process import keep_memory
 from fdegc.raster import ArraySource, open_raster
-from fdegc.types import EncodeOptions, Window
+from fdegc.raster_info import Window
 
 #: What is timed: owner, attribute, name of the stage.
 STAGES: list[tuple[Any, str, str]] = [

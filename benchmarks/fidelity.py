@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fdegc.codec import Codec
 from fdegc.errors import FdegcError
 from fdegc.format.info import read_info
+from fdegc.options import EncodeOptions
 from fdegc.raster import open_raster, open_sink
 from fdegc.raster.fidelity import file_differences
-from fdegc.types import EncodeOptions
-from fdegc.wording import bytes_text, raster_text
+from fdegc.text import bytes_text, raster_text
 
 #: Fields that differ because colours take the place of a palette, or grey that of bits.
 _PALETTE = ("number of bands", "sample types", "colour interpretation", "palette", "kind of mask", "nodata")

@@ -19,11 +19,12 @@ import numpy.typing as npt
 
 from fdegc.codec import Codec
 from fdegc.metrics import psnr
+from fdegc.options import EncodeOptions
 from fdegc.raster import open_raster, plan_mapping
 from fdegc.raster.fill import fill_unknown
 from fdegc.raster.mapping import peak_value, usable_pixels
+from fdegc.raster_info import Window
 from fdegc.results import TileResult
-from fdegc.types import EncodeOptions, Window
 
 Planes = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

@@ -35,9 +35,10 @@ from torch.profiler import ProfilerActivity, profile
 from fdegc.codec import Codec, facade
 from fdegc.codec.devices import Share
 from fdegc.control import CancelToken
+from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource, open_raster
+from fdegc.raster_info import Window
 from fdegc.results import TileResult
-from fdegc.types import EncodeOptions, Window
 
 PARTS = ("exact", "speed", "app", "trainer")
 #: Side of the scene of the exactness matrix.

@@ -22,9 +22,9 @@ import torch
 from fdegc.codec.latents import LatentCoder
 from fdegc.codec.network import Network
 from fdegc.model.context import mixture_likelihood
+from fdegc.options import RATE_POINTS
 from fdegc.training.data import find_images
 from fdegc.training.validation import validation_crop
-from fdegc.types import RATE_POINTS
 from fdegc.weights import find
 
 

@@ -168,8 +168,9 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     import fdegc.codec.devices
     from fdegc.codec import Codec
     from fdegc.format.info import read_info
+    from fdegc.options import EncodeOptions
     from fdegc.raster import open_raster, open_sink
-    from fdegc.types import EncodeOptions, Progress
+    from fdegc.types import Progress
     from fdegc.weights import quick_estimate
 
     torch.set_num_threads(job["threads"])

@@ -25,7 +25,7 @@ from fdegc.evaluation.images import Image, find_images, load
 from fdegc.evaluation.measure import measure
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers
-from fdegc.types import RATE_POINTS
+from fdegc.options import RATE_POINTS
 
 SEARCH_STEPS = 9
 

@@ -119,8 +119,8 @@ def _continuous() -> None:
     """Qualities between the rate points too."""
     import torch
 
+    from fdegc.options import RATE_POINTS
     from fdegc.training.recipes import ProfileRecipe
-    from fdegc.types import RATE_POINTS
 
     def qualities(self: Any, rng: np.random.Generator, batch: int | None = None) -> Any:
         batch = batch or self.batch

@@ -54,7 +54,7 @@ fdegc.cli.build_parser().parse_args(["compress", str(scene), str(out)])
 done()
 import fdegc.commands
 from fdegc.raster import open_raster
-from fdegc.types import EncodeOptions
+from fdegc.options import EncodeOptions
 source = open_raster(scene)
 done()
 import torch

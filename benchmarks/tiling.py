@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from fdegc.codec import Codec, facade
+from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource, open_raster
+from fdegc.raster_info import Window
 from fdegc.results import TileResult
-from fdegc.types import EncodeOptions, Window
 
 STRIP = 8
 

@@ -20,8 +20,9 @@ from fdegc.command_parts import Report, Suspended, quality_of, terminable
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, OutputFailed
 from fdegc.format import SUFFIX
-from fdegc.types import EncodeOptions, Progress
-from fdegc.wording import bytes_text, decibels_text, seconds_text
+from fdegc.options import EncodeOptions
+from fdegc.text import bytes_text, decibels_text, seconds_text
+from fdegc.types import Progress
 
 #: Files that were skipped as no input, or failed, and are named in the summary.
 _NAMED = 5

@@ -12,7 +12,7 @@ from fdegc.errors import InvalidOption
 from fdegc.options import Target, TargetKind, ValueRange
 
 if TYPE_CHECKING:
-    from fdegc.types import Window
+    from fdegc.raster_info import Window
 
 _Value = TypeVar("_Value")
 
@@ -37,7 +37,7 @@ def join_signed(arguments: Sequence[str]) -> list[str]:
 
 
 def _window(text: str) -> Window:
-    from fdegc.types import Window
+    from fdegc.raster_info import Window
 
     x, y, width, height = (int(part) for part in text.split(","))
     return Window(x, y, width, height)

@@ -13,7 +13,8 @@ from typing import Any
 
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, OutputExists, OutputFailed
-from fdegc.types import Progress, RasterInfo, Window
+from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import Progress
 
 DEFAULT_RATE = 4
 

@@ -9,7 +9,7 @@ from fdegc import batch_commands
 from fdegc.command_parts import Report, check_output, part_window, progress_bar
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
-from fdegc.wording import bytes_text, raster_data, raster_text, seconds_text, window_data
+from fdegc.text import bytes_text, raster_data, raster_text, seconds_text, window_data
 
 
 def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:

@@ -25,9 +25,10 @@ from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption
 from fdegc.format import SUFFIX
 from fdegc.format.writer import part_path
+from fdegc.options import EncodeOptions
+from fdegc.raster_info import RasterInfo
 from fdegc.results import EncodeResult, Estimate
-from fdegc.types import EncodeOptions, RasterInfo
-from fdegc.wording import (
+from fdegc.text import (
     bytes_text,
     error_data,
     error_facts,

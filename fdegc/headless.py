@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from fdegc import cli
 from fdegc.errors import FdegcError
-from fdegc.wording import bytes_text
+from fdegc.text import bytes_text
 
 if TYPE_CHECKING:
-    from fdegc.types import RasterInfo, Samples
+    from fdegc.raster_info import RasterInfo
+    from fdegc.types import Samples
 
 RATE = 4
 #: Sides above this are shown reduced, so that three of them fit a screen.
@@ -91,7 +92,7 @@ def run(scene: Path, folder: Path) -> int:
             return code
 
     from fdegc.raster import open_raster
-    from fdegc.types import Window
+    from fdegc.raster_info import Window
 
     with open_raster(scene) as source, open_raster(decoded) as result:
         whole = Window(0, 0, source.info.width, source.info.height)

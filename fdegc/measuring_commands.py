@@ -15,8 +15,9 @@ from fdegc.command_parts import Report, Suspended, progress_bar
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, CorruptStream, FdegcError, InvalidOption
 from fdegc.format import is_stream
-from fdegc.types import RATE_POINTS, BandMapping, RasterInfo
-from fdegc.wording import (
+from fdegc.options import METRIC_FIGURES, RATE_POINTS
+from fdegc.raster_info import RasterInfo
+from fdegc.text import (
     bytes_text,
     error_data,
     error_facts,
@@ -30,6 +31,7 @@ from fdegc.wording import (
     seconds_text,
     size_text,
 )
+from fdegc.types import BandMapping
 
 if TYPE_CHECKING:
     from fdegc.raster import RasterSource
@@ -113,7 +115,7 @@ def metrics(args: argparse.Namespace, cancel: CancelToken) -> Report:
         mapping = _mapping_of(args.other) or plan_mapping(source)
         with _opened(args.other, args, cancel) as other:
             result = measures.compare(source, other, raster, mapping, cancel=cancel)
-    values = {name: getattr(result, name) for name in ("ms_ssim", "ms_ssim_db", "vifp", "lpips")}
+    values = {name: getattr(result, name) for name in METRIC_FIGURES if name != "psnr"}
     shown = {**metric_facts(result), **error_facts(result.errors)}
     facts = {"Original": str(args.original), "Other": str(args.other), **shown}
     data = {

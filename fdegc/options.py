@@ -1,4 +1,4 @@
-"""What can be asked of a compression, apart from a quality; the stdlib only."""
+"""What can be asked of a compression; the stdlib only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,36 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fdegc.errors import InvalidOption
+
+#: Quality is stored in steps of 1/256 (``docs/format.md``).
+QUALITY_STEPS = 256
+QUALITY_MIN = 1.0
+QUALITY_MAX = 6.0
+
+#: Metrics that compare two rasters, in the order in which they are shown, and how people call them.
+METRIC_LABELS = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "vifp": "VIFp", "lpips": "LPIPS"}
+METRIC_NAMES = tuple(METRIC_LABELS)
+#: Their figures, as :class:`~fdegc.results.MetricSet` has them: MS-SSIM is also given in dB.
+METRIC_FIGURES = ("psnr", "ms_ssim", "ms_ssim_db", "vifp", "lpips")
+
+
+@dataclass(frozen=True, slots=True)
+class RatePoint:
+    """One of the six trained operating points.
+
+    Attributes
+    ----------
+    index : int
+        1 (smallest file) to 6 (best quality).
+    lmbda : float
+        λ of the training loss ``λ·MSE + bpp``, MSE on pixels in [0, 1].
+    """
+
+    index: int
+    lmbda: float
+
+
+RATE_POINTS: tuple[RatePoint, ...] = tuple(RatePoint(i + 1, 128.0 * 2**i) for i in range(6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +108,39 @@ class Target:
         if self.kind is TargetKind.PSNR:
             return None
         return math.floor(self.value if self.kind is TargetKind.SIZE else self.value * pixels / 8)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeOptions:
+    """How to compress.
+
+    Attributes
+    ----------
+    quality : float
+        1.0 to 6.0; integers are the trained rate points, between them gains are interpolated.
+    tile_size : int
+        Side of a tile in pixels: a multiple of 64, 64 to 2048.
+    ranges : tuple of ValueRange
+        Values to keep, one range for all bands or one a band; samples beyond are clipped.  Without any,
+        all of uint8's, and of other types the smallest to the largest valid value of each band.
+    target : Target or None
+        What to reach; then ``quality`` does not count, and the best one is searched.
+    """
+
+    quality: float = 4.0
+    tile_size: int = 512
+    ranges: tuple[ValueRange, ...] = ()
+    target: Target | None = None
+
+    def __post_init__(self) -> None:
+        if not QUALITY_MIN <= self.quality <= QUALITY_MAX:
+            raise InvalidOption(f"Quality must lie between 1.0 and 6.0, not {self.quality:g}.")
+        if self.tile_size % 64 or not 64 <= self.tile_size <= 2048:
+            raise InvalidOption(
+                f"The tile size must be a multiple of 64 between 64 and 2048, not {self.tile_size}."
+            )
+
+    @property
+    def quality_steps(self) -> int:
+        """Quality in 1/256 steps, as it is stored (256 to 1536)."""
+        return round(self.quality * QUALITY_STEPS)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fdegc.command_parts import Report, Suspended, progress_bar, terminable
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
-from fdegc.wording import finite, metric_facts, seconds_text
+from fdegc.text import finite, metric_facts, seconds_text
 
 if TYPE_CHECKING:
     from fdegc.training.config import ResearchConfig

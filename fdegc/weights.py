@@ -21,9 +21,10 @@ import numpy.typing as npt
 
 from fdegc.errors import WeightsInvalid, WeightsMissing
 from fdegc.memory import PROCESS_BYTES, block_cache, usable_cores
+from fdegc.raster_info import RasterInfo
 from fdegc.resources import data_dir
 from fdegc.results import Estimate
-from fdegc.types import HALO, RasterInfo
+from fdegc.types import HALO
 
 #: Bytes of the SHA-256 by which a stream names its weights.
 HASH_BYTES = 8

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from fdegc.types import EncodeOptions, Progress, RasterStatistics
+from fdegc.options import EncodeOptions
+from fdegc.types import Progress, RasterStatistics
 from fdegc_gui.engine_keeper import EngineKeeper
 from fdegc_gui.feed import TileFeed
 from fdegc_gui.jobs import Failure, Job, Lane

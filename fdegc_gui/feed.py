@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer
 
-from fdegc.types import Window
+from fdegc.raster_info import Window
 from fdegc_gui.jobs.coding import TileImage
 from fdegc_gui.jobs.pictures import PaintedTile
 from fdegc_gui.models.session import Result, Session

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from fdegc.types import Window
+from fdegc.raster_info import Window
 from fdegc_gui.feed import TileFeed
 from fdegc_gui.jobs import Failure, Job, Lane
 from fdegc_gui.jobs.pictures import (

@@ -6,7 +6,7 @@ import logging
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from fdegc.types import Window
+from fdegc.raster_info import Window
 from fdegc_gui.jobs import Failure, Job, Lane
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.probe import Probe

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import math
 
-from fdegc.types import RATE_POINTS
+from fdegc.options import RATE_POINTS
+from fdegc.text import bytes_text as human_bytes
+from fdegc.text import decibels_text
+from fdegc.text import seconds_text as human_seconds
+
+__all__ = [
+    "NONE",
+    "decibels",
+    "fixed",
+    "human_bytes",
+    "human_seconds",
+    "lmbda",
+    "quality_name",
+    "ratio",
+    "time_left",
+    "zoom_percent",
+]
 
 #: Shown where there is no value.
 NONE = "–"
-
-
-def human_bytes(count: float) -> str:
-    """Return a file size in SI units with three significant digits, for example ``1.24 MB``."""
-    if count < 1000:
-        return f"{count:.0f} B"
-    for unit in ("kB", "MB", "GB", "TB"):
-        count /= 1000
-        if count < 999.5 or unit == "TB":
-            break
-    digits = 2 if count < 9.995 else 1 if count < 99.95 else 0
-    return f"{count:.{digits}f} {unit}"
-
-
-def human_seconds(seconds: float) -> str:
-    """Return a duration as ``0.42 s``, ``12 s``, ``3 min 20 s`` or ``2 h 5 min``."""
-    if seconds < 9.95:
-        return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 100:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole < 600 else f"{round(whole / 60)} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def time_left(seconds: float) -> str:
@@ -49,9 +41,7 @@ def time_left(seconds: float) -> str:
 
 def decibels(value: float | None) -> str:
     """Return a level as ``34.21 dB``; ``lossless`` for infinity."""
-    if value is None or math.isnan(value):
-        return NONE
-    return "lossless" if math.isinf(value) else f"{value:.2f} dB"
+    return NONE if value is None or math.isnan(value) else decibels_text(value)
 
 
 def fixed(value: float | None, digits: int) -> str:

@@ -46,8 +46,8 @@ with atheris.instrument_imports(include=["fdegc"]):
     from fdegc.format.planes import PlaneReader, PlaneWriter
     from fdegc.format.reader import ContainerReader
     from fdegc.format.writer import ContainerWriter
-    from fdegc.placement import GroundControlPoint
-    from fdegc.types import AlphaBand, BandMapping, RasterInfo, Window
+    from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo, Window
+    from fdegc.types import BandMapping
 
 import numpy as np
 

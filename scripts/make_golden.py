@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from fdegc.codec import Codec
+from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource, open_raster
-from fdegc.types import EncodeOptions, Window
+from fdegc.raster_info import Window
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from fdegc.codec import Codec
+from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource
-from fdegc.types import EncodeOptions
 
 #: Workers of a codec.
 THREADS = (1, 2)

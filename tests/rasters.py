@@ -21,7 +21,8 @@ from fdegc.format.planes import PlaneWriter
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.raster import open_raster, open_sink
-from fdegc.types import BandMapping, RasterInfo, Samples
+from fdegc.raster_info import RasterInfo
+from fdegc.types import BandMapping, Samples
 
 WIDTH, HEIGHT = 90, 70
 NODATA = 7

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdegc import __version__
+from fdegc.atomic import beside
 from fdegc.batch.listing import Job
 from fdegc.batch.rows import FileRow
 from fdegc.batch.running import BatchMeter, FileCallback, RowCallback
@@ -171,7 +172,7 @@ def check_shared(client: Any, folder: Path) -> None:
     ------
     ClusterUnavailable, OSError
     """
-    probe = folder.absolute() / f".fdegc-{secrets.token_hex(8)}.tmp"
+    probe = beside(folder.absolute() / "probe")
     probe.touch(exist_ok=False)
     try:
         for worker, found in client.run(sees, str(probe)).items():

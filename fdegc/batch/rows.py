@@ -6,15 +6,14 @@ import csv
 import dataclasses
 import io
 import json
-import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from fdegc.atomic import whole
 from fdegc.errors import InvalidOption, OutputExists, OutputFailed
-from fdegc.wording import finite
+from fdegc.text import finite
 
 Status = Literal["done", "skipped", "failed", "pending"]
 
@@ -123,17 +122,9 @@ def write_report(path: Path, rows: Sequence[FileRow], summary: dict[str, Any]) -
     else:
         data = {**summary, "files": [row_data(row) for row in rows]}
         text = f"{_MARK}, {json.dumps(data, ensure_ascii=False, allow_nan=False)[1:]}\n"
-    temporary = path.with_name(f".fdegc-{secrets.token_hex(8)}.tmp")
     try:
-        try:
+        with whole(path) as file:
             # Names that are not UTF-8 must not cost the report.
-            with temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+            file.write(text.encode("utf-8", errors="backslashreplace"))
     except OSError as error:
         raise OutputFailed(f"The report {path} cannot be written: {error.strerror or error}.") from error

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fdegc.atomic import in_use, remove_stale
 from fdegc.batch.listing import Job
 from fdegc.batch.rows import FileRow, Status
 from fdegc.control import CancelToken, ProgressCallback
 from fdegc.errors import Cancelled, FdegcError, OutputBusy
 from fdegc.format.info import ORIGIN, describe, read_info
-from fdegc.format.journal import in_use, remove_stale
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import part_path
+from fdegc.options import EncodeOptions
 from fdegc.results import StreamInfo
-from fdegc.types import EncodeOptions
 
 if TYPE_CHECKING:
     from fdegc.codec import Codec

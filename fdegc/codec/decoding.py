@@ -19,7 +19,9 @@ from fdegc.control import ProgressMeter
 from fdegc.errors import CorruptStream, DecoderMismatch
 from fdegc.format.info import alpha_plane, band_masks, mask_plane
 from fdegc.format.reader import ContainerReader
-from fdegc.types import QUALITY_STEPS, STRIDE, RasterInfo, Samples, Window
+from fdegc.options import QUALITY_STEPS
+from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import STRIDE, Samples
 
 Pixels = npt.NDArray[np.generic]
 

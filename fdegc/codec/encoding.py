@@ -20,15 +20,15 @@ from fdegc.codec.workers import Workers, chunks
 from fdegc.coding.unit import CodedUnit
 from fdegc.control import ProgressMeter
 from fdegc.errors import MetricUnavailable
-from fdegc.figures import ErrorFigures
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.writer import ContainerWriter
 from fdegc.metrics import ErrorAccumulator
+from fdegc.options import QUALITY_STEPS
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import valid_samples
-from fdegc.results import TileResult
-from fdegc.types import QUALITY_STEPS, Samples
+from fdegc.results import ErrorFigures, TileResult
+from fdegc.types import Samples
 
 TileCallback = Callable[[TileResult], None]
 

@@ -10,10 +10,12 @@ import numpy as np
 from fdegc.codec.network import FloatArray, Network
 from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.workers import Workers
+from fdegc.options import EncodeOptions
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, plan_mapping, to_unit
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import Estimate
-from fdegc.types import BandMapping, EncodeOptions, RasterInfo, Window
+from fdegc.types import BandMapping
 from fdegc.weights import quick_estimate
 
 #: Side and number of the crops by which a scene is judged.

@@ -30,10 +30,12 @@ from fdegc.format.planes import PlaneReader
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.memory import check_memory
+from fdegc.options import QUALITY_STEPS, EncodeOptions
 from fdegc.raster import RasterSink, RasterSource
 from fdegc.raster.mapping import plan_mapping
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import DecodeResult, EncodeResult, Estimate, StreamInfo, TileResult, VerifyResult
-from fdegc.types import HALO, QUALITY_STEPS, STRIDE, EncodeOptions, RasterInfo, Samples, Window
+from fdegc.types import HALO, STRIDE, Samples
 from fdegc.weights import default_profile, find, quick_estimate, tile_bytes
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.codec.tiling import TilePlan
-from fdegc.types import STRIDE, Window
+from fdegc.raster_info import Window
+from fdegc.types import STRIDE
 
 
 class LatentMosaic:

@@ -20,11 +20,11 @@ from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.layout import file_size
 from fdegc.metrics import ErrorAccumulator
-from fdegc.options import Target
+from fdegc.options import QUALITY_STEPS, Target
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import peak_value, valid_samples
-from fdegc.types import QUALITY_STEPS, Samples
-from fdegc.wording import decibels_text
+from fdegc.text import decibels_text
+from fdegc.types import Samples
 
 #: Pixels whose tiles are tried first; smaller scenes are tried as a whole.
 SAMPLE_PIXELS = 2_000_000

@@ -16,7 +16,8 @@ from fdegc.format.overview import OverviewBuilder, OverviewPart
 from fdegc.format.planes import PlaneWriter
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, count_clipped, to_unit, usable_pixels
-from fdegc.types import STRIDE, BandMapping, Samples, Window
+from fdegc.raster_info import Window
+from fdegc.types import STRIDE, BandMapping, Samples
 
 #: Share of the payload that an overview may take.
 OVERVIEW_SHARE = 0.01

@@ -14,9 +14,11 @@ from fdegc.codec.network import Network
 from fdegc.codec.tiling import TilePlan
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
+from fdegc.options import QUALITY_STEPS
 from fdegc.raster.mapping import band_groups, from_unit
 from fdegc.raster.source import nodata_fits, nodata_sample
-from fdegc.types import QUALITY_STEPS, STRIDE, RasterInfo, Window
+from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import STRIDE
 
 
 def nearest_rate(quality: float, rates: int) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.types import STRIDE, Window
+from fdegc.raster_info import Window
+from fdegc.types import STRIDE
 
 #: Scenes are padded to multiples of this, the pixels of one latent sample.  The two further halvings
 #: in h_a need no more pixels: latents that show nothing are not worth their bits.

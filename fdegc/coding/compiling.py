@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import numba
 
+from fdegc.atomic import open_locked
 from fdegc.errors import OutputBusy
-from fdegc.format.journal import open_locked
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fdegc.options import METRIC_NAMES
+
 if TYPE_CHECKING:
     from fdegc.control import CancelToken, ProgressCallback
     from fdegc.evaluation.runner import Evaluation
 
-_METRICS = ("psnr", "ms-ssim", "vifp", "lpips")
+_METRICS = tuple(name.replace("_", "-") for name in METRIC_NAMES)
 
 
 def _list(check: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:

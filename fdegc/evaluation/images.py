@@ -15,7 +15,7 @@ from fdegc.errors import FdegcError, InvalidOption
 from fdegc.evaluation.coder import Pixels
 from fdegc.format import SUFFIX
 from fdegc.raster import open_raster
-from fdegc.types import Window
+from fdegc.raster_info import Window
 
 #: Files that are not tried: no images, and no mistake of the user's either.
 _OTHER = {SUFFIX, ".csv", ".html", ".json", ".md", ".svg", ".txt", ".xml", ".yaml", ".yml"}

@@ -13,8 +13,9 @@ from fdegc.errors import FdegcError
 from fdegc.evaluation.coder import Coder, Pixels
 from fdegc.evaluation.images import Image
 from fdegc.metrics import compute
+from fdegc.raster_info import RasterInfo
 from fdegc.results import MetricSet
-from fdegc.types import RasterInfo, Samples
+from fdegc.types import Samples
 
 
 class CoderFailed(FdegcError):

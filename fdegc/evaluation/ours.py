@@ -11,9 +11,9 @@ from fdegc.codec import Codec
 from fdegc.control import CancelToken
 from fdegc.evaluation.coder import Coder, Pixels
 from fdegc.format.info import read_info
+from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource
 from fdegc.results import StreamInfo, TileResult
-from fdegc.types import EncodeOptions
 
 NAME = "fdegc"
 

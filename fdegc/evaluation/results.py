@@ -14,12 +14,12 @@ from fdegc.errors import OutputFailed
 from fdegc.evaluation.coder import Coder
 from fdegc.evaluation.images import Image
 from fdegc.evaluation.measure import Point
+from fdegc.options import METRIC_FIGURES
 from fdegc.results import MetricSet
 
-FIGURES = ("psnr", "ms_ssim", "ms_ssim_db", "vifp", "lpips")
 COLUMNS = (
     *("set", "image", "width", "height", "codec", "parameter", "bytes", "bpp"),
-    *FIGURES,
+    *METRIC_FIGURES,
     *("encode_seconds", "decode_seconds", "metrics", "settings", "pixels_sha256"),
 )
 
@@ -89,7 +89,7 @@ def _format(point: Point) -> list[str]:
     return [
         *(point.set, point.image, str(point.width), str(point.height), point.codec, f"{point.parameter:g}"),
         *(str(point.bytes), f"{point.bpp:.6f}"),
-        *(_number(getattr(point.figures, name)) for name in FIGURES),
+        *(_number(getattr(point.figures, name)) for name in METRIC_FIGURES),
         *(f"{point.encode_seconds:.4f}", f"{point.decode_seconds:.4f}"),
         *(" ".join(point.metrics), point.key, point.digest),
     ]
@@ -106,7 +106,9 @@ def _parse(row: list[str]) -> Point | None:
         return None
     cells = dict(zip(COLUMNS, row, strict=True))
     try:
-        values: dict[str, Any] = {name: float(cells[name]) if cells[name] else None for name in FIGURES}
+        values: dict[str, Any] = {
+            name: float(cells[name]) if cells[name] else None for name in METRIC_FIGURES
+        }
         point = Point(
             set=cells["set"],
             image=cells["image"],

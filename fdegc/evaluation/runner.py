@@ -19,6 +19,7 @@ from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers
 from fdegc.evaluation.results import Results
 from fdegc.evaluation.summary import SCALES, SetSummary, summarise
+from fdegc.options import METRIC_NAMES
 
 #: File of the measured points, in the output folder.
 POINTS = "images.csv"
@@ -53,7 +54,7 @@ class EvaluationOptions:
     sets: tuple[str, ...] | None = None
     peers: tuple[str, ...] | None = None
     qualities: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-    metrics: tuple[str, ...] = ("psnr", "ms_ssim", "vifp", "lpips")
+    metrics: tuple[str, ...] = METRIC_NAMES
     limit: int | None = None
     device: str = "auto"
     threads: int | None = None

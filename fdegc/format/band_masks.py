@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fdegc.errors import CorruptStream, OutputFailed
 from fdegc.format.header import MAX_BLOCK
 from fdegc.format.planes import PlaneReader, PlaneWriter
-from fdegc.types import Window
+from fdegc.raster_info import Window
 
 Masks = npt.NDArray[np.bool_]
 

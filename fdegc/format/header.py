@@ -8,16 +8,13 @@ import struct
 from dataclasses import dataclass
 
 from fdegc.errors import CorruptStream, UnsupportedStream
+from fdegc.raster_info import DTYPES, MAX_BANDS, MAX_PIXELS, MAX_SIDE
 from fdegc.types import BandMapping
 
 VERSION = 1
 #: Required features this version knows, by bit; a set bit that is not here is refused.
 KNOWN_FLAGS: dict[int, str] = {}
-DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
-MAX_SIDE = 1_000_000
-MAX_PIXELS = 1 << 40
-MAX_BANDS = 64
 #: Units of a file: its index, 17 bytes a unit, has to fit in memory.
 MAX_UNITS = 1 << 23
 #: Bytes of one unit's payload and of one block's data.

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from fdegc.errors import CorruptStream, UnsupportedRaster
 from fdegc.format.band_masks import BandMasksReader
-from fdegc.format.header import DTYPES, MAX_BANDS, MAX_UNITS, VERSION, StreamHeader
+from fdegc.format.header import MAX_UNITS, VERSION, StreamHeader
 from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, WORDS, raster_info
 from fdegc.format.planes import PlaneReader
 from fdegc.format.reader import ContainerReader
+from fdegc.options import QUALITY_STEPS
+from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo
 from fdegc.results import StreamInfo
-from fdegc.types import IDENTITY, QUALITY_STEPS, BandMapping, RasterInfo
+from fdegc.types import IDENTITY, BandMapping
 
 #: Tells what a file was made from; of no use to a decoder.
 ORIGIN = b"oRGN"

@@ -8,91 +8,14 @@ himself, and the system releases the lock of a process that dies.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import sys
 import zlib
 from pathlib import Path
-from typing import BinaryIO
 
-from fdegc.errors import OutputBusy
+from fdegc.atomic import open_locked
 
 _MAGIC = b"FDEGCJ1\n"
 _CRC_SIZE = 4
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: BinaryIO) -> None:
-        # Locked bytes cannot be read by others, so one far behind the records is taken.
-        os.lseek(file.fileno(), 1 << 40, os.SEEK_SET)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        os.lseek(file.fileno(), 0, os.SEEK_SET)
-
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO) -> None:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-_HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
-
-
-def open_plainly(path: Path) -> BinaryIO:
-    """Open a file of a predictable name for reading and writing, created if needed; no links are followed."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, 0o666), "r+b")
-
-
-def _still_named(file: BinaryIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def open_locked(path: Path) -> BinaryIO:
-    """Open a file that no other process has locked; closing it gives it free.
-
-    Raises
-    ------
-    OutputBusy
-    """
-    while True:
-        file = open_plainly(path)
-        try:
-            _lock(file)
-        except OSError as error:
-            if error.errno not in _HELD:
-                # A file system without locks: better unprotected than not at all.
-                return file
-            file.close()
-            raise OutputBusy(
-                f"{path.with_suffix('').with_suffix('')} is being written by another process. "
-                "Wait for it, or choose another name."
-            ) from error
-        if _still_named(file, path):
-            return file
-        # Its former owner finished and removed it between our opening and locking it.
-        file.close()
-
-
-def in_use(path: Path) -> bool:
-    """Whether a journal is there and another process has it open."""
-    try:
-        with open(path, "r+b") as file:
-            _lock(file)
-    except OSError as error:
-        return error.errno in _HELD
-    return False
-
-
-def remove_stale(path: Path) -> None:
-    """Remove a journal that nobody has open: of a process that was killed after its output was in place."""
-    with contextlib.suppress(OSError), open(path, "r+b") as file:
-        _lock(file)
-        path.unlink()
 
 
 class Journal:

@@ -12,8 +12,7 @@ from typing import TypedDict
 
 from fdegc.errors import CorruptStream, OutputFailed, UnsupportedStream
 from fdegc.format.header import StreamHeader
-from fdegc.placement import GroundControlPoint, Transform
-from fdegc.types import AlphaBand, RasterInfo
+from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo, Transform
 
 #: Block tags; upper case first letter: a reader must understand it.
 CRS = b"cRSW"

@@ -19,7 +19,7 @@ from PIL import (
 from fdegc.errors import CorruptStream
 from fdegc.format.metadata import OVERVIEW
 from fdegc.format.reader import ContainerReader
-from fdegc.types import Window
+from fdegc.raster_info import Window
 
 #: Pixels a side.
 MAX_SIDE = 1024

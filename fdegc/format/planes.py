@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fdegc.errors import CorruptStream, InvalidOption, OutputFailed
 from fdegc.format.header import MAX_BLOCK
-from fdegc.types import Window
+from fdegc.raster_info import Window
 
 Bytes2d = npt.NDArray[np.uint8]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from typing_extensions import Self
 
+from fdegc.atomic import beside, open_plainly, put
 from fdegc.errors import Cancelled, OutOfMemory, OutputExists, OutputFailed
 from fdegc.format import MAGIC
 from fdegc.format.header import MAX_BLOCK, MAX_PAYLOAD, StreamHeader
-from fdegc.format.journal import Journal, open_plainly
+from fdegc.format.journal import Journal
 from fdegc.format.layout import (
     BLOCK,
     CRC,
@@ -90,7 +90,7 @@ class ContainerWriter:
 
     def _open(self, fingerprint: bytes | None) -> None:
         if fingerprint is None:
-            self._temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
+            self._temporary = beside(self.path)
             self._file = self._temporary.open("xb")
         else:
             part = part_path(self.path)
@@ -187,11 +187,9 @@ class ContainerWriter:
             raise ValueError(f"{self.units_done} of {self.header.units} units were written")
         try:
             size = self._complete(file)
-            if self.path.exists() and not self._overwrite:
-                raise OutputExists(f"{self.path} appeared meanwhile; choose another name.")
             file.close()
             assert self._temporary is not None
-            os.replace(self._temporary, self.path)
+            put(self._temporary, self.path, overwrite=self._overwrite)
             if self._journal is not None:
                 self._journal.remove()
         except OSError as error:

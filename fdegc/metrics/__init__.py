@@ -6,8 +6,9 @@ from fdegc.metrics.definitions import DEFINITIONS
 from fdegc.metrics.differences import ErrorAccumulator, psnr
 from fdegc.metrics.information import vifp
 from fdegc.metrics.perceptual import lpips
-from fdegc.metrics.scene import METRIC_NAMES, compare, compute
+from fdegc.metrics.scene import compare, compute
 from fdegc.metrics.structural import ms_ssim, ms_ssim_db
+from fdegc.options import METRIC_NAMES
 
 __all__ = [
     "DEFINITIONS",

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import InvalidOption, MetricUnavailable
-from fdegc.figures import BandErrors, ErrorFigures
 from fdegc.metrics.checks import Array, Mask, check_shapes
+from fdegc.results import BandErrors, ErrorFigures
 
 #: Samples converted to float64 at a time, so that a big piece is not copied as a whole.
 _CHUNK = 1 << 20

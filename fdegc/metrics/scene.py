@@ -18,11 +18,12 @@ from fdegc.metrics.information import Terms, vifp_terms, vifp_value
 from fdegc.metrics.perceptual import lpips
 from fdegc.metrics.structural import ms_ssim, ms_ssim_db
 from fdegc.metrics.windows import BLOCK, blocks
+from fdegc.options import METRIC_NAMES
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import MetricSet
-from fdegc.types import BandMapping, RasterInfo, Samples, Window
+from fdegc.types import BandMapping, Samples
 
 #: What :func:`compute` can compute.
-METRIC_NAMES = ("psnr", "ms_ssim", "vifp", "lpips")
 #: Scenes of more pixels are gone through in blocks.
 WHOLE_PIXELS = 4_000_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from fdegc.types import Window
+from fdegc.raster_info import Window
 
 if TYPE_CHECKING:
     import torch

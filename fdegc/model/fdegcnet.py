@@ -13,7 +13,7 @@ from fdegc.model.hyperprior import HyperAnalysis, HyperSynthesis
 from fdegc.model.layers import FactorisedPrior
 from fdegc.model.mcam import MCAM
 from fdegc.model.transforms import Analysis, LinearAnalysis, LinearSynthesis, Synthesis
-from fdegc.types import RATE_POINTS
+from fdegc.options import RATE_POINTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from rasterio.warp import transform as transform_points
 
 from fdegc.errors import InvalidOption
 from fdegc.raster.gdal_source import GDAL_ERRORS
-from fdegc.types import RasterInfo, Window
+from fdegc.raster_info import RasterInfo, Window
 
 Points = list[tuple[float, float]]
 #: A polygon: its outer ring, then its holes.

@@ -25,7 +25,8 @@ from fdegc.raster.holding import unheld
 from fdegc.raster.pillow_source import WARNINGS_LOCK, header_of
 from fdegc.raster.sink import RasterSink, alpha_of
 from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_environment
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import Samples
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Where the first chunk of a PNG, which always has the same length, ends.

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.raster.mapping import usable_samples
-from fdegc.types import BandStatistics, RasterInfo, RasterStatistics, Samples
+from fdegc.raster_info import RasterInfo
+from fdegc.types import BandStatistics, RasterStatistics, Samples
 
 Limits = tuple[tuple[float, float], ...]
 

@@ -14,8 +14,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from rasterio.enums import ColorInterp
 from rasterio.errors import CRSError
 
-from fdegc.placement import Domains, GroundControlPoint, Transform
-from fdegc.types import AlphaBand
+from fdegc.raster_info import AlphaBand, Domains, GroundControlPoint, Transform
 
 #: Metadata domains that tell of the file, not of the raster.
 _STRUCTURAL = frozenset(

@@ -18,20 +18,12 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import UnsupportedRaster
-from fdegc.format.header import MAX_BANDS
 from fdegc.memory import BLOCK_CACHE, block_cache, check_free
 from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, scene_facts
 from fdegc.raster.pillow_source import WARNINGS_LOCK
-from fdegc.raster.source import (
-    DTYPES,
-    Mask,
-    Pixels,
-    RasterSource,
-    default_colors,
-    nodata_fits,
-    sample_validity,
-)
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.raster.source import Mask, Pixels, RasterSource, default_colors, nodata_fits, sample_validity
+from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Window
+from fdegc.types import Samples
 
 #: rasterio lets GDAL's own exceptions out in places; their base has no public name.
 GDAL_ERRORS = (RasterioError, OSError, ValueError, RuntimeError, CPLE_BaseError)

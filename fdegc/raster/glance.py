@@ -10,7 +10,8 @@ import numpy.typing as npt
 from fdegc.raster.display import raster_statistics
 from fdegc.raster.mapping import usable_samples
 from fdegc.raster.source import RasterSource
-from fdegc.types import RasterStatistics, Samples, Window
+from fdegc.raster_info import Window
+from fdegc.types import RasterStatistics, Samples
 
 #: Bytes of samples that a glance decodes: about a quarter of a second's worth.
 BUDGET = 32 << 20

@@ -9,7 +9,7 @@ from rasterio.errors import CRSError
 from rasterio.warp import transform as transform_points
 
 from fdegc.raster.gdal_source import GDAL_ERRORS
-from fdegc.types import RasterInfo
+from fdegc.raster_info import RasterInfo
 
 _WGS84 = CRS.from_epsg(4326)
 #: Coordinates beyond are nowhere on Earth in any unit, and PROJ may never return from them.

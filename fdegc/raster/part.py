@@ -13,7 +13,8 @@ from rasterio.features import rasterize
 from fdegc.errors import InvalidOption
 from fdegc.raster.area import Polygon
 from fdegc.raster.source import Mask, RasterSource
-from fdegc.types import Samples, Window
+from fdegc.raster_info import Window
+from fdegc.types import Samples
 
 
 class PartSource(RasterSource):

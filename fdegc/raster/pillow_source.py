@@ -16,7 +16,7 @@ from fdegc.errors import FdegcError, UnsupportedRaster
 from fdegc.memory import check_free
 from fdegc.raster.facts import SceneFacts, exif_of
 from fdegc.raster.source import ArraySource, Pixels, default_colors
-from fdegc.types import RasterInfo
+from fdegc.raster_info import RasterInfo
 
 #: ``warnings.catch_warnings`` changes the process; one thread at a time.
 WARNINGS_LOCK = threading.Lock()

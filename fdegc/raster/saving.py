@@ -11,7 +11,7 @@ from fdegc.raster.copy_sink import CogSink, Jp2Sink, PngSink
 from fdegc.raster.gdal_source import GDAL_ERRORS, open_dataset
 from fdegc.raster.sink import RasterSink, exists, failed
 from fdegc.raster.tiff_sink import TiffSink
-from fdegc.types import RasterInfo
+from fdegc.raster_info import RasterInfo
 
 #: Kinds of files, the endings of their names, and what people call them.
 KINDS = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +13,12 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.atomic import beside, put
 from fdegc.errors import FdegcError, OutputExists, OutputFailed
 from fdegc.raster.gdal_source import GDAL_ERRORS
 from fdegc.raster.source import is_nodata, nodata_fits, nodata_sample
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import Samples
 
 _Sink = TypeVar("_Sink", bound="RasterSink")
 #: Relative distance that keeps a float off nodata; GDAL takes anything within 5e-7 for it.
@@ -42,8 +43,7 @@ class RasterSink(ABC):
         self.info = info
         self.unheld: tuple[str, ...] = ()
         self._overwrite = overwrite
-        # In the same folder, so that the last step is a rename and not a copy.
-        self._temporary = path.parent / f".fdegc-{secrets.token_hex(8)}.part{path.suffix.lower()}"
+        self._temporary = beside(path, f".part{path.suffix.lower()}")
         self._done = False
 
     @abstractmethod
@@ -99,9 +99,7 @@ class RasterSink(ABC):
             return
         try:
             self._finish()
-            if not self._overwrite and self.path.exists():
-                raise exists(self.path)
-            os.replace(self._temporary, self.path)
+            put(self._temporary, self.path, overwrite=self._overwrite)
             self._done = True
         except OutputExists:
             raise

@@ -13,14 +13,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from fdegc.errors import InvalidOption
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.raster_info import DTYPES, RasterInfo, Window
+from fdegc.types import Samples
 
 Pixels = npt.NDArray[np.generic]
 Mask = npt.NDArray[np.bool_]
 _Source = TypeVar("_Source", bound="RasterSource")
-
-#: numpy names of the sample types that can be coded.
-DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
 _TOLERANCE = 2 * float(np.finfo(np.float32).eps)
 _SCAN_BYTES = 1 << 26

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.raster.source import RasterSource
-from fdegc.types import Samples, Window
+from fdegc.raster_info import Window
+from fdegc.types import Samples
 
 #: Orientation (EXIF 2.32, tag 274) → whether the stored picture is to be transposed first, then mirrored
 #: from left to right, then from top to bottom.

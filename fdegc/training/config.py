@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fdegc.errors import InvalidOption
-from fdegc.types import QUALITY_MAX, QUALITY_MIN, RATE_POINTS
+from fdegc.options import QUALITY_MAX, QUALITY_MIN, RATE_POINTS
 
 _KEYS = (
     *("tot_epoch", "tot_step", "train_lambda", "lr", "batch_size", "print_freq"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy.typing as npt
 import torch
 from safetensors.numpy import save
 
+from fdegc.atomic import whole
 from fdegc.codec.network import fixed_point
 from fdegc.coding.integers import TENSORS, Z_BITS
 from fdegc.coding.tables import frequencies
@@ -236,7 +236,8 @@ def write_weights(
     content = save({k: np.ascontiguousarray(v) for k, v in tensors.items()}, {"profile": profile.name})
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{profile.name}-{hashlib.sha256(content).hexdigest()[:8]}.safetensors"
-    replace_file(folder / name, content)
+    with whole(folder / name) as file:
+        file.write(content)
     return manifest_entry(profile, name, content), statistics
 
 
@@ -260,13 +261,6 @@ def manifest_entry(profile: Profile, name: str, content: bytes) -> dict[str, Any
     }
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename it."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
-
-
 def write_manifest(folder: Path, entry: dict[str, Any]) -> Path:
     """Put an entry first in a folder's manifest; others stay, since files may need their weights.
 
@@ -285,7 +279,8 @@ def write_manifest(folder: Path, entry: dict[str, Any]) -> Path:
                 f"The manifest {path} cannot be read ({error}); choose another folder."
             ) from error
     models = [entry, *(model for model in models if model.get("sha256") != entry["sha256"])]
-    replace_file(path, (json.dumps({"models": models}, indent=2) + "\n").encode())
+    with whole(path) as file:
+        file.write((json.dumps({"models": models}, indent=2) + "\n").encode())
     return path
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from fdegc.control import CancelToken, ProgressCallback
 from fdegc.errors import InvalidOption
+from fdegc.options import RATE_POINTS
 from fdegc.training.config import ResearchConfig
 from fdegc.training.data import find_images
 from fdegc.training.export import fit_images, manifest_entry, write_manifest, write_weights
 from fdegc.training.measuring import ImageFigures, averages, measure
 from fdegc.training.recipes import research_profile
 from fdegc.training.starting import Start, load_start
-from fdegc.types import RATE_POINTS
 
 #: Images on which imported weights are tried out.
 TRIAL_IMAGES = 4

@@ -14,13 +14,15 @@ import numpy as np
 from fdegc.codec import Codec
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.metrics import compute
+from fdegc.options import METRIC_FIGURES, EncodeOptions
 from fdegc.raster import ArraySource
+from fdegc.raster_info import Window
 from fdegc.results import MetricSet
 from fdegc.training.data import load_image
-from fdegc.types import EncodeOptions, Samples, Window
+from fdegc.types import Samples
 
 #: Figures of an image that are averaged.
-FIGURES = ("bpp", "psnr", "ms_ssim", "ms_ssim_db", "vifp", "lpips")
+FIGURES = ("bpp", *METRIC_FIGURES)
 
 
 @dataclass(frozen=True, slots=True)

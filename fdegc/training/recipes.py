@@ -19,9 +19,9 @@ from torch.optim import Optimizer
 
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import PROFILES, Profile
+from fdegc.options import RATE_POINTS
 from fdegc.training.config import ResearchConfig
 from fdegc.training.muon import Muon, is_kernel
-from fdegc.types import RATE_POINTS
 
 #: Gradients of the research recipe are clamped to ± this, those of Adam in the other to this norm.
 GRADIENT_LIMIT = 5.0

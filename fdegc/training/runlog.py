@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
+
+from fdegc.atomic import whole
 
 #: What to do where the optional package is missing.
 NO_TENSORBOARD = (
@@ -23,9 +24,8 @@ def _open(path: Path, step: int | None) -> TextIO:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     kept = [line for line in lines if _is_row_until(line, step)]
     if kept != lines:
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        os.replace(temporary, path)
+        with whole(path) as file:
+            file.write("".join(kept).encode())
     return path.open("a", encoding="utf-8")
 
 

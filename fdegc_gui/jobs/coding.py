@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from fdegc.errors import MetricUnavailable
+from fdegc.options import EncodeOptions
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileResult
-from fdegc.types import EncodeOptions, RasterInfo, RasterStatistics, Samples, Window
+from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.engine import spared
 from fdegc_gui.jobs.pictures import PaintedTile, painted_tile

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fdegc.control import CancelToken
+from fdegc.options import EncodeOptions
 from fdegc.results import DecodeResult, EncodeResult, Estimate, TileResult
-from fdegc.types import EncodeOptions, Progress
+from fdegc.types import Progress
 
 if TYPE_CHECKING:
     from fdegc.raster import RasterSource

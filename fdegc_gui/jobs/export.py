@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from fdegc.atomic import whole
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import OutputFailed
-from fdegc.types import Window
+from fdegc.raster_info import Window
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.store import Reconstruction
 
@@ -37,7 +35,7 @@ class ExportStream(Job):
         try:
             if self.target.exists() and self.target.samefile(self.source):
                 return self.target
-            _copy_atomically(self.source, self.target, context.cancel)
+            _copy(self.source, self.target, context.cancel)
         except OSError as error:
             raise OutputFailed(
                 f"{self.target.name} could not be written to {self.target.parent}: "
@@ -76,18 +74,9 @@ class ExportReconstruction(Job):
         return self.target
 
 
-def _copy_atomically(source: Path, target: Path, cancel: CancelToken) -> None:
-    """Copy beside the target, then rename: a reader never sees half a file."""
-    part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with part.open("xb") as out, source.open("rb") as data:
-            while chunk := data.read(_CHUNK):
-                cancel.check()
-                out.write(chunk)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(part, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+def _copy(source: Path, target: Path, cancel: CancelToken) -> None:
+    """Copy a file; a reader of the target never sees half of it."""
+    with source.open("rb") as data, whole(target) as out:
+        while chunk := data.read(_CHUNK):
+            cancel.check()
+            out.write(chunk)

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import Samples
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.reduction import Reducible, aligned, chunks
 from fdegc_gui.jobs.render import paint, render

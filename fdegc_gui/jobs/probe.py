@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fdegc.types import RasterInfo, Window
+from fdegc.raster_info import RasterInfo, Window
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.store import Reconstruction
 from fdegc_gui.models.probe import PixelValues, Reading

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fdegc.types import Samples, Window
+from fdegc.raster_info import Window
+from fdegc.types import Samples
 
 if TYPE_CHECKING:
     from fdegc.raster import Geolocator, RasterSource

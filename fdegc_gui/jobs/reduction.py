@@ -7,7 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import Samples
 
 #: Pixels of the scene that are read between two looks at the cancel token.
 _CHUNK_PIXELS = 4_000_000

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from fdegc.control import CancelToken
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import Samples
 from fdegc_gui.models.display import Rendering
 from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
 from fdegc_gui.models.session import display_base

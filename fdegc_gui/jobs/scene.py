@@ -14,8 +14,9 @@ import numpy as np
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedRaster
 from fdegc.format import is_stream
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import Estimate
-from fdegc.types import RasterInfo, RasterStatistics, Samples, Window
+from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.pictures import reduced_picture
 from fdegc_gui.jobs.reduction import chunks

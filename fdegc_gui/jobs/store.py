@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import OutputFailed
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import Samples
 from fdegc_gui.jobs.reduction import block_means
 
 #: Left free on the disk of the temporary folder.

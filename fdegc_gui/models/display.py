@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fdegc.types import BandStatistics, RasterInfo, RasterStatistics
+from fdegc.raster_info import RasterInfo
+from fdegc.types import BandStatistics, RasterStatistics
 
 Limits = tuple[tuple[float, float], ...]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fdegc.format.info import INDISPENSABLE
+from fdegc.raster_info import Window
 from fdegc.results import StreamInfo
-from fdegc.types import Window
 from fdegc_gui.models.session import Result, Scene
 
 #: Tiles that are named one by one.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdegc.types import RasterInfo, Samples
+from fdegc.raster_info import RasterInfo
+from fdegc.types import Samples
 from fdegc_gui.models.display import short_band_name
 
 Number = int | float

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.types import Window
+from fdegc.raster_info import Window
 from fdegc_gui.models.display import Rendering
 
 Bgra = npt.NDArray[np.uint8]

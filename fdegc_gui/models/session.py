@@ -11,8 +11,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import EncodeResult, Estimate, MetricSet, StreamInfo
-from fdegc.types import RasterInfo, RasterStatistics, Samples, Window
+from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Patch, Pyramid
 

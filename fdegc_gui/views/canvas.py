@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from fdegc.types import Window
+from fdegc.raster_info import Window
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.text import zoom_percent
 from fdegc_gui.theme import Theme

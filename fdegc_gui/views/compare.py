@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from fdegc.types import Window
+from fdegc.raster_info import Window
 from fdegc_gui.models.probe import Reading, readout
 from fdegc_gui.models.pyramid import Patch
 from fdegc_gui.models.session import Result, Session, State

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from fdegc.types import RasterInfo
+from fdegc.raster_info import RasterInfo
 from fdegc_gui import icons
 from fdegc_gui.models.display import Display, Rendering, Stretch, band_name, stretches_for
 from fdegc_gui.models.session import Session

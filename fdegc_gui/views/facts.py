@@ -8,8 +8,8 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from fdegc.raster_info import RasterInfo
 from fdegc.results import StreamInfo
-from fdegc.types import RasterInfo
 from fdegc_gui.models.session import Scene, Session
 from fdegc_gui.text import human_bytes, quality_name, ratio
 from fdegc_gui.theme import figures

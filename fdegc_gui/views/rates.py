@@ -9,8 +9,8 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QEnterEvent, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxLayout, QWidget
 
+from fdegc.options import RATE_POINTS
 from fdegc.results import Estimate
-from fdegc.types import RATE_POINTS
 from fdegc_gui import icons
 from fdegc_gui.models.session import Result, Session, State
 from fdegc_gui.text import NONE, human_bytes, human_seconds, lmbda

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fdegc.codec import Codec
-from fdegc.types import Window
+from fdegc.raster_info import Window
 
 FOLDER = Path(__file__).parent
 FACTS: dict[str, dict[str, str]] = json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))

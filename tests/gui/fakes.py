@@ -19,8 +19,10 @@ from fdegc.format.info import describe, read_info
 from fdegc.format.metadata import OVERVIEW, metadata_blocks
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
+from fdegc.options import EncodeOptions
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, StreamInfo, TileResult
-from fdegc.types import EncodeOptions, RasterInfo, Samples, Window
+from fdegc.types import Samples
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs.engine import Engine
 

@@ -11,7 +11,8 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
-from fdegc.types import BandStatistics, RasterInfo, RasterStatistics
+from fdegc.raster_info import RasterInfo
+from fdegc.types import BandStatistics, RasterStatistics
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Display, Stretch, band_name, resolve, stretches_for
 from fdegc_gui.models.session import STREAM, State

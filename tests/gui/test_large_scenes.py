@@ -10,7 +10,8 @@ from PySide6.QtCore import QPointF
 from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
-from fdegc.types import Samples, Window
+from fdegc.raster_info import Window
+from fdegc.types import Samples
 from fdegc_gui.jobs.reduction import aligned, block_means
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.views.canvas import Pane

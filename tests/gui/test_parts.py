@@ -16,8 +16,9 @@ from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from fdegc.errors import Cancelled, CorruptStream
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import Estimate
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.types import Samples
 from fdegc_gui.app import main
 from fdegc_gui.jobs import Failure, Job, Lane
 from fdegc_gui.jobs.base import Context
@@ -325,10 +326,10 @@ def test_text_has_contrast(tokens: Tokens) -> None:
 
 def test_words() -> None:
     assert [human_bytes(n) for n in (0, 999, 1000, 1_240_000, 99_960_000, 999_600_000)] == [
-        "0 B", "999 B", "1.00 kB", "1.24 MB", "100 MB", "1.00 GB",
+        "0 bytes", "999 bytes", "1 kB", "1.24 MB", "100 MB", "1 GB",
     ]  # fmt: skip
-    assert [human_seconds(s) for s in (0.123, 4.04, 42, 200, 4000)] == [
-        "0.12 s", "4.0 s", "42 s", "3 min 20 s", "1 h 6 min",
+    assert [human_seconds(s) for s in (0.123, 4.04, 42, 75, 200, 4000)] == [
+        "0.123 s", "4.04 s", "42 s", "1 min 15 s", "3 min 20 s", "1 h 6 min",
     ]  # fmt: skip
     assert time_left(0.4) == "a second left" and time_left(33) == "35 s left"
     assert zoom_percent(0.0321) == "3.2 %" and zoom_percent(2) == "200 %"

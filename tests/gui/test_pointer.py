@@ -12,7 +12,8 @@ from PySide6.QtCore import QPointF
 from pytestqt.qtbot import QtBot
 from rasterio.transform import Affine
 
-from fdegc.types import RasterInfo, Samples
+from fdegc.raster_info import RasterInfo
+from fdegc.types import Samples
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Display, Stretch
 from fdegc_gui.models.probe import PixelValues, degrees, difference, map_words, number, readout

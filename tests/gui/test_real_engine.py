@@ -15,7 +15,7 @@ from rasterio.transform import from_origin
 
 from fdegc.format.info import read_info
 from fdegc.raster import open_raster
-from fdegc.types import Window
+from fdegc.raster_info import Window
 from fdegc_gui.jobs.engine import REAL_ENGINE
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Stretch

@@ -160,7 +160,7 @@ def test_compress_at_all_rates(qtbot: QtBot, window: MainWindow, scene_path: Pat
 def test_estimates_are_refined(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
     open_scene(qtbot, window, scene_path)
     qtbot.waitUntil(lambda: window.session.refined, timeout=TIMEOUT)
-    assert window.sidebar.rates.rows[3].cost.size == "≈ 3.00 kB"
+    assert window.sidebar.rates.rows[3].cost.size == "≈ 3 kB"
     assert "λ = 512" in window.sidebar.rates.rows[3].toolTip()
 
 

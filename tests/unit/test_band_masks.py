@@ -10,7 +10,7 @@ import pytest
 from fdegc.errors import CorruptStream, OutputFailed
 from fdegc.format import band_masks
 from fdegc.format.band_masks import BandMasksReader, BandMasksWriter
-from fdegc.types import Window
+from fdegc.raster_info import Window
 
 WIDTH, HEIGHT, SIDE = 150, 100, 64
 TILES = [

@@ -18,7 +18,7 @@ from fdegc.codec import Codec
 from fdegc.control import CancelToken
 from fdegc.format.header import StreamHeader
 from fdegc.format.writer import ContainerWriter
-from fdegc.types import EncodeOptions
+from fdegc.options import EncodeOptions
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="locks of one process do not exclude each other there"

@@ -19,7 +19,7 @@ from fdegc.options import Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource, open_raster
 from fdegc.raster.area import find_box, read_area
 from fdegc.raster.part import PartSource
-from fdegc.types import RasterInfo, Window
+from fdegc.raster_info import RasterInfo, Window
 
 UTM = rasterio.CRS.from_epsg(32633)
 NORTH_UP = Affine(10.0, 0.0, 500_000.0, 0.0, -10.0, 5_400_000.0)

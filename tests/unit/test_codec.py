@@ -22,9 +22,11 @@ from fdegc.errors import (
 )
 from fdegc.format.info import read_info
 from fdegc.format.reader import ContainerReader
+from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource, open_raster, open_sink
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import TileResult
-from fdegc.types import EncodeOptions, RasterInfo, Samples, Window
+from fdegc.types import Samples
 
 
 @pytest.fixture(scope="module")

@@ -31,8 +31,8 @@ from fdegc.format.overview import _webp, read_overview
 from fdegc.format.planes import PlaneWriter
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
-from fdegc.placement import GroundControlPoint
-from fdegc.types import AlphaBand, BandMapping, RasterInfo, Window
+from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo, Window
+from fdegc.types import BandMapping
 
 HEADER = StreamHeader(
     150, 100, 4, "uint16", 64, 16, 1024, b"12345678", "lite", (BandMapping(3.0, 99.5),) * 4, True, True,

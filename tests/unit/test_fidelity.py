@@ -16,12 +16,12 @@ from fdegc.cli import main
 from fdegc.codec import Codec
 from fdegc.errors import OutputFailed
 from fdegc.format.info import read_info
+from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.raster.fidelity import file_differences
 from fdegc.raster.mapping import usable_samples
 from fdegc.raster.saving import COMPRESSIONS
-from fdegc.raster.source import DTYPES
-from fdegc.types import EncodeOptions, RasterInfo, Window
+from fdegc.raster_info import DTYPES, RasterInfo, Window
 from tests.rasters import (
     CRSS,
     HEIGHT,

@@ -16,7 +16,8 @@ from PIL import Image
 from fdegc.cli import main
 from fdegc.codec import facade
 from fdegc.raster import open_raster
-from fdegc.types import Samples, Window
+from fdegc.raster_info import Window
+from fdegc.types import Samples
 
 pytestmark = pytest.mark.timeout(120)
 posix = pytest.mark.skipif(os.name == "nt", reason="needs pipes and symbolic links")

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fdegc.placement import GroundControlPoint
 from fdegc.raster import open_sink
-from fdegc.types import AlphaBand, RasterInfo, Samples, Window
+from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo, Window
+from fdegc.types import Samples
 
 PLAIN = RasterInfo("", "FDEGC", 30, 20, 3, "uint8", color_interpretation=("red", "green", "blue"))
 POINTS = (GroundControlPoint(1, 2, 3, 4), GroundControlPoint(9, 2, 3, 8), GroundControlPoint(1, 22, 9, 4))

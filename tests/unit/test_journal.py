@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fdegc import atomic
 from fdegc.errors import Cancelled, FdegcError, OutOfMemory, OutputExists, OutputFailed
-from fdegc.format import journal
 from fdegc.format.header import StreamHeader
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
@@ -282,14 +282,14 @@ def test_a_lock_on_a_journal_that_was_removed_is_worth_nothing(
     first = open_writer(out)
     fill(first)
     first.add_block(b"blck", b"data")
-    lock, waiting = journal._lock, [getattr(first, end)]
+    lock, waiting = atomic._lock, [getattr(first, end)]
 
     def first_ends_before_we_lock(file: object) -> None:
         if waiting:
             waiting.pop()()
         lock(file)
 
-    monkeypatch.setattr(journal, "_lock", first_ends_before_we_lock)
+    monkeypatch.setattr(atomic, "_lock", first_ends_before_we_lock)
     second = ContainerWriter(out, HEADER, fingerprint=PRINT)
     assert second.units_done == 0
     if end == "commit":
@@ -304,7 +304,7 @@ def test_a_file_system_without_locks_is_no_obstacle(
     def refuse(file: object) -> None:
         raise OSError(errno.ENOLCK, "no locks")
 
-    monkeypatch.setattr(journal, "_lock", refuse)
+    monkeypatch.setattr(atomic, "_lock", refuse)
     assert finish(open_writer(out)) == expected
 
 

@@ -17,7 +17,7 @@ from fdegc.errors import OutOfMemory
 from fdegc.memory import BLOCK_CACHE, PROCESS_BYTES, block_cache, check_memory
 from fdegc.raster import open_raster
 from fdegc.raster.gdal_source import cache_for
-from fdegc.types import RasterInfo
+from fdegc.raster_info import RasterInfo
 from fdegc.weights import quick_estimate
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,9 @@ from fdegc import metrics
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, MetricUnavailable
 from fdegc.metrics import scene, windows
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import MetricSet
-from fdegc.types import BandMapping, RasterInfo, Samples, Window
+from fdegc.types import BandMapping, Samples
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,9 @@ import torch
 from fdegc import metrics
 from fdegc.errors import MetricUnavailable
 from fdegc.metrics import perceptual
+from fdegc.raster_info import RasterInfo
 from fdegc.results import MetricSet
-from fdegc.types import RasterInfo, Samples
+from fdegc.types import Samples
 
 
 def picture(height: int, width: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from fdegc.format.metadata import OVERVIEW
 from fdegc.format.overview import OverviewBuilder, read_overview
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
-from fdegc.types import Window
+from fdegc.raster_info import Window
 
 Array = np.ndarray
 HEADER = StreamHeader(256, 256, 3, "uint8", 512, 32, 1024, b"12345678", "lite")

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from fdegc.errors import CorruptStream, FdegcError, InvalidOption, OutputFailed
 from fdegc.format import planes
-from fdegc.format.header import DTYPES
 from fdegc.format.planes import PlaneReader, PlaneWriter
-from fdegc.types import Window
+from fdegc.raster_info import DTYPES, Window
 
 Array = np.ndarray
 

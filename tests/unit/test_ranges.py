@@ -10,9 +10,9 @@ from fdegc.options import ValueRange
 from fdegc.raster import ArraySource, plan_mapping, to_unit
 from fdegc.raster.fill import fill_unknown
 from fdegc.raster.mapping import count_clipped
-from fdegc.raster.source import DTYPES
 from fdegc.raster.statistics import percentiles
-from fdegc.types import BandMapping, Samples, Window
+from fdegc.raster_info import DTYPES, Window
+from fdegc.types import BandMapping, Samples
 
 SHARES = (0.0, 0.1, 2.0, 37.5, 50.0, 99.9, 100.0)
 

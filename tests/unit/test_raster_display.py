@@ -20,8 +20,8 @@ from fdegc.raster import (
     to_rgb8,
 )
 from fdegc.raster.glance import glance, is_quick
-from fdegc.raster.source import DTYPES
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.raster_info import DTYPES, RasterInfo, Window
+from fdegc.types import Samples
 
 
 def info_of(bands: int, colors: tuple[str, ...] = (), names: tuple[str | None, ...] = ()) -> RasterInfo:

@@ -14,8 +14,8 @@ from rasterio.transform import Affine
 
 from fdegc.errors import FdegcError, OutputExists, OutputFailed, UnsupportedRaster
 from fdegc.raster import ArraySource, open_raster, open_sink
-from fdegc.raster.source import DTYPES
-from fdegc.types import RasterInfo, Samples, Window
+from fdegc.raster_info import DTYPES, RasterInfo, Window
+from fdegc.types import Samples
 
 UTM = rasterio.CRS.from_epsg(32633).to_wkt(version="WKT2_2019")
 ROTATED = (0.5, 0.1, 400000.0, 0.1, -0.5, 5000000.0)

@@ -16,8 +16,8 @@ from fdegc.raster import (
     to_rgb8,
     to_unit,
 )
-from fdegc.raster.source import DTYPES
-from fdegc.types import BandMapping, Samples, Window
+from fdegc.raster_info import DTYPES, Window
+from fdegc.types import BandMapping, Samples
 
 
 def read(source):

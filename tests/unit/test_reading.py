@@ -17,7 +17,7 @@ from rasterio.transform import Affine
 
 from fdegc.errors import UnsupportedRaster
 from fdegc.raster import open_raster
-from fdegc.types import Window
+from fdegc.raster_info import Window
 from tests.rasters import HEIGHT, WIDTH, XMP, draw, samples_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

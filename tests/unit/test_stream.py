@@ -39,8 +39,8 @@ from fdegc.format.metadata import (
 )
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
-from fdegc.placement import GroundControlPoint
-from fdegc.types import IDENTITY, AlphaBand, BandMapping, RasterInfo
+from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo
+from fdegc.types import IDENTITY, BandMapping
 
 RGB = ("red", "green", "blue")
 HEADER = StreamHeader(150, 100, 2, "uint8", 64, 16, 1024, b"12345678", "lite")

@@ -19,9 +19,9 @@ from fdegc.codec.search import solve
 from fdegc.errors import InvalidOption, TargetMissed
 from fdegc.format.info import read_info
 from fdegc.format.reader import ContainerReader
-from fdegc.options import Target, TargetKind, ValueRange
+from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource
-from fdegc.types import EncodeOptions, Window
+from fdegc.raster_info import Window
 
 
 @pytest.fixture(scope="module")

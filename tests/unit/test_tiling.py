@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdegc.codec.tiling import TilePlan, align, reflect_pad
-from fdegc.types import Window
+from fdegc.raster_info import Window
 
 plans = st.builds(
     lambda w, h, tile, halo: TilePlan(w, h, 64 * tile, min(16 * halo, 64 * tile)),

@@ -19,6 +19,7 @@ from fdegc.codec import Codec
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, WeightsInvalid, WeightsMissing
 from fdegc.model.fdegcnet import PROFILES, Profile
+from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource
 from fdegc.training.cli import add_train_options
 from fdegc.training.data import CropSampler, find_images, load_image
@@ -27,7 +28,6 @@ from fdegc.training.loop import Trainer
 from fdegc.training.muon import is_kernel, orthogonalise
 from fdegc.training.options import TrainOptions, make_recipe
 from fdegc.training.recipes import schedule
-from fdegc.types import EncodeOptions
 
 TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
 

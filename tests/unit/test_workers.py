@@ -18,9 +18,10 @@ from fdegc.codec.workers import WAITING, Workers, chunks, keep_to_one_thread
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, DeviceUnavailable, OutOfMemory, OutputFailed
 from fdegc.format.writer import ContainerWriter
+from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource, open_raster
+from fdegc.raster_info import Window
 from fdegc.results import TileResult
-from fdegc.types import EncodeOptions, Window
 
 
 def pixels(height: int, width: int, bands: int = 3) -> np.ndarray:

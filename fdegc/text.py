@@ -1,4 +1,4 @@
-"""Values as the command line says them: in words for people, as JSON values for programs."""
+"""Values in words for people, in the command line and the app alike, and as JSON values for programs."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fdegc.options import METRIC_FIGURES, METRIC_LABELS
+
 if TYPE_CHECKING:
-    from fdegc.figures import ErrorFigures
-    from fdegc.results import MetricSet
-    from fdegc.types import BandMapping, RasterInfo, Window
+    from fdegc.raster_info import RasterInfo, Window
+    from fdegc.results import ErrorFigures, MetricSet
+    from fdegc.types import BandMapping
 
 
 def bytes_text(count: float) -> str:
-    """Return a size in three digits, SI units."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:.3g} {unit}" if count < 999.5 * scale else f"{count / scale:.0f} {unit}"
-    return f"{count:.0f} bytes"
+    """Return a size in three digits, SI units: ``300 bytes``, ``1.24 MB``."""
+    units = ["bytes", "kB", "MB", "GB", "TB"]
+    while count >= 999.5 and len(units) > 1:
+        count /= 1000
+        del units[0]
+    return f"{count:.0f} {units[0]}" if units[0] == "bytes" or count >= 100 else f"{count:.3g} {units[0]}"
 
 
 def seconds_text(value: float) -> str:
-    """Return a duration in words."""
+    """Return a duration: ``0.42 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if value < 60:
         return f"{value:.3g} s"
     minutes, rest = divmod(round(value), 60)
@@ -158,8 +161,8 @@ def window_data(window: Window) -> dict[str, int]:
 def metric_facts(result: MetricSet) -> dict[str, str]:
     """Return label → text of metrics, with the reason where one is missing."""
     facts: dict[str, str] = {}
-    labels = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "ms_ssim_db": "MS-SSIM", "vifp": "VIFp", "lpips": "LPIPS"}
-    for name, label in labels.items():
+    for name in METRIC_FIGURES:
+        label = METRIC_LABELS[name.removesuffix("_db")]
         value = getattr(result, name)
         if value is not None:
             text = decibels_text(value) if name in ("psnr", "ms_ssim_db") else f"{value:.4f}"
