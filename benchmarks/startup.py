@@ -52,7 +52,7 @@ except ImportError:
     pass
 fdegc.cli.build_parser().parse_args(["compress", str(scene), str(out)])
 done()
-import fdegc.commands
+import fdegc.cli.compress
 from fdegc.raster import open_raster
 from fdegc.options import EncodeOptions
 source = open_raster(scene)

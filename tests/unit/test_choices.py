@@ -12,8 +12,8 @@ import rasterio
 from affine import Affine
 from rasterio.warp import transform as transform_points
 
-from fdegc.choices import join_signed
 from fdegc.cli import build_parser
+from fdegc.cli.arguments import join_signed
 from fdegc.errors import InvalidOption
 from fdegc.options import Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource, open_raster

@@ -17,8 +17,9 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from fdegc import __version__, commands, encoding_commands
-from fdegc.cli import main
+from fdegc import __version__
+from fdegc.cli import compress, info, main
+from fdegc.cli.common import Report
 from fdegc.format.reader import ContainerReader
 
 WIDTH, HEIGHT, TILE = 150, 90, 64
@@ -349,7 +350,7 @@ def test_interrupting_leaves_nothing_behind(
     def interrupting_bar() -> Iterator[Any]:
         yield lambda progress: signal.raise_signal(signal.SIGINT) if progress.fraction == 0 else None
 
-    monkeypatch.setattr(encoding_commands, "progress_bar", interrupting_bar)
+    monkeypatch.setattr(compress, "progress_bar", interrupting_bar)
     handler = signal.getsignal(signal.SIGINT)
     out = tmp_path / "a.fdegc"
     assert main(["compress", str(scene), str(out), "--tile-size", str(TILE)]) == 130
@@ -370,7 +371,7 @@ def test_interrupted_compression_goes_on_where_it_stopped(
         def interrupting_bar() -> Iterator[Any]:
             yield lambda progress: signal.raise_signal(signal.SIGINT) if progress.fraction > 0.3 else None
 
-        patch.setattr(encoding_commands, "progress_bar", interrupting_bar)
+        patch.setattr(compress, "progress_bar", interrupting_bar)
         capsys.readouterr()
         assert main(command) == 130
         assert "the same command goes on from there" in capsys.readouterr().err
@@ -430,10 +431,10 @@ def test_failures_of_the_system_are_sentences(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def failing(*_: object) -> commands.Report:
+    def failing(*_: object) -> Report:
         raise error
 
-    monkeypatch.setitem(commands.COMMANDS, "info", failing)  # type: ignore[arg-type]
+    monkeypatch.setattr(info, "run", failing)
     assert main(["info", "a.tif"]) == code
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -443,11 +444,11 @@ def test_failures_of_the_system_are_sentences(
 def test_what_a_library_prints_does_not_reach_stdout(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def chatty(*_: object) -> commands.Report:
+    def chatty(*_: object) -> Report:
         print("Setting up something")
-        return commands.Report({"Answer": "42"}, {"command": "info", "answer": 42})
+        return Report({"Answer": "42"}, {"command": "info", "answer": 42})
 
-    monkeypatch.setitem(commands.COMMANDS, "info", chatty)  # type: ignore[arg-type]
+    monkeypatch.setattr(info, "run", chatty)
     assert run_json(capsys, "info", "a.tif")["answer"] == 42
 
 

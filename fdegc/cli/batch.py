@@ -16,7 +16,7 @@ from fdegc.batch.listing import Job, Listing, judge_raster, judge_stream, list_j
 from fdegc.batch.rows import FileRow, check_report, row_data, write_report
 from fdegc.batch.running import run_here, split
 from fdegc.batch.work import Work
-from fdegc.command_parts import Report, Suspended, quality_of, terminable
+from fdegc.cli.common import Report, Suspended, quality_of, terminable
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, OutputFailed
 from fdegc.format import SUFFIX

@@ -1,4 +1,7 @@
-"""What several commands of ``fdegc`` share: their report, checks of arguments, the progress bar."""
+"""What several commands share: their report, checks of arguments, the progress bar.
+
+Like all of this room it imports nothing heavy before a command runs, so mistakes are told at once.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, OutputExists, OutputFailed
-from fdegc.raster_info import RasterInfo, Window
-from fdegc.types import Progress
+
+if TYPE_CHECKING:
+    from fdegc.control import CancelToken
+    from fdegc.raster_info import RasterInfo, Window
+    from fdegc.types import Progress
 
 DEFAULT_RATE = 4
 

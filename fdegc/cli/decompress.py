@@ -1,21 +1,49 @@
-"""What ``fdegc decompress`` and ``fdegc verify`` do: arguments in, a report out."""
+"""``fdegc decompress``: a ``.fdegc`` file, or many of them, to rasters."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+from typing import TYPE_CHECKING
 
-from fdegc import batch_commands
-from fdegc.command_parts import Report, check_output, part_window, progress_bar
-from fdegc.control import CancelToken
+from fdegc.cli.arguments import CommandParser, add_part, add_paths
+from fdegc.cli.common import Report, check_output, part_window, progress_bar
 from fdegc.errors import InvalidOption
 from fdegc.text import bytes_text, raster_data, raster_text, seconds_text, window_data
 
+if TYPE_CHECKING:
+    from fdegc.control import CancelToken
 
-def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
+DESCRIPTION = (
+    "Decode a .fdegc file. GeoTIFF keeps nearly everything that the file knows; what a format cannot "
+    "hold is said."
+)
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add its options."""
+    add_paths(parser, "IN.fdegc", "OUT.{tif,png,jp2}")
+    parser.add_argument(
+        "--format",
+        choices=("geotiff", "cog", "png", "jp2"),
+        help="kind of file (default: what the name ends in, geotiff with --out-dir; cog is a GeoTIFF with "
+        "tiles and overviews)",
+    )
+    parser.add_argument(
+        "--compression",
+        choices=("deflate", "zstd", "none"),
+        help="of GeoTIFF and COG, without loss (default: deflate)",
+    )
+    add_part(parser, area=False)
+    parser.add_argument("--force", action="store_true", help="overwrite an existing output")
+
+
+def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc decompress``."""
     if args.out_dir is not None:
-        return batch_commands.decompress(args, cancel)
+        from fdegc.cli import batch
+
+        return batch.decompress(args, cancel)
     check_output(args.input, args.output, force=args.force)
     from fdegc.format.info import read_info
     from fdegc.raster import open_sink
@@ -78,35 +106,3 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
             "Copy the file again from where it came, if you can."
         )
     return Report(facts, data, " ".join(problems) or None, exit_code=int(bool(problems)))
-
-
-def verify(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc verify``."""
-    from fdegc.codec import Codec
-    from fdegc.format.info import read_info
-
-    read_info(args.input)  # what is no .fdegc file is told before the network is loaded
-    codec = Codec(device="cpu", threads=args.threads)
-    with progress_bar() as on_progress:
-        result = codec.verify(args.input, on_progress=on_progress, cancel=cancel)
-    sound = not result.problems
-    facts = {
-        "File": str(args.input),
-        "Tiles": str(result.info.tiles),
-        "Checked": "every checksum and hash holds" if sound else f"{len(result.problems)} problems",
-        "Latents": result.digest,
-        "Time": seconds_text(result.seconds),
-    }
-    if args.digest:
-        facts = {"SHA-256 of the latents": result.digest or "none: tiles are damaged"}
-    data = {
-        "command": "verify",
-        "input": str(args.input),
-        "tiles": result.info.tiles,
-        "sound": sound,
-        "problems": list(result.problems),
-        "digest": result.digest,
-        "seconds": result.seconds,
-    }
-    problem = None if sound else f"{args.input} is damaged. " + " ".join(result.problems)
-    return Report(facts, data, problem, exit_code=int(not sound))

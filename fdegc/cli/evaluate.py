@@ -1,17 +1,26 @@
-"""Arguments and entry point of ``fdegc evaluate``; codecs are imported only when it starts."""
+"""``fdegc evaluate``: a comparison with other codecs; they are imported only when it starts."""
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fdegc.cli.common import Report, Suspended, progress_bar
+from fdegc.errors import Cancelled
 from fdegc.options import METRIC_NAMES
+from fdegc.text import seconds_text
 
 if TYPE_CHECKING:
     from fdegc.control import CancelToken, ProgressCallback
     from fdegc.evaluation.runner import Evaluation
+
+DESCRIPTION = (
+    "Code folders of images with FDEGC, JPEG, JPEG 2000, WebP, AVIF, JPEG XL and HEVC at many rates, and "
+    "write tables, plots and a report. A run that was interrupted goes on when it is started again."
+)
 
 _METRICS = tuple(name.replace("_", "-") for name in METRIC_NAMES)
 
@@ -53,7 +62,7 @@ _qualities.__name__, _limit.__name__ = "list of qualities", "number of images"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``fdegc evaluate``."""
+    """Add its options."""
     parser.add_argument(
         "folders",
         type=Path,
@@ -103,7 +112,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(
+def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc evaluate``."""
+    start = time.perf_counter()
+    try:
+        with progress_bar() as on_progress:
+            result = _evaluated(args, on_progress, cancel)
+    except Cancelled as error:
+        if not args.out.is_dir():
+            raise
+        raise Suspended(
+            f"what was measured is kept in {args.out}; the same command goes on from there"
+        ) from error
+    seconds = time.perf_counter() - start
+    facts, data = _report_parts(result)
+    facts = {**facts, "Time": seconds_text(seconds)}
+    return Report(facts, {"command": "evaluate", **data, "seconds": seconds})
+
+
+def _evaluated(
     args: argparse.Namespace,
     on_progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
@@ -125,7 +152,7 @@ def run(
     return evaluate(options, on_progress, cancel)
 
 
-def report_parts(result: Evaluation) -> tuple[dict[str, str | None], dict[str, Any]]:
+def _report_parts(result: Evaluation) -> tuple[dict[str, str | None], dict[str, Any]]:
     """Return what the command says of an evaluation: facts for people, data for programs."""
     from fdegc.evaluation.summary import SCALES
     from fdegc.evaluation.tables import summary_data

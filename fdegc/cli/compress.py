@@ -1,0 +1,301 @@
+"""``fdegc compress``: a raster, or many of them, to ``.fdegc`` files."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fdegc.cli.arguments import CommandParser, add_part, add_paths
+from fdegc.cli.common import Facts, Report, Suspended, check_output, part_window, progress_bar, quality_of
+from fdegc.errors import Cancelled, InvalidOption
+from fdegc.format import SUFFIX
+from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
+from fdegc.text import (
+    bytes_text,
+    error_data,
+    error_facts,
+    quality_text,
+    raster_data,
+    raster_text,
+    seconds_text,
+    size_text,
+)
+
+if TYPE_CHECKING:
+    from fdegc.control import CancelToken
+    from fdegc.raster import RasterSource
+    from fdegc.raster_info import RasterInfo
+    from fdegc.results import EncodeResult, Estimate
+
+DESCRIPTION = (
+    "Compress a raster (GeoTIFF, PNG, JPEG, WebP and others) into a .fdegc file, or many into a folder."
+)
+
+_Value = TypeVar("_Value")
+
+_UNITS = {
+    "": 1, "b": 1, "k": 1000, "kb": 1000, "kib": 1 << 10, "m": 1000**2, "mb": 1000**2, "mib": 1 << 20,
+    "g": 1000**3, "gb": 1000**3, "gib": 1 << 30,
+}  # fmt: skip
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)", re.IGNORECASE)
+
+# ------------------------------------------------------------------------------ its options
+
+
+def _quality(text: str) -> float:
+    value = float(text)
+    if not 1.0 <= value <= 6.0:
+        raise argparse.ArgumentTypeError(f"must lie between 1.0 and 6.0, not {text}")
+    return value
+
+
+def _tile_size(text: str) -> int:
+    value = int(text)
+    if value % 64 or not 64 <= value <= 2048:
+        raise argparse.ArgumentTypeError(f"must be a multiple of 64 between 64 and 2048, not {text}")
+    return value
+
+
+def _checked(make: Callable[[], _Value]) -> _Value:
+    """Let argparse say why a value is refused."""
+    try:
+        return make()
+    except InvalidOption as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _ranges(text: str) -> tuple[ValueRange, ...]:
+    return tuple(_range(part) for part in text.split(","))
+
+
+def _range(text: str) -> ValueRange:
+    low, high = text.split(":")
+    if low.endswith("%") != high.endswith("%"):
+        raise argparse.ArgumentTypeError(f"must have per cent on both sides or on none, not {text}")
+    limits = float(low.rstrip("%")), float(high.rstrip("%"))
+    return _checked(lambda: ValueRange(*limits, percent=low.endswith("%")))
+
+
+def _size(text: str) -> Target:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or match[2].lower() not in _UNITS:
+        raise argparse.ArgumentTypeError(f"must be bytes such as 300000, 300k, 1.5MB or 2MiB, not {text}")
+    size = float(match[1]) * _UNITS[match[2].lower()]
+    return _checked(lambda: Target(TargetKind.SIZE, size))
+
+
+def _bpp(text: str) -> Target:
+    value = float(text)
+    return _checked(lambda: Target(TargetKind.BPP, value))
+
+
+def _psnr(text: str) -> Target:
+    value = float(text)
+    return _checked(lambda: Target(TargetKind.PSNR, value))
+
+
+# What argparse calls the type in "invalid … value".
+_quality.__name__, _tile_size.__name__, _ranges.__name__ = "quality", "tile size", "range (low:high)"
+_bpp.__name__ = _psnr.__name__ = "number"
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add its options."""
+    add_paths(parser, "IN", "OUT.fdegc")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="let a Dask cluster do many files (tcp://HOST:PORT)"
+    )
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument(
+        "--rate",
+        type=int,
+        choices=range(1, 7),
+        metavar="1..6",
+        help="trained rate point, 1 smallest, 6 best (default: 4)",
+    )
+    rate.add_argument(
+        "--quality", type=_quality, metavar="1.0..6.0", help="the same scale, continuous between rate points"
+    )
+    _add_targets(rate)
+    _add_range(parser)
+    add_part(parser, area=True)
+    parser.add_argument("--profile", metavar="NAME", help="weights to compress with (default: lite)")
+    parser.add_argument(
+        "--tile-size", type=_tile_size, default=512, metavar="N", help="pixels (default: 512)"
+    )
+    parser.add_argument(
+        "--psnr", action="store_true", help="also reconstruct, and report PSNR and other errors"
+    )
+    parser.add_argument(
+        "--no-resume",
+        dest="resume",
+        action="store_false",
+        help="start anew, and keep nothing when interrupted (default: go on where a run stopped)",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite an existing output")
+
+
+def _add_targets(group: Any) -> None:
+    """Add the targets to the group of ways to choose a quality."""
+    group.add_argument(
+        "--target-size",
+        dest="target",
+        type=_size,
+        metavar="SIZE",
+        help="the best quality whose file is not larger: bytes, or with k, M, G, MB, MiB ...",
+    )
+    group.add_argument(
+        "--target-bpp",
+        dest="target",
+        type=_bpp,
+        metavar="BPP",
+        help="the same in bits per pixel of the scene",
+    )
+    group.add_argument(
+        "--target-psnr", dest="target", type=_psnr, metavar="DB", help="the smallest file with this PSNR"
+    )
+
+
+def _add_range(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the values that are kept."""
+    parser.add_argument(
+        "--range",
+        dest="ranges",
+        type=_ranges,
+        default=(),
+        metavar="LOW:HIGH",
+        help="values to keep, the others are clipped: 0:4095, or in per cent of the valid values 0.1%%:99.9%%"
+        ", or one for each band, with commas (default: all of 8 bits, else from the smallest to the largest)",
+    )
+
+
+# ------------------------------------------------------------------------------ what it does
+
+
+def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc compress``."""
+    if args.out_dir is not None:
+        from fdegc.cli import batch
+
+        return batch.compress(args, cancel)
+    if args.output.suffix.lower() != SUFFIX:
+        raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not {args.output.name}.")
+    check_output(args.input, args.output, force=args.force)
+    options = EncodeOptions(quality_of(args), args.tile_size, args.ranges, args.target)
+    with _opened(args) as source:
+        from fdegc.codec import Codec
+
+        codec = Codec(device=args.device, threads=args.threads, profile=args.profile)
+        with progress_bar() as on_progress, _suspension(args.output, resume=args.resume):
+            result = codec.encode(
+                source,
+                args.output,
+                options,
+                reconstruct=args.psnr,
+                resume=args.resume,
+                on_progress=on_progress,
+                on_estimate=_listener(args),
+                cancel=cancel,
+                overwrite=args.force,
+            )
+        raster = source.info
+    return Report(_facts(args, raster, result), _data(args, raster, result))
+
+
+@contextlib.contextmanager
+def _suspension(output: Path, *, resume: bool) -> Iterator[None]:
+    """Tell whoever interrupts a compression what was kept of it."""
+    from fdegc.format.writer import part_path
+
+    try:
+        yield
+    except Cancelled as error:
+        part = part_path(output)
+        if not resume or not part.exists():
+            raise
+        raise Suspended(
+            f"the finished tiles are kept in {part}; the same command goes on from there "
+            "(--no-resume starts anew)"
+        ) from error
+
+
+def _opened(args: argparse.Namespace) -> RasterSource:
+    """The scene, or the part of it that is asked for."""
+    from fdegc.raster import open_raster
+    from fdegc.raster.area import read_area
+    from fdegc.raster.part import PartSource
+
+    source = open_raster(args.input)
+    try:
+        window = part_window(args, source.info)
+        if args.aoi is not None:
+            area = read_area(args.aoi, source.info)
+            return PartSource(source, area.window, area.polygons)
+        return source if window is None else PartSource(source, window)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _listener(args: argparse.Namespace) -> Callable[[Estimate], None] | None:
+    """Who wants to know what the work will cost; None if nobody does, for it takes a moment to find out."""
+    if sys.stderr.isatty():
+        return _say_estimate
+    return (lambda _: None) if args.json else None
+
+
+def _say_estimate(cost: Estimate) -> None:
+    from tqdm import tqdm
+
+    size, memory = bytes_text(cost.bytes), bytes_text(cost.memory_bytes)
+    # Above the bar, which would be torn by a print.
+    tqdm.write(f"fdegc: about {size}, {seconds_text(cost.seconds)}, {memory} of memory", file=sys.stderr)
+
+
+def _facts(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) -> Facts:
+    clipped = f"{result.clipped} valid samples lie outside of the range and come back as its limits"
+    return {
+        "Written": str(args.output),
+        "Scene": raster_text(raster),
+        "Size": size_text(result.bytes, result.bpp, result.ratio),
+        "Quality": quality_text(result.quality),
+        "Target": result.note or None,
+        "Clipped": clipped if result.clipped else None,
+        **error_facts(result.errors),
+        "Time": f"{seconds_text(result.encode_seconds)} on {result.device}",
+        "Resumed": f"{result.resumed_tiles} tiles were done already" if result.resumed_tiles else None,
+    }
+
+
+def _data(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) -> dict[str, Any]:
+    quality, target = result.quality, args.target
+    return {
+        "command": "compress",
+        "input": str(args.input),
+        "output": str(args.output),
+        **raster_data(raster),
+        "bytes": result.bytes,
+        "bpp": result.bpp,
+        "ratio": result.ratio,
+        "rate": int(quality) if quality.is_integer() else None,
+        "quality": quality,
+        "target": None if target is None else {"value": target.value, "unit": target.kind.value},
+        "note": result.note or None,
+        "estimate": None if result.estimate is None else asdict(result.estimate),
+        "clipped": result.clipped,
+        "tile_size": args.tile_size,
+        "tiles": result.tiles,
+        "resumed_tiles": result.resumed_tiles,
+        "device": result.device,
+        "seconds": result.encode_seconds,
+        "reconstruct_seconds": result.reconstruct_seconds if args.psnr else None,
+        "lossless": None if result.psnr is None else math.isinf(result.psnr),
+        **error_data(result.errors),
+    }

@@ -1,0 +1,97 @@
+"""``fdegc info``: what a ``.fdegc`` file or a raster is."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fdegc.cli.common import Report
+from fdegc.errors import FdegcError
+from fdegc.format import is_stream
+from fdegc.options import RATE_POINTS
+from fdegc.text import (
+    bytes_text,
+    quality_text,
+    ranges_data,
+    ranges_text,
+    raster_data,
+    raster_facts,
+    seconds_text,
+    size_text,
+)
+
+if TYPE_CHECKING:
+    from fdegc.control import CancelToken
+
+DESCRIPTION = "Print what a file is. For a raster also what compressing it would cost at each rate."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("input", type=Path, metavar="FILE", help=".fdegc file or raster")
+
+
+def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc info``."""
+    if is_stream(args.input):
+        return _stream_report(args.input)
+    from fdegc.raster import open_raster
+    from fdegc.weights import quick_estimate
+
+    with open_raster(args.input) as source:
+        raster = source.info
+    facts = {"File": str(args.input), **raster_facts(raster)}
+    estimates: list[dict[str, Any]] = []
+    for point in RATE_POINTS:
+        cancel.check()
+        try:
+            cost = quick_estimate(raster, float(point.index))
+        except FdegcError:  # no weights: the facts are still worth having
+            break
+        facts[f"At rate {point.index}"] = f"about {bytes_text(cost.bytes)}, {seconds_text(cost.seconds)}"
+        estimates.append(
+            {
+                "rate": point.index,
+                "lambda": point.lmbda,
+                "bytes": cost.bytes,
+                "seconds": cost.seconds,
+                "memory_bytes": cost.memory_bytes,
+            }
+        )
+    # A part of a file, as netCDF has them, has no size of its own.
+    size = args.input.stat().st_size if args.input.exists() else None
+    data = {"command": "info", "input": str(args.input), "bytes": size, **raster_data(raster, full=True)}
+    return Report(facts, {**data, "estimates": estimates})
+
+
+def _stream_report(path: Path) -> Report:
+    from fdegc.format.info import read_info
+
+    stream = read_info(path)
+    facts = {
+        "File": str(path),
+        **raster_facts(stream.raster),
+        "Size": size_text(stream.bytes, stream.bpp, stream.ratio),
+        "Quality": quality_text(stream.quality),
+        "Range": ranges_text(stream.mapping),
+        "Network": f"{stream.profile}, weights {stream.weights_hash}",
+        "Tiles": f"{stream.tiles} of {stream.tile_size}×{stream.tile_size}",
+        "Version": str(stream.version),
+    }
+    data = {
+        "command": "info",
+        "input": str(path),
+        "bytes": stream.bytes,
+        "bpp": stream.bpp,
+        "ratio": stream.ratio,
+        "version": stream.version,
+        "quality": stream.quality,
+        "ranges": ranges_data(stream.mapping),
+        "profile": stream.profile,
+        "weights_hash": stream.weights_hash,
+        "tile_size": stream.tile_size,
+        "tiles": stream.tiles,
+        **raster_data(stream.raster, full=True),
+    }
+    return Report(facts, data)

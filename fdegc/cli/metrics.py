@@ -1,0 +1,121 @@
+"""``fdegc metrics``: how close two rasters are."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fdegc.cli.common import Report, progress_bar
+from fdegc.errors import CorruptStream, InvalidOption
+from fdegc.format import is_stream
+from fdegc.options import METRIC_FIGURES
+from fdegc.text import error_data, error_facts, finite, metric_facts, ranges_data, raster_data
+
+if TYPE_CHECKING:
+    from fdegc.control import CancelToken
+    from fdegc.raster import RasterSource
+    from fdegc.raster_info import RasterInfo
+    from fdegc.types import BandMapping
+
+DESCRIPTION = (
+    "Compare a raster with its reconstruction: PSNR, errors in its units, spectral angle, MS-SSIM, VIFp, "
+    "LPIPS."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument("original", type=Path, metavar="ORIGINAL", help="reference raster")
+    parser.add_argument("other", type=Path, metavar="OTHER", help="raster or .fdegc file (decoded first)")
+
+
+def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc metrics``."""
+    from fdegc import metrics as measures
+    from fdegc.raster import open_raster
+    from fdegc.raster.mapping import peak_value, plan_mapping
+
+    start = time.perf_counter()
+    with open_raster(args.original) as source:
+        raster = source.info
+        _check_comparable(args, raster, _other_info(args.other))
+        mapping = _mapping_of(args.other) or plan_mapping(source)
+        with _opened(args.other, args, cancel) as other:
+            result = measures.compare(source, other, raster, mapping, cancel=cancel)
+    values = {name: getattr(result, name) for name in METRIC_FIGURES if name != "psnr"}
+    shown = {**metric_facts(result), **error_facts(result.errors)}
+    facts = {"Original": str(args.original), "Other": str(args.other), **shown}
+    data = {
+        "command": "metrics",
+        "original": str(args.original),
+        "other": str(args.other),
+        **raster_data(raster),
+        **error_data(result.errors),
+        **{name: finite(value) for name, value in values.items()},
+        "lossless": None if result.psnr is None else math.isinf(result.psnr),
+        "peak": peak_value(mapping),
+        "ranges": ranges_data(mapping),
+        "notes": dict(result.notes),
+        "seconds": time.perf_counter() - start,
+    }
+    return Report(facts, data)
+
+
+def _other_info(path: Path) -> RasterInfo:
+    if is_stream(path):
+        from fdegc.format.info import read_info
+
+        return read_info(path).raster
+    from fdegc.raster import open_raster
+
+    with open_raster(path) as source:
+        return source.info
+
+
+def _check_comparable(args: argparse.Namespace, first: RasterInfo, second: RasterInfo) -> None:
+    names = f"{args.original} and {args.other} cannot be compared"
+    if (first.width, first.height) != (second.width, second.height):
+        sizes = f"{first.width}×{first.height} and {second.width}×{second.height} pixels"
+        raise InvalidOption(f"{names}: their sizes differ ({sizes}).")
+    if first.bands != second.bands:
+        raise InvalidOption(f"{names}: they have {first.bands} and {second.bands} bands.")
+    if first.dtype != second.dtype:
+        raise InvalidOption(f"{names}: their samples are {first.dtype} and {second.dtype}.")
+
+
+def _mapping_of(path: Path) -> tuple[BandMapping, ...] | None:
+    """The mapping that a ``.fdegc`` file records; None for other files."""
+    if not is_stream(path):
+        return None
+    from fdegc.format.info import read_info
+
+    return read_info(path).mapping
+
+
+@contextlib.contextmanager
+def _opened(path: Path, args: argparse.Namespace, cancel: CancelToken) -> Iterator[RasterSource]:
+    """Give a raster to be read by windows; a ``.fdegc`` file is decoded into a temporary one first."""
+    import tempfile
+
+    from fdegc.raster import open_raster, open_sink
+
+    if not is_stream(path):
+        with open_raster(path) as source:
+            yield source
+        return
+    from fdegc.codec import Codec
+
+    codec = Codec(device=args.device, threads=args.threads)
+    with tempfile.TemporaryDirectory(prefix="fdegc-") as folder:
+        decoded = Path(folder) / "decoded.tif"
+        with open_sink(decoded, _other_info(path)) as sink, progress_bar() as on_progress:
+            result = codec.decode(path, sink, on_progress=on_progress, cancel=cancel)
+        if result.damaged:
+            raise CorruptStream(f"{path} is damaged: {len(result.damaged)} parts of it cannot be decoded.")
+        with open_raster(decoded) as source:
+            yield source

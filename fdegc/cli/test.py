@@ -1,0 +1,48 @@
+"""``fdegc test``: what weights achieve on images, by way of real files."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from fdegc.cli.common import Report, progress_bar
+from fdegc.cli.training import read_config, result_facts, results_data, use_threads
+from fdegc.text import seconds_text
+from fdegc.training.cli import add_test_options as add_arguments
+
+if TYPE_CHECKING:
+    from fdegc.control import CancelToken
+
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION = "Code every image of a folder to a real file, decode it and report bits per pixel and metrics."
+
+
+def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Run ``fdegc test``."""
+    config = read_config(args.config)
+    start = time.perf_counter()
+    from fdegc.training.importing import measure_weights
+
+    use_threads(args)
+    with progress_bar() as on_progress:
+        results, own_tables = measure_weights(
+            args.pretrain,
+            args.val,
+            tables=args.train,
+            config=config,
+            device=args.device,
+            on_progress=on_progress,
+            cancel=cancel,
+        )
+    seconds = time.perf_counter() - start
+    note = None
+    if not own_tables:
+        note = "tables were fitted on these same images, so bpp is a little too good; --train says others"
+    facts: dict[str, str | None] = {"Weights": str(args.pretrain), "Images": str(args.val), "Note": note}
+    data = {"command": "test", "weights": str(args.pretrain), "images_folder": str(args.val), "note": note}
+    time_facts = {"Time": seconds_text(seconds)}
+    return Report(
+        facts | result_facts(results) | time_facts, {**data, "seconds": seconds, **results_data(results)}
+    )
