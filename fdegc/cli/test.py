@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdegc.cli.common import Report, progress_bar
 from fdegc.cli.training import read_config, result_facts, results_data, use_threads
 from fdegc.text import seconds_text
-from fdegc.training.cli import add_test_options as add_arguments
 
 if TYPE_CHECKING:
     from fdegc.control import CancelToken
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
-
 DESCRIPTION = "Code every image of a folder to a real file, decode it and report bits per pixel and metrics."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument(
+        "--pretrain",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="weights to test: .safetensors, a run's checkpoint.pt or iter_*.pth.tar",
+    )
+    parser.add_argument("--val", type=Path, required=True, help="folder of images (searched recursively)")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="the research code's configuration that they belong to"
+    )
+    parser.add_argument(
+        "--train",
+        type=Path,
+        metavar="DIR",
+        help="images on which the tables of the hyper-latent are fitted (default: those of a .safetensors, "
+        "else the images under test)",
+    )
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:

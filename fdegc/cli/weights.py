@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdegc.cli.common import Report
 from fdegc.cli.training import read_config, row_text, use_threads
-from fdegc.training.cli import add_import_options as add_arguments
 
 if TYPE_CHECKING:
     from fdegc.control import CancelToken
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
-
 DESCRIPTION = "Turn a checkpoint, the research code's iter_*.pth.tar above all, into weights."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add its options."""
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help="iter_*.pth.tar or a run's checkpoint.pt"
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="images like those to be compressed, on which the prior of the hyper-latent is fitted",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of weights (default: the user's own)")
+    parser.add_argument("--profile", metavar="NAME", help="what to call them (default: by their size)")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="the configuration that they were trained with: says λ"
+    )
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:

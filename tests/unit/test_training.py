@@ -15,13 +15,13 @@ import torch
 from PIL import Image
 
 from fdegc import weights
+from fdegc.cli.train import add_arguments as add_train_options
 from fdegc.codec import Codec
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, WeightsInvalid, WeightsMissing
 from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource
-from fdegc.training.cli import add_train_options
 from fdegc.training.data import CropSampler, find_images, load_image
 from fdegc.training.export import export_weights
 from fdegc.training.loop import Trainer
