@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def train(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc train``; an interrupted run leaves a checkpoint and resumes from it."""
     config = _config(args.config)
-    own = ("profile", "minutes", "lr", "lambda_boost", "hold", "freeze_norm", "balance", "grow")
+    own = "profile minutes lr lambda_boost hold freeze_norm balance grow".split()
+    own += "colours weigh qualities schedule objective".split()
     given = {name: getattr(args, name) for name in own if getattr(args, name) is not None}
     if config is not None and given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
