@@ -134,13 +134,6 @@ def _without_blocks(trainer: Any) -> None:
         net.linear_a = net.linear_s = None
 
 
-def _relative() -> None:
-    """Each crop counts by what it gains of its own loss."""
-    from fdegc.training.recipes import ProfileRecipe
-
-    ProfileRecipe.objective = lambda self, loss, lmbda: (loss / (loss.detach() + 0.1)).mean()
-
-
 VARIANTS: dict[str, Variant] = {
     "recipe": Variant("the recipe"),
     "again": Variant("the recipe, on another hour"),
@@ -176,7 +169,6 @@ VARIANTS: dict[str, Variant] = {
     "latent-224": Variant("M = 224", sizes={"latent": 224}),
     "no-linear-path": Variant("no linear path", sizes={"linear": False}),
     "no-blocks": Variant("2 × 2 shortcuts, but no block transforms", change=_without_blocks),
-    "relative": Variant("loss relative to each crop's own", patch=_relative),
 }
 
 
