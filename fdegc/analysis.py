@@ -11,13 +11,12 @@ from fdegc.band_masks import BandMasksWriter
 from fdegc.header import StreamHeader
 from fdegc.inference import FloatArray, Network
 from fdegc.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
-from fdegc.mosaic import STRIDE
 from fdegc.overview import OverviewBuilder, OverviewPart
 from fdegc.planes import PlaneWriter
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, count_clipped, to_unit, usable_pixels
 from fdegc.tiling import TilePlan, reflect_pad
-from fdegc.types import BandMapping, Samples, Window
+from fdegc.types import STRIDE, BandMapping, Samples, Window
 
 #: Share of the payload that an overview may take.
 OVERVIEW_SHARE = 0.01

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from fdegc.header import StreamHeader
 from fdegc.inference import Network
-from fdegc.mosaic import STRIDE, LatentMosaic
+from fdegc.mosaic import LatentMosaic
 from fdegc.raster.mapping import band_groups, from_unit
 from fdegc.raster.source import nodata_fits, nodata_sample
 from fdegc.stream import mapping_of
 from fdegc.tiling import TilePlan
-from fdegc.types import QUALITY_STEPS, RasterInfo, Window
+from fdegc.types import QUALITY_STEPS, STRIDE, RasterInfo, Window
 
 
 def nearest_rate(quality: float, rates: int) -> int:
