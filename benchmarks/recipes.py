@@ -115,21 +115,6 @@ def _noise() -> None:
     fdegcnet.straight_through_round = noisy
 
 
-def _continuous() -> None:
-    """Qualities between the rate points too."""
-    import torch
-
-    from fdegc.options import RATE_POINTS
-    from fdegc.training.recipes import ProfileRecipe
-
-    def qualities(self: Any, rng: np.random.Generator, batch: int | None = None) -> Any:
-        batch = batch or self.batch
-        steps = (np.arange(batch) + rng.random(batch)) / batch
-        return torch.from_numpy((1 + (len(RATE_POINTS) - 1) * rng.permutation(steps)).astype(np.float32))
-
-    ProfileRecipe.qualities = qualities
-
-
 def _native_scale() -> None:
     from fdegc.training import data
 
@@ -149,13 +134,6 @@ def _without_blocks(trainer: Any) -> None:
         net.linear_a = net.linear_s = None
 
 
-def _relative() -> None:
-    """Each crop counts by what it gains of its own loss."""
-    from fdegc.training.recipes import ProfileRecipe
-
-    ProfileRecipe.objective = lambda self, loss, lmbda: (loss / (loss.detach() + 0.1)).mean()
-
-
 VARIANTS: dict[str, Variant] = {
     "recipe": Variant("the recipe"),
     "again": Variant("the recipe, on another hour"),
@@ -172,10 +150,13 @@ VARIANTS: dict[str, Variant] = {
     "flat-gains": Variant("gains start equal", change=_flat_gains),
     "slow-gains": Variant("gains learn as slowly as the rest", change=_slow_gains),
     "noise": Variant("noise instead of straight-through rounding", patch=_noise),
-    "continuous": Variant("continuous qualities instead of rate points", patch=_continuous),
+    "continuous": Variant("continuous qualities instead of rate points", {"qualities": "uniform"}),
     "unbalanced": Variant("all rate points weigh the same", {"balance": 0.0}),
     "balanced": Variant("samples ∝ λ^-0.5", {"balance": 0.5}),
     "native": Variant("no scale augmentation", patch=_native_scale),
+    "own-colours": Variant("no random colours", {"colours": 0.0}),
+    "files": Variant("all images equally often", {"weigh": "files"}),
+    "relative": Variant("samples weigh by their own loss", {"objective": "relative"}),
     "half-norm": Variant("BatchNorm of ODConv frozen at half time", {"freeze_norm": 0.5}),
     "live-norm": Variant("BatchNorm of ODConv never frozen", {"freeze_norm": 1.0}),
     "crop-128": Variant("32 crops of 128²", {"crop": 128, "batch": 32}),
@@ -188,7 +169,6 @@ VARIANTS: dict[str, Variant] = {
     "latent-224": Variant("M = 224", sizes={"latent": 224}),
     "no-linear-path": Variant("no linear path", sizes={"linear": False}),
     "no-blocks": Variant("2 × 2 shortcuts, but no block transforms", change=_without_blocks),
-    "relative": Variant("loss relative to each crop's own", patch=_relative),
 }
 
 

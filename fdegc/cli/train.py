@@ -70,6 +70,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "without --config",
     )
     parser.add_argument(
+        "--colours",
+        type=float,
+        metavar="SHARE",
+        help="share of the crops in random colours, without --config (default: a third)",
+    )
+    for name, choices, what in (
+        (
+            "--weigh",
+            ("sources", "files"),
+            "draw the folders right below --train by the square roots of their "
+            "numbers of images, or all images equally often",
+        ),
+        ("--qualities", ("points", "uniform"), "train the rate points, or all qualities between them, too"),
+        (
+            "--schedule",
+            ("cosine", "constant"),
+            "let the learning rate fall as a cosine, or linearly after 0.7 of the budget",
+        ),
+        ("--objective", ("balance", "relative"), "samples weigh as --balance says, or by their own loss"),
+    ):
+        parser.add_argument(name, choices=choices, help=f"{what}, without --config (default: {choices[0]})")
+    parser.add_argument(
         "--batch", type=int, help="crops a step over all processes (default: 8, or the configuration's)"
     )
     parser.add_argument("--crop", type=int, help="side of a crop, a multiple of 64 (default: 256)")
@@ -136,7 +158,8 @@ def _add_device_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc train``; an interrupted run leaves a checkpoint and resumes from it."""
     config = read_config(args.config)
-    own = ("profile", "minutes", "lr", "lambda_boost", "hold", "freeze_norm", "balance", "grow")
+    own = "profile minutes lr lambda_boost hold freeze_norm balance grow".split()
+    own += "colours weigh qualities schedule objective".split()
     given = {name: getattr(args, name) for name in own if getattr(args, name) is not None}
     if config is not None and given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from fdegc.errors import InvalidOption
+from fdegc.training import colours as colouring
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 #: Chance of shrinking a crop, and the range of the factor: more scales, and fewer traces of JPEG blocks.
@@ -36,6 +38,23 @@ def find_images(folder: Path) -> list[Path]:
     if not paths:
         raise InvalidOption(f"There are no images in {folder}; give a folder that holds some.")
     return paths
+
+
+def sources_of(paths: Sequence[Path], folder: Path) -> list[str]:
+    """Source of each image: the first folder below ``folder`` that it lies in, "" if it lies in none."""
+    parts = [path.relative_to(folder).parts for path in paths]
+    return [own[0] if len(own) > 1 else "" for own in parts]
+
+
+def chances(sources: Sequence[Hashable]) -> npt.NDArray[np.float64]:
+    """Cumulative chances of images, of which each is named by its source.
+
+    A source is drawn ∝ the square root of its number of images, and any of its images equally often.
+    """
+    count = Counter(sources)
+    each = np.cumsum([count[source] ** -0.5 for source in sources])
+    out: npt.NDArray[np.float64] = each / each[-1]
+    return out
 
 
 def load_image(path: Path) -> npt.NDArray[np.uint8]:
@@ -88,6 +107,11 @@ class CropSampler:
     augment : bool
         Whether crops are also turned by quarters, and a quarter of them shrunk (Lanczos) by 0.5–1.
         Without it they are flipped only, and ``shrink_only`` means nothing.
+    sources : sequence, optional
+        The source of each path, by which they are drawn (:func:`chances`); by default each is its own, so
+        that all are drawn equally often.
+    colours : float
+        Share of the crops in random colours (:mod:`~fdegc.training.colours`).
 
     Attributes
     ----------
@@ -104,34 +128,51 @@ class CropSampler:
         seed: int | Sequence[int],
         shrink_only: Sequence[str] = (),
         augment: bool = True,
+        sources: Sequence[Hashable] | None = None,
+        colours: float = 0.0,
     ) -> None:
         self.crop = crop
+        self.colours = colours
         self.augment = augment
         self.rng = np.random.default_rng(seed)
+        self._colour_rng = self.rng.spawn(1)[0]  # so that the crops are the same with any colours
         self.paths: list[Path] = []
         self.always_shrink: list[bool] = []
         self._kept: dict[int, npt.NDArray[np.uint8]] = {}
         self._room = KEPT_BYTES
-        for path in paths:
+        used: list[Hashable] = []
+        for path, source in zip(paths, sources or range(len(paths)), strict=True):
             shrink = augment and path.parent.name in shrink_only
             if min(image_size(path)) >= crop / (ARTEFACT_RANGE[1] if shrink else 1.0):
                 self.paths.append(path)
                 self.always_shrink.append(shrink)
+                used.append(source)
         self.left_out = len(paths) - len(self.paths)
         self.used = len(self.paths)
         if not self.paths:
             raise too_small(crop)
+        self._chances = chances(used)
 
     def draw(self, size: int) -> Tensor:
-        """:meth:`batch` as a tensor: here the host makes the crops themselves."""
-        return torch.from_numpy(self.batch(size))
+        """:meth:`batch` as a tensor, in random colours: here the host makes the crops themselves."""
+        crops = torch.from_numpy(self.batch(size))
+        if not self.colours:
+            return crops
+        numbers = torch.from_numpy(colouring.draw(self._colour_rng, size, self.colours))
+        chosen = colouring.is_chosen(numbers)
+        if not chosen.any():
+            return crops
+        # The host need not work on the others: no graph holds it to fixed shapes.
+        normal = self._colour_rng.standard_normal((int(chosen.sum()), *crops.shape[1:]), np.float32)
+        crops[chosen] = colouring.coloured(crops, numbers[chosen], torch.from_numpy(normal))
+        return crops
 
     def crops(self, drawn: Tensor) -> Tensor:
         """What :meth:`draw` gave."""
         return drawn
 
     def batch(self, size: int) -> npt.NDArray[np.float32]:
-        """Crops of shape (size, 3, crop, crop), float32 in [0, 1]."""
+        """Crops of shape (size, 3, crop, crop), float32 in [0, 1], in their own colours."""
         out = np.empty((size, 3, self.crop, self.crop), np.float32)
         for i in range(size):
             out[i] = self._crop().transpose(2, 0, 1)
@@ -148,7 +189,7 @@ class CropSampler:
         return image
 
     def _crop(self) -> npt.NDArray[np.uint8]:
-        index = int(self.rng.integers(len(self.paths)))
+        index = int(np.searchsorted(self._chances, self.rng.random(), side="right"))
         image = self._image(index)
         side = self.crop
         if self.always_shrink[index]:

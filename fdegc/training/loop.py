@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_map
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import FDEGCNet
-from fdegc.training.data import CropSampler, CropSource, find_images
+from fdegc.training.data import CropSampler, CropSource, find_images, sources_of
 from fdegc.training.distributed import Group
 from fdegc.training.export import writing_seconds
 from fdegc.training.graphs import Capture, CudaCapture
@@ -137,11 +137,12 @@ class Trainer:
 
     def _make_source(self, paths: Sequence[Path], number: int) -> CropSource:
         """Crops of a phase; every process draws its own."""
-        crop, augment = self.phases[number].crop, self.recipe.augment
+        crop, recipe = self.phases[number].crop, self.recipe
+        names = sources_of(paths, self.options.train) if recipe.by_source else None
         seed = [self.options.seed, self.step, self.group.rank, *([number] if number else [])]
         if self.pool is not None:
-            return PoolSampler(self.pool, crop, seed, augment)
-        return CropSampler(paths, crop, seed, shrink_only=SHRINK_ONLY, augment=augment)
+            return PoolSampler(self.pool, crop, seed, recipe.augment, names, recipe.colours)
+        return CropSampler(paths, crop, seed, SHRINK_ONLY, recipe.augment, names, recipe.colours)
 
     def _starting_point(self, net: FDEGCNet) -> dict[str, Any] | None:
         """Checkpoint to resume, or None after ``pretrain`` was loaded if there is one."""
@@ -158,7 +159,7 @@ class Trainer:
                 sampler = CropSampler(
                     find_images(options.train), self.recipe.crop, options.seed, shrink_only=SHRINK_ONLY
                 )
-                crops = torch.from_numpy(sampler.batch(GROWTH_CROPS))
+                crops = torch.from_numpy(sampler.batch(GROWTH_CROPS))  # in their own colours
                 # Machines round differently: which channels started anew is what the first process says, as
                 # are the parameters.
                 self.restarted = self.group.share(grow(start, net, crops)).to(self.group.device)

@@ -22,6 +22,9 @@ from fdegc.training.recipes import (
 CROP = 256
 #: Where training images may be kept, and whether a step is captured.
 IMAGES, GRAPH = ("auto", "device", "host"), ("auto", "off")
+#: How images are drawn, which qualities, how the learning rate falls, and what samples weigh.
+WEIGH, QUALITIES = ("sources", "files"), ("points", "uniform")
+SCHEDULE, OBJECTIVE = ("cosine", "constant"), ("balance", "relative")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class TrainOptions:
     config : ResearchConfig or None
         Given: the research recipe, which then takes nothing from ``profile``, ``minutes``, ``lr``,
         ``warmup_steps``, ``ema``, ``freeze_norm``, ``hold``, ``lambda_boost``,
-        ``balance`` and ``grow``.
+        ``balance``, ``grow``, ``colours``, ``weigh``, ``qualities``, ``schedule`` and ``objective``.
     pretrain : Path or None
         Weights to start from (:func:`~fdegc.training.starting.load_start`); a run that is resumed
         does not look at them.
@@ -63,6 +66,17 @@ class TrainOptions:
     grow : bool
         Whether ``pretrain`` may have a smaller latent, and channels that are new or unused start anew
         (:func:`~fdegc.training.growing.grow`).
+    colours : float
+        Share of the crops in random colours (:mod:`~fdegc.training.colours`).
+    weigh : str
+        "sources": the folders right below ``train`` are drawn ∝ the square roots of their numbers of images
+        (:func:`~fdegc.training.data.chances`); "files": all images equally often.
+    qualities : str
+        "points": the rate points; "uniform": anywhere between them, too.
+    schedule : str
+        "cosine"; "constant": until 0.7 of the budget, then falling linearly.
+    objective : str
+        "balance": as that says; "relative": samples weigh by their own loss.
     seed : int
     precision : str
         "auto", "bf16" or "fp32".
@@ -102,6 +116,11 @@ class TrainOptions:
     lambda_boost: float = 1.0
     balance: float = 0.3
     grow: bool = False
+    colours: float = 1 / 3
+    weigh: str = "sources"
+    qualities: str = "points"
+    schedule: str = "cosine"
+    objective: str = "balance"
     seed: int = 1
     precision: str = "auto"
     val_steps: int = 0
@@ -149,6 +168,11 @@ def make_recipe(options: TrainOptions, images: int) -> Recipe:
         lambda_boost=options.lambda_boost,
         balance=options.balance,
         ema=options.ema,
+        colours=options.colours,
+        by_source=options.weigh == "sources",
+        uniform=options.qualities == "uniform",
+        constant=options.schedule == "constant",
+        relative=options.objective == "relative",
     )
 
 
@@ -171,9 +195,18 @@ def check_choices(options: TrainOptions) -> None:
     ------
     InvalidOption
     """
-    for name, value, choices in (("images", options.images, IMAGES), ("graph", options.graph, GRAPH)):
+    for name, value, choices in (
+        ("images", options.images, IMAGES),
+        ("graph", options.graph, GRAPH),
+        ("weigh", options.weigh, WEIGH),
+        ("qualities", options.qualities, QUALITIES),
+        ("schedule", options.schedule, SCHEDULE),
+        ("objective", options.objective, OBJECTIVE),
+    ):
         if value not in choices:
             raise InvalidOption(f"{name} must be one of {', '.join(choices)}, not {value}.")
+    if not 0.0 <= options.colours <= 1.0:
+        raise InvalidOption(f"The share of crops in random colours is from 0 to 1, not {options.colours:g}.")
     if options.parts is not None and options.parts <= 0:
         raise InvalidOption("Parts of weights must be larger than 0 MiB.")
 

@@ -3,24 +3,36 @@
 Decoding, Lanczos and flips on the host keep a GPU waiting: a step of 2 Mpx takes it less time than one core
 needs for its crops.  So all images are decoded once, each with a pyramid of scales that stand for the
 continuous ones of :class:`~fdegc.training.data.CropSampler`, and the host only draws which crops: three whole
-numbers each, since a flip or turn is nothing but another first pixel and other strides.
+numbers each, since a flip or turn is nothing but another first pixel and other strides, and those of its
+colours.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
 from fdegc.errors import InvalidOption
-from fdegc.training.data import ARTEFACT_RANGE, KEPT_BYTES, SCALE_CHANCE, image_size, load_image, too_small
+from fdegc.training import colours as colouring
+from fdegc.training.data import (
+    ARTEFACT_RANGE,
+    KEPT_BYTES,
+    SCALE_CHANCE,
+    chances,
+    image_size,
+    load_image,
+    too_small,
+)
 
 #: Scales besides the native one, evenly over the range of :data:`~fdegc.training.data.SCALE_RANGE`.
 FACTORS = tuple(twelfths / 12 for twelfths in (11, 10, 9, 8, 7, 6))
@@ -220,6 +232,11 @@ class PoolSampler:
     seed : int or sequence of int
     augment : bool
         Whether crops are also turned by quarters, and a quarter of them are of a smaller scale.
+    sources : sequence, optional
+        The source of each path of the pool, by which they are drawn
+        (:func:`~fdegc.training.data.chances`); by default all are drawn equally often.
+    colours : float
+        Share of the crops in random colours (:mod:`~fdegc.training.colours`).
 
     Attributes
     ----------
@@ -232,9 +249,18 @@ class PoolSampler:
         If none is.
     """
 
-    def __init__(self, pool: ImagePool, crop: int, seed: int | Sequence[int], augment: bool = True) -> None:
-        self.pool, self.crop, self.augment = pool, crop, augment
+    def __init__(
+        self,
+        pool: ImagePool,
+        crop: int,
+        seed: int | Sequence[int],
+        augment: bool = True,
+        sources: Sequence[Hashable] | None = None,
+        colours: float = 0.0,
+    ) -> None:
+        self.pool, self.crop, self.augment, self.colours = pool, crop, augment, colours
         self.rng = np.random.default_rng(seed)
+        self._colour_rng = self.rng.spawn(1)[0]  # so that the crops are the same with any colours
         fits = [level for level in pool.levels if min(level.height, level.width) >= crop]
         if not fits:
             raise too_small(crop)
@@ -242,14 +268,25 @@ class PoolSampler:
         images, self._first, count = np.unique(
             [level.image for level in fits], return_index=True, return_counts=True
         )
+        named = sources or range(len(pool.paths))
+        self._chances = chances([named[image] for image in images])
         self._native = ~pool.always_shrink[images]
         self._smaller = count - self._native
         self.used, self.left_out = len(images), len(pool.paths) - len(images)
 
     def draw(self, size: int) -> Tensor:
-        """Which crops: int64, shape (size, 3), for :meth:`ImagePool.cut`."""
+        """Which crops: int64, shape (size, 3), for :meth:`ImagePool.cut`.
+
+        With colours float64, shape (size, 3 + NUMBERS): pixels are counted exactly up to 2⁵³.
+        """
+        which = self._which(size)
+        if self.colours:
+            which = np.concatenate((which, colouring.draw(self._colour_rng, size, self.colours)), 1)
+        return torch.from_numpy(which)
+
+    def _which(self, size: int) -> npt.NDArray[Any]:
         rng = self.rng
-        image = rng.integers(len(self._first), size=size)
+        image = np.searchsorted(self._chances, rng.random(size), side="right")
         native, smaller = self._native[image], self._smaller[image]
         shrunk = ~native | (self.augment & (rng.random(size) < SCALE_CHANCE) & (smaller > 0))
         which = native + rng.integers(np.maximum(smaller, 1), size=size)
@@ -263,11 +300,12 @@ class PoolSampler:
         first += np.where(down, 0, last * rows) + np.where(right, 0, last * columns)
         rows, columns = np.where(down, rows, -rows), np.where(right, columns, -columns)
         rows, columns = np.where(turned, columns, rows), np.where(turned, rows, columns)
-        return torch.from_numpy(np.stack((first, rows, columns), 1).astype(np.int64))
+        return np.stack((first, rows, columns), 1).astype(np.int64)
 
     def crops(self, drawn: Tensor) -> Tensor:
         """The crops that :meth:`draw` chose, on the pool's device."""
-        return self.pool.cut(drawn, self.crop)
+        crops = self.pool.cut(drawn[:, :3].long(), self.crop)
+        return colouring.recolour(crops, drawn[:, 3:]) if self.colours else crops
 
 
 def _threads() -> int:

@@ -29,6 +29,10 @@ GRADIENT_LIMIT = 5.0
 GAIN_FACTOR = 4.0
 #: Share of the budget after which λ is what it will be.
 BOOSTED = 0.45
+#: Share of the budget after which a rate that is constant falls, and to what.
+CONSTANT, LAST = 0.7, 0.02
+#: Added to a loss that others are compared with, so that flat crops do not outweigh all.
+LOSS_FLOOR = 0.1
 #: Share of the paper's 200 000 steps after which its rate falls.
 ANNEALED = 0.92
 
@@ -57,6 +61,10 @@ class Recipe(ABC):
     log_steps = 20
     #: Whether crops are turned and scaled too (:class:`~fdegc.training.data.CropSampler`).
     augment = False
+    #: Share of the crops in random colours (:mod:`~fdegc.training.colours`).
+    colours = 0.0
+    #: Whether sources are drawn before their images (:func:`~fdegc.training.data.chances`).
+    by_source = False
     #: Whether the schedule follows the clock, and not the number of steps.
     timed = False
 
@@ -113,7 +121,7 @@ class Recipe(ABC):
 
 @dataclass(frozen=True, slots=True)
 class ProfileRecipe(Recipe):
-    """Muon and Adam, cosine over the wall-clock budget, all rate points in every batch.
+    """Muon and Adam, a schedule over the wall-clock budget, all rate points in every batch.
 
     Attributes
     ----------
@@ -130,7 +138,17 @@ class ProfileRecipe(Recipe):
         What every λ is multiplied by at first; falls to 1 in the first :data:`BOOSTED` of the budget.
     balance : float
         Samples weigh ∝ λ^-balance, so that the gain in rate at one end is not paid for by the other.
+    uniform : bool
+        Whether qualities lie anywhere from the first rate point to the last.
+    constant : bool
+        Whether the rate is constant until :data:`CONSTANT` of the budget; else it follows a cosine.
+    relative : bool
+        Whether samples weigh by their own loss instead of ``balance``.
     ema : float
+    colours : float
+        Share of the crops in random colours.
+    by_source : bool
+        Whether sources are drawn before their images.
     """
 
     minutes: float
@@ -140,7 +158,12 @@ class ProfileRecipe(Recipe):
     hold: float
     lambda_boost: float
     balance: float
+    uniform: bool
+    constant: bool
+    relative: bool
     ema: float
+    colours: float
+    by_source: bool
     augment = True
     timed = True
 
@@ -173,8 +196,9 @@ class ProfileRecipe(Recipe):
         return seconds / (self.minutes * 60.0)
 
     def set_rates(self, optimisers: Mapping[str, Optimizer], step: int, fraction: float) -> None:
-        """Warm up, then follow :func:`schedule`."""
-        rate = self.lr * schedule(fraction) * min(1.0, (step + 1) / self.warmup_steps)
+        """Warm up, then follow :func:`schedule` or :func:`constant_schedule`."""
+        share = constant_schedule(fraction) if self.constant else schedule(fraction)
+        rate = self.lr * share * min(1.0, (step + 1) / self.warmup_steps)
         for name, factor in (("adam", 1.0), ("muon", 4.0)):
             for group in optimisers[name].param_groups:
                 set_rate(group, factor * rate * group.get("factor", 1.0))
@@ -192,8 +216,14 @@ class ProfileRecipe(Recipe):
         return self.lambda_boost ** max(0.0, 1.0 - fraction / BOOSTED)
 
     def qualities(self, rng: np.random.Generator, batch: int | None = None) -> Tensor:
-        """Every rate point equally often, up to a remainder that is drawn anew for every batch."""
+        """Every rate point equally often, up to a remainder that is drawn anew for every batch.
+
+        Uniform ones: one in each of as many equal parts of the range as there are crops.
+        """
         batch = batch or self.batch
+        if self.uniform:
+            parts = (rng.permutation(batch) + rng.random(batch)) / batch
+            return torch.from_numpy((1.0 + (len(RATE_POINTS) - 1) * parts).astype(np.float32))
         rounds = -(-batch // len(RATE_POINTS))
         order = np.concatenate([rng.permutation(len(RATE_POINTS)) for _ in range(rounds)])[:batch]
         return torch.from_numpy(rng.permutation(order).astype(np.float32) + 1.0)
@@ -203,7 +233,13 @@ class ProfileRecipe(Recipe):
         return RATE_POINTS[0].lmbda * 2.0 ** (quality - 1)
 
     def objective(self, loss: Tensor, lmbda: Tensor) -> Tensor:
-        """Mean with weights that balance the rate points."""
+        """Mean with weights that balance the rate points.
+
+        Relative: the gradient is that of the mean logarithm of the losses, but for the floor, as each sample
+        counts by what it improves of its own loss.
+        """
+        if self.relative:
+            return (loss / (loss.detach() + LOSS_FLOOR)).mean()
         return (loss * (lmbda / 1024.0) ** -self.balance).mean()
 
     def clip(self, optimisers: Mapping[str, Optimizer]) -> None:
@@ -291,6 +327,12 @@ def set_rate(group: dict[str, Any], rate: float) -> None:
 def schedule(fraction: float) -> float:
     """Cosine from 1 to 0.01 over the budget."""
     return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(max(fraction, 0.0), 1.0)))
+
+
+def constant_schedule(fraction: float) -> float:
+    """1, then falling linearly to :data:`LAST` from :data:`CONSTANT` of the budget on."""
+    fallen = (min(max(fraction, CONSTANT), 1.0) - CONSTANT) / (1.0 - CONSTANT)
+    return 1.0 - (1.0 - LAST) * fallen
 
 
 def research_profile(config: ResearchConfig) -> Profile:

@@ -224,7 +224,8 @@ def test_the_help_says_what_a_run_does_by_itself() -> None:
     helps = {action.dest: action.help or "" for action in parser._actions}
     defaults = {field.name: field.default for field in fields(TrainOptions)}
     numbers = ("minutes", "lr", "lambda_boost", "hold", "freeze_norm", "balance")
-    for name in (*numbers, "profile", "precision", "images", "graph"):
+    names = ("profile", "precision", "images", "graph", "weigh", "qualities", "schedule", "objective")
+    for name in (*numbers, *names):
         said, default = re.search(r"\(default: ([^),]+)", helps[name]), defaults[name]
         assert said and type(default)(said[1]) == default, name
 
