@@ -29,7 +29,7 @@ from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Display, Stretch
 from fdegc_gui.models.session import STREAM, MetricState, State
 from fdegc_gui.settings import Settings
-from fdegc_gui.theme import Theme
+from fdegc_gui.style.theme import Theme
 
 SIZES = ((1280, 800), (2560, 1440))
 THEMES = ("light", "dark")

@@ -1,4 +1,4 @@
-"""What damage took from an opened file, and what to do about it."""
+"""Notice of damage: what an opened file has lost, and what to do about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMED = 4
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that stays said until the user dismisses it.
+    """Notice that stays until the user dismisses it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is open, what was computed for it, and what the user looks at."""
+"""Session: the open scene, the results computed for it, and the one that the user looks at."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fdegc.results import EncodeResult, Estimate, MetricSet, StreamInfo
 from fdegc.types import RasterInfo, RasterStatistics, Samples, Window
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Patch, Pyramid
+from fdegc_gui.models.reconstruction import Reconstruction
 
 #: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
 STREAM = 0
@@ -33,14 +34,14 @@ def display_base(width: int, height: int) -> int:
 
 
 class State(enum.Enum):
-    """How far a result is."""
+    """State of a result."""
 
     RUNNING = enum.auto()
     DONE = enum.auto()
 
 
 class MetricState(enum.Enum):
-    """How far the metrics that need the whole scene are."""
+    """State of the metrics that need the whole scene."""
 
     NONE = enum.auto()
     WAITING = enum.auto()
@@ -50,7 +51,7 @@ class MetricState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An opened file.
+    """Opened file.
 
     Attributes
     ----------
@@ -84,7 +85,7 @@ class Scene:
 
 @dataclass
 class Result:
-    """One rate point of the current scene, running or finished; changed on the GUI thread only.
+    """Result at one rate point of the open scene, running or finished; changed on the GUI thread only.
 
     Attributes
     ----------
@@ -92,8 +93,10 @@ class Result:
         Tiles that are in the picture.
     stale : set of Window
         Those of them that are to be rendered anew, because the user chose another display meanwhile.
-    store : object
-        Where the samples are, those of finished tiles at least (a ``Reconstruction``).
+    store : Reconstruction
+        Where the samples are, those of finished tiles at least.
+    reconstruction : Reconstruction or None
+        The same when it is finished.
     backdrop : Pyramid or None
         What is seen where tiles are missing.
     damaged : tuple of Window
@@ -105,6 +108,7 @@ class Result:
     rate: int
     quality: float
     pyramid: Pyramid
+    store: Reconstruction
     state: State = State.RUNNING
     tiles_done: int = 0
     tiles_total: int | None = None
@@ -119,8 +123,7 @@ class Result:
     stream_path: Path | None = None
     windows: list[Window] = field(default_factory=list)
     stale: set[Window] = field(default_factory=set)
-    store: object = None
-    reconstruction: object = None
+    reconstruction: Reconstruction | None = None
     metrics: MetricSet | None = None
     metric_state: MetricState = MetricState.NONE
     backdrop: Pyramid | None = None
@@ -156,7 +159,7 @@ class Result:
 
 
 class Session(QObject):
-    """The one scene that is open and everything known about it.
+    """Open scene and everything known about it.
 
     Signals
     -------
@@ -346,8 +349,8 @@ class Session(QObject):
 
     def set_peak(self, peak: float) -> None:
         """Know the peak for PSNR."""
-        assert self._scene is not None
-        self._scene = dataclasses.replace(self._scene, peak=peak)
+        if self._scene is not None:
+            self._scene = dataclasses.replace(self._scene, peak=peak)
 
     # ------------------------------------------------------------------ results
 
@@ -375,20 +378,24 @@ class Session(QObject):
             self._rate = rate
             self.rate_changed.emit(rate)
 
-    def begin(self, key: int, quality: float, tiles_total: int | None) -> Result:
+    def begin(self, key: int, quality: float, tiles_total: int, store: Reconstruction) -> Result:
         """Start a result afresh."""
-        assert self._scene is not None
-        info = self._scene.info
-        pyramid = Pyramid(info.width, info.height, self._scene.base)
+        info = store.info
+        pyramid = Pyramid(info.width, info.height, display_base(info.width, info.height))
         pyramid.rendering = self.rendering
-        result = Result(key, quality, pyramid, tiles_total=tiles_total)
+        result = Result(key, quality, pyramid, store, tiles_total=tiles_total)
         if self.overview is not None:
             result.backdrop = self.overview.erasable_copy()
         self.results[key] = result
         self.result_changed.emit(key)
         return result
 
-    def drop(self, key: int) -> None:
+    def drop(self, result: Result) -> None:
         """Forget a result that was cancelled or failed."""
-        if self.results.pop(key, None) is not None:
-            self.result_changed.emit(key)
+        if self.holds(result):
+            del self.results[result.rate]
+            self.result_changed.emit(result.rate)
+
+    def holds(self, result: Result) -> bool:
+        """Whether a result is still one of the open scene's, not dropped or begun afresh."""
+        return self.results.get(result.rate) is result

@@ -20,8 +20,8 @@ from PySide6.QtWidgets import QWidget
 
 from fdegc.types import Window
 from fdegc_gui.models.pyramid import Patch, Pyramid
+from fdegc_gui.style.theme import Theme
 from fdegc_gui.text import zoom_percent
-from fdegc_gui.theme import Theme
 from fdegc_gui.views.layer import Layer, PatchLayer
 from fdegc_gui.views.overlays import (
     Readout,

@@ -10,8 +10,8 @@ from fdegc.types import Window
 from fdegc_gui.models.probe import Reading, readout
 from fdegc_gui.models.pyramid import Patch
 from fdegc_gui.models.session import Result, Session, State
+from fdegc_gui.style.theme import Theme
 from fdegc_gui.text import quality_name
-from fdegc_gui.theme import Theme
 from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.display_card import DisplayCard
 from fdegc_gui.views.viewport import Viewport

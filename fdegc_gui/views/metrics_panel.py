@@ -9,8 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from fdegc_gui.models.session import MetricState, Result, Session
+from fdegc_gui.style.theme import figures
 from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds, ratio
-from fdegc_gui.theme import figures
 
 _COLUMNS = 3
 

@@ -14,9 +14,9 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from fdegc_gui import icons
 from fdegc_gui.models.notice import Notice
-from fdegc_gui.theme import Theme
+from fdegc_gui.style import icons
+from fdegc_gui.style.theme import Theme
 
 _ICON = 24
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPen
 
 from fdegc.types import Window
-from fdegc_gui.theme import Tokens, figures
+from fdegc_gui.style.theme import Tokens, figures
 
 #: Distance from the pane's edges in logical pixels.
 MARGIN = 12

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from fdegc_gui import icons
-from fdegc_gui.theme import Theme
+from fdegc_gui.style import icons
+from fdegc_gui.style.theme import Theme
 
 
 class Section(QWidget):

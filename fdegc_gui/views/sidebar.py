@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from fdegc_gui.models.session import Session
-from fdegc_gui.theme import Theme
+from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.facts import FactsPanel
 from fdegc_gui.views.metrics_panel import MetricsPanel
 from fdegc_gui.views.rates import RateSelector

@@ -19,7 +19,7 @@ from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.session import MetricState, State
 from fdegc_gui.settings import Settings
-from tests.gui.fakes import FakeEngine, FakeUser
+from tests.gui.fakes import FakeEngine, FakeUser, said, saved
 
 TIMEOUT = 10_000
 
@@ -117,7 +117,7 @@ def test_tiles_appear_one_by_one_and_cancel_drops_them(
     assert not result.pyramid.levels[0][64:, :, 3].any()
     assert not window.status.bar.isHidden()
     assert window.actions_["cancel"].isEnabled()
-    with qtbot.waitSignal(window.controller.engine.job_cancelled, timeout=1000):
+    with said(qtbot, window, "Cancelled.", 1000):
         window.actions_["cancel"].trigger()
     qtbot.waitUntil(lambda: 4 not in window.session.results, timeout=1000)
     assert not list(window.controller.folder.glob("*rate4"))
@@ -239,7 +239,7 @@ def test_export_compressed_file(
     open_scene(qtbot, window, scene_path)
     compress(qtbot, window, 4)
     user.answer = tmp_path / "out.fdegc"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+    with saved(qtbot, window, TIMEOUT):
         window.actions_["export_stream"].trigger()
     assert user.suggested.endswith("scene-rate4.fdegc")
     assert user.answer.read_bytes().startswith(b"FAKE")
@@ -259,7 +259,7 @@ def test_export_asks_before_it_replaces(
     assert user.asked == ["replace out.fdegc"]
     user.replace = True
     assert user.answer.read_text() == "precious"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+    with saved(qtbot, window, TIMEOUT):
         window.actions_["export_stream"].trigger()
     assert user.answer.read_bytes().startswith(b"FAKE")
 
@@ -296,7 +296,7 @@ def test_export_reconstruction_as_png(
     open_scene(qtbot, window, scene_path)
     compress(qtbot, window, 1)
     user.answer = tmp_path / "out.png"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+    with saved(qtbot, window, TIMEOUT):
         window.actions_["export_image"].trigger()
     with Image.open(user.answer) as image:
         assert image.size == (192, 160)
@@ -325,7 +325,7 @@ def test_geotiff_keeps_crs_and_transform(
     assert "32633" in window.sidebar.facts.values["CRS"]
     compress(qtbot, window, 6)
     user.answer = tmp_path / "back.tif"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+    with saved(qtbot, window, TIMEOUT):
         window.actions_["export_image"].trigger()
     with rasterio.open(user.answer) as result:
         assert result.crs == rasterio.CRS.from_epsg(32633)

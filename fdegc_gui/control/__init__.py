@@ -1,0 +1,1 @@
+"""Wishes turned into requests, answers into state: coding, pictures, metrics, pixel values, exports."""
