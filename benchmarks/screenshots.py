@@ -27,7 +27,8 @@ from PySide6.QtWidgets import QApplication
 from fdegc_gui.app import make_application
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Display, Stretch
-from fdegc_gui.models.session import STREAM, MetricState, State
+from fdegc_gui.models.result import MetricState, State
+from fdegc_gui.models.session import STREAM
 from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import Theme
 

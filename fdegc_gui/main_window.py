@@ -1,4 +1,4 @@
-"""The window: puts views, actions and controller together; no work of its own."""
+"""Main window: views, actions and controller put together; no work of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.menus import Menus
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.notice import damage_notice
-from fdegc_gui.models.session import Session, State
+from fdegc_gui.models.result import State
+from fdegc_gui.models.session import Session
 from fdegc_gui.settings import Settings
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme
@@ -46,7 +47,7 @@ _ZOOM_STEP = 1.5
 
 
 class MainWindow(QMainWindow):
-    """The application's one window.
+    """Main window, the only one of the app.
 
     Parameters
     ----------

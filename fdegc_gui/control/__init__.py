@@ -1,1 +1,1 @@
-"""Wishes turned into requests, answers into state: coding, pictures, metrics, pixel values, exports."""
+"""Control: wishes become requests, answers become state; coding, pictures, metrics, values, exports."""

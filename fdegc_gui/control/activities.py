@@ -1,4 +1,4 @@
-"""Activities: what goes on on the lanes, and the most important of it."""
+"""Register of activities: what goes on on the lanes, and the most important of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fdegc_gui.models.activity import Activity
 
 
 class Activities(QObject):
-    """Register of what goes on.
+    """Register of activities.
 
     Signals
     -------

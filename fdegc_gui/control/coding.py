@@ -21,7 +21,8 @@ from fdegc_gui.jobs.coding import CodedTile, Compress, Compressed, Decode, Decod
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.display import Display
 from fdegc_gui.models.reconstruction import Reconstruction
-from fdegc_gui.models.session import STREAM, Result, Scene, Session, State
+from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.session import STREAM, Scene, Session
 
 _RANK = 5
 

@@ -11,7 +11,8 @@ from PySide6.QtCore import QObject, QTimer
 from fdegc.types import Window
 from fdegc_gui.jobs.coding import TileFigures
 from fdegc_gui.jobs.pictures import PaintedTile
-from fdegc_gui.models.session import Result, Session
+from fdegc_gui.models.result import Result
+from fdegc_gui.models.session import Session
 
 #: About 30 repaints a second, and at most this many seconds of work in each.
 _INTERVAL_MS = 33

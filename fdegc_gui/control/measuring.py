@@ -1,4 +1,4 @@
-"""Metrics that need the whole scene: asked for, awaited, kept with their result."""
+"""Measuring of metrics that need the whole scene: asked for, awaited, kept with their result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from fdegc_gui.control.activities import Activities
 from fdegc_gui.jobs import Failure, Lane, Requests
 from fdegc_gui.jobs.coding import SLOW_METRICS, Measure
 from fdegc_gui.models.activity import Activity
-from fdegc_gui.models.session import MetricState, Result, Session
+from fdegc_gui.models.result import MetricState, Result
+from fdegc_gui.models.session import Session
 
 _RANK = 2
 

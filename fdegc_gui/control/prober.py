@@ -11,7 +11,8 @@ from fdegc_gui.jobs.probe import Probe
 from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.models.probe import Reading
 from fdegc_gui.models.reconstruction import Reconstruction
-from fdegc_gui.models.session import Result, Session
+from fdegc_gui.models.result import Result
+from fdegc_gui.models.session import Session
 
 #: After so long without an answer, that about the former pixel is no longer shown.
 _PATIENCE_MS = 150

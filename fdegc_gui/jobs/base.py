@@ -25,7 +25,7 @@ _PROGRESS_INTERVAL = 0.04
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Job(Generic[Answer, Part]):
-    """Work for a lane, described on the GUI thread and never changed.
+    """Job for a lane, described on the GUI thread and never changed.
 
     ``Answer`` is what it gives, ``Part`` what it hands over on the way (``Never`` if nothing).  Two jobs
     are equal only if they are the same: many hold arrays.

@@ -1,4 +1,4 @@
-"""Jobs of the picture lane: samples → what the panes paint, anew whenever the display changes."""
+"""Jobs of the picture lane: what the panes paint, anew whenever the display changes."""
 
 from __future__ import annotations
 

@@ -305,6 +305,7 @@ def peak_and_offset(source: RasterSource, cancel: CancelToken) -> tuple[float, t
         return 255.0, (0.0,) * info.bands
     from fdegc.raster import peak_value, plan_mapping
 
+    # It takes no more of a source than this has.
     mapping = plan_mapping(_Cancellable(source, cancel))  # type: ignore[arg-type]
     return peak_value(mapping), tuple(band.offset for band in mapping)
 

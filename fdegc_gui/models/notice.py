@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fdegc.results import StreamInfo
 from fdegc.stream import INDISPENSABLE
 from fdegc.types import Window
-from fdegc_gui.models.session import Result, Scene
+from fdegc_gui.models.result import Result
+from fdegc_gui.models.session import Scene
 
 #: Tiles that are named one by one.
 _NAMED = 4

@@ -1,4 +1,4 @@
-"""A pane that paints one picture of the scene."""
+"""Pane that paints one picture of the scene."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _PAN_STEP = 80
 
 
 class Pane(QWidget):
-    """Paints a :class:`Pyramid` through a shared :class:`Viewport`.
+    """Pane that paints a :class:`Pyramid` through a shared :class:`Viewport`.
 
     Only the visible part is drawn, from the level nearest to the zoom: smooth below 100 %, in hard
     squares above it.

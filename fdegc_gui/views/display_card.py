@@ -1,4 +1,4 @@
-"""Which bands are shown, and which of their values are black and white."""
+"""Display card: the bands that are shown, and which of their values are black and white."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def typed_limit(text: str) -> float | None:
 
 
 class _Channel:
-    """One row: name, band, black, white."""
+    """Row of a channel: name, band, black, white."""
 
     def __init__(self, grid: QGridLayout, row: int) -> None:
         self.label = QLabel(_CHANNELS[row])
@@ -99,7 +99,7 @@ class _Channel:
 
 
 class DisplayCard(QFrame):
-    """Floats over the canvas; the picture follows at once, and nothing is coded anew.
+    """Display card that floats over the canvas; the picture follows at once, and nothing is coded anew.
 
     Signals
     -------

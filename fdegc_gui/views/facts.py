@@ -1,4 +1,4 @@
-"""What the open file is: size, type, place on Earth, and for ``.fdegc`` what it was made with."""
+"""Facts of the open file: size, type, place on Earth, and for ``.fdegc`` what it was made with."""
 
 from __future__ import annotations
 

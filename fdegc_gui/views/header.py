@@ -1,4 +1,4 @@
-"""The strip above the canvas: what is open, and the commands used most."""
+"""Header, the strip above the canvas: what is open, and the commands used most."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fdegc_gui.text import human_bytes
 
 
 class _Elided(QLabel):
-    """A label that shortens its text in the middle rather than pushing others out."""
+    """Label that shortens its text in the middle rather than pushing others out."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _Elided(QLabel):
 
 
 class Header(QWidget):
-    """Open, the scene's name and facts, view commands, export."""
+    """Header: open, the scene's name and facts, view commands, export."""
 
     def __init__(self, session: Session, actions: Actions, theme: Theme) -> None:
         super().__init__()

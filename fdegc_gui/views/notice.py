@@ -1,4 +1,4 @@
-"""A bar above the canvas that says something until it is dismissed."""
+"""Notice bar above the canvas, there until it is dismissed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ICON = 24
 
 
 class NoticeBar(QFrame):
-    """Shows a notice; hidden while there is none or it was dismissed.
+    """Notice bar; hidden while there is none or it was dismissed.
 
     Signals
     -------

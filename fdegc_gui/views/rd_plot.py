@@ -8,7 +8,8 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from fdegc_gui.models.session import Session, State
+from fdegc_gui.models.result import State
+from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
 
 _HEIGHT = 190

@@ -1,4 +1,4 @@
-"""All finished rate points of the scene, to compare."""
+"""Results table: all finished rate points of the scene, to compare."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
 from fdegc.results import EncodeResult
-from fdegc_gui.models.session import Result, Session, State
+from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
 from fdegc_gui.text import NONE, fixed, human_bytes, ratio
 
@@ -33,7 +34,7 @@ def _texts(result: Result, encode: EncodeResult) -> tuple[str, ...]:
 
 
 class ResultsModel(QAbstractTableModel):
-    """Finished results, one a row, by rate."""
+    """Table model of finished results, one a row, by rate."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -96,7 +97,7 @@ class ResultsModel(QAbstractTableModel):
 
 
 class ResultsTable(QWidget):
-    """The table, as high as it has rows; a click looks at that rate point.
+    """Results table, as high as it has rows; a click looks at that rate point.
 
     Signals
     -------

@@ -1,4 +1,4 @@
-"""A titled part of the side bar that folds away."""
+"""Section of the side bar: titled, and it folds away."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fdegc_gui.style.theme import Theme
 
 
 class Section(QWidget):
-    """A heading that folds and unfolds what is under it.
+    """Section: a heading that folds and unfolds what is under it.
 
     Parameters
     ----------

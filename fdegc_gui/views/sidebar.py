@@ -1,4 +1,4 @@
-"""Rate points and the compress button on top, figures and facts under them."""
+"""Side bar: rate points and the compress button on top, figures and facts under them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _stacked(*widgets: QWidget) -> QWidget:
 
 
 class SideBar(QWidget):
-    """The column on the right.
+    """Side bar, the column on the right.
 
     Signals
     -------

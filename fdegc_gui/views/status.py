@@ -1,4 +1,4 @@
-"""The line at the bottom: what goes on, how long it will take, on which device."""
+"""Status line at the bottom: what goes on, how long it will take, on which device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDE = 1400
 
 
 class StatusLine(QWidget):
-    """Message or activity on the left, position and device on the right.
+    """Status line: message or activity on the left, position and device on the right.
 
     Signals
     -------

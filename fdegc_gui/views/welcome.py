@@ -1,4 +1,4 @@
-"""What is shown before anything is open."""
+"""Welcome page, shown before anything is open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN = 5
 
 
 class Welcome(QWidget):
-    """Icon, an invitation, and the latest files.
+    """Welcome page: icon, an invitation, and the latest files.
 
     Signals
     -------

@@ -19,7 +19,8 @@ from fdegc.types import Window
 from fdegc_gui.jobs.engine import REAL_ENGINE
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Stretch
-from fdegc_gui.models.session import STREAM, MetricState, State
+from fdegc_gui.models.result import MetricState, State
+from fdegc_gui.models.session import STREAM
 from tests.gui.fakes import FakeUser, saved
 
 TIMEOUT = 120_000

@@ -17,7 +17,7 @@ from fdegc.errors import CorruptStream, OutOfMemory, WeightsMissing
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
 from fdegc_gui.main_window import MainWindow
-from fdegc_gui.models.session import MetricState, State
+from fdegc_gui.models.result import MetricState, State
 from fdegc_gui.settings import Settings
 from tests.gui.fakes import FakeEngine, FakeUser, said, saved
 
