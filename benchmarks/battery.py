@@ -23,9 +23,11 @@ import json
 import os
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from battery_pictures import Picture, Scene, Variant, choose, crop, load_scenes
@@ -161,15 +163,19 @@ class Sources:
     side: int
     images: int
 
-    def of(self, variant: Variant) -> list[tuple[str, Picture | Scene | int]]:
-        """Names and sources for a variant, spread evenly over those that suit it."""
+    def of(self, name: str, variant: Variant) -> list[tuple[str, Picture | Scene | int]]:
+        """Names and sources for a variant, spread evenly over those that suit it.
+
+        Variants of scenes do not all begin with the first, so that together they are of most of them.
+        """
         if variant.source == "size":
             return [(f"drawing {k + 1}", self.side) for k in range(self.images)]
         if variant.source == "picture":
             return list(self.pictures.items())
         suited = [scene for scene in self.scenes if variant.suits(scene)]
         count = min(self.images, len(suited))
-        chosen = [suited[k * len(suited) // count] for k in range(count)]
+        first = zlib.crc32(name.encode()) % (len(suited) // count) if count and variant.of == "*" else 0
+        chosen = [suited[k * len(suited) // count + first] for k in range(count)]
         return [(scene.name, scene) for scene in chosen]
 
 
@@ -197,7 +203,7 @@ def run(
         Gets a sentence for each variant that there is no source for.
     """
     for name, variant in variants.items():
-        chosen = sources.of(variant)
+        chosen = sources.of(name, variant)
         if not chosen:
             tell(f"“{name}” is left out: no image here has what it is made of.")
         for image, source in chosen:
@@ -211,6 +217,10 @@ def run(
 # ------------------------------------------------------------------------------ the table
 
 
+def _signed(value: float | np.floating[Any]) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
 def _cells(results: Sequence[Result], peers: Sequence[str]) -> list[str]:
     """Cells of one row at one rate point; the first codec's are the detailed ones."""
     if not results:
@@ -219,13 +229,13 @@ def _cells(results: Sequence[Result], peers: Sequence[str]) -> list[str]:
     worst = int(np.argmin(leads))
     cells = [
         f"{np.mean([result.bpp for result in results]):.2f}",
-        f"{np.mean(leads):+.2f}",
-        f"{leads[worst]:+.2f} ({Path(results[worst].image).stem})",
+        _signed(np.mean(leads)),
+        f"{_signed(leads[worst])} ({Path(results[worst].image).stem})",
         f"{100 * np.mean(np.array(leads) < LOSS):.0f} %",
     ]
     for peer in peers[1:]:
         others = [result.lead(peer) for result in results]
-        cells.append(f"{np.mean(others):+.2f} / {min(others):+.2f}")
+        cells.append(f"{_signed(np.mean(others))} / {_signed(min(others))}")
     return cells
 
 
@@ -244,7 +254,7 @@ def table(results: Sequence[Result], rates: Sequence[float], peers: Sequence[str
         cells = [name]
         for rate in rates:
             cells += _cells([result for result in found if result.rate == rate], peers)
-        lines.append([cell.replace("-", "−") if cell[:3] != "---" else cell for cell in cells])
+        lines.append(cells)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -255,7 +265,7 @@ def sheet(
     shown = [
         (name, variant.picture(chosen[0][1], chosen[0][0]))
         for name, variant in variants.items()
-        if (chosen := sources.of(variant))
+        if (chosen := sources.of(name, variant))
     ]
     rows = -(-len(shown) // columns)
     image = Image.new("RGB", (columns * (side + 4), rows * (side + 18)), "white")

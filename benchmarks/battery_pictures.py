@@ -297,7 +297,7 @@ def speckle(rgb: Picture, random: Random, looks: float, bands: int = 1) -> Pictu
 
 def polarised(rgb: Picture, random: Random) -> Picture:
     """Three channels of a radar: each with speckle of its own, saturated as such composites are."""
-    return _bytes(1.3 * np.sqrt(saturate(rgb, 2.0) / 255.0 * random.gamma(3, 1 / 3, rgb.shape)) * 190)
+    return _bytes(200 * np.sqrt(saturate(rgb, 2.0) / 255.0 * random.gamma(3, 1 / 3, rgb.shape)))
 
 
 def unrelated(rgb: Picture) -> Picture:
@@ -448,7 +448,7 @@ def stretched(scene: Scene, *numbers: int) -> Picture:
 
 def hillshade(side: int, random: Random) -> Picture:
     """Relief in grey."""
-    return _thrice(255 * _shade(_fractal(side, random), side / 3.5))
+    return _thrice(255 * _shade(_fractal(side, random, 2.1), side / 6))
 
 
 def tinted_relief(side: int, random: Random) -> Picture:

@@ -70,7 +70,7 @@ def fake(name):
 
 def test_every_variant_makes_the_same_picture_twice(battery, pictures, sources):
     for name, variant in pictures.VARIANTS.items():
-        ((image, source),) = sources.of(variant)
+        ((image, source),) = sources.of(name, variant)
         picture = variant.picture(source, image)
         again = variant.picture(source, image)
         assert picture.dtype == np.uint8 and picture.flags.c_contiguous, name
@@ -82,11 +82,24 @@ def test_every_variant_makes_the_same_picture_twice(battery, pictures, sources):
 
 def test_sources_are_left_as_they_are(pictures, sources):
     before = sources.pictures["a.png"].copy(), sources.scenes[0].bands.copy()
-    for variant in pictures.VARIANTS.values():
-        for image, source in sources.of(variant):
+    for name, variant in pictures.VARIANTS.items():
+        for image, source in sources.of(name, variant):
             variant.picture(source, image)
     assert np.array_equal(before[0], sources.pictures["a.png"])
     assert np.array_equal(before[1], sources.scenes[0].bands)
+
+
+def test_scenes_are_spread_over_the_variants(battery, pictures, sources):
+    scenes = [pictures.Scene(f"{n}.tif", sources.scenes[0].bands, sources.scenes[0].roles) for n in range(9)]
+    many = battery.Sources({}, scenes, SIDE, 2)
+    used = {
+        name: [image for image, _ in many.of(name, variant)]
+        for name, variant in pictures.VARIANTS.items()
+        if name.startswith("scene")
+    }
+    assert all(len(set(images)) == 2 for images in used.values())
+    assert len({image for images in used.values() for image in images}) > 5
+    assert many.of("Landsat", pictures.VARIANTS["Landsat 1 2 3"]) == []
 
 
 def test_drawings_differ_with_their_names(pictures):
