@@ -658,9 +658,9 @@ def _order(*bands: int) -> Variant:
 
 
 VARIANTS: dict[str, Variant] = {
-    # natural colours, to see what they lose by what the others gain
+    # natural colours, to see what they lose where the others gain; of scenes as far as a stretch leaves them so
     "natural": Variant(lambda rgb, _: rgb),
-    "scene: natural": _bands("red", "green", "blue"),
+    "scene: red, green, blue": _bands("red", "green", "blue"),
     # grey
     "grey, three bands": Variant(lambda rgb, _: _thrice(_light(rgb))),
     "grey, one band": Variant(lambda rgb, _: _bytes(_light(rgb))[None]),

@@ -187,7 +187,7 @@ def test_the_program(battery, tmp_path, monkeypatch, capsys):
     battery.main()
     said = capsys.readouterr()
     assert "| natural |" in said.out
-    assert "“scene: natural” is left out" in said.err
+    assert "“scene: red, green, blue” is left out" in said.err
     document = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     (result,) = document["results"]
     assert (result["variant"], result["image"], result["width"], document["weights"]) == (
