@@ -658,7 +658,7 @@ def _order(*bands: int) -> Variant:
 
 
 VARIANTS: dict[str, Variant] = {
-    # natural colours, to see what they lose where the others gain; of scenes as far as a stretch leaves them so
+    # natural colours, to see what they lose where the others gain; scenes as natural as they are stretched
     "natural": Variant(lambda rgb, _: rgb),
     "scene: red, green, blue": _bands("red", "green", "blue"),
     # grey
