@@ -40,7 +40,7 @@ from fdegc_gui.app import make_application
 from fdegc_gui.jobs.engine import Engine
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.settings import Settings
-from fdegc_gui.theme import Theme
+from fdegc_gui.style.theme import Theme
 
 #: Seconds to the first view of any scene.
 LIMIT = 1.0

@@ -24,7 +24,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -175,6 +174,7 @@ def app(device: str, image: Path) -> None:
         from fdegc_gui.jobs.base import Context
         from fdegc_gui.jobs.coding import Compress, Decode, EstimateRates, LoadEngine
         from fdegc_gui.jobs.engine import REAL_ENGINE, EngineHost
+        from fdegc_gui.jobs.rasters import Rasters
         from fdegc_gui.models.display import Display, Stretch
     except ImportError as error:
         print(f"The app cannot be imported here ({error}).")
@@ -182,24 +182,32 @@ def app(device: str, image: Path) -> None:
     from fdegc.format.info import read_info
 
     parts: list[object] = []
-    context = Context(CancelToken(), EngineHost(REAL_ENGINE), SimpleNamespace(), lambda _: None, parts.append)
+    context: Context[Any] = Context(
+        cancel=CancelToken(),
+        engine=EngineHost(REAL_ENGINE),
+        rasters=Rasters(),
+        on_progress=lambda _: None,
+        on_part=parts.append,
+    )
     with tempfile.TemporaryDirectory() as folder:
         ready = LoadEngine(device=device).run(context)
         print(f"loaded on {ready.label}; devices: {', '.join(label for _, label in ready.devices)}")
         shown: dict[str, Any] = {
             "device": device,
-            "folder": Path(folder),
+            "store": Path(folder) / "reconstruction",
             "display": Display((0, 1, 2), Stretch.AS_IS),
+            "rendering": None,
         }
-        job = Compress(1, image, 4, EncodeOptions(4.0), **shown)
+        out = Path(folder) / "scene.fdegc"
+        job = Compress(path=image, options=EncodeOptions(4.0), out=out, **shown)
         result = job.run(context).encode
         print(
             f"compressed: {result.bytes} bytes, {result.psnr:.2f} dB, {len(parts)} tiles shown, "
             f"{result.encode_seconds:.2f} s and {result.reconstruct_seconds:.2f} s of preview"
         )
-        estimates = EstimateRates(1, image, device).run(context)
+        estimates = EstimateRates(path=image, device=device).run(context)
         print("estimated: " + ", ".join(f"{rate}: {e.bytes} bytes" for rate, e in estimates.items()))
-        decoded = Decode(2, result.path, info=read_info(result.path).raster, **shown).run(context)
+        decoded = Decode(path=result.path, info=read_info(result.path).raster, **shown).run(context)
         print(f"decoded in {decoded.decode.seconds:.2f} s, {len(decoded.decode.damaged)} tiles damaged")
 
 

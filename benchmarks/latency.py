@@ -31,9 +31,9 @@ from PySide6.QtCore import QObject, QSettings, Qt, QTimer
 
 from fdegc_gui.app import make_application
 from fdegc_gui.main_window import MainWindow
-from fdegc_gui.models.session import MetricState, State
+from fdegc_gui.models.result import MetricState, State
 from fdegc_gui.settings import Settings
-from fdegc_gui.theme import Theme
+from fdegc_gui.style.theme import Theme
 
 #: What the product promises: seconds to the window, milliseconds of a gap, seconds to Cancel.
 LIMITS = {

@@ -27,9 +27,10 @@ from PySide6.QtWidgets import QApplication
 from fdegc_gui.app import make_application
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Display, Stretch
-from fdegc_gui.models.session import STREAM, MetricState, State
+from fdegc_gui.models.result import MetricState, State
+from fdegc_gui.models.session import STREAM
 from fdegc_gui.settings import Settings
-from fdegc_gui.theme import Theme
+from fdegc_gui.style.theme import Theme
 
 SIZES = ((1280, 800), (2560, 1440))
 THEMES = ("light", "dark")

@@ -1,4 +1,4 @@
-"""Every command of the application: its words, its keys, its menu.
+"""Commands of the app: words, its keys, its menu.
 
 Menus, tool buttons and the list of shortcuts are all made from these, so none can say otherwise.
 """
@@ -16,7 +16,7 @@ MENUS = ("File", "Codec", "View", "Help")
 
 @dataclass(frozen=True)
 class Command:
-    """One entry.
+    """Command: name, shortcuts, menu, tip.
 
     Attributes
     ----------

@@ -1,14 +1,14 @@
-"""Start-up: arguments, logging, the window; torch comes later and elsewhere."""
+"""Start-up of the app: arguments, logging, the window; torch comes later and elsewhere."""
 
 from __future__ import annotations
 
 import argparse
-import faulthandler
+import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer
@@ -16,13 +16,13 @@ from PySide6.QtWidgets import QApplication
 
 from fdegc import __version__
 from fdegc.process import keep_memory
-from fdegc_gui import icons
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.jobs import Failure
 from fdegc_gui.logs import ExceptionHook, set_up_logging
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.settings import Settings
-from fdegc_gui.theme import Theme, set_up_fonts
+from fdegc_gui.style import icons
+from fdegc_gui.style.theme import Theme, set_up_fonts
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def make_application() -> QApplication:
 
 
 class Reporter(QObject):
-    """Shows uncaught exceptions, but never more than one dialog at a time.
+    """Reporter of uncaught exceptions, with never more than one dialog at a time.
 
     A fault in a paint event comes back thirty times a second; one dialog says enough.  A QObject, so
     that what another thread could not catch is shown on the window's.
@@ -112,21 +112,17 @@ class Reporter(QObject):
         self._showing = False
 
 
-class _interruptible:  # noqa: N801
+@contextlib.contextmanager
+def _interruptible(window: MainWindow) -> Iterator[None]:
     """Let Ctrl+C in the terminal close the window properly."""
-
-    def __init__(self, window: MainWindow) -> None:
-        self._window = window
-        self._timer = QTimer()
-        self._before: object = None
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGINT, lambda *_: self._window.close())
-        self._timer.timeout.connect(lambda: None)  # Python looks at signals only when it runs
-        self._timer.start(300)
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.stop()
+    timer = QTimer()
+    timer.timeout.connect(lambda: None)  # Python looks at signals only when it runs
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    timer.start(300)
+    try:
+        yield
+    finally:
+        timer.stop()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -146,8 +142,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fdegc-gui {__version__}")
     return parser
-
-
-if __name__ == "__main__":
-    faulthandler.enable()
-    sys.exit(main())

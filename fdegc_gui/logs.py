@@ -1,4 +1,4 @@
-"""The log file, and exceptions that nobody caught."""
+"""Log file, and exceptions that nobody caught."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _qt_message(kind: QtMsgType, context: object, message: str | None) -> None:
 
 
 class ExceptionHook(QObject):
-    """Turns uncaught exceptions of any thread into one signal on the GUI thread.
+    """Hook for uncaught exceptions of any thread: one signal on the GUI thread.
 
     Signals
     -------

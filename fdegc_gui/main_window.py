@@ -1,4 +1,4 @@
-"""The window: puts views, actions and controller together; no work of its own."""
+"""Main window: views, actions and controller put together; no work of its own."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from fdegc_gui import icons
 from fdegc_gui.actions import Actions
-from fdegc_gui.controller import Controller
+from fdegc_gui.control.controller import Controller
+from fdegc_gui.control.exporting import Exporting
+from fdegc_gui.control.pointer import Pointer
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
-from fdegc_gui.exporting import Exporting
 from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.menus import Menus
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.notice import damage_notice
-from fdegc_gui.models.session import Session, State
-from fdegc_gui.pointer import Pointer
+from fdegc_gui.models.result import State
+from fdegc_gui.models.session import Session
 from fdegc_gui.settings import Settings
-from fdegc_gui.theme import Theme
+from fdegc_gui.style import icons
+from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.drop import DropHint, dropped_file
 from fdegc_gui.views.header import Header
@@ -46,7 +47,7 @@ _ZOOM_STEP = 1.5
 
 
 class MainWindow(QMainWindow):
-    """The application's one window.
+    """Main window, the only one of the app.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ class MainWindow(QMainWindow):
             "close_scene": controller.close_scene,
             "quit": self.close,
             "compress": self.start_compress,
-            "compress_all": controller.compress_all,
+            "compress_all": controller.coding.start_all,
             "cancel": controller.cancel,
             "lpips": self._on_lpips,
             "display": self._show_display,

@@ -1,4 +1,4 @@
-"""The menu bar, made from the list of commands."""
+"""Menu bar, made from the list of commands."""
 
 from __future__ import annotations
 

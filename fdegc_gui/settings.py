@@ -1,4 +1,4 @@
-"""Everything that is remembered between two runs, typed and in one place."""
+"""Settings that are remembered between two runs, typed and in one place."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from fdegc.errors import InvalidOption
 from fdegc.training import colours as colouring
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp"}
 #: Chance of shrinking a crop, and the range of the factor: more scales, and fewer traces of JPEG blocks.
 SCALE_CHANCE = 0.25
 SCALE_RANGE = (0.5, 1.0)

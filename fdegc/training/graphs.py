@@ -7,6 +7,7 @@ several processes, if capturing fails) the same numbers come of the same code.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -55,18 +56,20 @@ class CudaCapture:
 
         Raises
         ------
-        RuntimeError
-            If it cannot be captured; the stream and the random numbers are as they were then.
+        Exception
+            If it cannot be captured; the stream, the allocator and the random numbers are as they were then.
         """
-        graph = torch.cuda.CUDAGraph()
+        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
         current = torch.cuda.current_stream(self.device)
         try:
-            with torch.cuda.graph(graph, stream=self._stream):
+            with torch.cuda.graph(graph, pool=pool, stream=self._stream):
                 out = function()
-        except RuntimeError:
-            # What a capture that fails leaves behind: its stream as the current one, and a generator that
-            # refuses to draw outside of a graph.
+        except Exception:
+            # What a capture that fails leaves behind: its stream as the current one, an allocator that waits
+            # for its end, and a generator that refuses to draw outside of a graph.
             torch.cuda.set_stream(current)
+            with contextlib.suppress(RuntimeError, AttributeError):  # it has ended, or torch has no such name
+                torch._C._cuda_endAllocateToPool(current.device_index, pool)
             generator = torch.cuda.default_generators[current.device_index]
             generator.graphsafe_set_state(generator.clone_state())
             raise
@@ -115,7 +118,14 @@ class Repeated:
         if self._replay is None:
             try:
                 self._replay = self._capture.capture(self.function)
-            except RuntimeError as error:
-                self.failure, self._capture = str(error).splitlines()[0], None
+            except Exception as error:  # whatever it is: the plain function is always right
+                self.failure, self._capture = _cause(error), None
                 return self.function()
         return self._replay()
+
+
+def _cause(error: BaseException) -> str:
+    """First line of what went wrong first: ending a capture that failed raises another error."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,1 +1,1 @@
-"""Windows that open for a moment: errors, files, shortcuts, about."""
+"""Dialogs: errors, files, shortcuts, about."""

@@ -1,4 +1,4 @@
-"""A failure in words, with a detail to copy into a report."""
+"""Error dialog: a failure in words, with a detail to copy into a report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ICON = 36
 
 
 class ErrorDialog(QDialog):
-    """Says what went wrong; the detail stays folded until it is asked for.
+    """Dialog that says what went wrong; the detail stays folded until it is asked for.
 
     Parameters
     ----------

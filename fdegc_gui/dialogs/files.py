@@ -1,4 +1,4 @@
-"""Asking for files; one object, so that tests can answer in place of a user."""
+"""File dialogs, in one object, so that tests can answer in place of a user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def with_suffix(path: Path, allowed: tuple[str, ...], default: str) -> Path:
 
 
 class FileDialogs:
-    """The system's own dialogs."""
+    """File dialogs of the system."""
 
     def open_file(self, parent: QWidget, folder: str) -> Path | None:
         """Ask for a file to open."""

@@ -1,4 +1,4 @@
-"""Keyboard shortcuts, read from the actions themselves; and what this program is."""
+"""Help dialogs: keyboard shortcuts, read from the actions themselves; what this program is."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from PySide6.QtWidgets import (
 )
 
 from fdegc import __version__
-from fdegc_gui import icons
 from fdegc_gui.actions import MENUS, Actions
+from fdegc_gui.style import icons
 from fdegc_gui.views.compare import GESTURES
 
 
 class ShortcutsDialog(QDialog):
-    """Two columns of commands and keys."""
+    """List of keyboard shortcuts: commands and keys."""
 
     def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,7 +73,7 @@ class ShortcutsDialog(QDialog):
 
 
 class AboutDialog(QDialog):
-    """Name, version, licence."""
+    """About dialog: name, version, licence."""
 
     def __init__(self, device: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)

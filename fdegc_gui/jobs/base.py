@@ -1,4 +1,4 @@
-"""A request and what it may use while it runs."""
+"""Jobs, what they may use while they run, and their failures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from fdegc.control import CancelToken
 from fdegc.errors import FdegcError, OutOfMemory
@@ -16,40 +16,47 @@ if TYPE_CHECKING:
     from fdegc_gui.jobs.engine import EngineHost
     from fdegc_gui.jobs.rasters import Rasters
 
+Answer = TypeVar("Answer")
+Part = TypeVar("Part")
+
 #: Progress is passed on this often at most; a wavefront step can be shorter than a millisecond.
 _PROGRESS_INTERVAL = 0.04
 
 
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A request, made on the GUI thread and never changed.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job(Generic[Answer, Part]):
+    """Job for a lane, described on the GUI thread and never changed.
+
+    ``Answer`` is what it gives, ``Part`` what it hands over on the way (``Never`` if nothing).  Two jobs
+    are equal only if they are the same: many hold arrays.
 
     Attributes
     ----------
-    scene : int
-        Number of the scene it is about; 0 if none.
-    kind : str
-        A newer request of one kind supersedes a pending one.
     priority : int
         Higher goes first.
     preemptible : bool
         Whether a request of higher priority may interrupt it; it starts over afterwards.
+    foreground : bool
+        Whether the user waits for it; that is what Cancel stops.
     """
 
-    scene: int = 0
-
-    kind: ClassVar[str] = ""
     priority: ClassVar[int] = 0
     preemptible: ClassVar[bool] = False
+    foreground: ClassVar[bool] = False
 
-    def run(self, context: Context) -> object:
+    @property
+    def kind(self) -> str:
+        """Kind of work; a newer request of one kind supersedes a pending one."""
+        return type(self).__name__
+
+    def run(self, context: Context[Part]) -> Answer:
         """Do the work on the lane's thread and return a frozen value."""
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed, in words.
+    """Reason of a failure, in words for the user.
 
     Attributes
     ----------
@@ -80,8 +87,8 @@ class Failure:
         return cls(f"Something unexpected went wrong: {summary}", detail, False)
 
 
-class Context:
-    """What a running job may use: its cancel token, the engine, open files, and ways to report.
+class Context(Generic[Part]):
+    """Means of a running job: its cancel token, the engine, open files, ways to report.
 
     Parameters
     ----------
@@ -90,28 +97,29 @@ class Context:
         None but on the engine lane.
     rasters : Rasters
         Files that stay open between jobs.
-    on_progress, on_partial : callable
+    on_progress, on_part : callable
         Called on the lane's thread.
     """
 
     def __init__(
         self,
+        *,
         cancel: CancelToken,
         engine: EngineHost | None,
         rasters: Rasters,
         on_progress: Callable[[Progress], None],
-        on_partial: Callable[[Any], None],
+        on_part: Callable[[Part], None],
     ) -> None:
         self.cancel = cancel
         self.rasters = rasters
         self._engine = engine
         self._on_progress = on_progress
-        self._on_partial = on_partial
+        self._on_part = on_part
         self._last = 0.0
 
     @property
     def engine(self) -> EngineHost:
-        """The engine of this lane."""
+        """Engine of this lane."""
         if self._engine is None:
             raise RuntimeError("this lane has no engine")
         return self._engine
@@ -123,6 +131,6 @@ class Context:
             self._last = now
             self._on_progress(progress)
 
-    def partial(self, value: object) -> None:
+    def part(self, value: Part) -> None:
         """Hand over a part of the result, for example a tile."""
-        self._on_partial(value)
+        self._on_part(value)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+
+from typing_extensions import Never
 
 from fdegc.errors import MetricUnavailable
 from fdegc.options import EncodeOptions
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileResult
-from fdegc.types import RasterStatistics, Samples
+from fdegc.types import RasterStatistics
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.engine import spared
 from fdegc_gui.jobs.pictures import PaintedTile, painted_tile
 from fdegc_gui.jobs.scene import peak_and_offset
-from fdegc_gui.jobs.store import Reconstruction, ReconstructionWriter
+from fdegc_gui.jobs.store import ReconstructionWriter
 from fdegc_gui.models.display import Display, Rendering, resolve
+from fdegc_gui.models.reconstruction import Reconstruction
 
 #: Metrics that need the whole scene are computed up to this size.
 MEASURE_PIXELS = 64_000_000
@@ -27,58 +30,73 @@ _STATISTICS_SIDE = 1536
 SLOW_METRICS = ("ms_ssim", "vifp", "lpips")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EngineReady:
-    """The engine is loaded: the device's id as asked for, its label, and what else there is."""
+    """Loaded engine: the device's id as asked for, its label, and what else there is."""
 
     device: str
     label: str
     devices: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, eq=False)
-class TileImage:
-    """A finished tile as the canvas draws it, and the figures that came with it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class TileFigures:
+    """Figures that come with a tile: bytes of all so far, its squared error, its samples."""
 
-    painted: PaintedTile
     bytes_so_far: int
     squared_error: float | None
     sample_count: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
+class CodedTile:
+    """Finished tile as the canvas draws it, with its figures.
+
+    Attributes
+    ----------
+    painted : PaintedTile
+    figures : TileFigures
+    statistics : RasterStatistics or None
+        Ranges of its bands, if it is the one that told how to show all.
+    """
+
+    painted: PaintedTile
+    figures: TileFigures
+    statistics: RasterStatistics | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Compressed:
-    """What :class:`Compress` gives."""
+    """Outcome of a compression."""
 
     encode: EncodeResult
     reconstruction: Reconstruction
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """What :class:`Decode` gives."""
+    """Outcome of a decoding."""
 
     decode: DecodeResult
     reconstruction: Reconstruction
     statistics: RasterStatistics
 
 
-@dataclass(frozen=True, eq=False)
-class LoadEngine(Job):
-    """Import torch, load the weights, list the devices."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LoadEngine(Job[EngineReady, Never]):
+    """Loading of the engine: torch, the weights, the list of devices."""
 
-    device: str = "auto"
+    device: str
 
-    kind: ClassVar[str] = "load"
     priority: ClassVar[int] = 10
 
-    def run(self, context: Context) -> EngineReady:
+    def run(self, context: Context[Never]) -> EngineReady:
         codec = context.engine.codec(self.device)
         return EngineReady(self.device, codec.device_label, tuple(context.engine.engine.devices()))
 
 
 class _TileTap:
-    """Stores each tile and hands its picture on; called on the lane's thread.
+    """Tap on the coded tiles: stores each and hands its picture on; called on the lane's thread.
 
     Parameters
     ----------
@@ -95,7 +113,7 @@ class _TileTap:
 
     def __init__(
         self,
-        context: Context,
+        context: Context[CodedTile],
         info: RasterInfo,
         writer: ReconstructionWriter,
         display: Display,
@@ -109,19 +127,15 @@ class _TileTap:
     def __call__(self, tile: TileResult) -> None:
         self._compiled()
         self._writer.write(tile.window, tile.samples)
+        statistics = None
         if self._rendering is None:  # a .fdegc file: its first tile has to do
-            self._rendering = self._rendering_of(tile.samples)
+            from fdegc.raster import raster_statistics
+
+            statistics = raster_statistics(tile.samples)
+            self._rendering = resolve(self._display, self._info.dtype, statistics)
         painted = painted_tile(tile.window, tile.samples, self._info, self._rendering)
-        self._context.partial(TileImage(painted, tile.bytes_so_far, tile.squared_error, tile.sample_count))
-
-    def _rendering_of(self, samples: Samples) -> Rendering:
-        from fdegc.raster import raster_statistics
-
-        statistics = raster_statistics(samples)
-        self._context.partial(statistics)
-        rendering = resolve(self._display, self._info.dtype, statistics)
-        assert rendering is not None
-        return rendering
+        figures = TileFigures(tile.bytes_so_far, tile.squared_error, tile.sample_count)
+        self._context.part(CodedTile(painted, figures, statistics))
 
 
 @contextlib.contextmanager
@@ -135,39 +149,48 @@ def _reconstruction(folder: Path, info: RasterInfo) -> Iterator[ReconstructionWr
         raise
 
 
-@dataclass(frozen=True, eq=False)
-class Compress(Job):
-    """Compress a scene at one rate point, reconstructing it tile by tile."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Compress(Job[Compressed, CodedTile]):
+    """Compression of a scene at one rate point, reconstructed tile by tile.
 
-    path: Path = Path()
-    rate: int = 4
-    options: EncodeOptions = field(default_factory=EncodeOptions)
-    device: str = "auto"
-    folder: Path = Path()
-    display: Display | None = None
-    rendering: Rendering | None = None
+    Attributes
+    ----------
+    path : Path
+    options : EncodeOptions
+    device : str
+    out : Path
+        The compressed file.
+    store : Path
+        Folder of the reconstruction's samples, as far as they have come.
+    display : Display
+        For where ``rendering`` is None.
+    rendering : Rendering or None
+        How to show the tiles; None to choose after the first one.
+    """
 
-    kind: ClassVar[str] = "compress"
+    path: Path
+    options: EncodeOptions
+    device: str
+    out: Path
+    store: Path
+    display: Display
+    rendering: Rendering | None
+
     priority: ClassVar[int] = 5
+    foreground: ClassVar[bool] = True
 
-    @property
-    def store_folder(self) -> Path:
-        """Where the reconstruction's samples are, as far as they have come."""
-        return self.folder / f"scene{self.scene}-rate{self.rate}"
-
-    def run(self, context: Context) -> Compressed:
+    def run(self, context: Context[CodedTile]) -> Compressed:
         from fdegc.raster import open_raster
 
         codec = context.engine.codec(self.device)
         context.cancel.check()
         source = open_raster(self.path)
         try:
-            assert self.display is not None
-            with _reconstruction(self.store_folder, source.info) as writer, spared(self.kind) as compiled:
+            with _reconstruction(self.store, source.info) as writer, spared(self.kind) as compiled:
                 tap = _TileTap(context, source.info, writer, self.display, self.rendering, compiled)
                 encode = codec.encode(
                     source,
-                    self.folder / f"scene{self.scene}-rate{self.rate}.fdegc",
+                    self.out,
                     self.options,
                     reconstruct=True,
                     on_progress=context.progress,
@@ -180,32 +203,39 @@ class Compress(Job):
             source.close()
 
 
-@dataclass(frozen=True, eq=False)
-class Decode(Job):
-    """Decode a ``.fdegc`` file."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decode(Job[Decoded, CodedTile]):
+    """Decoding of a ``.fdegc`` file.
 
-    path: Path = Path()
-    info: RasterInfo | None = None
-    device: str = "auto"
-    folder: Path = Path()
-    display: Display | None = None
-    rendering: Rendering | None = None
+    Attributes
+    ----------
+    path : Path
+    info : RasterInfo
+    device : str
+    store : Path
+        Folder of the reconstruction's samples, as far as they have come.
+    display : Display
+        For where ``rendering`` is None.
+    rendering : Rendering or None
+        How to show the tiles; None to choose after the first one.
+    """
 
-    kind: ClassVar[str] = "decode"
+    path: Path
+    info: RasterInfo
+    device: str
+    store: Path
+    display: Display
+    rendering: Rendering | None
+
     priority: ClassVar[int] = 5
+    foreground: ClassVar[bool] = True
 
-    @property
-    def store_folder(self) -> Path:
-        """Where the reconstruction's samples are, as far as they have come."""
-        return self.folder / f"scene{self.scene}-stream"
-
-    def run(self, context: Context) -> Decoded:
+    def run(self, context: Context[CodedTile]) -> Decoded:
         from fdegc.raster import raster_statistics
 
-        assert self.info is not None and self.display is not None
         codec = context.engine.codec(self.device)
         context.cancel.check()
-        with _reconstruction(self.store_folder, self.info) as writer, spared(self.kind) as compiled:
+        with _reconstruction(self.store, self.info) as writer, spared(self.kind) as compiled:
             tap = _TileTap(context, self.info, writer, self.display, self.rendering, compiled)
             decode = codec.decode(
                 self.path,
@@ -218,17 +248,16 @@ class Decode(Job):
             return Decoded(decode, reconstruction, raster_statistics(reconstruction.read_every(step)))
 
 
-@dataclass(frozen=True, eq=False)
-class EstimateRates(Job):
-    """Refine the estimates of all rate points by trying parts of the scene."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EstimateRates(Job[Mapping[int, Estimate], Never]):
+    """Refined estimates of all rate points, from trying parts of the scene."""
 
-    path: Path = Path()
-    device: str = "auto"
+    path: Path
+    device: str
 
-    kind: ClassVar[str] = "estimate"
     preemptible: ClassVar[bool] = True
 
-    def run(self, context: Context) -> Mapping[int, Estimate]:
+    def run(self, context: Context[Never]) -> Mapping[int, Estimate]:
         from fdegc.raster import open_raster
 
         codec = context.engine.codec(self.device)
@@ -240,27 +269,27 @@ class EstimateRates(Job):
             source.close()
 
 
-@dataclass(frozen=True, eq=False)
-class Measure(Job):
-    """Compute the metrics that need the whole scene."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measure(Job[MetricSet, Never]):
+    """Metrics that need the whole scene."""
 
-    path: Path = Path()
-    rate: int = 4
-    reconstruction: Reconstruction | None = None
-    allow_download: bool = False
+    path: Path
+    rate: int
+    reconstruction: Reconstruction
+    allow_download: bool
 
     preemptible: ClassVar[bool] = True
     priority: ClassVar[int] = 1
+    foreground: ClassVar[bool] = True
 
     @property
-    def kind(self) -> str:  # type: ignore[override]
+    def kind(self) -> str:
         """One pending request a rate point, not one in all."""
-        return f"measure-{self.rate}"
+        return f"Measure-{self.rate}"
 
-    def run(self, context: Context) -> MetricSet:
+    def run(self, context: Context[Never]) -> MetricSet:
         from fdegc.raster import open_raster
 
-        assert self.reconstruction is not None
         source = open_raster(self.path)
         try:
             info = source.info
@@ -275,10 +304,7 @@ class Measure(Job):
         finally:
             source.close()
         context.cancel.check()
-        compute = context.engine.engine.measure
-        if compute is None:
-            from fdegc.metrics import compute
-        result: MetricSet = compute(
+        result = context.engine.engine.measure(
             reference,
             other,
             info,

@@ -1,4 +1,4 @@
-"""Loading the codec, late and in one place."""
+"""Engine of the app: the codec, loaded late and in one place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fdegc.control import CancelToken
 from fdegc.options import EncodeOptions
-from fdegc.results import DecodeResult, EncodeResult, Estimate, TileResult
+from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileResult
 from fdegc.types import Progress
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class CodecLike(Protocol):
-    """What the application needs of :class:`fdegc.codec.Codec`; tests put a fake in its place."""
+    """Interface of :class:`fdegc.codec.Codec` as far as the app needs it; tests put a fake in its place."""
 
     device_label: str
 
@@ -51,9 +51,15 @@ class CodecLike(Protocol):
     ) -> Mapping[int, Estimate]: ...
 
 
+def _measure(*arguments: Any, **options: Any) -> MetricSet:
+    from fdegc.metrics import compute
+
+    return compute(*arguments, **options)
+
+
 @dataclass(frozen=True)
 class Engine:
-    """How to get a codec; both functions are called on the engine lane only.
+    """Source of codecs and metrics; its functions are called on the engine lane only.
 
     Attributes
     ----------
@@ -61,13 +67,13 @@ class Engine:
         Device id ("auto", "cpu", "cuda:0" ...) → codec.
     devices : callable
         → list of (id, label), the automatic choice first.
-    measure : callable or None
-        Stand-in for ``fdegc.metrics.compute`` in tests.
+    measure : callable
+        As ``fdegc.metrics.compute``; tests pass a stand-in.
     """
 
     load: Callable[[str], CodecLike]
     devices: Callable[[], list[tuple[str, str]]]
-    measure: Callable[..., Any] | None = None
+    measure: Callable[..., MetricSet] = _measure
 
 
 _spared: set[str] = set()
@@ -123,12 +129,12 @@ def _devices() -> list[tuple[str, str]]:
     return list(available_devices())
 
 
-#: The real one.
+#: Engine of the real codec.
 REAL_ENGINE = Engine(_load, _devices)
 
 
 class EngineHost:
-    """Keeps the loaded codec on the lane's thread."""
+    """Keeper of the loaded codec on the lane's thread."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

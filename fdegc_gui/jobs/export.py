@@ -1,4 +1,4 @@
-"""Jobs that write what the user keeps; each appears whole or not at all."""
+"""Jobs of the export lane: files that the user keeps; each appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from typing_extensions import Never
+
 from fdegc.atomic import whole
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import OutputFailed
 from fdegc.raster_info import Window
 from fdegc_gui.jobs.base import Context, Job
-from fdegc_gui.jobs.store import Reconstruction
+from fdegc_gui.models.reconstruction import Reconstruction
 
 _CHUNK = 4 * 2**20
 _STRIP = 512
 
 
-@dataclass(frozen=True, eq=False)
-class ExportStream(Job):
-    """Copy a compressed file to where the user wants it.  Overwriting was confirmed before."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExportStream(Job[Path, Never]):
+    """Copy of a compressed file to where the user wants it.  Overwriting was confirmed before."""
 
-    source: Path = Path()
-    target: Path = Path()
+    source: Path
+    target: Path
 
     priority: ClassVar[int] = 4
+    foreground: ClassVar[bool] = True
 
     @property
-    def kind(self) -> str:  # type: ignore[override]
+    def kind(self) -> str:
         """Only an export to the same file is superseded."""
         return f"export-{self.target}"
 
-    def run(self, context: Context) -> Path:
+    def run(self, context: Context[Never]) -> Path:
         try:
             if self.target.exists() and self.target.samefile(self.source):
                 return self.target
@@ -45,24 +48,24 @@ class ExportStream(Job):
         return self.target
 
 
-@dataclass(frozen=True, eq=False)
-class ExportReconstruction(Job):
-    """Write a reconstruction as GeoTIFF or PNG, by the target's suffix."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExportReconstruction(Job[Path, Never]):
+    """Reconstruction as GeoTIFF or PNG, by the target's suffix."""
 
-    reconstruction: Reconstruction | None = None
-    target: Path = Path()
+    reconstruction: Reconstruction
+    target: Path
 
     priority: ClassVar[int] = 4
+    foreground: ClassVar[bool] = True
 
     @property
-    def kind(self) -> str:  # type: ignore[override]
+    def kind(self) -> str:
         """Only an export to the same file is superseded."""
         return f"export-{self.target}"
 
-    def run(self, context: Context) -> Path:
+    def run(self, context: Context[Never]) -> Path:
         from fdegc.raster import open_sink
 
-        assert self.reconstruction is not None
         info = self.reconstruction.info
         meter = ProgressMeter("export", info.pixels, context.progress)
         with open_sink(self.target, info, overwrite=True) as sink:

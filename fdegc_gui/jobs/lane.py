@@ -1,21 +1,25 @@
-"""One thread that runs requests one after another."""
+"""Lanes: threads that run requests one after another."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import QObject, QThread, Signal
 
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled
-from fdegc_gui.jobs.base import Context, Failure, Job
+from fdegc.types import Progress
+from fdegc_gui.jobs.base import Answer, Context, Failure, Job, Part
 from fdegc_gui.jobs.engine import Engine, EngineHost
 from fdegc_gui.jobs.queue import JobQueue
 from fdegc_gui.jobs.rasters import Rasters
+from fdegc_gui.jobs.request import Callbacks, Request, Requests, Watch
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +28,7 @@ _NICE = 5
 
 
 class _Thread(QThread):
-    """A QThread around a function."""
+    """QThread around a function."""
 
     def __init__(self, name: str, function: Callable[[], None], parent: QObject) -> None:
         super().__init__(parent)
@@ -36,10 +40,7 @@ class _Thread(QThread):
 
 
 class Lane(QObject):
-    """Runs requests on its own thread and answers by signals, delivered on the GUI thread.
-
-    Connect bound methods of objects that live on the GUI thread, nothing else: only then does Qt
-    queue the delivery across threads.
+    """Thread that runs requests one after another and answers each on the GUI thread.
 
     Parameters
     ----------
@@ -52,20 +53,13 @@ class Lane(QObject):
 
     Signals
     -------
-    job_started(Job), job_progress(Job, Progress), job_partial(Job, object), job_done(Job, object),
-    job_failed(Job, Failure), job_cancelled(Job)
-        A superseded request counts as cancelled.
     stopped()
         The thread has ended.
     """
 
-    job_started = Signal(object)
-    job_progress = Signal(object, object)
-    job_partial = Signal(object, object)
-    job_done = Signal(object, object)
-    job_failed = Signal(object, object)
-    job_cancelled = Signal(object)
     stopped = Signal()
+    #: Carries a callable to the GUI thread: Qt queues it, as its slot is a method of an object living there.
+    _posted = Signal(object)
 
     def __init__(
         self,
@@ -77,11 +71,14 @@ class Lane(QObject):
         super().__init__(parent)
         self._engine = engine
         self._rasters = rasters if rasters is not None else Rasters()
-        self._queue = JobQueue()
+        self._queue: JobQueue[Request[Any, Any]] = JobQueue()
+        self._requests = Requests()
         self._lock = threading.Lock()
-        self._running: Job | None = None
+        self._running: Request[Any, Any] | None = None
         self._token = CancelToken()
         self._preempted = False
+        self._stopping = False
+        self._posted.connect(self._call)
         self._thread = _Thread(name, self._loop, self)
         self._thread.finished.connect(self.stopped)
 
@@ -89,33 +86,62 @@ class Lane(QObject):
         """Start the thread."""
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
-        """Queue a request; it may supersede a pending one or interrupt a preemptible one."""
-        for old in self._queue.put(job):
-            self.job_cancelled.emit(old)
+    def submit(
+        self,
+        job: Job[Answer, Part],
+        *,
+        done: Callable[[Answer], object] | None = None,
+        failed: Callable[[Failure], object] | None = None,
+        cancelled: Callable[[], object] | None = None,
+        started: Callable[[], object] | None = None,
+        progress: Callable[[Progress], object] | None = None,
+        part: Callable[[Part], object] | None = None,
+        watch: Watch | None = None,
+    ) -> Request[Answer, Part]:
+        """Queue a job; it may supersede a pending one or interrupt a preemptible one.
+
+        Parameters
+        ----------
+        job : Job
+        done, failed, cancelled : callable, optional
+            One of them is called, once, on the GUI thread.  A superseded request counts as cancelled.
+        started, progress, part : callable, optional
+            Called on the GUI thread before that.
+        watch : Watch, optional
+
+        Returns
+        -------
+        Request
+        """
+        callbacks = Callbacks(
+            started=started, progress=progress, part=part, done=done, failed=failed, cancelled=cancelled
+        )
+        request = Request(job, callbacks, watch, self._stop_one)
+        self._requests.add(request)
+        for old in self._queue.put(request):
+            old.tell_cancelled()
         with self._lock:
             running = self._running
-            if running is not None and running.preemptible and job.priority > running.priority:
+            if running is not None and running.job.preemptible and job.priority > running.priority:
                 self._preempted = True
                 self._token.cancel()
+        return request
 
-    def cancel(self, matches: Callable[[Job], bool] = lambda job: True) -> bool:
-        """Cancel pending and running requests that match; whether there were any."""
-        removed = self._queue.remove(matches)
-        for job in removed:
-            self.job_cancelled.emit(job)
-        with self._lock:
-            hit = self._running is not None and matches(self._running)
-            if hit:
-                self._preempted = False
-                self._token.cancel()
-        return hit or bool(removed)
+    def cancel_foreground(self) -> None:
+        """Cancel what the user waits for."""
+        for request in self._requests.still_open():
+            if request.job.foreground:
+                request.cancel()
+
+    def drop(self) -> None:
+        """Drop every request."""
+        self._requests.drop()
 
     def stop(self) -> None:
-        """Cancel everything and let the thread end; returns at once, see ``stopped``."""
+        """Call everything off, answer nobody any more and let the thread end; returns at once."""
+        self._stopping = True
         self._queue.close()
         with self._lock:
-            self._preempted = False
             self._token.cancel()
 
     @property
@@ -127,6 +153,18 @@ class Lane(QObject):
         """Block until the thread has ended; for shutdown after ``stop`` only."""
         return self._thread.wait(milliseconds)
 
+    def _stop_one(self, request: Request[Any, Any]) -> None:
+        with self._lock:
+            request.called_off = True
+            if self._running is request:
+                self._token.cancel()
+        if self._queue.remove(request):
+            request.tell_cancelled()
+
+    def _call(self, function: Callable[[], None]) -> None:
+        if not self._stopping:
+            function()
+
     # ------------------------------------------------------------------ on the lane's thread
 
     def _loop(self) -> None:
@@ -134,46 +172,44 @@ class Lane(QObject):
         if self._engine is not None:
             _step_back()
             host = EngineHost(self._engine)
-        while (job := self._queue.get()) is not None:
-            self._run_one(job, host)
+        while (request := self._queue.get()) is not None:
+            self._run_one(request, host)
         self._rasters.release()
         if host is not None:
             host.release()
 
-    def _run_one(self, job: Job, host: EngineHost | None) -> None:
+    def _run_one(self, request: Request[Answer, Part], host: EngineHost | None) -> None:
         token = CancelToken()
         with self._lock:
-            self._running, self._token, self._preempted = job, token, False
-        self.job_started.emit(job)
-        context = Context(
-            token,
-            host,
-            self._rasters,
-            lambda progress: self.job_progress.emit(job, progress),
-            lambda value: self.job_partial.emit(job, value),
+            self._running, self._token, self._preempted = request, token, False
+            if request.called_off or self._stopping:
+                token.cancel()
+        self._posted.emit(request.tell_started)
+        context: Context[Part] = Context(
+            cancel=token,
+            engine=host,
+            rasters=self._rasters,
+            on_progress=lambda progress: self._posted.emit(
+                functools.partial(request.tell_progress, progress)
+            ),
+            on_part=lambda part: self._posted.emit(functools.partial(request.tell_part, part)),
         )
-        outcome: tuple[str, object]
+        tell: Callable[[], None]
+        interrupted = False
         try:
-            result = job.run(context)
-            outcome = ("done", result)
+            token.check()
+            answer = request.job.run(context)
+            tell = functools.partial(request.tell_done, answer)
         except Cancelled:
-            outcome = ("cancelled", None)
+            tell, interrupted = request.tell_cancelled, True
         except BaseException as error:  # whatever it is, the lane must live on
-            log.exception("%s failed", job.kind)
-            outcome = ("failed", Failure.of(error))
-            del error
+            log.exception("%s failed", request.kind)
+            tell = functools.partial(request.tell_failed, Failure.of(error))
         with self._lock:
-            preempted, self._running, self._preempted = self._preempted, None, False
-        self._answer(job, outcome, preempted)
-
-    def _answer(self, job: Job, outcome: tuple[str, object], preempted: bool) -> None:
-        word, value = outcome
-        if word == "done":
-            self.job_done.emit(job, value)
-        elif word == "failed":
-            self.job_failed.emit(job, value)
-        elif not (preempted and self._queue.put_back(job)):
-            self.job_cancelled.emit(job)
+            again = interrupted and self._preempted and not request.called_off
+            self._running = None
+        if not (again and self._queue.put_back(request)):
+            self._posted.emit(tell)
 
 
 def _step_back() -> None:

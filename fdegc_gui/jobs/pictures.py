@@ -1,4 +1,4 @@
-"""Jobs of the picture lane: samples → what the panes paint, anew whenever the display changes."""
+"""Jobs of the picture lane: what the panes paint, anew whenever the display changes."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from typing_extensions import Never
 
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.reduction import Reducible, aligned, chunks
 from fdegc_gui.jobs.render import paint, render
-from fdegc_gui.jobs.store import Reconstruction
 from fdegc_gui.models.display import Rendering
 from fdegc_gui.models.pyramid import Bgra, Patch, Pyramid
+from fdegc_gui.models.reconstruction import Reconstruction
 
 #: Longest side of the quick picture that goes before a whole one.
 _QUICK_SIDE = 1024
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class PaintedTile:
-    """A part of a result's picture.
+    """Picture of a tile.
 
     Attributes
     ----------
@@ -46,19 +47,17 @@ def painted_tile(window: Window, samples: Samples, info: RasterInfo, rendering: 
     return PaintedTile(window, bgra, bool(bgra[..., 3].min() < 255), rendering)
 
 
-@dataclass(frozen=True, eq=False)
-class PaintReduced(Job):
-    """Render samples that are in memory: the whole original, reduced."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PaintReduced(Job[Pyramid, Never]):
+    """Picture of the whole original from reduced samples in memory."""
 
-    info: RasterInfo | None = None
-    samples: Samples | None = None
-    rendering: Rendering | None = None
+    info: RasterInfo
+    samples: Samples
+    rendering: Rendering
 
-    kind: ClassVar[str] = "reduced"
     priority: ClassVar[int] = 9
 
-    def run(self, context: Context) -> Pyramid:
-        assert self.info is not None and self.samples is not None and self.rendering is not None
+    def run(self, context: Context[Never]) -> Pyramid:
         return reduced_picture(self.info, self.samples, self.rendering)
 
 
@@ -69,9 +68,9 @@ def reduced_picture(info: RasterInfo, samples: Samples, rendering: Rendering) ->
     return pyramid
 
 
-@dataclass(frozen=True, eq=False)
-class PaintPatch(Job):
-    """Render a part of the original or of a finished reconstruction as finely as it is shown.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PaintPatch(Job[Patch, Never]):
+    """Picture of a part of the original or of a finished reconstruction, as fine as it is shown.
 
     Attributes
     ----------
@@ -80,31 +79,31 @@ class PaintPatch(Job):
     path : Path
         The original's.
     store : Reconstruction or None
-        The result's.
+        The result's; None for the original.
     window : Window
     factor : int
         Pixels of the scene for one of the picture.
+    rendering : Rendering
     key : int
-        Of the result.
+        Of the result; 0 for the original.
     """
 
-    which: str = "original"
-    path: Path = Path()
-    store: Reconstruction | None = None
-    window: Window | None = None
-    factor: int = 1
-    rendering: Rendering | None = None
-    key: int = 0
+    which: str
+    path: Path
+    store: Reconstruction | None
+    window: Window
+    factor: int
+    rendering: Rendering
+    key: int
 
     priority: ClassVar[int] = 8
 
     @property
-    def kind(self) -> str:  # type: ignore[override]
+    def kind(self) -> str:
         """One pending request a pane."""
-        return f"patch-{self.which}"
+        return f"PaintPatch-{self.which}"
 
-    def run(self, context: Context) -> Patch:
-        assert self.rendering is not None and self.window is not None
+    def run(self, context: Context[Never]) -> Patch:
         source: Reducible = self.store if self.store is not None else context.rasters.get(self.path).source
         info = source.info
         window = aligned(self.window, self.factor, info.width, info.height)
@@ -116,60 +115,56 @@ class PaintPatch(Job):
         return Patch(window, self.factor, bgra, self.rendering, self.key)
 
 
-@dataclass(frozen=True, eq=False)
-class PaintTiles(Job):
-    """Render finished tiles of a running result anew."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PaintTiles(Job[None, PaintedTile]):
+    """Pictures of finished tiles of a running result, anew, handed over one by one."""
 
-    result: int = 0
-    store: Reconstruction | None = None
-    windows: tuple[Window, ...] = ()
-    rendering: Rendering | None = None
+    key: int
+    store: Reconstruction
+    windows: tuple[Window, ...]
+    rendering: Rendering
 
     priority: ClassVar[int] = 6
 
     @property
-    def kind(self) -> str:  # type: ignore[override]
+    def kind(self) -> str:
         """One pending request a result."""
-        return f"tiles-{self.result}"
+        return f"PaintTiles-{self.key}"
 
-    def run(self, context: Context) -> None:
-        assert self.store is not None and self.rendering is not None
+    def run(self, context: Context[PaintedTile]) -> None:
         for window in self.windows:
             context.cancel.check()
             samples = self.store.read(window)
-            context.partial(painted_tile(window, samples, self.store.info, self.rendering))
+            context.part(painted_tile(window, samples, self.store.info, self.rendering))
 
 
-@dataclass(frozen=True, eq=False)
-class PaintResult(Job):
-    """Render a finished reconstruction anew: a quick picture first, handed over as a part, then the whole."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PaintResult(Job[Pyramid, Pyramid]):
+    """Picture of a finished reconstruction, anew; a quick one goes before it as a part."""
 
-    result: int = 0
-    store: Reconstruction | None = None
-    rendering: Rendering | None = None
+    key: int
+    store: Reconstruction
+    rendering: Rendering
 
     priority: ClassVar[int] = 2
     preemptible: ClassVar[bool] = True
 
     @property
-    def kind(self) -> str:  # type: ignore[override]
+    def kind(self) -> str:
         """One pending request a result."""
-        return f"result-{self.result}"
+        return f"PaintResult-{self.key}"
 
-    def run(self, context: Context) -> Pyramid:
-        assert self.store is not None and self.rendering is not None
+    def run(self, context: Context[Pyramid]) -> Pyramid:
         info = self.store.info
         step = -(-max(info.width, info.height) // _QUICK_SIDE)
         if step > 1:
-            context.partial(reduced_picture(info, self.store.read_every(step), self.rendering))
+            context.part(reduced_picture(info, self.store.read_every(step), self.rendering))
         return render(self.store, self.rendering, context.cancel)
 
 
-@dataclass(frozen=True, eq=False)
-class CloseFiles(Job):
-    """Let go of the files that this lane has open."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CloseFiles(Job[None, Never]):
+    """Closing of the files that this lane has open."""
 
-    kind: ClassVar[str] = "close"
-
-    def run(self, context: Context) -> None:
+    def run(self, context: Context[Never]) -> None:
         context.rasters.release()

@@ -1,25 +1,26 @@
-"""Looking up what lies under the pointer: samples as they are, longitude and latitude."""
+"""Job of the probe lane: samples, longitude and latitude of one pixel."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+
+from typing_extensions import Never
 
 from fdegc.raster_info import RasterInfo, Window
 from fdegc_gui.jobs.base import Context, Job
-from fdegc_gui.jobs.store import Reconstruction
 from fdegc_gui.models.probe import PixelValues, Reading
+from fdegc_gui.models.reconstruction import Reconstruction
 
 
-@dataclass(frozen=True, eq=False)
-class Probe(Job):
-    """Read one pixel; a newer request supersedes a pending one.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Probe(Job[Reading, Never]):
+    """Values and place of one pixel; a newer request supersedes a pending one.
 
     Attributes
     ----------
     path : Path or None
-        The original's.
+        The original's; None if there is none.
     store : Reconstruction or None
         The reconstruction's, if it has come to this pixel.
     info : RasterInfo
@@ -29,18 +30,15 @@ class Probe(Job):
         Of the result.
     """
 
-    path: Path | None = None
-    store: Reconstruction | None = None
-    info: RasterInfo | None = None
-    pixel: tuple[int, int] = (0, 0)
-    key: int = 0
+    path: Path | None
+    store: Reconstruction | None
+    info: RasterInfo
+    pixel: tuple[int, int]
+    key: int
 
-    kind: ClassVar[str] = "probe"
-
-    def run(self, context: Context) -> Reading:
+    def run(self, context: Context[Never]) -> Reading:
         from fdegc.raster import Geolocator
 
-        assert self.info is not None
         x, y = self.pixel
         original = reconstruction = None
         if self.path is not None:

@@ -1,4 +1,4 @@
-"""Open files that several jobs look at, one handle a thread."""
+"""Open raster files that several jobs look at, one handle a thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SQUARE = 128
 
 @dataclass
 class OpenRaster:
-    """An open file, and what was found out with it.
+    """Open raster file, and what was found out with it.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class OpenRaster:
 
 
 class Rasters:
-    """Opens files; the same one again costs nothing unless it has changed.
+    """Cache of open raster files; the same one again costs nothing unless it has changed.
 
     GDAL's handles belong to one thread each.  Pixels in memory (PNG, JPEG) can be read by all.
     """

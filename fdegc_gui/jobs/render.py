@@ -1,4 +1,4 @@
-"""A whole raster → the pyramid that the canvas draws."""
+"""Rendering of samples, and of a whole raster to the pyramid that the canvas draws."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STRIP = 512
 
 
 class Readable(Protocol):
-    """What can be rendered: a raster source or a finished reconstruction."""
+    """Source of what is rendered: a raster source or a finished reconstruction."""
 
     @property
     def info(self) -> RasterInfo:

@@ -1,15 +1,16 @@
-"""Opening scenes: a first picture at once, a better one after it."""
+"""Jobs of the file lane: opening scenes, a first picture at once, a better one after it."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from typing_extensions import Never
 
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedRaster
@@ -35,9 +36,9 @@ log = logging.getLogger(__name__)
 FIRST_LOOK_SIDE = 1536
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """An opened file and its first picture.
+    """Opened file and its first picture.
 
     Attributes
     ----------
@@ -60,36 +61,36 @@ class Opened:
     coarse: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class PrepareToOpen(Job):
-    """Import what opening a scene takes, so that the first one opens as quickly as the others."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PrepareToOpen(Job[None, Never]):
+    """Import of what opening a scene takes, so that the first one opens as quickly as the others."""
 
-    kind: ClassVar[str] = "prepare"
-
-    def run(self, context: Context) -> None:
+    def run(self, context: Context[Never]) -> None:
         import fdegc.metrics
         import fdegc.raster
         import fdegc.weights  # noqa: F401
 
 
-@dataclass(frozen=True, eq=False)
-class OpenScene(Job):
-    """Open a file of any kind and make its first picture.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OpenScene(Job[Opened, Never]):
+    """Opening of a file of any kind, with its first picture.
 
     Attributes
     ----------
+    number : int
+        Of the scene that it becomes.
     path : Path
     choices : mapping
         What the user chose to see of this file before, by the number and the type of its bands.
     """
 
-    path: Path = Path()
-    choices: Mapping[tuple[int, str], Display] = field(default_factory=dict)
+    number: int
+    path: Path
+    choices: Mapping[tuple[int, str], Display]
 
-    kind: ClassVar[str] = "open"
     priority: ClassVar[int] = 10
 
-    def run(self, context: Context) -> Opened:
+    def run(self, context: Context[Never]) -> Opened:
         if not self.path.exists():
             raise UnsupportedRaster(f"There is no file {self.path}. It may have been moved or renamed.")
         if self.path.is_dir():
@@ -107,10 +108,10 @@ class OpenScene(Job):
             stream = describe(reader)
             first = _overview(reader)
         bands = default_bands(stream.raster)
-        scene = Scene(self.scene, self.path, stream.raster, stream, bands, stream.bytes)
+        scene = Scene(self.number, self.path, stream.raster, stream, bands, stream.bytes)
         return Opened(scene, first, {})
 
-    def _open_raster(self, context: Context) -> Opened:
+    def _open_raster(self, context: Context[Never]) -> Opened:
         from fdegc.raster import default_bands, raster_statistics
         from fdegc.raster.glance import glance, is_quick
 
@@ -128,11 +129,9 @@ class OpenScene(Job):
         context.cancel.check()
         bands = default_bands(info)
         display = self.choices.get((info.bands, info.dtype), default_display(info, bands))
-        rendering = resolve(display, info.dtype, statistics)
-        assert rendering is not None
-        first = reduced_picture(info, reduced, rendering)
+        first = reduced_picture(info, reduced, resolve(display, info.dtype, statistics))
         size = self.path.stat().st_size
-        scene = Scene(self.scene, self.path, info, None, bands, size, quick_peak(info))
+        scene = Scene(self.number, self.path, info, None, bands, size, quick_peak(info))
         return Opened(scene, first, _quick_estimates(info), reduced, statistics, coarse)
 
 
@@ -152,34 +151,32 @@ def _overview(reader: ContainerReader) -> Pyramid | None:
     return Pyramid.from_overview(reader.header.width, reader.header.height, premultiplied_bgra(rgba))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Detail:
-    """The whole original: its picture, and evenly spaced samples of all bands."""
+    """Whole original: its picture, and evenly spaced samples of all bands."""
 
     pyramid: Pyramid
     reduced: Samples
 
 
-@dataclass(frozen=True, eq=False)
-class LoadDetail(Job):
-    """Render the whole original at full resolution."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LoadDetail(Job[Detail, Never]):
+    """Picture of the whole original at full resolution."""
 
-    path: Path = Path()
-    rendering: Rendering | None = None
+    path: Path
+    rendering: Rendering
 
-    kind: ClassVar[str] = "detail"
     priority: ClassVar[int] = 5
     preemptible: ClassVar[bool] = True  # another scene is to open at once
 
-    def run(self, context: Context) -> Detail:
-        assert self.rendering is not None
+    def run(self, context: Context[Never]) -> Detail:
         source = _Thinning(context.rasters.get(self.path).source)
         pyramid = render(source, self.rendering, context.cancel)
         return Detail(pyramid, _stacked(source.parts))
 
 
 class _Thinning:
-    """A source that keeps some of what is read, strip by strip."""
+    """Raster source that keeps some of what is read, strip by strip."""
 
     def __init__(self, source: RasterSource) -> None:
         self.info = source.info
@@ -194,7 +191,7 @@ class _Thinning:
         return samples
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class OverviewRows:
     """Rows of a reduced picture of the original.
 
@@ -217,19 +214,17 @@ def overview_base(info: RasterInfo) -> int:
     return max(0, math.ceil(math.log2(max(info.width, info.height) / FIRST_LOOK_SIDE)))
 
 
-@dataclass(frozen=True, eq=False)
-class LoadOverview(Job):
-    """Read all of a huge original, reduced, and hand it over in rows; gives the samples."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LoadOverview(Job[Samples, OverviewRows]):
+    """Reduced samples of all of a huge original; their picture is handed over in rows."""
 
-    path: Path = Path()
-    rendering: Rendering | None = None
+    path: Path
+    rendering: Rendering
 
-    kind: ClassVar[str] = "overview"
     priority: ClassVar[int] = 5
     preemptible: ClassVar[bool] = True  # another scene is to open at once
 
-    def run(self, context: Context) -> Samples:
-        assert self.rendering is not None
+    def run(self, context: Context[OverviewRows]) -> Samples:
         source = context.rasters.get(self.path).source
         info = source.info
         factor = 2 ** overview_base(info)
@@ -238,7 +233,7 @@ class LoadOverview(Job):
         for window, samples in chunks(source, Window(0, 0, info.width, info.height), factor):
             context.cancel.check()
             parts.append(samples)
-            context.partial(OverviewRows(window, window.y // factor, paint(samples, info, self.rendering)))
+            context.part(OverviewRows(window, window.y // factor, paint(samples, info, self.rendering)))
             meter.advance(window.pixels)
         return _stacked(parts)
 
@@ -258,29 +253,21 @@ def _stacked(parts: list[Samples]) -> Samples:
     )
 
 
-@dataclass(frozen=True)
-class Peak:
-    """Peak value for PSNR, in source units."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FindPeak(Job[float, Never]):
+    """Peak value for PSNR in source units; it takes reading all of the original."""
 
-    value: float
+    path: Path
 
-
-@dataclass(frozen=True, eq=False)
-class FindPeak(Job):
-    """Read all of the original to know its peak for PSNR."""
-
-    path: Path = Path()
-
-    kind: ClassVar[str] = "peak"
     preemptible: ClassVar[bool] = True
 
-    def run(self, context: Context) -> Peak:
+    def run(self, context: Context[Never]) -> float:
         source = context.rasters.get(self.path).source
-        return Peak(peak_and_offset(source, context.cancel)[0])
+        return peak_and_offset(source, context.cancel)[0]
 
 
 class _Cancellable:
-    """A source that can be interrupted while something reads all of it."""
+    """Raster source that can be interrupted while something reads all of it."""
 
     def __init__(self, source: RasterSource, cancel: CancelToken) -> None:
         self.info = source.info
@@ -306,6 +293,7 @@ def peak_and_offset(source: RasterSource, cancel: CancelToken) -> tuple[float, t
         return 255.0, (0.0,) * info.bands
     from fdegc.raster import peak_value, plan_mapping
 
+    # It takes no more of a source than this has.
     mapping = plan_mapping(_Cancellable(source, cancel))  # type: ignore[arg-type]
     return peak_value(mapping), tuple(band.offset for band in mapping)
 

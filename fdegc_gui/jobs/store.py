@@ -1,92 +1,25 @@
-"""Reconstructions in the source's own type, on disk for as long as the program runs."""
+"""Writing of reconstructions to disk, where they stay for as long as the program runs."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fdegc.errors import OutputFailed
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
-from fdegc_gui.jobs.reduction import block_means
+from fdegc_gui.models.reconstruction import Reconstruction
 
 #: Left free on the disk of the temporary folder.
 _RESERVE = 64 * 2**20
 
 
-@dataclass(frozen=True)
-class Reconstruction:
-    """A reconstruction, finished or as far as it has come; behaves as a raster source.
-
-    Attributes
-    ----------
-    folder : Path
-        Holds raw ``pixels``, and ``valid``, ``alpha`` and ``missing`` where there are such.
-    info : RasterInfo
-    """
-
-    folder: Path
-    info: RasterInfo
-
-    def _open(self, name: str, dtype: str, bands: int) -> npt.NDArray[np.generic] | None:
-        path = self.folder / name
-        if not path.exists():
-            return None
-        shape = (bands, self.info.height, self.info.width)
-        return np.memmap(path, dtype=dtype, mode="r", shape=shape)
-
-    def read(self, window: Window) -> Samples:
-        """Return the samples of a window."""
-        return self._take(window.rows, window.cols)
-
-    def read_every(self, step: int) -> Samples:
-        """Return every ``step``-th pixel of every ``step``-th row, from the middle of the first step on."""
-        info = self.info
-        at = min(step // 2, info.height - 1), min(step // 2, info.width - 1)
-        return self._take(slice(at[0], None, step), slice(at[1], None, step))
-
-    def read_reduced(self, window: Window, width: int, height: int) -> Samples:
-        """Return the samples of a window at a smaller size: means over blocks of valid pixels."""
-        factor = max(-(-window.width // width), -(-window.height // height))
-        samples = self.read(window)
-        return samples if factor == 1 else block_means(samples, factor)
-
-    @property
-    def block_shape(self) -> tuple[int, int]:
-        """Any pixel can be read by itself."""
-        return 1, 1
-
-    @property
-    def has_overviews(self) -> bool:
-        """There are none."""
-        return False
-
-    def _take(self, rows: slice, columns: slice) -> Samples:
-        pixels = self._open("pixels", self.info.dtype, self.info.bands)
-        if pixels is None:
-            raise OutputFailed("The reconstruction is no longer there; its temporary file was removed.")
-        valid = self._open("valid", "bool", 1)
-        alpha = self._open("alpha", self.info.dtype, 1)
-        missing = self._open("missing", "bool", self.info.bands)
-        at = (slice(None), rows, columns)
-        return Samples(
-            np.array(pixels[at]),
-            None if valid is None else np.array(valid[at][0], dtype=np.bool_),
-            None if alpha is None else np.array(alpha[at][0]),
-            None if missing is None else np.array(missing[at], dtype=np.bool_),
-        )
-
-    def close(self) -> None:
-        """Nothing is kept open."""
-
-
 class ReconstructionWriter:
-    """Takes tiles in any order.
+    """Writer of a reconstruction, tile by tile in any order.
 
     Space is reserved before the first tile: writing through a mapping on a full disk would kill
     the process instead of raising an error.
@@ -103,7 +36,7 @@ class ReconstructionWriter:
         folder.mkdir(parents=True)
         self._folder = folder
         self._info = info
-        self._maps: dict[str, np.memmap] = {}
+        self._maps: dict[str, np.memmap[Any, np.dtype[Any]]] = {}
         self._add("pixels", info.dtype, info.bands)
 
     def _add(self, name: str, dtype: str, bands: int, fill: int | None = None) -> None:

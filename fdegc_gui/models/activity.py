@@ -1,45 +1,78 @@
-"""Work that goes on, as it is told to the user."""
+"""Activity: work that goes on, as the status line tells it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+from dataclasses import dataclass, replace
 
+from fdegc.types import Progress
 from fdegc_gui.text import time_left
 
 
-@dataclass(frozen=True)
+class ActivityState(enum.Enum):
+    """State of an activity."""
+
+    RUNNING = enum.auto()
+    CANCELLING = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
-    """Work that is going on.
+    """Work that goes on.
 
     Attributes
     ----------
     title : str
+    rank : int
+        The highest is shown.
+    cancellable : bool
+        Whether the user can cancel it.
+    tiles_total : int or None
+    state : ActivityState
     fraction : float or None
         None while it cannot be told.
     remaining : float or None
         Seconds.
-    tiles : tuple of two ints or None
-        Finished and all.
-    cancellable : bool
-    rank : int
-        The most important one is shown.
     """
 
     title: str
+    rank: int
+    cancellable: bool = False
+    tiles_total: int | None = None
+    state: ActivityState = ActivityState.RUNNING
     fraction: float | None = None
     remaining: float | None = None
-    tiles: tuple[int, int] | None = None
-    cancellable: bool = True
-    rank: int = 0
+
+    def at(self, progress: Progress) -> Activity:
+        """Return the activity as far as it has come; unchanged while it is being cancelled."""
+        if self.state is ActivityState.CANCELLING:
+            return self
+        return replace(self, fraction=progress.fraction, remaining=progress.remaining)
+
+    def being_cancelled(self) -> Activity:
+        """Return the activity as it is told after Cancel."""
+        return replace(self, state=ActivityState.CANCELLING, fraction=None, remaining=None)
+
+    @property
+    def words(self) -> str:
+        """Title, or that it is being cancelled."""
+        return "Cancelling…" if self.state is ActivityState.CANCELLING else self.title
+
+    @property
+    def offers_cancel(self) -> bool:
+        """Whether there is still something to cancel."""
+        return self.cancellable and self.state is ActivityState.RUNNING
 
     @property
     def detail(self) -> str:
         """Tiles, percent and time left, as far as they are known."""
+        if self.fraction is None:
+            return ""
         parts = []
-        if self.tiles is not None and self.tiles[1] > 1:
-            parts.append(f"{self.tiles[0]} of {self.tiles[1]} tiles")
-        if self.fraction is not None:
-            parts.append(f"{100 * self.fraction:.0f} %")
-        if self.remaining is not None and self.fraction is not None and 0.02 < self.fraction < 1:
+        if self.tiles_total is not None and self.tiles_total > 1:
+            # Coding runs ahead of the tiles in the picture: count what the percentage counts.
+            parts.append(f"{round(self.fraction * self.tiles_total)} of {self.tiles_total} tiles")
+        parts.append(f"{100 * self.fraction:.0f} %")
+        if self.remaining is not None and 0.02 < self.fraction < 1:
             parts.append(time_left(self.remaining))
         return "  ·  ".join(parts)

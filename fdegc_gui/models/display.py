@@ -1,9 +1,10 @@
-"""What the user wants to see of a scene's samples, and what follows from it; no codec ever asks."""
+"""Display of samples: the bands and the stretch that the user chose, and the rendering that follows."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 
@@ -14,7 +15,7 @@ Limits = tuple[tuple[float, float], ...]
 
 
 class Stretch(enum.Enum):
-    """Which values are shown as black and white."""
+    """Stretch: which values are shown as black and white."""
 
     AS_IS = "As stored"
     MIN_MAX = "Minimum – maximum"
@@ -24,7 +25,7 @@ class Stretch(enum.Enum):
 
 @dataclass(frozen=True)
 class Display:
-    """A choice.
+    """Choice of bands and stretch.
 
     Attributes
     ----------
@@ -64,7 +65,7 @@ class Display:
 
 @dataclass(frozen=True)
 class Rendering:
-    """How samples become a picture: pictures with the same rendering can be compared.
+    """Rendering of samples: pictures with the same one can be compared.
 
     Attributes
     ----------
@@ -88,6 +89,14 @@ def default_display(info: RasterInfo, bands: tuple[int, ...]) -> Display:
 def stretches_for(dtype: str) -> tuple[Stretch, ...]:
     """Return the stretches that make sense for a type: numbers with a point have no range of their own."""
     return tuple(s for s in Stretch if s is not Stretch.AS_IS or np.dtype(dtype).kind != "f")
+
+
+@overload
+def resolve(display: Display, dtype: str, statistics: RasterStatistics) -> Rendering: ...
+
+
+@overload
+def resolve(display: Display, dtype: str, statistics: RasterStatistics | None) -> Rendering | None: ...
 
 
 def resolve(display: Display, dtype: str, statistics: RasterStatistics | None) -> Rendering | None:

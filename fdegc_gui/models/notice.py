@@ -1,4 +1,4 @@
-"""What damage took from an opened file, and what to do about it."""
+"""Notice of damage: what an opened file has lost, and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fdegc.format.info import INDISPENSABLE
 from fdegc.raster_info import Window
 from fdegc.results import StreamInfo
-from fdegc_gui.models.session import Result, Scene
+from fdegc_gui.models.result import Result
+from fdegc_gui.models.session import Scene
 
 #: Tiles that are named one by one.
 _NAMED = 4
@@ -16,7 +17,7 @@ _NAMED = 4
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that stays said until the user dismisses it.
+    """Notice that stays until the user dismisses it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What lies under the pointer, in words."""
+"""Pixel values and map position under the pointer, in words."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PixelValues:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was found at a pixel.
+    """Reading of a pixel: values, longitude and latitude.
 
     Attributes
     ----------
@@ -108,8 +108,8 @@ def readout(
             text += f"  ({difference(value, before, info.dtype)})"
         rows.append((short_band_name(info, i), text))
     if info.has_alpha:
-        known = values is not None and values.alpha is not None
-        rows.append(("Alpha", number(values.alpha, info.dtype) if known else "…"))  # type: ignore[union-attr,arg-type]
+        alpha = values.alpha if values is not None else None
+        rows.append(("Alpha", number(alpha, info.dtype) if alpha is not None else "…"))
     return tuple(rows)
 
 

@@ -1,4 +1,4 @@
-"""An image in halving resolutions, updated rectangle by rectangle."""
+"""Image pyramid: halving resolutions, updated rectangle by rectangle."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def halve(image: Bgra) -> Bgra:
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """A part of the scene, rendered as finely as the screen shows it.
+    """Patch: a part of the scene, rendered as finely as the screen shows it.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Patch:
 
 
 class Pyramid:
-    """Levels of an image, each half as wide and high as the one before.
+    """Image pyramid: levels, each half as wide and high as the one before.
 
     A view that is zoomed out draws a level near its own scale: no aliasing, and the cost of
     painting does not grow with the scene.
@@ -135,11 +135,6 @@ class Pyramid:
         out.levels = [level.copy() for level in self.levels]
         out.transparent = True
         return out
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all levels."""
-        return sum(level.nbytes for level in self.levels)
 
     def scale(self, level: int) -> tuple[float, float]:
         """Return how many scene pixels one pixel of a level spans, across and down."""

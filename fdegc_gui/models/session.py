@@ -1,21 +1,22 @@
-"""What is open, what was computed for it, and what the user looks at."""
+"""Session: the open scene, the results computed for it, and the one that the user looks at."""
 
 from __future__ import annotations
 
 import dataclasses
-import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from fdegc.raster_info import RasterInfo, Window
-from fdegc.results import EncodeResult, Estimate, MetricSet, StreamInfo
+from fdegc.raster_info import RasterInfo
+from fdegc.results import Estimate, StreamInfo
 from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Patch, Pyramid
+from fdegc_gui.models.reconstruction import Reconstruction
+from fdegc_gui.models.result import Result
 
 #: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
 STREAM = 0
@@ -33,25 +34,9 @@ def display_base(width: int, height: int) -> int:
     return max(0, math.ceil(math.log2(max(width, height) / OVERVIEW_SIDE)))
 
 
-class State(enum.Enum):
-    """How far a result is."""
-
-    RUNNING = enum.auto()
-    DONE = enum.auto()
-
-
-class MetricState(enum.Enum):
-    """How far the metrics that need the whole scene are."""
-
-    NONE = enum.auto()
-    WAITING = enum.auto()
-    RUNNING = enum.auto()
-    DONE = enum.auto()
-
-
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An opened file.
+    """Opened file.
 
     Attributes
     ----------
@@ -83,81 +68,8 @@ class Scene:
         return display_base(self.info.width, self.info.height)
 
 
-@dataclass
-class Result:
-    """One rate point of the current scene, running or finished; changed on the GUI thread only.
-
-    Attributes
-    ----------
-    windows : list of Window
-        Tiles that are in the picture.
-    stale : set of Window
-        Those of them that are to be rendered anew, because the user chose another display meanwhile.
-    store : object
-        Where the samples are, those of finished tiles at least (a ``Reconstruction``).
-    backdrop : Pyramid or None
-        What is seen where tiles are missing.
-    damaged : tuple of Window
-        Tiles of a ``.fdegc`` file that could not be decoded.
-    lost : tuple of str
-        Metadata that damage took from it, in words.
-    """
-
-    rate: int
-    quality: float
-    pyramid: Pyramid
-    state: State = State.RUNNING
-    tiles_done: int = 0
-    tiles_total: int | None = None
-    pixels_done: int = 0
-    fraction: float = 0.0
-    bytes: int = 0
-    squared_error: float = 0.0
-    sample_count: int = 0
-    has_error: bool = False
-    encode: EncodeResult | None = None
-    decode_seconds: float | None = None
-    stream_path: Path | None = None
-    windows: list[Window] = field(default_factory=list)
-    stale: set[Window] = field(default_factory=set)
-    store: object = None
-    reconstruction: object = None
-    metrics: MetricSet | None = None
-    metric_state: MetricState = MetricState.NONE
-    backdrop: Pyramid | None = None
-    damaged: tuple[Window, ...] = ()
-    lost: tuple[str, ...] = ()
-
-    def covers(self, x: int, y: int) -> bool:
-        """Whether a pixel has been reconstructed."""
-        return self.state is State.DONE or any(
-            w.x <= x < w.x + w.width and w.y <= y < w.y + w.height for w in self.windows
-        )
-
-    def live_psnr(self, peak: float | None) -> float | None:
-        """Return the PSNR in dB of what is finished so far, or None if there is no original."""
-        if self.encode is not None:
-            return self.encode.psnr
-        if peak is None or not self.has_error or not self.sample_count:
-            return None
-        if self.squared_error == 0.0:
-            return math.inf
-        return 10.0 * math.log10(peak**2 * self.sample_count / self.squared_error)
-
-    def bpp(self, pixels: int) -> float | None:
-        """Return bits per pixel: of the file when finished, of the finished pixels before."""
-        if self.encode is not None:
-            return self.encode.bpp
-        coded = self.coded_pixels(pixels)
-        return 8.0 * self.bytes / coded if coded else None
-
-    def coded_pixels(self, pixels: int) -> float:
-        """Return how many pixels ``bytes`` stands for; coding runs ahead of reconstruction."""
-        return pixels if self.state is State.DONE else max(self.pixels_done, self.fraction * pixels)
-
-
 class Session(QObject):
-    """The one scene that is open and everything known about it.
+    """Open scene and everything known about it.
 
     Signals
     -------
@@ -347,8 +259,8 @@ class Session(QObject):
 
     def set_peak(self, peak: float) -> None:
         """Know the peak for PSNR."""
-        assert self._scene is not None
-        self._scene = dataclasses.replace(self._scene, peak=peak)
+        if self._scene is not None:
+            self._scene = dataclasses.replace(self._scene, peak=peak)
 
     # ------------------------------------------------------------------ results
 
@@ -376,20 +288,24 @@ class Session(QObject):
             self._rate = rate
             self.rate_changed.emit(rate)
 
-    def begin(self, key: int, quality: float, tiles_total: int | None) -> Result:
+    def begin(self, key: int, quality: float, tiles_total: int, store: Reconstruction) -> Result:
         """Start a result afresh."""
-        assert self._scene is not None
-        info = self._scene.info
-        pyramid = Pyramid(info.width, info.height, self._scene.base)
+        info = store.info
+        pyramid = Pyramid(info.width, info.height, display_base(info.width, info.height))
         pyramid.rendering = self.rendering
-        result = Result(key, quality, pyramid, tiles_total=tiles_total)
+        result = Result(key, quality, pyramid, store, tiles_total=tiles_total)
         if self.overview is not None:
             result.backdrop = self.overview.erasable_copy()
         self.results[key] = result
         self.result_changed.emit(key)
         return result
 
-    def drop(self, key: int) -> None:
+    def drop(self, result: Result) -> None:
         """Forget a result that was cancelled or failed."""
-        if self.results.pop(key, None) is not None:
-            self.result_changed.emit(key)
+        if self.holds(result):
+            del self.results[result.rate]
+            self.result_changed.emit(result.rate)
+
+    def holds(self, result: Result) -> bool:
+        """Whether a result is still one of the open scene's, not dropped or begun afresh."""
+        return self.results.get(result.rate) is result

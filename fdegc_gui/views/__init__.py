@@ -1,1 +1,1 @@
-"""What is seen: canvas, side bar, status bar.  Views show the session and emit wishes."""
+"""Widgets: canvas, side bar, status bar.  Views show the session and emit wishes."""

@@ -1,4 +1,4 @@
-"""A pane that paints one picture of the scene."""
+"""Pane that paints one picture of the scene."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from PySide6.QtWidgets import QWidget
 
 from fdegc.raster_info import Window
 from fdegc_gui.models.pyramid import Patch, Pyramid
+from fdegc_gui.style.theme import Theme
 from fdegc_gui.text import zoom_percent
-from fdegc_gui.theme import Theme
 from fdegc_gui.views.layer import Layer, PatchLayer
 from fdegc_gui.views.overlays import (
     Readout,
@@ -41,7 +41,7 @@ _PAN_STEP = 80
 
 
 class Pane(QWidget):
-    """Paints a :class:`Pyramid` through a shared :class:`Viewport`.
+    """Pane that paints a :class:`Pyramid` through a shared :class:`Viewport`.
 
     Only the visible part is drawn, from the level nearest to the zoom: smooth below 100 %, in hard
     squares above it.

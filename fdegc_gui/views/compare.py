@@ -9,9 +9,10 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from fdegc.raster_info import Window
 from fdegc_gui.models.probe import Reading, readout
 from fdegc_gui.models.pyramid import Patch
-from fdegc_gui.models.session import Result, Session, State
+from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.session import Session
+from fdegc_gui.style.theme import Theme
 from fdegc_gui.text import quality_name
-from fdegc_gui.theme import Theme
 from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.display_card import DisplayCard
 from fdegc_gui.views.viewport import Viewport
@@ -38,7 +39,7 @@ _OVERVIEW = "Overview stored in the file"
 
 
 class CompareView(QWidget):
-    """Two linked panes; one, full width, where there is no original.
+    """Comparison of original and reconstruction in two linked panes; one where there is no original.
 
     Signals
     -------

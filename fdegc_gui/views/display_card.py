@@ -1,4 +1,4 @@
-"""Which bands are shown, and which of their values are black and white."""
+"""Display card: the bands that are shown, and which of their values are black and white."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from PySide6.QtWidgets import (
 )
 
 from fdegc.raster_info import RasterInfo
-from fdegc_gui import icons
 from fdegc_gui.models.display import Display, Rendering, Stretch, band_name, stretches_for
 from fdegc_gui.models.session import Session
-from fdegc_gui.theme import Theme, figures
+from fdegc_gui.style import icons
+from fdegc_gui.style.theme import Theme, figures
 from fdegc_gui.views.section import heading
 
 _WIDTH = 336
@@ -55,7 +55,7 @@ def typed_limit(text: str) -> float | None:
 
 
 class _Channel:
-    """One row: name, band, black, white."""
+    """Row of a channel: name, band, black, white."""
 
     def __init__(self, grid: QGridLayout, row: int) -> None:
         self.label = QLabel(_CHANNELS[row])
@@ -99,7 +99,7 @@ class _Channel:
 
 
 class DisplayCard(QFrame):
-    """Floats over the canvas; the picture follows at once, and nothing is coded anew.
+    """Display card that floats over the canvas; the picture follows at once, and nothing is coded anew.
 
     Signals
     -------
@@ -128,6 +128,7 @@ class DisplayCard(QFrame):
         self.close_button.setObjectName("flat")
         self.close_button.setToolTip("Close")
         self.close_button.setAccessibleName("Close")
+        self._box = QVBoxLayout(self)
         grid = QGridLayout()
         self.channels = [_Channel(grid, row) for row in range(3)]
         self._lay_out(grid)
@@ -166,13 +167,12 @@ class DisplayCard(QFrame):
         bottom.addWidget(self.linked)
         bottom.addStretch(1)
         bottom.addWidget(self.reset)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(14, 8, 14, 12)
-        layout.setSpacing(10)
-        layout.addLayout(top)
-        layout.addLayout(grid)
-        layout.addWidget(self.stretch)
-        layout.addLayout(bottom)
+        self._box.setContentsMargins(14, 8, 14, 12)
+        self._box.setSpacing(10)
+        self._box.addLayout(top)
+        self._box.addLayout(grid)
+        self._box.addWidget(self.stretch)
+        self._box.addLayout(bottom)
 
     def _connect(self) -> None:
         self.colour.clicked.connect(lambda: self._set_colour(True))
@@ -214,10 +214,9 @@ class DisplayCard(QFrame):
         self.linked.setVisible(colour)
         self.linked.setChecked(display.linked)
         self.linked.setEnabled(display.stretch is not Stretch.AS_IS)
-        layout = self.layout()
-        layout.invalidate()  # or hidden rows would still have their room
-        layout.activate()
-        self.resize(_WIDTH, layout.sizeHint().height())
+        self._box.invalidate()  # or hidden rows would still have their room
+        self._box.activate()
+        self.resize(_WIDTH, self._box.sizeHint().height())
 
     def _fill_stretches(self, dtype: str, chosen: Stretch) -> None:
         stretches = stretches_for(dtype)

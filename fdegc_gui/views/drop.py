@@ -1,4 +1,4 @@
-"""What is seen while a file is dragged over the window."""
+"""Drop hint: what is seen while a file is dragged over the window."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 
 class DropHint(QLabel):
-    """Covers the window and says that the file will be opened."""
+    """Cover of the window that says that the file will be opened."""
 
     def __init__(self, window: QWidget) -> None:
         super().__init__("Drop to open", window)
+        self._window = window
         self.setObjectName("dropHint")
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -21,7 +22,7 @@ class DropHint(QLabel):
 
     def cover(self) -> None:
         """Show it over all of the window."""
-        self.setGeometry(self.parentWidget().rect())
+        self.setGeometry(self._window.rect())
         self.raise_()
         self.show()
 

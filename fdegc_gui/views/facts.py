@@ -1,4 +1,4 @@
-"""What the open file is: size, type, place on Earth, and for ``.fdegc`` what it was made with."""
+"""Facts of the open file: size, type, place on Earth, and for ``.fdegc`` what it was made with."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 from fdegc.raster_info import RasterInfo
 from fdegc.results import StreamInfo
 from fdegc_gui.models.session import Scene, Session
+from fdegc_gui.style.theme import figures
 from fdegc_gui.text import human_bytes, quality_name, ratio
-from fdegc_gui.theme import figures
 
 _FORMATS = {"GTiff": "GeoTIFF / TIFF", "COG": "Cloud-optimised GeoTIFF", "FDEGC": "FDEGC", "MPO": "JPEG"}
 _NAME = re.compile(r'^\s*[A-Z]+\s*\[\s*"([^"]+)"')

@@ -1,4 +1,4 @@
-"""The strip above the canvas: what is open, and the commands used most."""
+"""Header, the strip above the canvas: what is open, and the commands used most."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QIcon, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
 
-from fdegc_gui import icons
 from fdegc_gui.actions import Actions
 from fdegc_gui.models.session import Session
+from fdegc_gui.style import icons
+from fdegc_gui.style.theme import Theme, figures
 from fdegc_gui.text import human_bytes
-from fdegc_gui.theme import Theme, figures
 
 
 class _Elided(QLabel):
-    """A label that shortens its text in the middle rather than pushing others out."""
+    """Label that shortens its text in the middle rather than pushing others out."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _Elided(QLabel):
 
 
 class Header(QWidget):
-    """Open, the scene's name and facts, view commands, export."""
+    """Header: open, the scene's name and facts, view commands, export."""
 
     def __init__(self, session: Session, actions: Actions, theme: Theme) -> None:
         super().__init__()
@@ -79,9 +79,13 @@ class Header(QWidget):
         button.setDefaultAction(action)
         self._style(button, icon, text)
         # A default action brings its own words and icon along on every change; ours stay.
-        action.changed.connect(lambda: (button.setText(text), button.setIcon(self._icon(icon))))
+        action.changed.connect(lambda: self._restore(button, icon, text))
         button.setToolTip(action.toolTip())
         return button
+
+    def _restore(self, button: QToolButton, icon: str, text: str) -> None:
+        button.setText(text)
+        button.setIcon(self._icon(icon))
 
     def _export_button(self, actions: Actions) -> QToolButton:
         button = QToolButton()

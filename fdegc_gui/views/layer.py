@@ -1,4 +1,4 @@
-"""A picture of the scene that a pane paints, alone or over another."""
+"""Layers: pictures of the scene that a pane paints, one over another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SWAP = sys.byteorder == "big"
 
 
 class Layer:
-    """A pyramid, and images that share memory with its levels: writing a tile copies nothing else.
+    """Layer of a pyramid, as images that share memory with its levels: writing a tile copies nothing else.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Layer:
 
 
 class PatchLayer:
-    """A part of the scene at the resolution of the screen.
+    """Layer of a part of the scene at the resolution of the screen.
 
     Parameters
     ----------

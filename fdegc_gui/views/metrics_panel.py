@@ -1,4 +1,4 @@
-"""Figures of the result that is looked at, live while it is made."""
+"""Metrics panel: figures of the result that is looked at, live while it is made."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from fdegc_gui.models.session import MetricState, Result, Session
+from fdegc_gui.models.result import MetricState, Result
+from fdegc_gui.models.session import Session
+from fdegc_gui.style.theme import figures
 from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds, ratio
-from fdegc_gui.theme import figures
 
 _COLUMNS = 3
 
@@ -36,7 +37,7 @@ _PENDING = "Computed when all tiles are finished."
 
 @dataclass(frozen=True)
 class Figure:
-    """A value as it is shown, and why it is missing if it is."""
+    """Figure: a value as it is shown, and why it is missing if it is."""
 
     text: str = NONE
     note: str = ""
@@ -92,7 +93,7 @@ def _slow(result: Result, name: str, digits: int) -> Figure:
 
 
 class _Cell(QWidget):
-    """A label above a value."""
+    """Cell: a label above a value."""
 
     def __init__(self, label: str) -> None:
         super().__init__()
@@ -125,7 +126,7 @@ class _Cell(QWidget):
 
 
 class MetricsPanel(QWidget):
-    """A grid of figures."""
+    """Metrics panel, a grid of figures."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()

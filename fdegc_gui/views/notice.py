@@ -1,4 +1,4 @@
-"""A bar above the canvas that says something until it is dismissed."""
+"""Notice bar above the canvas, there until it is dismissed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from fdegc_gui import icons
 from fdegc_gui.models.notice import Notice
-from fdegc_gui.theme import Theme
+from fdegc_gui.style import icons
+from fdegc_gui.style.theme import Theme
 
 _ICON = 24
 
 
 class NoticeBar(QFrame):
-    """Shows a notice; hidden while there is none or it was dismissed.
+    """Notice bar; hidden while there is none or it was dismissed.
 
     Signals
     -------

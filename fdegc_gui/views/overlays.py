@@ -1,4 +1,4 @@
-"""What a pane paints over its picture: label, zoom, hint, marks, and what lies under the pointer."""
+"""Overlays that a pane paints over its picture: label, zoom, hint, marks, and what lies under the pointer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPen
 
 from fdegc.raster_info import Window
-from fdegc_gui.theme import Tokens, figures
+from fdegc_gui.style.theme import Tokens, figures
 
 #: Distance from the pane's edges in logical pixels.
 MARGIN = 12
@@ -91,7 +91,7 @@ def paint_cross(painter: QPainter, at: QPointF, tokens: Tokens) -> None:
 
 
 class ReadoutBox:
-    """Names and values in columns of equal width, at the lower left of a pane.
+    """Read-out of names and values in columns of equal width, at the lower left of a pane.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The six rate points, each with λ and what it costs on this scene."""
+"""Rate points, six rows, each with λ and what it costs on this scene."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxL
 
 from fdegc.options import RATE_POINTS
 from fdegc.results import Estimate
-from fdegc_gui import icons
-from fdegc_gui.models.session import Result, Session, State
+from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.session import Session
+from fdegc_gui.style import icons
+from fdegc_gui.style.theme import Theme, figures
 from fdegc_gui.text import NONE, human_bytes, human_seconds, lmbda
-from fdegc_gui.theme import Theme, figures
 
 _ROW = 31
 _HEAD = 22
@@ -26,7 +27,7 @@ _LEFT, _RIGHT = 40, 30
 
 @dataclass(frozen=True)
 class Cost:
-    """Figures of one row; ``exact`` once the rate point is finished."""
+    """Cost of a rate point; ``exact`` once the rate point is finished."""
 
     size: str = NONE
     time: str = NONE
@@ -57,7 +58,7 @@ def _columns(width: int) -> list[tuple[float, float]]:
 
 
 class _Row(QAbstractButton):
-    """One rate point."""
+    """Row of a rate point."""
 
     def __init__(self, rate: int, theme: Theme) -> None:
         super().__init__()
@@ -179,7 +180,7 @@ class _Head(QWidget):
 
 
 class RateSelector(QWidget):
-    """Six rows of which one is chosen; arrow keys move within.
+    """Selector of the rate point: six rows of which one is chosen; arrow keys move within.
 
     Signals
     -------
@@ -221,8 +222,9 @@ class RateSelector(QWidget):
         """Show the session's figures."""
         session = self._session
         for rate, row in self.rows.items():
-            cost = cost_of(session.estimates.get(rate), session.results.get(rate), session.speed)
-            if self._progress is not None and self._progress[0] == rate:
+            result = session.results.get(rate)
+            cost = cost_of(session.estimates.get(rate), result, session.speed)
+            if self._progress is not None and self._progress[0] == rate and _is_running(result):
                 cost = Cost(cost.size, cost.time, cost.memory, False, self._progress[1])
             if cost != row.cost:
                 row.show_cost(cost)
@@ -233,3 +235,7 @@ class RateSelector(QWidget):
 
     def _on_rate(self, rate: int) -> None:
         self.rows[rate].setChecked(True)
+
+
+def _is_running(result: Result | None) -> bool:
+    return result is not None and result.state is State.RUNNING

@@ -1,4 +1,4 @@
-"""Rate against distortion of the finished rate points, as a curve."""
+"""Rate-distortion curve of the finished rate points."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from fdegc_gui.models.session import Session, State
-from fdegc_gui.theme import Theme
+from fdegc_gui.models.result import State
+from fdegc_gui.models.session import Session
+from fdegc_gui.style.theme import Theme
 
 _HEIGHT = 190
 #: A curve needs two points.
@@ -35,8 +36,8 @@ class RdPlot(QWidget):
         self._session = session
         self._theme = theme
         self._plot: Any = None
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 6, 0, 0)
+        self._box = QVBoxLayout(self)
+        self._box.setContentsMargins(0, 6, 0, 0)
         self.setFixedHeight(_HEIGHT)
         self.setAccessibleName("Rate-distortion curve of the finished rate points")
         self.hide()
@@ -79,7 +80,7 @@ class RdPlot(QWidget):
         self._marks = pg.ScatterPlotItem(hoverable=True, tip=None)
         self._marks.sigClicked.connect(lambda _item, marks: self.chosen.emit(int(marks[0].data())))
         self._plot.addItem(self._marks)
-        self.layout().addWidget(self._plot)
+        self._box.addWidget(self._plot)
 
     def _paint(self) -> None:
         if self._plot is None:

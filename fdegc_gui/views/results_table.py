@@ -1,4 +1,4 @@
-"""All finished rate points of the scene, to compare."""
+"""Results table: all finished rate points of the scene, to compare."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
-from fdegc_gui.models.session import Result, Session, State
+from fdegc.results import EncodeResult
+from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.session import Session
+from fdegc_gui.style.theme import figures
 from fdegc_gui.text import NONE, fixed, human_bytes, ratio
-from fdegc_gui.theme import figures
 
 _Index = QModelIndex | QPersistentModelIndex
 _ROW = 26
@@ -18,10 +20,8 @@ _WEIGHTS = (0.65, 1.35, 1.05, 1.05, 1.3, 1.0, 1.0)
 _HEADERS = ("Rate", "Size", "bpp", "PSNR", "MS-SSIM", "VIFp", "LPIPS")
 
 
-def _texts(result: Result) -> tuple[str, ...]:
-    metrics, encode = result.metrics, result.encode
-    assert encode is not None
-    psnr = encode.psnr
+def _texts(result: Result, encode: EncodeResult) -> tuple[str, ...]:
+    metrics, psnr = result.metrics, encode.psnr
     return (
         str(result.rate),
         human_bytes(encode.bytes),
@@ -34,7 +34,7 @@ def _texts(result: Result) -> tuple[str, ...]:
 
 
 class ResultsModel(QAbstractTableModel):
-    """Finished results, one a row, by rate."""
+    """Table model of finished results, one a row, by rate."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -45,8 +45,10 @@ class ResultsModel(QAbstractTableModel):
         session.figures_changed.connect(self._reload)
 
     def _reload(self) -> None:
-        results = sorted(self._session.results.items())
-        rows = [(r, _texts(r)) for _, r in results if r.state is State.DONE and r.encode is not None]
+        rows = []
+        for _, result in sorted(self._session.results.items()):
+            if result.state is State.DONE and result.encode is not None:
+                rows.append((result, _texts(result, result.encode)))
         if [texts for _, texts in rows] == [texts for _, texts in self._rows]:
             return
         self.beginResetModel()
@@ -95,7 +97,7 @@ class ResultsModel(QAbstractTableModel):
 
 
 class ResultsTable(QWidget):
-    """The table, as high as it has rows; a click looks at that rate point.
+    """Results table, as high as it has rows; a click looks at that rate point.
 
     Signals
     -------

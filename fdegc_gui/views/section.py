@@ -1,16 +1,16 @@
-"""A titled part of the side bar that folds away."""
+"""Section of the side bar: titled, and it folds away."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from fdegc_gui import icons
-from fdegc_gui.theme import Theme
+from fdegc_gui.style import icons
+from fdegc_gui.style.theme import Theme
 
 
 class Section(QWidget):
-    """A heading that folds and unfolds what is under it.
+    """Section: a heading that folds and unfolds what is under it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Rate points and the compress button on top, figures and facts under them."""
+"""Side bar: rate points and the compress button on top, figures and facts under them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from fdegc_gui.models.session import Session
-from fdegc_gui.theme import Theme
+from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.facts import FactsPanel
 from fdegc_gui.views.metrics_panel import MetricsPanel
 from fdegc_gui.views.rates import RateSelector
@@ -29,7 +29,7 @@ def _stacked(*widgets: QWidget) -> QWidget:
 
 
 class SideBar(QWidget):
-    """The column on the right.
+    """Side bar, the column on the right.
 
     Signals
     -------

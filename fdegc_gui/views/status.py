@@ -1,4 +1,4 @@
-"""The line at the bottom: what goes on, how long it will take, on which device."""
+"""Status line at the bottom: what goes on, how long it will take, on which device."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QActionGroup, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QProgressBar, QSizePolicy, QToolButton, QWidget
 
-from fdegc_gui import icons
 from fdegc_gui.models.activity import Activity
-from fdegc_gui.theme import Theme, figures
+from fdegc_gui.style import icons
+from fdegc_gui.style.theme import Theme, figures
 
 _STEPS = 1000
 _MESSAGE_MS = 8000
@@ -17,7 +17,7 @@ _WIDE = 1400
 
 
 class StatusLine(QWidget):
-    """Message or activity on the left, position and device on the right.
+    """Status line: message or activity on the left, position and device on the right.
 
     Signals
     -------
@@ -61,7 +61,7 @@ class StatusLine(QWidget):
         self._lay_out()
         self._clear = QTimer(self)
         self._clear.setSingleShot(True)
-        self._clear.timeout.connect(lambda: self.text.setText(self._note) if self._activity is None else None)
+        self._clear.timeout.connect(self._on_message_over)
         self._activity: Activity | None = None
         self._note = ""
         theme.changed.connect(self._paint_icon)
@@ -83,13 +83,17 @@ class StatusLine(QWidget):
             self.text.setText(message)
             self._clear.start(_MESSAGE_MS)
 
+    def _on_message_over(self) -> None:
+        if self._activity is None:
+            self.text.setText(self._note)
+
     def show_activity(self, activity: Activity | None) -> None:
         """Show what goes on, or nothing."""
         self._activity = activity
         going = activity is not None
         self.bar.setVisible(going)
         self.detail.setVisible(going)
-        self.cancel.setVisible(activity is not None and activity.cancellable)
+        self.cancel.setVisible(activity is not None and activity.offers_cancel)
         self._make_room()
         self._show_text()
         if activity is None:
@@ -116,7 +120,7 @@ class StatusLine(QWidget):
             self._show_text()
 
     def _show_text(self) -> None:
-        title = self._activity.title if self._activity is not None else ""
+        title = self._activity.words if self._activity is not None else ""
         self.text.setText("  ·  ".join(part for part in (title, self._note) if part))
 
     def show_position(self, text: str) -> None:

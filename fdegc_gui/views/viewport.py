@@ -1,4 +1,4 @@
-"""Where a pane looks and how closely; linked panes share one."""
+"""Viewport: where a pane looks and how closely; linked panes share one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SNAP = 1.06
 
 
 class Viewport(QObject):
-    """Centre in scene pixels and zoom in device pixels a scene pixel.
+    """Viewport: centre in scene pixels and zoom in device pixels a scene pixel.
 
     Zoom 1 shows each pixel of the scene as one pixel of the screen, whatever the desktop's scale.
 

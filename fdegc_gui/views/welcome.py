@@ -1,4 +1,4 @@
-"""What is shown before anything is open."""
+"""Welcome page, shown before anything is open."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from fdegc_gui import icons
+from fdegc_gui.style import icons
 
 _SHOWN = 5
 
 
 class Welcome(QWidget):
-    """Icon, an invitation, and the latest files.
+    """Welcome page: icon, an invitation, and the latest files.
 
     Signals
     -------

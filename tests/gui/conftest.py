@@ -18,7 +18,7 @@ from pytestqt.qtbot import QtBot
 from fdegc_gui.app import make_application
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.settings import Settings
-from fdegc_gui.theme import Theme
+from fdegc_gui.style.theme import Theme
 from tests.gui.display_steps import NODATA, write
 from tests.gui.fakes import FakeEngine, FakeUser
 

@@ -13,7 +13,7 @@ from rasterio.transform import from_origin
 
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Rendering
-from fdegc_gui.models.session import State
+from fdegc_gui.models.result import State
 
 TIMEOUT = 10_000
 NODATA = 7

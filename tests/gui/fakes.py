@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from pytestqt.qtbot import QtBot
 from rasterio.crs import CRS
 
 from fdegc.control import CancelToken, ProgressMeter
@@ -25,6 +27,7 @@ from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, Strea
 from fdegc.types import Samples
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs.engine import Engine
+from fdegc_gui.main_window import MainWindow
 
 DEVICES = [("cpu", "CPU (fake)"), ("cuda:0", "GPU (fake)")]
 
@@ -221,3 +224,15 @@ class FakeUser(FileDialogs):
     def confirm_overwrite(self, parent: Any, path: Path) -> bool:
         self.asked.append(f"replace {path.name}")
         return self.replace
+
+
+def said(qtbot: QtBot, window: MainWindow, start: str, timeout: int) -> AbstractContextManager[object]:
+    """Wait until the window says a sentence that starts so."""
+    return qtbot.waitSignal(
+        window.controller.message, timeout=timeout, check_params_cb=lambda words: words.startswith(start)
+    )
+
+
+def saved(qtbot: QtBot, window: MainWindow, timeout: int) -> AbstractContextManager[object]:
+    """Wait until an export is finished."""
+    return said(qtbot, window, "Saved ", timeout)

@@ -13,10 +13,12 @@ from pytestqt.qtbot import QtBot
 
 from fdegc.raster_info import RasterInfo
 from fdegc.types import BandStatistics, RasterStatistics
+from fdegc_gui.jobs.coding import Compress, Decode
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Display, Stretch, band_name, resolve, stretches_for
-from fdegc_gui.models.session import STREAM, State
-from fdegc_gui.theme import Theme
+from fdegc_gui.models.result import State
+from fdegc_gui.models.session import STREAM
+from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.display_card import DisplayCard
 from tests.gui.display_steps import NODATA, TIMEOUT, choose, compress, open_scene, stretched
 from tests.gui.fakes import FakeEngine, write_stream
@@ -68,12 +70,17 @@ def test_band_names() -> None:
 
 
 def test_both_panes_follow_and_nothing_is_coded_anew(
-    qtbot: QtBot, window: MainWindow, scene: Path, pixels: np.ndarray
+    qtbot: QtBot, window: MainWindow, scene: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_scene(qtbot, window, scene)
     compress(qtbot, window, 1)
     jobs: list[object] = []
-    window.controller.engine.job_started.connect(jobs.append)
+    submit = window.controller.engine.submit
+    monkeypatch.setattr(
+        window.controller.engine,
+        "submit",
+        lambda job, **answers: (jobs.append(job), submit(job, **answers))[1],
+    )
     limits = ((2400.0, 3000.0), (1000.0, 2000.0), (500.0, 1500.0))
     choose(qtbot, window, bands=(3, 0, 1), stretch=Stretch.CUSTOM, limits=limits)
     valid = (pixels != NODATA).any(axis=0)
@@ -85,7 +92,7 @@ def test_both_panes_follow_and_nothing_is_coded_anew(
             expected = stretched(samples[band], *pair) * valid
             np.testing.assert_array_equal(shown[..., 2 - channel], expected)
         np.testing.assert_array_equal(shown[..., 3], 255 * valid)
-    assert not [job for job in jobs if getattr(job, "kind", "") in ("compress", "decode")]
+    assert not [job for job in jobs if isinstance(job, Compress | Decode)]
 
 
 def test_nodata_is_left_out_of_the_stretch(

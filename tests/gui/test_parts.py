@@ -1,13 +1,11 @@
-"""The parts under the window: pictures, viewport, queue, settings, words."""
+"""The parts under the window: pictures, viewport, settings, words."""
 
 from __future__ import annotations
 
 import gc
 import logging
 import threading
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -20,17 +18,15 @@ from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import Estimate
 from fdegc.types import Samples
 from fdegc_gui.app import main
-from fdegc_gui.jobs import Failure, Job, Lane
-from fdegc_gui.jobs.base import Context
+from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.engine import spared
-from fdegc_gui.jobs.queue import JobQueue
 from fdegc_gui.jobs.store import ReconstructionWriter
 from fdegc_gui.logs import ExceptionHook
 from fdegc_gui.models.pyramid import Pyramid, halve, premultiplied_bgra
 from fdegc_gui.models.session import display_base
 from fdegc_gui.settings import Settings
+from fdegc_gui.style.theme import DARK, LIGHT, Theme, Tokens
 from fdegc_gui.text import human_bytes, human_seconds, time_left, zoom_percent
-from fdegc_gui.theme import DARK, LIGHT, Theme, Tokens
 from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.facts import bounds, crs_name
 from fdegc_gui.views.rates import cost_of
@@ -168,70 +164,6 @@ def test_above_100_percent_pixels_are_hard_squares(qtbot: QtBot) -> None:
     rect = view.scene_rect(shot.width(), shot.height())
     at = (int(rect.x()) + 8 * 5, int(rect.y()) + 8 * 9)
     assert len({shot.pixel(at[0] + dx, at[1] + dy) for dx in range(8) for dy in range(8)}) == 1
-
-
-@dataclass(frozen=True, eq=False)
-class _Wait(Job):
-    gate: threading.Event | None = None
-
-    kind: ClassVar[str] = "wait"
-    preemptible: ClassVar[bool] = True
-
-    def run(self, context: Context) -> str:
-        assert self.gate is not None
-        while not self.gate.wait(0.002):
-            context.cancel.check()
-        return "waited"
-
-
-@dataclass(frozen=True, eq=False)
-class _Urgent(Job):
-    kind: ClassVar[str] = "urgent"
-    priority: ClassVar[int] = 5
-
-    def run(self, context: Context) -> str:
-        return "urgent"
-
-
-def test_queue_orders_by_priority_and_supersedes_by_kind() -> None:
-    queue, gate = JobQueue(), threading.Event()
-    first, second, urgent = _Wait(gate=gate), _Wait(gate=gate), _Urgent()
-    queue.put(first)
-    assert queue.put(second) == [first]
-    queue.put(urgent)
-    assert queue.get() is urgent
-    assert not queue.put_back(first), "a newer request waits"
-    assert queue.get() is second
-    queue.close()
-    assert queue.get() is None
-
-
-def test_urgent_work_interrupts_and_the_interrupted_starts_over(qtbot: QtBot) -> None:
-    lane, gate, order = Lane("test"), threading.Event(), []
-    lane.job_done.connect(lambda job, value: order.append(value))
-    cancelled: list[Job] = []
-    lane.job_cancelled.connect(cancelled.append)
-    lane.start()
-    with qtbot.waitSignal(lane.job_started, timeout=TIMEOUT):
-        lane.submit(_Wait(gate=gate))
-    lane.submit(_Urgent())
-    qtbot.waitUntil(lambda: order == ["urgent"], timeout=TIMEOUT)
-    gate.set()
-    qtbot.waitUntil(lambda: order == ["urgent", "waited"], timeout=TIMEOUT)
-    assert cancelled == []
-    with qtbot.waitSignal(lane.stopped, timeout=TIMEOUT):
-        lane.stop()
-    assert lane.wait(1000)
-
-
-def test_stopping_a_lane_cancels_its_work(qtbot: QtBot) -> None:
-    lane = Lane("test")
-    lane.start()
-    with qtbot.waitSignal(lane.job_started, timeout=TIMEOUT):
-        lane.submit(_Wait(gate=threading.Event()))
-    with qtbot.waitSignal(lane.stopped, timeout=1000):
-        lane.stop()
-    assert lane.wait(1000)
 
 
 def test_failures_in_words() -> None:

@@ -19,8 +19,9 @@ from fdegc.raster_info import Window
 from fdegc_gui.jobs.engine import REAL_ENGINE
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Stretch
-from fdegc_gui.models.session import STREAM, MetricState, State
-from tests.gui.fakes import FakeUser
+from fdegc_gui.models.result import MetricState, State
+from fdegc_gui.models.session import STREAM
+from tests.gui.fakes import FakeUser, saved
 
 TIMEOUT = 120_000
 
@@ -76,12 +77,12 @@ def test_compress_measure_export_and_open_again(
         assert reading.original.bands == tuple(source.read(Window(50, 60, 1, 1)).pixels[:, 0, 0].tolist())
 
     user.answer = tmp_path / "out.fdegc"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+    with saved(qtbot, window, TIMEOUT):
         window.actions_["export_stream"].trigger()
     assert read_info(user.answer).quality == 3.0
     stream = user.answer
     user.answer = tmp_path / "out.tif"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+    with saved(qtbot, window, TIMEOUT):
         window.actions_["export_image"].trigger()
     with open_raster(geotiff) as source, open_raster(user.answer) as back:
         assert back.info.crs_wkt == source.info.crs_wkt

@@ -22,9 +22,10 @@ from fdegc.results import StreamInfo
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.notice import damage_notice
-from fdegc_gui.models.session import STREAM, Result, Scene, State
+from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.session import STREAM, Scene
 from fdegc_gui.views.canvas import Pane
-from tests.gui.fakes import FakeEngine, FakeUser, damage, write_stream
+from tests.gui.fakes import FakeEngine, FakeUser, damage, saved, write_stream
 
 TIMEOUT = 10_000
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -78,7 +79,7 @@ def test_opening_a_compressed_file_decodes_it(
     assert window.sidebar.metrics.cells["decode_time"].value.text() == "0.7 s"
     assert "without its original" in window.sidebar.metrics.cells["psnr"].toolTip()
     user.answer = tmp_path / "decoded.tif"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+    with saved(qtbot, window, TIMEOUT):
         window.actions_["export_image"].trigger()
     assert user.answer.exists()
 
@@ -251,7 +252,7 @@ def test_damaged_tiles_are_named_and_can_be_looked_at(
         notice.show_place.click()
         assert (view.center.x(), view.center.y()) == center
     user.answer = tmp_path / "decoded.png"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
+    with saved(qtbot, window, TIMEOUT):
         window.actions_["export_image"].trigger()
     assert notice.isVisible(), "a notice is in nobody's way"
 
@@ -286,7 +287,7 @@ def stream(tmp_path: Path) -> StreamInfo:
 
 def test_many_damaged_tiles_are_counted(stream: StreamInfo) -> None:
     scene = Scene(1, Path("scene.fdegc"), stream.raster, stream)
-    make: Callable[..., Result] = lambda tiles: Result(0, 4.0, None, damaged=tiles)  # type: ignore[arg-type]  # noqa: E731
+    make: Callable[..., Result] = lambda tiles: Result(0, 4.0, None, None, damaged=tiles)  # type: ignore[arg-type]  # noqa: E731
     tiles = tuple(Window(x, y, 64, 64) for y in (0, 64) for x in (0, 64, 128))
     notice = damage_notice(scene, make(tiles))
     assert notice is not None and "y 64–127) and 2 more." in notice.text

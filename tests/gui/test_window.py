@@ -10,40 +10,17 @@ import numpy as np
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
-from fdegc.errors import CorruptStream, OutOfMemory, WeightsMissing
-from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
 from fdegc_gui.main_window import MainWindow
-from fdegc_gui.models.session import MetricState, State
+from fdegc_gui.models.result import MetricState
 from fdegc_gui.settings import Settings
-from tests.gui.fakes import FakeEngine, FakeUser
+from tests.gui.fakes import FakeEngine, FakeUser, said
+from tests.gui.window_steps import compress, finished, open_scene
 
 TIMEOUT = 10_000
-
-
-def open_scene(qtbot: QtBot, window: MainWindow, path: Path) -> None:
-    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
-        window.start(path)
-    qtbot.waitUntil(lambda: window.controller.keeper.ready is not None, timeout=TIMEOUT)
-
-
-def finished(window: MainWindow, rate: int) -> bool:
-    result = window.session.results.get(rate)
-    return result is not None and result.state is State.DONE
-
-
-def compress(qtbot: QtBot, window: MainWindow, rate: int) -> None:
-    window.actions_[f"rate_{rate}"].trigger()
-    window.actions_["compress"].trigger()
-    qtbot.waitUntil(lambda: finished(window, rate), timeout=TIMEOUT)
-
-
-def error_dialog(qtbot: QtBot, window: MainWindow) -> ErrorDialog:
-    qtbot.waitUntil(lambda: bool(window.findChildren(ErrorDialog)), timeout=TIMEOUT)
-    return window.findChildren(ErrorDialog)[0]
 
 
 def test_scene_is_shown_before_the_engine_is_loaded(
@@ -117,11 +94,12 @@ def test_tiles_appear_one_by_one_and_cancel_drops_them(
     assert not result.pyramid.levels[0][64:, :, 3].any()
     assert not window.status.bar.isHidden()
     assert window.actions_["cancel"].isEnabled()
-    with qtbot.waitSignal(window.controller.engine.job_cancelled, timeout=1000):
+    with said(qtbot, window, "Cancelled.", 1000):
         window.actions_["cancel"].trigger()
     qtbot.waitUntil(lambda: 4 not in window.session.results, timeout=1000)
     assert not list(window.controller.folder.glob("*rate4"))
     assert window.actions_["compress"].isEnabled()
+    assert window.sidebar.rates.rows[4].cost.progress is None
 
 
 def test_two_rate_points_make_a_curve(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
@@ -174,30 +152,6 @@ def test_flip_while_space_is_held(qtbot: QtBot, window: MainWindow, scene_path: 
     assert pane.pyramid is window.session.results[4].pyramid
 
 
-def test_failed_open_keeps_the_scene(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, tmp_path: Path
-) -> None:
-    open_scene(qtbot, window, scene_path)
-    bad = tmp_path / "not an image.tif"
-    bad.write_text("no image")
-    window.controller.open(bad)
-    dialog = error_dialog(qtbot, window)
-    assert "not an image.tif" in dialog.heading
-    assert dialog.failure.expected
-    assert window.session.scene is not None and window.session.scene.path == scene_path
-    dialog.accept()
-
-
-def test_missing_recent_file_is_forgotten(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
-    gone = tmp_path / "gone.png"
-    window.settings.add_recent(gone)
-    window.controller.open(gone)
-    dialog = error_dialog(qtbot, window)
-    assert "no file" in dialog.failure.message
-    assert window.settings.recent == []
-    dialog.accept()
-
-
 def test_drop_opens(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(scene_path))])
@@ -231,163 +185,6 @@ def test_open_dialog_and_recent_files(
     entries = [action for action in window.recent_menu.actions() if action.text() == "scene.png"]
     with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
         entries[0].trigger()
-
-
-def test_export_compressed_file(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser, tmp_path: Path
-) -> None:
-    open_scene(qtbot, window, scene_path)
-    compress(qtbot, window, 4)
-    user.answer = tmp_path / "out.fdegc"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
-        window.actions_["export_stream"].trigger()
-    assert user.suggested.endswith("scene-rate4.fdegc")
-    assert user.answer.read_bytes().startswith(b"FAKE")
-    assert not list(tmp_path.glob(".*.part"))
-    assert window.settings.folder("stream") == str(tmp_path)
-
-
-def test_export_asks_before_it_replaces(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser, tmp_path: Path
-) -> None:
-    open_scene(qtbot, window, scene_path)
-    compress(qtbot, window, 4)
-    user.answer = tmp_path / "out.fdegc"
-    user.answer.write_text("precious")
-    user.replace = False
-    window.actions_["export_stream"].trigger()
-    assert user.asked == ["replace out.fdegc"]
-    user.replace = True
-    assert user.answer.read_text() == "precious"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
-        window.actions_["export_stream"].trigger()
-    assert user.answer.read_bytes().startswith(b"FAKE")
-
-
-def test_export_never_replaces_the_open_scene(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser
-) -> None:
-    before = scene_path.read_bytes()
-    open_scene(qtbot, window, scene_path)
-    compress(qtbot, window, 4)
-    user.answer = scene_path
-    window.actions_["export_image"].trigger()
-    error_dialog(qtbot, window).accept()
-    assert user.asked == []
-    assert scene_path.read_bytes() == before
-
-
-def test_export_failure_is_a_dialog(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser, tmp_path: Path
-) -> None:
-    open_scene(qtbot, window, scene_path)
-    compress(qtbot, window, 4)
-    user.answer = tmp_path / "no such folder" / "out.fdegc"
-    window.actions_["export_stream"].trigger()
-    dialog = error_dialog(qtbot, window)
-    assert "Check that the folder exists" in dialog.failure.message
-    assert finished(window, 4)
-    dialog.accept()
-
-
-def test_export_reconstruction_as_png(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser, tmp_path: Path
-) -> None:
-    open_scene(qtbot, window, scene_path)
-    compress(qtbot, window, 1)
-    user.answer = tmp_path / "out.png"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
-        window.actions_["export_image"].trigger()
-    with Image.open(user.answer) as image:
-        assert image.size == (192, 160)
-
-
-def test_geotiff_keeps_crs_and_transform(
-    qtbot: QtBot, window: MainWindow, user: FakeUser, tmp_path: Path
-) -> None:
-    import rasterio
-    from rasterio.transform import from_origin
-
-    path = tmp_path / "geo.tif"
-    transform = from_origin(500000, 5800000, 0.5, 0.5)
-    profile = {
-        "driver": "GTiff",
-        "width": 80,
-        "height": 70,
-        "count": 3,
-        "dtype": "uint16",
-        "crs": "EPSG:32633",
-    }
-    values = np.random.default_rng(0).integers(0, 4000, (3, 70, 80), dtype=np.uint16)
-    with rasterio.open(path, "w", transform=transform, **profile) as target:
-        target.write(values)
-    open_scene(qtbot, window, path)
-    assert "32633" in window.sidebar.facts.values["CRS"]
-    compress(qtbot, window, 6)
-    user.answer = tmp_path / "back.tif"
-    with qtbot.waitSignal(window.controller.exports.job_done, timeout=TIMEOUT):
-        window.actions_["export_image"].trigger()
-    with rasterio.open(user.answer) as result:
-        assert result.crs == rasterio.CRS.from_epsg(32633)
-        assert result.transform == transform
-        assert result.dtypes == ("uint16",) * 3
-        assert np.array_equal(result.read(), values // 2 * 2)
-
-
-def test_damaged_compressed_file_is_an_error(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
-    path = tmp_path / "bad.fdegc"
-    path.write_bytes(b"nothing of the kind")
-    window.start(path)
-    dialog = error_dialog(qtbot, window)
-    assert dialog.failure.expected, dialog.failure.detail
-    assert CorruptStream.__name__ in dialog.failure.detail
-    assert window.session.scene is None
-    dialog.accept()
-
-
-def test_failure_while_compressing(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine, qapp: QApplication
-) -> None:
-    open_scene(qtbot, window, scene_path)
-    fake.fail = OutOfMemory("The scene needs 9 GB of memory; 2 GB are free.")
-    window.actions_["compress"].trigger()
-    dialog = error_dialog(qtbot, window)
-    assert dialog.message.text() == "The scene needs 9 GB of memory; 2 GB are free."
-    assert dialog.detail.isHidden()
-    dialog.toggle.click()
-    assert not dialog.detail.isHidden()
-    dialog.copy.click()
-    assert "OutOfMemory" in qapp.clipboard().text()
-    assert window.session.results == {}
-    dialog.accept()
-    fake.fail = None
-    compress(qtbot, window, 4)
-
-
-def test_unexpected_failure_says_so(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine
-) -> None:
-    open_scene(qtbot, window, scene_path)
-    fake.fail = ZeroDivisionError("division by zero")
-    window.actions_["compress"].trigger()
-    dialog = error_dialog(qtbot, window)
-    assert not dialog.failure.expected
-    assert any("defect" in label.text() for label in dialog.findChildren(QLabel))
-    dialog.accept()
-
-
-def test_engine_that_cannot_load_leaves_the_scene_usable(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine
-) -> None:
-    fake.load_error = WeightsMissing("The weights are not installed.")
-    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
-        window.start(scene_path)
-    dialog = error_dialog(qtbot, window)
-    assert dialog.message.text() == "The weights are not installed."
-    dialog.accept()
-    assert window.status.device.text() == "Engine not available"
-    fake.load_error = None
-    compress(qtbot, window, 4)
 
 
 def test_device_can_be_chosen_and_a_lost_one_falls_back(
@@ -484,3 +281,23 @@ def test_about(window: MainWindow) -> None:
     dialog = window.findChildren(AboutDialog)[0]
     assert any("Apache" in label.text() for label in dialog.findChildren(QLabel))
     dialog.close()
+
+
+def test_nothing_more_is_heard_of_a_scene_that_was_left(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, tmp_path: Path, fake: FakeEngine
+) -> None:
+    fake.gate = threading.Event()
+    open_scene(qtbot, window, scene_path)
+    window.actions_["compress"].trigger()
+    qtbot.waitUntil(lambda: 4 in window.session.results, timeout=TIMEOUT)
+    other = tmp_path / "other.png"
+    other.write_bytes(scene_path.read_bytes())
+    words: list[str] = []
+    window.controller.message.connect(words.append)
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.controller.open(other)
+    assert window.session.results == {}
+    fake.gate.set()
+    qtbot.waitUntil(lambda: not window.controller.can_cancel and window.session.refined, timeout=TIMEOUT)
+    assert window.session.results == {} and words == []
+    compress(qtbot, window, 4)

@@ -11,19 +11,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from recorded import Recording
+from recorded import RecordedCapture, Recording
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fdegc.errors import InvalidOption
+from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.training import colours
 from fdegc.training.config import ResearchConfig
 from fdegc.training.data import CropSampler, chances, find_images, sources_of
+from fdegc.training.graphs import WARM_UP
 from fdegc.training.loop import Trainer
 from fdegc.training.options import TrainOptions, describe, make_recipe
 from fdegc.training.pool import ImagePool, PoolSampler
 from fdegc.training.recipes import LOSS_FLOOR, constant_schedule
 
+TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
 CONFIG = ResearchConfig(1000, 50, 512.0, 1e-4, 0.1, 4, 4, 2, 16, 16)
 LUMA = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
 BATCH = 40
@@ -233,6 +236,21 @@ def test_samplers_recolour_a_share_of_the_same_crops(folder: Path, device: bool)
         assert drawn.dtype == torch.float64 and drawn.shape == (200, 3 + colours.NUMBERS)
     rare = sampler(1e-9)
     assert rare.crops(rare.draw(4)).shape == (4, 3, 64, 64)
+
+
+def test_a_captured_step_recolours_too(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROFILES, "tiny", TINY)
+    options = TrainOptions(
+        folder, folder, tmp_path / "run", profile="tiny", batch=4, crop=64, images="device", colours=1.0
+    )
+    capture = RecordedCapture()
+    trainer = Trainer(options, capture=capture)
+    source = trainer.sampler
+    assert isinstance(source, PoolSampler) and source.colours == 1.0
+    for _ in range(WARM_UP + 2):
+        trainer._step(source.draw(4), trainer.recipe.qualities(trainer.rng), 0.1, source)
+    assert (capture.captured, capture.replayed) == (1, 2)
+    assert torch.isfinite(torch.from_numpy(trainer._stepper.take_sums(lambda sums: sums))).all()
 
 
 def test_a_source_is_the_first_folder(folder: Path) -> None:

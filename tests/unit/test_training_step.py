@@ -222,6 +222,20 @@ def test_what_cannot_be_captured_is_called_plainly() -> None:
     assert repeated.failure == "operation not permitted when stream is capturing"
 
 
+def test_why_capturing_failed_is_what_happened_first() -> None:
+    class Broken(RecordedCapture):
+        def capture(self, function: Any) -> Any:
+            try:
+                raise ValueError("the first")
+            finally:
+                raise RuntimeError("ending it failed too")
+
+    repeated = Repeated(lambda: torch.zeros(()), Broken())
+    for _ in range(WARM_UP + 1):
+        repeated()
+    assert not repeated.captured and repeated.failure == "the first"
+
+
 def test_joined_networks_are_the_same_networks() -> None:
     net = FDEGCNet.from_profile(TINY)
     before = {n: t.clone() for n, t in net.state_dict().items()}

@@ -1,15 +1,19 @@
-"""Loads the engine, late, and changes its device."""
+"""Engine of the app: loaded late, on a device that can be changed."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from fdegc_gui.jobs import Failure, Job, Lane
+from fdegc_gui.control.activities import Activities
+from fdegc_gui.jobs import Failure, Lane
 from fdegc_gui.jobs.coding import EngineReady, LoadEngine
+from fdegc_gui.models.activity import Activity
+
+_RANK = 3
 
 
 class EngineKeeper(QObject):
-    """Knows whether there is an engine, and on which device.
+    """Keeper of the engine: whether there is one, and on which device.
 
     Parameters
     ----------
@@ -17,6 +21,7 @@ class EngineKeeper(QObject):
         The engine's.
     device : str
         Device id to start with.
+    activities : Activities
 
     Signals
     -------
@@ -32,40 +37,45 @@ class EngineKeeper(QObject):
     message = Signal(str)
     failed = Signal(str, object)
 
-    def __init__(self, lane: Lane, device: str, parent: QObject | None = None) -> None:
+    def __init__(
+        self, lane: Lane, device: str, activities: Activities, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
-        self._lane = lane
+        self._lane, self._activities = lane, activities
         self._wanted = False
         self.device = device
         self.ready: EngineReady | None = None
-        lane.job_done.connect(self._on_done)
-        lane.job_failed.connect(self._on_failed)
 
     def load(self) -> None:
         """Load the engine unless that was asked for already."""
         if not self._wanted:
-            self._wanted = True
-            self._lane.submit(LoadEngine(device=self.device))
+            self._submit()
 
     def set_device(self, device: str) -> None:
         """Work on another device from now on; what runs is finished where it runs."""
-        if device == self.device:
-            return
-        self.device = device
-        self._wanted = True
-        self._lane.submit(LoadEngine(device=device))
+        if device != self.device:
+            self.device = device
+            self._submit()
 
-    def _on_done(self, job: Job, ready: object) -> None:
-        if isinstance(ready, EngineReady) and ready.device == self.device:
+    def _submit(self) -> None:
+        self._wanted = True
+        device = self.device
+        self._lane.submit(
+            LoadEngine(device=device),
+            done=self._on_ready,
+            failed=lambda failure: self._on_failed(device, failure),
+            watch=self._activities.watch(Activity("Loading the compression engine…", _RANK)),
+        )
+
+    def _on_ready(self, ready: EngineReady) -> None:
+        if ready.device == self.device:
             self.ready = ready
             self.message.emit(f"Ready on {ready.label}.")
             self.changed.emit(ready)
 
-    def _on_failed(self, job: Job, failure: Failure) -> None:
-        if not isinstance(job, LoadEngine):
-            return
+    def _on_failed(self, device: str, failure: Failure) -> None:
         self._wanted = False
-        if job.device != "auto" and failure.expected:
+        if device != "auto" and failure.expected:
             # A remembered device may be gone; that is no reason to be of no use.
             self.device = "auto"
             self.message.emit(f"{failure.message} Using the automatic choice.")

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalett
 from PySide6.QtWidgets import QApplication
 
 from fdegc.resources import data_dir
-from fdegc_gui.stylesheet import STYLE
+from fdegc_gui.style.stylesheet import STYLE
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ DARK = Tokens(
 
 
 class Theme(QObject):
-    """Applies the colours and follows the system unless the user chose otherwise.
+    """Theme in use; it follows the system unless the user chose otherwise.
 
     Signals
     -------
@@ -116,11 +116,6 @@ class Theme(QObject):
         """What the user chose: ``system``, ``light`` or ``dark``."""
         return self._choice
 
-    @property
-    def is_dark(self) -> bool:
-        """Whether the dark colours are in use."""
-        return self.tokens is DARK
-
     def set_choice(self, choice: str) -> None:
         """Choose and apply."""
         self._choice = choice
@@ -129,7 +124,8 @@ class Theme(QObject):
     def apply(self) -> None:
         """Give the application the palette and the style sheet."""
         app = QApplication.instance()
-        assert isinstance(app, QApplication)
+        if not isinstance(app, QApplication):
+            raise RuntimeError("a theme needs an application")
         dark = self._choice == "dark" or (
             self._choice == "system" and QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
         )
@@ -141,11 +137,6 @@ class Theme(QObject):
     def _on_system_changed(self) -> None:
         if self._choice == "system":
             self.apply()
-
-
-def color(token: str) -> QColor:
-    """Return a token as a colour."""
-    return QColor(token)
 
 
 def set_up_fonts(app: QApplication) -> None:

@@ -1,4 +1,4 @@
-"""Puts finished tiles into the picture at a steady pace."""
+"""Feed of finished tiles into the pictures, at a steady pace."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer
 
 from fdegc.raster_info import Window
-from fdegc_gui.jobs.coding import TileImage
+from fdegc_gui.jobs.coding import TileFigures
 from fdegc_gui.jobs.pictures import PaintedTile
-from fdegc_gui.models.session import Result, Session
+from fdegc_gui.models.result import Result
+from fdegc_gui.models.session import Session
 
 #: About 30 repaints a second, and at most this many seconds of work in each.
 _INTERVAL_MS = 33
@@ -19,7 +20,7 @@ _BUDGET = 0.008
 
 
 class TileFeed(QObject):
-    """Takes tiles as they come and writes them between two frames, never more than a frame's worth.
+    """Feed of tiles: taken as they come, written between two frames, never more than a frame's worth.
 
     A fast device can finish more tiles a second than is worth painting one by one; a burst must
     not stall the window.
@@ -28,15 +29,15 @@ class TileFeed(QObject):
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._waiting: deque[tuple[Result, TileImage | PaintedTile]] = deque()
+        self._waiting: deque[tuple[Result, PaintedTile, TileFigures | None]] = deque()
         self._then: list[Callable[[], None]] = []
         self._timer = QTimer(self)
         self._timer.setInterval(_INTERVAL_MS)
         self._timer.timeout.connect(self._on_frame)
 
-    def push(self, result: Result, tile: TileImage | PaintedTile) -> None:
-        """Take a tile of a running result, or one that was rendered anew."""
-        self._waiting.append((result, tile))
+    def push(self, result: Result, painted: PaintedTile, figures: TileFigures | None = None) -> None:
+        """Take a tile: a new one with its figures, or one that was rendered anew."""
+        self._waiting.append((result, painted, figures))
         if not self._timer.isActive():
             self._timer.start()
 
@@ -61,14 +62,15 @@ class TileFeed(QObject):
         deadline = time.perf_counter() + _BUDGET
         written: dict[int, tuple[Result, list[Window], bool]] = {}
         while self._waiting:
-            result, tile = self._waiting.popleft()
+            result, painted, figures = self._waiting.popleft()
             first = result.tiles_done == 0
             entry = written.setdefault(result.rate, (result, [], first))
-            entry[1].append(_apply(result, tile))
+            _apply(result, painted, figures)
+            entry[1].append(painted.window)
             if time.perf_counter() > deadline:
                 break
         for key, (result, windows, first) in written.items():
-            if self._session.results.get(key) is not result:
+            if not self._session.holds(result):
                 continue
             self._session.tiles_written.emit(key, windows)
             if first:
@@ -82,21 +84,19 @@ class TileFeed(QObject):
                 function()
 
 
-def _apply(result: Result, tile: TileImage | PaintedTile) -> Window:
-    """Add a tile's pixels, and its figures if it is a new one; return where it lies."""
-    painted = tile.painted if isinstance(tile, TileImage) else tile
+def _apply(result: Result, painted: PaintedTile, figures: TileFigures | None) -> None:
+    """Add a tile's pixels, and its figures if it is a new one."""
     window = painted.window
     result.pyramid.write(window.x, window.y, painted.bgra)
     result.pyramid.transparent |= painted.transparent
     if result.backdrop is not None and painted.transparent:  # others hide it, up to their smooth edges
         result.backdrop.erase(window.x, window.y, window.width, window.height)
-    if isinstance(tile, TileImage):
+    if figures is not None:
         result.windows.append(window)
         result.tiles_done += 1
         result.pixels_done += window.pixels
-        result.bytes = tile.bytes_so_far
-        if tile.squared_error is not None:
+        result.bytes = figures.bytes_so_far
+        if figures.squared_error is not None:
             result.has_error = True
-            result.squared_error += tile.squared_error
-            result.sample_count += tile.sample_count
-    return window
+            result.squared_error += figures.squared_error
+            result.sample_count += figures.sample_count

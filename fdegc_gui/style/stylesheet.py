@@ -1,4 +1,4 @@
-"""The style sheet; ``@name@`` stands for a colour of :class:`fdegc_gui.theme.Tokens`."""
+"""Style sheet; ``@name@`` stands for a colour of :class:`fdegc_gui.style.theme.Tokens`."""
 
 STYLE = """
 QMainWindow, QDialog { background: @window@; }

@@ -1,18 +1,18 @@
-"""Tells what lies under the pointer: in the status line where it is, in the panes the values."""
+"""Pointer read-out: the place in the status line, the values in the panes."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, QPointF
 
+from fdegc_gui.control.prober import Prober
 from fdegc_gui.models.probe import Reading, degrees, map_words
 from fdegc_gui.models.session import Session
-from fdegc_gui.prober import Prober
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.status import StatusLine
 
 
 class Pointer(QObject):
-    """Follows the pointer over the panes.
+    """Read-out of what lies under the pointer over the panes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Asks where exports go, and sees to it that nothing precious is replaced."""
+"""Export commands: where files go, and that nothing precious is replaced."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
 
-from fdegc_gui.controller import Controller
+from fdegc_gui.control.controller import Controller
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.export import ExportReconstruction, ExportStream
-from fdegc_gui.jobs.store import Reconstruction
 from fdegc_gui.settings import Settings
 
 
 class Exporting:
-    """The two export commands.
+    """Export commands: of the compressed file, of the reconstruction.
 
     Parameters
     ----------
@@ -50,13 +49,14 @@ class Exporting:
         name = scene.path.name if scene.stream else f"{scene.path.stem}-rate{result.rate}.fdegc"
         target = self._files.save_stream(self._window, self._suggest("stream", name))
         if target is not None and self._may_write(target, "stream"):
-            self._controller.exports.submit(ExportStream(scene.number, result.stream_path, target))
+            job = ExportStream(source=result.stream_path, target=target)
+            self._controller.export(job, target, "Saving the compressed file…")
 
     def ask_image(self) -> None:
         """Ask where the reconstruction goes and write it."""
         scene, result = self._session.scene, self._session.current
         reconstruction = result.reconstruction if result is not None else None
-        if scene is None or result is None or not isinstance(reconstruction, Reconstruction):
+        if scene is None or result is None or reconstruction is None:
             return
         mark = "-decoded" if scene.stream else f"-rate{result.rate}"
         plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
@@ -64,7 +64,8 @@ class Exporting:
         suggestion = self._suggest("image", f"{scene.path.stem}{mark}{suffix}")
         target = self._files.save_image(self._window, suggestion)
         if target is not None and self._may_write(target, "image"):
-            self._controller.exports.submit(ExportReconstruction(scene.number, reconstruction, target))
+            job = ExportReconstruction(reconstruction=reconstruction, target=target)
+            self._controller.export(job, target, "Saving the reconstruction…")
 
     def _suggest(self, purpose: str, name: str) -> str:
         scene = self._session.scene

@@ -1,28 +1,25 @@
-"""Follows the pointer: asks what lies under it, and keeps only the answer about where it is now."""
+"""Pixel values and place under the pointer: asked for, and only the answer about where it is now kept."""
 
 from __future__ import annotations
-
-import logging
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from fdegc.raster_info import Window
-from fdegc_gui.jobs import Failure, Job, Lane
+from fdegc_gui.jobs import Lane
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.probe import Probe
 from fdegc_gui.jobs.rasters import Rasters
-from fdegc_gui.jobs.store import Reconstruction
 from fdegc_gui.models.probe import Reading
-from fdegc_gui.models.session import Result, Session
-
-log = logging.getLogger(__name__)
+from fdegc_gui.models.reconstruction import Reconstruction
+from fdegc_gui.models.result import Result
+from fdegc_gui.models.session import Session
 
 #: After so long without an answer, that about the former pixel is no longer shown.
 _PATIENCE_MS = 150
 
 
 class Prober(QObject):
-    """Looks up samples and places, on a thread of its own.
+    """Look-up of samples and places, on a thread of its own.
 
     Parameters
     ----------
@@ -44,8 +41,6 @@ class Prober(QObject):
         self._pixel: tuple[int, int] | None = None
         self._reading: Reading | None = None
         self.lane = Lane("probes", None, self, rasters)
-        self.lane.job_done.connect(self._on_done)
-        self.lane.job_failed.connect(self._on_failed)
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._patience.setInterval(_PATIENCE_MS)
@@ -69,15 +64,20 @@ class Prober(QObject):
     def _again(self) -> None:
         scene, pixel = self._session.scene, self._pixel
         if scene is None or pixel is None:
-            self.lane.cancel(lambda job: isinstance(job, Probe))
+            self.lane.drop()
             self._patience.stop()
             self._set_reading(None)
             return
-        path = scene.path if scene.stream is None else None
-        store = _store(self._session.current, pixel)
+        job = Probe(
+            path=scene.path if scene.stream is None else None,
+            store=_store(self._session.current, pixel),
+            info=scene.info,
+            pixel=pixel,
+            key=self._session.key,
+        )
         if not self._patience.isActive():
             self._patience.start()
-        self.lane.submit(Probe(scene.number, path, store, scene.info, pixel, self._session.key))
+        self.lane.submit(job, done=self._on_reading)
 
     def _on_scene(self) -> None:
         self._pixel = None
@@ -90,14 +90,10 @@ class Prober(QObject):
             if any(window.intersection(place) for window in windows):
                 self._again()
 
-    def _on_done(self, job: Job, value: object) -> None:
-        if isinstance(value, Reading) and self._session.is_current(job.scene):
-            if value.pixel == self._pixel and value.key == self._session.key:
-                self._patience.stop()
-                self._set_reading(value)
-
-    def _on_failed(self, job: Job, failure: Failure) -> None:
-        log.warning("%s: %s", type(job).__name__, failure.message)
+    def _on_reading(self, reading: Reading) -> None:
+        if reading.pixel == self._pixel and reading.key == self._session.key:
+            self._patience.stop()
+            self._set_reading(reading)
 
     def _set_reading(self, reading: Reading | None) -> None:
         if reading != self._reading:
@@ -107,6 +103,4 @@ class Prober(QObject):
 
 def _store(result: Result | None, pixel: tuple[int, int]) -> Reconstruction | None:
     """Return where to find a pixel's reconstruction, if there is one yet."""
-    if result is None or not isinstance(result.store, Reconstruction):
-        return None
-    return result.store if result.covers(*pixel) else None
+    return result.store if result is not None and result.covers(*pixel) else None

@@ -1,0 +1,1 @@
+"""Control: wishes become requests, answers become state; coding, pictures, metrics, values, exports."""

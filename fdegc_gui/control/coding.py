@@ -1,0 +1,261 @@
+"""Compressions and decodings of the open scene: requests, running results, all rates one after another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from fdegc.options import EncodeOptions
+from fdegc.types import Progress
+from fdegc_gui.control.activities import Activities
+from fdegc_gui.control.engine import EngineKeeper
+from fdegc_gui.control.feed import TileFeed
+from fdegc_gui.control.measuring import Measuring
+from fdegc_gui.control.painter import Painter
+from fdegc_gui.jobs import Failure, Job, Lane, Requests
+from fdegc_gui.jobs.base import Answer
+from fdegc_gui.jobs.coding import CodedTile, Compress, Compressed, Decode, Decoded
+from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.display import Display
+from fdegc_gui.models.reconstruction import Reconstruction
+from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.session import STREAM, Scene, Session
+
+_RANK = 5
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    """Compression or decoding that was asked for; its result from when it starts."""
+
+    key: int
+    quality: float
+    tiles: int
+    store: Reconstruction
+    result: Result | None = None
+
+
+class Coding(QObject):
+    """Compressions and decodings of the open scene.
+
+    Parameters
+    ----------
+    session : Session
+    lane : Lane
+        The engine's.
+    keeper : EngineKeeper
+    feed : TileFeed
+        Writes tiles into pictures.
+    painter : Painter
+    measuring : Measuring
+    activities : Activities
+    folder : Path
+        For compressed files and reconstructions.
+
+    Signals
+    -------
+    message(str)
+        A sentence for the status line.
+    failed(str, Failure)
+        What could not be done, and why.
+    """
+
+    message = Signal(str)
+    failed = Signal(str, object)
+
+    def __init__(
+        self,
+        session: Session,
+        lane: Lane,
+        keeper: EngineKeeper,
+        feed: TileFeed,
+        painter: Painter,
+        measuring: Measuring,
+        activities: Activities,
+        folder: Path,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._lane, self._keeper = session, lane, keeper
+        self._feed, self._painter, self._measuring = feed, painter, measuring
+        self._activities, self._folder = activities, folder
+        self._requests = Requests()
+        self._running: dict[int, _Run] = {}
+        self._batch: list[int] = []
+
+    def start(self, rate: int | None = None) -> None:
+        """Compress at a rate point, the selected one by default; decode if a stream is open."""
+        scene, display = self._session.scene, self._session.display
+        if scene is None or display is None:
+            return
+        self._keeper.load()
+        if scene.stream is not None:
+            if STREAM not in self._session.results:
+                self._decode(scene, scene.stream.quality, scene.stream.tiles, display)
+            return
+        rate = rate if rate is not None else self._session.rate
+        if rate not in self._running:
+            self._compress(scene, rate, display)
+            if self._running:
+                self.message.emit(f"Rate {rate} is next.")
+
+    def start_all(self) -> None:
+        """Compress at every rate point that is not finished, the selected one first."""
+        scene = self._session.scene
+        if scene is None or scene.stream is not None:
+            return
+        missing = [rate for rate in range(1, 7) if rate not in self._session.results]
+        self._batch = sorted(missing, key=lambda rate: rate != self._session.rate)
+        self._next_of_batch()
+
+    def forget_batch(self) -> None:
+        """Start no more rate points."""
+        self._batch.clear()
+
+    def leave_scene(self) -> None:
+        """Drop what runs and waits for the open scene."""
+        self._batch.clear()
+        self._feed.clear()
+        self._running.clear()
+        self._requests.drop()
+
+    # ------------------------------------------------------------------ requests
+
+    def _compress(self, scene: Scene, rate: int, display: Display) -> None:
+        options = EncodeOptions(quality=float(rate))
+        side = options.tile_size
+        tiles = math.ceil(scene.info.width / side) * math.ceil(scene.info.height / side)
+        name = f"scene{scene.number}-rate{rate}"
+        run = _Run(rate, options.quality, tiles, Reconstruction(self._folder / name, scene.info))
+        job = Compress(
+            path=scene.path,
+            options=options,
+            device=self._keeper.device,
+            out=self._folder / f"{name}.fdegc",
+            store=run.store.folder,
+            display=display,
+            rendering=self._session.rendering,
+        )
+        heading = f"The scene could not be compressed at rate {rate}."
+        self._submit(job, run, self._finish_compression, f"Compressing at rate {rate}", heading)
+
+    def _decode(self, scene: Scene, quality: float, tiles: int, display: Display) -> None:
+        folder = self._folder / f"scene{scene.number}-stream"
+        run = _Run(STREAM, quality, tiles, Reconstruction(folder, scene.info))
+        job = Decode(
+            path=scene.path,
+            info=scene.info,
+            device=self._keeper.device,
+            store=folder,
+            display=display,
+            rendering=self._session.rendering,
+        )
+        self._submit(
+            job,
+            run,
+            lambda result, decoded: self._finish_decoding(scene, result, decoded),
+            "Decoding",
+            f"{scene.path.name} could not be decoded.",
+        )
+
+    def _submit(
+        self,
+        job: Job[Answer, CodedTile],
+        run: _Run,
+        finish: Callable[[Result, Answer], None],
+        title: str,
+        heading: str,
+    ) -> None:
+        activity = Activity(title, _RANK, cancellable=True, tiles_total=run.tiles)
+        request = self._lane.submit(
+            job,
+            started=lambda: self._on_started(run),
+            progress=lambda progress: self._on_progress(run, progress),
+            part=lambda tile: self._on_tile(run, tile),
+            done=lambda answer: self._on_done(run, lambda result: finish(result, answer)),
+            failed=lambda failure: self._on_failed(run, heading, failure),
+            cancelled=lambda: self._on_cancelled(run),
+            watch=self._activities.watch(activity),
+        )
+        self._requests.add(request)
+
+    # ------------------------------------------------------------------ answers
+
+    def _on_started(self, run: _Run) -> None:
+        self._running[run.key] = run
+        run.result = self._session.begin(run.key, run.quality, run.tiles, run.store)
+
+    def _on_progress(self, run: _Run, progress: Progress) -> None:
+        if run.result is not None:
+            run.result.fraction = progress.fraction
+
+    def _on_tile(self, run: _Run, tile: CodedTile) -> None:
+        if run.result is not None:
+            if tile.statistics is not None:
+                self._session.set_statistics(tile.statistics)
+            self._feed.push(run.result, tile.painted, tile.figures)
+            self._painter.take_tile(run.result, tile.painted)
+
+    def _on_done(self, run: _Run, finish: Callable[[Result], None]) -> None:
+        self._running.pop(run.key, None)
+        result = run.result
+        if result is not None:
+            self._feed.when_empty(lambda: self._finish_if_held(result, finish))
+
+    def _on_failed(self, run: _Run, heading: str, failure: Failure) -> None:
+        self._drop(run)
+        self._batch.clear()
+        self.failed.emit(heading, failure)
+
+    def _on_cancelled(self, run: _Run) -> None:
+        self._drop(run)
+        self.message.emit("Cancelled.")
+
+    def _drop(self, run: _Run) -> None:
+        if self._running.get(run.key) is run:
+            del self._running[run.key]
+        if run.result is not None:
+            self._feed.drop(run.result)
+            self._session.drop(run.result)
+
+    # ------------------------------------------------------------------ finished
+
+    def _finish_if_held(self, result: Result, finish: Callable[[Result], None]) -> None:
+        if self._session.holds(result):
+            finish(result)
+
+    def _finish_compression(self, result: Result, compressed: Compressed) -> None:
+        encode = compressed.encode
+        self._finish(result, compressed.reconstruction)
+        result.encode = encode
+        result.bytes, result.stream_path = encode.bytes, encode.path
+        self._measuring.measure(result)
+        self._session.learn_speed(result)
+        self.message.emit(f"Rate {result.rate} is finished.")
+        self._session.result_changed.emit(result.rate)
+        self._next_of_batch()
+
+    def _finish_decoding(self, scene: Scene, result: Result, decoded: Decoded) -> None:
+        self._finish(result, decoded.reconstruction)
+        result.decode_seconds = decoded.decode.seconds
+        result.bytes, result.stream_path = scene.file_bytes, scene.path
+        result.damaged, result.lost = decoded.decode.damaged, decoded.decode.info.lost
+        self._session.set_statistics(decoded.statistics)
+        self._session.result_changed.emit(result.rate)
+
+    def _finish(self, result: Result, reconstruction: Reconstruction) -> None:
+        result.state = State.DONE
+        result.pyramid.complete = True
+        result.backdrop = None
+        result.reconstruction = reconstruction
+
+    def _next_of_batch(self) -> None:
+        while self._batch:
+            rate = self._batch.pop(0)
+            if rate not in self._session.results:
+                self.start(rate)
+                return

@@ -1,0 +1,252 @@
+"""Controller of the app: owns the lanes, opens and closes scenes, exports, and tells what goes on."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from typing_extensions import Never
+
+from fdegc_gui.control.activities import Activities
+from fdegc_gui.control.coding import Coding
+from fdegc_gui.control.engine import EngineKeeper
+from fdegc_gui.control.feed import TileFeed
+from fdegc_gui.control.measuring import Measuring
+from fdegc_gui.control.painter import Painter
+from fdegc_gui.control.prober import Prober
+from fdegc_gui.jobs import Failure, Job, Lane, Request, Requests
+from fdegc_gui.jobs.coding import EngineReady, EstimateRates
+from fdegc_gui.jobs.engine import Engine
+from fdegc_gui.jobs.pictures import CloseFiles
+from fdegc_gui.jobs.rasters import Rasters
+from fdegc_gui.jobs.scene import Opened, OpenScene, PrepareToOpen
+from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.session import Session
+
+_OPEN_RANK, _EXPORT_RANK = 3, 4
+
+
+class Controller(QObject):
+    """Controller of the app: lanes, scenes, exports.
+
+    Parameters
+    ----------
+    session : Session
+    engine : Engine
+        How to get the codec.
+    device : str
+        Device id to start with.
+
+    Signals
+    -------
+    activity_changed(Activity or None)
+        The most important thing that goes on.
+    message(str)
+        A sentence for the status line.
+    failed(str, Failure)
+        What could not be done, and why.
+    opened(Path)
+        A file was opened.
+    open_failed(Path)
+        A file could not be opened.
+    stopped()
+        All threads have ended.
+    """
+
+    activity_changed = Signal(object)
+    message = Signal(str)
+    failed = Signal(str, object)
+    opened = Signal(object)
+    open_failed = Signal(object)
+    stopped = Signal()
+
+    def __init__(self, session: Session, engine: Engine, device: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.folder = Path(tempfile.mkdtemp(prefix="fdegc-"))
+        self._feed = TileFeed(session, self)
+        self._opening: Request[Opened, Never] | None = None
+        self._estimates = Requests()
+        self._exports = Requests()
+        rasters = Rasters()
+        self.engine = Lane("engine", engine, self)
+        self.files = Lane("files", None, self, rasters)
+        self.exports = Lane("exports", None, self)
+        self.activities = Activities(self)
+        self.keeper = EngineKeeper(self.engine, device, self.activities, self)
+        self.measuring = Measuring(session, self.engine, self.activities, self)
+        self.painter = Painter(session, self.files, rasters, self._feed, self.activities, self)
+        self.prober = Prober(session, rasters, self)
+        self.coding = Coding(
+            session,
+            self.engine,
+            self.keeper,
+            self._feed,
+            self.painter,
+            self.measuring,
+            self.activities,
+            self.folder,
+            self,
+        )
+        self.activities.changed.connect(self.activity_changed)
+        self.keeper.changed.connect(self._on_engine)
+        self.keeper.failed.connect(self.failed)
+        self.painter.failed.connect(self._on_failed)
+        self.coding.failed.connect(self.failed)
+        for part in (self.keeper, self.measuring, self.painter, self.coding):
+            part.message.connect(self.message)
+        for lane in self.lanes:
+            lane.stopped.connect(self._on_lane_stopped)
+            lane.start()
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Engine, files, exports, pictures, probes."""
+        return self.engine, self.files, self.exports, self.painter.lane, self.prober.lane
+
+    # ------------------------------------------------------------------ wishes
+
+    def prepare(self) -> None:
+        """Get ready for scenes and load the engine, while nothing else is to be done."""
+        self.files.submit(PrepareToOpen(), failed=self._on_prepare_failed)
+        self.keeper.load()
+
+    def open(self, path: Path) -> None:
+        """Open a file; the current scene stays until that has succeeded."""
+        if self._opening is not None:
+            self._opening.drop()
+        path = path.absolute()
+        self._opening = self.files.submit(
+            OpenScene(number=self.session.next_number(), path=path, choices=self.session.choices(path)),
+            done=self._on_opened,
+            failed=lambda failure: self._on_open_failed(path, failure),
+            watch=self.activities.watch(Activity("Opening…", _OPEN_RANK)),
+        )
+
+    def close_scene(self) -> None:
+        """Close the scene and cancel what runs for it."""
+        self._leave_scene()
+        self.session.set_scene(None, None, {})
+        self.files.submit(CloseFiles())
+
+    def compress(self) -> None:
+        """Compress at the selected rate point; decode if a stream is open."""
+        self.coding.start()
+
+    def export(self, job: Job[Path, Never], target: Path, title: str) -> None:
+        """Write a file that the user keeps.
+
+        Parameters
+        ----------
+        job : Job
+            Gives the path.
+        target : Path
+        title : str
+            Says what goes on.
+        """
+        request = self.exports.submit(
+            job,
+            done=self._on_exported,
+            failed=lambda failure: self._on_failed(f"{target.name} could not be saved.", failure),
+            cancelled=lambda: self.message.emit("Cancelled."),
+            watch=self.activities.watch(Activity(title, _EXPORT_RANK, cancellable=True)),
+        )
+        self._exports.add(request)
+
+    def cancel(self) -> None:
+        """Stop what the user waits for: compression, decoding, export, metrics."""
+        self.coding.forget_batch()
+        for lane in (self.engine, self.exports):
+            lane.cancel_foreground()
+
+    def shut_down(self) -> None:
+        """Cancel everything and end the threads; ``stopped`` tells when they have."""
+        self._feed.clear()
+        for lane in self.lanes:
+            lane.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a thread is alive."""
+        return any(lane.is_running for lane in self.lanes)
+
+    @property
+    def can_cancel(self) -> bool:
+        """Whether there is something to cancel."""
+        return self.activities.can_cancel
+
+    # ------------------------------------------------------------------ answers
+
+    def _on_opened(self, opened: Opened) -> None:
+        scene = opened.scene
+        self._leave_scene()
+        self.session.set_scene(
+            scene,
+            opened.first_look,
+            opened.estimates,
+            statistics=opened.statistics,
+            reduced=opened.reduced,
+        )
+        self.painter.show_opened(opened)
+        self.opened.emit(scene.path)
+        if scene.stream is not None:
+            QTimer.singleShot(0, lambda: self._decode(scene.number))  # after the overview's first paint
+            return
+        self._want_estimates()
+
+    def _on_open_failed(self, path: Path, failure: Failure) -> None:
+        self.open_failed.emit(path)
+        self.failed.emit(f"{path.name} could not be opened.", failure)
+
+    def _on_prepare_failed(self, failure: Failure) -> None:
+        self._on_failed("Something could not be done.", failure)
+
+    def _on_exported(self, path: Path) -> None:
+        self.message.emit(f"Saved {path.name} in {path.parent}.")
+
+    def _on_failed(self, heading: str, failure: Failure) -> None:
+        self.coding.forget_batch()
+        self.failed.emit(heading, failure)
+
+    def _on_engine(self, ready: EngineReady | None) -> None:
+        if ready is not None:
+            self.session.forget_speed()
+            self._want_estimates()
+
+    def _decode(self, number: int) -> None:
+        if self.session.is_current(number):
+            self.coding.start()
+
+    def _want_estimates(self) -> None:
+        scene = self.session.scene
+        if (
+            self.keeper.ready is not None
+            and scene is not None
+            and scene.stream is None
+            and not self.session.refined
+        ):
+            request = self.engine.submit(
+                EstimateRates(path=scene.path, device=self.keeper.device),
+                done=self.session.set_estimates,
+                failed=self._on_estimates_failed,
+            )
+            self._estimates.add(request)
+
+    def _on_estimates_failed(self, failure: Failure) -> None:
+        self.message.emit("The estimates could not be refined; see the log.")
+
+    def _leave_scene(self) -> None:
+        """Drop what runs for the open scene and remove its files."""
+        self.coding.leave_scene()
+        self._estimates.drop()
+        scene = self.session.scene
+        if scene is not None and not self._exports.still_open():
+            for path in self.folder.glob(f"scene{scene.number}-*"):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def _on_lane_stopped(self) -> None:
+        if not self.is_running:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.stopped.emit()

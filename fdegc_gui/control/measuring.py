@@ -1,0 +1,90 @@
+"""Measuring of metrics that need the whole scene: asked for, awaited, kept with their result."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from fdegc.results import MetricSet
+from fdegc_gui.control.activities import Activities
+from fdegc_gui.jobs import Failure, Lane, Requests
+from fdegc_gui.jobs.coding import SLOW_METRICS, Measure
+from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.result import MetricState, Result
+from fdegc_gui.models.session import Session
+
+_RANK = 2
+
+
+class Measuring(QObject):
+    """Measuring of finished results.
+
+    Parameters
+    ----------
+    session : Session
+    engine : Lane
+        Where metrics are computed.
+    activities : Activities
+
+    Signals
+    -------
+    message(str)
+        A sentence for the status line.
+    """
+
+    message = Signal(str)
+
+    def __init__(
+        self, session: Session, engine: Lane, activities: Activities, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._engine, self._activities = session, engine, activities
+        self._allow_download = False
+        self._requests = Requests()
+        session.scene_changed.connect(self._requests.drop)
+
+    def set_download(self, allowed: bool) -> None:
+        """Allow LPIPS to download its backbone; results that lack it are measured again."""
+        self._allow_download = allowed
+        for result in self._session.results.values():
+            if allowed and result.metrics is not None and result.metrics.lpips is None:
+                self.measure(result)
+
+    def measure(self, result: Result) -> None:
+        """Measure a finished result."""
+        scene, reconstruction = self._session.scene, result.reconstruction
+        if scene is None or reconstruction is None:
+            return
+        result.metrics, result.metric_state = None, MetricState.WAITING
+        job = Measure(
+            path=scene.path,
+            rate=result.rate,
+            reconstruction=reconstruction,
+            allow_download=self._allow_download,
+        )
+        request = self._engine.submit(
+            job,
+            started=lambda: self._on_started(result),
+            done=lambda metrics: self._keep(result, metrics),
+            failed=lambda failure: self._on_failed(result, failure),
+            cancelled=lambda: self._on_cancelled(result),
+            watch=self._activities.watch(Activity(f"Measuring rate {result.rate}", _RANK, cancellable=True)),
+        )
+        self._requests.add(request)
+
+    def _on_started(self, result: Result) -> None:
+        if self._session.holds(result):
+            result.metric_state = MetricState.RUNNING
+            self._session.figures_changed.emit(result.rate)
+
+    def _on_failed(self, result: Result, failure: Failure) -> None:
+        self._keep(result, MetricSet(notes=dict.fromkeys(SLOW_METRICS, failure.message)))
+
+    def _on_cancelled(self, result: Result) -> None:
+        words = "Cancelled before it was computed."
+        self._keep(result, MetricSet(notes=dict.fromkeys(SLOW_METRICS, words)))
+        self.message.emit("Cancelled.")
+
+    def _keep(self, result: Result, metrics: MetricSet) -> None:
+        if self._session.holds(result):
+            result.metrics, result.metric_state = metrics, MetricState.DONE
+            self._session.figures_changed.emit(result.rate)

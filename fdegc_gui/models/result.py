@@ -1,0 +1,104 @@
+"""Result at one rate point: picture, samples, figures, and how far they are."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fdegc.raster_info import Window
+from fdegc.results import EncodeResult, MetricSet
+from fdegc_gui.models.pyramid import Pyramid
+from fdegc_gui.models.reconstruction import Reconstruction
+
+
+class State(enum.Enum):
+    """State of a result."""
+
+    RUNNING = enum.auto()
+    DONE = enum.auto()
+
+
+class MetricState(enum.Enum):
+    """State of the metrics that need the whole scene."""
+
+    NONE = enum.auto()
+    WAITING = enum.auto()
+    RUNNING = enum.auto()
+    DONE = enum.auto()
+
+
+@dataclass(slots=True, eq=False)
+class Result:
+    """Result at one rate point of the open scene, running or finished; changed on the GUI thread only.
+
+    Attributes
+    ----------
+    windows : list of Window
+        Tiles that are in the picture.
+    stale : set of Window
+        Those of them that are to be rendered anew, because the user chose another display meanwhile.
+    store : Reconstruction
+        Where the samples are, those of finished tiles at least.
+    reconstruction : Reconstruction or None
+        The same when it is finished.
+    backdrop : Pyramid or None
+        What is seen where tiles are missing.
+    damaged : tuple of Window
+        Tiles of a ``.fdegc`` file that could not be decoded.
+    lost : tuple of str
+        Metadata that damage took from it, in words.
+    """
+
+    rate: int
+    quality: float
+    pyramid: Pyramid
+    store: Reconstruction
+    state: State = State.RUNNING
+    tiles_done: int = 0
+    tiles_total: int | None = None
+    pixels_done: int = 0
+    fraction: float = 0.0
+    bytes: int = 0
+    squared_error: float = 0.0
+    sample_count: int = 0
+    has_error: bool = False
+    encode: EncodeResult | None = None
+    decode_seconds: float | None = None
+    stream_path: Path | None = None
+    windows: list[Window] = field(default_factory=list)
+    stale: set[Window] = field(default_factory=set)
+    reconstruction: Reconstruction | None = None
+    metrics: MetricSet | None = None
+    metric_state: MetricState = MetricState.NONE
+    backdrop: Pyramid | None = None
+    damaged: tuple[Window, ...] = ()
+    lost: tuple[str, ...] = ()
+
+    def covers(self, x: int, y: int) -> bool:
+        """Whether a pixel has been reconstructed."""
+        return self.state is State.DONE or any(
+            w.x <= x < w.x + w.width and w.y <= y < w.y + w.height for w in self.windows
+        )
+
+    def live_psnr(self, peak: float | None) -> float | None:
+        """Return the PSNR in dB of what is finished so far, or None if there is no original."""
+        if self.encode is not None:
+            return self.encode.psnr
+        if peak is None or not self.has_error or not self.sample_count:
+            return None
+        if self.squared_error == 0.0:
+            return math.inf
+        return 10.0 * math.log10(peak**2 * self.sample_count / self.squared_error)
+
+    def bpp(self, pixels: int) -> float | None:
+        """Return bits per pixel: of the file when finished, of the finished pixels before."""
+        if self.encode is not None:
+            return self.encode.bpp
+        coded = self.coded_pixels(pixels)
+        return 8.0 * self.bytes / coded if coded else None
+
+    def coded_pixels(self, pixels: int) -> float:
+        """Return how many pixels ``bytes`` stands for; coding runs ahead of reconstruction."""
+        return pixels if self.state is State.DONE else max(self.pixels_done, self.fraction * pixels)
