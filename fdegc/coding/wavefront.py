@@ -7,9 +7,11 @@ evaluates all positions at once; exact sums make that the same.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -285,10 +287,18 @@ class DeviceParameterNetwork:
     ----------
     weights : EntropyWeights
     device : torch.device
+    turn : context manager, optional
+        Entered while kernels are launched.
     """
 
-    def __init__(self, weights: EntropyWeights, device: torch.device) -> None:
+    def __init__(
+        self,
+        weights: EntropyWeights,
+        device: torch.device,
+        turn: contextlib.AbstractContextManager[Any] | None = None,
+    ) -> None:
         self._device = device
+        self._turn = turn or contextlib.nullcontext()
         self._latent = weights.latent
         self._context = _operand(weights.context, device)
         self._features = _operand(weights.features, device)
@@ -312,11 +322,12 @@ class DeviceParameterNetwork:
             count = len(taps)
             gather(field, taps, gathered[:count])
             chosen[:count] = places
-            operand = contexts[:count].to(self._device, non_blocking=True).double()
-            rows_of_base = base[columns[:count].to(self._device, non_blocking=True)]
-            hidden = _activated(torch.mm(operand, self._context) + rows_of_base, SHIFT_1)
-            hidden = _activated(torch.addmm(self._bias2, hidden, self._layer2), SHIFT_2)
-            outputs[:count].copy_(torch.mm(hidden, last), non_blocking=True)
+            with self._turn:
+                operand = contexts[:count].to(self._device, non_blocking=True).double()
+                rows_of_base = base[columns[:count].to(self._device, non_blocking=True)]
+                hidden = _activated(torch.mm(operand, self._context) + rows_of_base, SHIFT_1)
+                hidden = _activated(torch.addmm(self._bias2, hidden, self._layer2), SHIFT_2)
+                outputs[:count].copy_(torch.mm(hidden, last), non_blocking=True)
             if pinned:
                 torch.cuda.current_stream(self._device).synchronize()
             view: FloatArray = out[:count]
