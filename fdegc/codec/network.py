@@ -96,6 +96,24 @@ class Launching:
         return staged.numpy().copy()  # what is pinned is wanted again
 
 
+def as_convolutions(layers: nn.Module) -> nn.Module:
+    """Transposed convolutions of stride 1, within a module, as the plain ones that compute the same.
+
+    In float64 PyTorch writes all products of a transposed one to memory before it adds them up, which takes
+    twice as long.
+    """
+    for name, layer in layers.named_children():
+        if not isinstance(layer, nn.ConvTranspose2d) or layer.stride != (1, 1):
+            as_convolutions(layer)
+            continue
+        size, reach = layer.kernel_size[0], layer.kernel_size[0] - 1 - int(layer.padding[0])
+        plain = nn.Conv2d(layer.in_channels, layer.out_channels, size, padding=reach)
+        plain.weight = nn.Parameter(layer.weight.detach().flip(2, 3).transpose(0, 1).contiguous())
+        plain.bias = layer.bias
+        setattr(layers, name, plain)
+    return layers
+
+
 class Features:
     """φ = h_s(MCAM(ẑ)) in float64, on the device if it has that, whatever computes the rest.
 
@@ -112,7 +130,7 @@ class Features:
         self, net: FDEGCNet, device: torch.device | None = None, launching: Launching | None = None
     ) -> None:
         self._device = device if device is not None and has_float64(device) else torch.device("cpu")
-        layers = copy.deepcopy(nn.Sequential(net.mcam, net.h_s))
+        layers = as_convolutions(copy.deepcopy(nn.Sequential(net.mcam, net.h_s)))
         self._layers = layers.to(self._device).double().eval().requires_grad_(False)
         self._launching = launching or Launching(self._device)
 
