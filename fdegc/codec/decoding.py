@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fdegc.codec.devices import in_batches, memory_errors
 from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Network
-from fdegc.codec.tile_synthesis import ReadyTile, Reconstruction, nearest_rate, restore_nodata
+from fdegc.codec.tile_synthesis import ReadyTile, TileSynthesis, nearest_rate, restore_nodata
 from fdegc.codec.tiling import TilePlan
 from fdegc.codec.workers import Workers, chunks
 from fdegc.coding.unit import CodedUnit, IntArray
@@ -77,7 +77,7 @@ class Decoding:
         self.damaged: dict[int, str] = {}
         self.bytes_read = 0
         self._rate = nearest_rate(header.quality_steps / QUALITY_STEPS, network.entropy.rates)
-        self._reconstruction = Reconstruction(network, header, workers.share.batch)
+        self._synthesis = TileSynthesis(network, header, workers.share.batch)
         self.valid, self.alpha = mask_plane(reader), alpha_plane(reader)
         self.missing = band_masks(reader)
 
@@ -158,12 +158,12 @@ class Decoding:
                 shape = (self.network.latent, *self._shape(index))
                 latents = [np.zeros(shape, np.int32)] * self.header.groups
             for ready in mosaic.put(index, latents):
-                yield self._reconstruction.ready(mosaic, self.plan, ready)
+                yield self._synthesis.ready(mosaic, self.plan, ready)
 
     def _pixels(self, tiles: Sequence[ReadyTile]) -> list[tuple[Window, Pixels]]:
         """Pixels of tiles, on a worker."""
         sound = [tile for tile in tiles if tile.index not in self.damaged]
-        found = iter(self._reconstruction.pixels(sound, self.workers.check))
+        found = iter(self._synthesis.pixels(sound, self.workers.check))
         out: list[tuple[Window, Pixels]] = []
         for tile in tiles:
             size = (self.header.bands, tile.window.height, tile.window.width)

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from fdegc.codec.network import FloatArray, Network
+from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.workers import Workers
-from fdegc.options import EncodeOptions
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, plan_mapping, to_unit
 from fdegc.raster_info import RasterInfo, Window
@@ -27,23 +27,22 @@ SAMPLE_SHARE = 0.1
 SEARCH_COST = 3.0
 
 
-def estimate(
-    network: Network,
-    source: RasterSource,
-    mapping: tuple[BandMapping, ...],
-    options: EncodeOptions,
-    workers: Workers,
-) -> Estimate:
-    """What a compression will cost; of a small scene, or with a target, a rougher figure."""
-    info = source.info
-    quick = quick_estimate(info, options.quality, options.tile_size, network.entry, workers.share.workers)
+def estimate(plan: EncodingPlan, workers: Workers) -> Estimate:
+    """Cost of a compression; of a small scene, or with a target, a rougher figure.
+
+    Raises
+    ------
+    Cancelled
+    """
+    info, options, entry = plan.info, plan.options, plan.network.entry
+    quick = quick_estimate(info, options.quality, options.tile_size, entry, workers.share.workers)
     if options.target is not None:
         size = options.target.bytes(info.pixels)
         return replace(quick, bytes=size or quick.bytes, seconds=SEARCH_COST * quick.seconds)
     if info.pixels <= 2 * SAMPLE_COUNT * SAMPLE_SIDE**2:
         return quick
     count = min(max(int(SAMPLE_SHARE * info.pixels / SAMPLE_SIDE**2), 1), SAMPLE_COUNT)
-    size = _bytes(network, source, mapping, [options.quality], workers, count)[0]
+    size = _bytes(plan.network, plan.source, plan.mapping, [options.quality], workers, count)[0]
     return replace(quick, bytes=size)
 
 

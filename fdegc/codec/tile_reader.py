@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdegc.codec.network import FloatArray, Network
-from fdegc.codec.tiling import TilePlan, reflect_pad
+from fdegc.codec.network import FloatArray
+from fdegc.codec.plan import EncodingPlan
+from fdegc.codec.tiling import reflect_pad
 from fdegc.format.band_masks import BandMasksWriter
-from fdegc.format.header import StreamHeader
 from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
 from fdegc.format.overview import OverviewBuilder, OverviewPart
 from fdegc.format.planes import PlaneWriter
-from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, count_clipped, to_unit, usable_pixels
 from fdegc.raster_info import Window
-from fdegc.types import STRIDE, BandMapping, Samples
+from fdegc.types import STRIDE, Samples
 
 #: Share of the payload that an overview may take.
 OVERVIEW_SHARE = 0.01
@@ -63,31 +62,25 @@ class AnalysedTile:
     overview: OverviewPart
 
 
-class Analysis:
+class TileReader:
     """Reads a scene once, tile by tile in order, and analyses it on any number of threads.
 
     Parameters
     ----------
-    network : Network
-    source : RasterSource
-    header : StreamHeader
+    plan : EncodingPlan
         Its quality does not matter here.
-    mapping : tuple of BandMapping
 
     Attributes
     ----------
-    plan : TilePlan
     clipped : int
         Valid samples so far that lie outside of the mapping.
     """
 
-    def __init__(
-        self, network: Network, source: RasterSource, header: StreamHeader, mapping: tuple[BandMapping, ...]
-    ) -> None:
-        self._network, self._source, self._header, self._mapping = network, source, header, mapping
-        self.plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
+    def __init__(self, plan: EncodingPlan) -> None:
+        self._network, self._source, self._tiles = plan.network, plan.source, plan.tiles
+        self._header, self._mapping = plan.header, plan.mapping
         self.clipped = 0
-        info, size = source.info, (header.width, header.height)
+        header, info, size = plan.header, plan.info, (plan.header.width, plan.header.height)
         self._valid = PlaneWriter(*size, header.tile_size, np.bool_) if info.has_mask else None
         self._alpha = PlaneWriter(*size, header.tile_size, info.dtype) if info.has_alpha else None
         bands = BandMasksWriter(header.bands, *size, header.tile_size)
@@ -97,7 +90,7 @@ class Analysis:
 
     def read(self, index: int) -> TileSamples:
         """Samples of a tile, the next in order; keeps its mask and alpha band."""
-        context, tile = self.plan.context_window(index), self.plan.window(index)
+        context, tile = self._tiles.context_window(index), self._tiles.window(index)
         inside = Window(
             context.x,
             context.y,
@@ -158,21 +151,21 @@ class Analysis:
         unit = to_unit(samples, self._mapping)
         usable = usable_pixels(samples)
         seen = None if usable is None else usable[place.rows, place.cols]
-        overview = self._overview.part(self.plan.window(tile.index), unit[:, place.rows, place.cols], seen)
+        overview = self._overview.part(self._tiles.window(tile.index), unit[:, place.rows, place.cols], seen)
         if usable is not None and not usable.any():
             return None, clipped, overview
-        context = self.plan.context_window(tile.index)
+        context = self._tiles.context_window(tile.index)
         padded: FloatArray = reflect_pad(unit, context.height, context.width).astype(np.float32, copy=False)
         groups = [padded[list(group)] for group in band_groups(self._header.bands)]
         return groups, clipped, overview
 
     def _size(self, index: int) -> tuple[int, int]:
-        tile = self.plan.padded_window(index)
+        tile = self._tiles.padded_window(index)
         return tile.height // STRIDE, tile.width // STRIDE
 
     def _cut(self, index: int, latent: FloatArray) -> FloatArray:
         """The tile's own part of a latent that was made of it and its halo."""
-        context, tile = self.plan.context_window(index), self.plan.padded_window(index)
+        context, tile = self._tiles.context_window(index), self._tiles.padded_window(index)
         left, top = (tile.x - context.x) // STRIDE, (tile.y - context.y) // STRIDE
         rows, cols = self._size(index)
         return np.ascontiguousarray(latent[:, top : top + rows, left : left + cols])

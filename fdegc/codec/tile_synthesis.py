@@ -48,7 +48,7 @@ class ReadyTile:
     inner: Window
 
 
-class Reconstruction:
+class TileSynthesis:
     """Computes pixels of tiles whose neighbourhood is known; for any number of threads at once.
 
     Parameters
