@@ -280,25 +280,21 @@ class Codec:
         raster = read_info(path).raster
         window.check_inside(raster.width, raster.height)
         pixels = np.zeros((raster.bands, window.height, window.width), raster.dtype)
-        valid = np.ones((window.height, window.width), bool) if raster.has_mask else None
-        alpha = np.zeros((window.height, window.width), raster.dtype) if raster.has_alpha else None
-        missing = np.zeros(pixels.shape, bool) if raster.has_band_masks else None
+        found = Samples(
+            pixels,
+            np.ones(pixels.shape[1:], bool) if raster.has_mask else None,
+            np.zeros(pixels.shape[1:], raster.dtype) if raster.has_alpha else None,
+            np.zeros(pixels.shape, bool) if raster.has_band_masks else None,
+        )
 
         def keep(tile: TileResult) -> None:
-            place = tile.window.relative_to(window)
-            pixels[:, place.rows, place.cols] = tile.samples.pixels
-            if valid is not None and tile.samples.valid is not None:
-                valid[place.rows, place.cols] = tile.samples.valid
-            if alpha is not None and tile.samples.alpha is not None:
-                alpha[place.rows, place.cols] = tile.samples.alpha
-            if missing is not None and tile.samples.missing is not None:
-                missing[:, place.rows, place.cols] = tile.samples.missing
+            found.paste(tile.window.relative_to(window), tile.samples)
 
         result = self.decode(path, window=window, on_tile=keep, cancel=cancel)
         if result.damaged:
             raise CorruptStream(f"{len(result.damaged)} tiles of this window or beside it are damaged.")
-        gaps = missing if missing is not None and missing.any() else None
-        return Samples(pixels, valid, alpha, gaps)
+        gaps = found.missing is not None and found.missing.any()
+        return found if gaps else replace(found, missing=None)
 
     def verify(
         self,
