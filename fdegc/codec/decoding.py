@@ -23,8 +23,6 @@ from fdegc.options import QUALITY_STEPS
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import STRIDE, Samples
 
-Pixels = npt.NDArray[np.generic]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CodedTile:
@@ -160,11 +158,11 @@ class Decoding:
             for ready in mosaic.put(index, latents):
                 yield self._synthesis.ready(mosaic, self.plan, ready)
 
-    def _pixels(self, tiles: Sequence[ReadyTile]) -> list[tuple[Window, Pixels]]:
+    def _pixels(self, tiles: Sequence[ReadyTile]) -> list[tuple[Window, npt.NDArray[np.generic]]]:
         """Pixels of tiles, on a worker."""
         sound = [tile for tile in tiles if tile.index not in self.damaged]
         found = iter(self._synthesis.pixels(sound, self.workers.check))
-        out: list[tuple[Window, Pixels]] = []
+        out: list[tuple[Window, npt.NDArray[np.generic]]] = []
         for tile in tiles:
             size = (self.header.bands, tile.window.height, tile.window.width)
             whole = tile.index not in self.damaged

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fdegc.codec.latents import LatentCoder, LatentStore
 from fdegc.codec.mosaic import LatentMosaic
-from fdegc.codec.network import FloatArray
+from fdegc.codec.network import Float32Array
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tile_reader import AnalysedTile, TileReader, TileSamples
 from fdegc.codec.tile_synthesis import ReadyTile, TileSynthesis, restore_nodata
@@ -37,7 +37,7 @@ class _Task:
 
     index: int
     read: TileSamples | None
-    latents: list[FloatArray]
+    latents: list[Float32Array]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fdegc.codec.network import FloatArray, Network
+from fdegc.codec.network import Float32Array, Network
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.workers import Workers
@@ -67,7 +67,7 @@ def _bytes(
     """Bytes of the file at some qualities."""
     info, pixels, bits = source.info, 0, np.zeros(len(qualities))
 
-    def work(crop: FloatArray) -> tuple[int, list[float]]:
+    def work(crop: Float32Array) -> tuple[int, list[float]]:
         return crop.shape[1] * crop.shape[2], network.estimate_bits(crop, qualities, workers.check)
 
     for size, found in workers.ordered(work, _crops(source, mapping, count)):
@@ -77,7 +77,7 @@ def _bytes(
     return [round(total / pixels * info.pixels * groups / 8) + 150 for total in bits.tolist()]
 
 
-def _crops(source: RasterSource, mapping: tuple[BandMapping, ...], count: int) -> Iterator[FloatArray]:
+def _crops(source: RasterSource, mapping: tuple[BandMapping, ...], count: int) -> Iterator[Float32Array]:
     """Network inputs of a few windows of a scene, one a band group."""
     for window in _sample_windows(source.info, count):
         unit = to_unit(source.read(window), mapping)
@@ -96,6 +96,6 @@ def _sample_windows(info: RasterInfo, count: int) -> list[Window]:
     return sorted(windows, key=lambda w: (w.x, w.y))
 
 
-def _padded(x: FloatArray) -> FloatArray:
+def _padded(x: Float32Array) -> Float32Array:
     height, width = (-(-side // 64) * 64 for side in x.shape[1:])
     return reflect_pad(x, height, width).astype(np.float32)

@@ -23,7 +23,7 @@ from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.model.uninitialised import Uninitialised
 from fdegc.weights import WeightsEntry, load
 
-FloatArray = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 Check = Callable[[], None]
 Array = TypeVar("Array", bound=npt.NDArray[Any])
 
@@ -96,7 +96,7 @@ class Launching:
         return staged.numpy().copy()  # what is pinned is wanted again
 
 
-class Features:
+class HyperFeatures:
     """φ = h_s(MCAM(ẑ)) in float64, on the device if it has that, whatever computes the rest.
 
     Parameters
@@ -158,7 +158,7 @@ class Network:
     ----------
     entropy : EntropyWeights
         What coding needs.
-    features : Features
+    features : HyperFeatures
         Computes φ.
     coder : UnitCoder
         Codes latents, with matrix products on the device if it has float64.
@@ -192,7 +192,7 @@ class Network:
         net.eval().requires_grad_(False)
         with memory_errors(self.device):
             self._launching = Launching(self.device)
-            self.features = Features(net, self.device, self._launching if self._is_gpu else None)
+            self.features = HyperFeatures(net, self.device, self._launching if self._is_gpu else None)
             self.net = net.to(self.device)
             turn = self._launching.turn
             products = DeviceParameterNetwork(self.entropy, self.device, turn) if self._is_gpu else None
@@ -228,7 +228,9 @@ class Network:
                 x = layer(x)
         return x.float()
 
-    def analyse(self, xs: Sequence[FloatArray], check: Check = nothing, batch: int = 1) -> list[FloatArray]:
+    def analyse(
+        self, xs: Sequence[Float32Array], check: Check = nothing, batch: int = 1
+    ) -> list[Float32Array]:
         """g_a.
 
         Parameters
@@ -247,7 +249,7 @@ class Network:
         return _by_shape(lambda part: self._analyse(part, check), xs, batch)
 
     @torch.inference_mode()
-    def _analyse(self, xs: Sequence[FloatArray], check: Check) -> list[FloatArray]:
+    def _analyse(self, xs: Sequence[Float32Array], check: Check) -> list[Float32Array]:
         # oneDNN's bfloat16 convolution from rows of two samples to rows of one reads memory that is not its.
         dtype = self._type if xs[0].shape[2] > 16 or self._is_gpu else torch.float32
         with memory_errors(self.device):
@@ -261,12 +263,12 @@ class Network:
         return y if self.net.linear_a is None else y + self._layers(self.net.linear_a, x, check, dtype)
 
     @torch.inference_mode()
-    def gain(self, quality: float) -> FloatArray:
+    def gain(self, quality: float) -> Float32Array:
         """Factor of every channel of a latent at a quality: float32, shape (M, 1, 1)."""
         gain = self._gains(quality)[0][0]
         return np.asarray(gain.cpu().numpy(), np.float32).reshape(-1, 1, 1)
 
-    def hyper_analyse(self, ys: Sequence[FloatArray], batch: int = 1) -> list[IntArray]:
+    def hyper_analyse(self, ys: Sequence[Float32Array], batch: int = 1) -> list[IntArray]:
         """Rounded, clamped hyper-latents of unrounded gained latents: each (M, h, w) to (H, ⌈h/4⌉, ⌈w/4⌉).
 
         Latents are continued at the right and lower edge where h or w is no multiple of 4.
@@ -274,7 +276,7 @@ class Network:
         return _by_shape(self._hyper_analyse, ys, batch)
 
     @torch.inference_mode()
-    def _hyper_analyse(self, ys: Sequence[FloatArray]) -> list[IntArray]:
+    def _hyper_analyse(self, ys: Sequence[Float32Array]) -> list[IntArray]:
         height, width = ys[0].shape[1:]
         with memory_errors(self.device):
             padding = (0, -width % 4, 0, -height % 4)
@@ -292,7 +294,7 @@ class Network:
         quality: float,
         check: Check = nothing,
         batch: int = 1,
-    ) -> list[FloatArray]:
+    ) -> list[Float32Array]:
         """g_s of rounded gained latents.
 
         Parameters
@@ -311,7 +313,7 @@ class Network:
     @torch.inference_mode()
     def _synthesise(
         self, y_hats: Sequence[npt.NDArray[np.integer[Any]]], quality: float, check: Check
-    ) -> list[FloatArray]:
+    ) -> list[Float32Array]:
         with memory_errors(self.device):
             y_hat, inverse = stacked(y_hats, self.device), self._gains(quality)[1]
             return list(self._launching.run(lambda: self._pixels(y_hat.float() * inverse, check)))
@@ -324,7 +326,9 @@ class Network:
         return (x + self.net.offset).clamp_(0, 1)
 
     @torch.inference_mode()
-    def estimate_bits(self, x: FloatArray, qualities: Sequence[float], check: Check = nothing) -> list[float]:
+    def estimate_bits(
+        self, x: Float32Array, qualities: Sequence[float], check: Check = nothing
+    ) -> list[float]:
         """Bits that the entropy model expects a crop to take at some qualities, without coding it.
 
         Parameters
@@ -347,6 +351,6 @@ class Network:
         return bits
 
 
-def round_latent(y: FloatArray) -> IntArray:
+def round_latent(y: Float32Array) -> IntArray:
     """Rounded latent within the limits of the format."""
     return np.clip(np.rint(y), -LATENT_LIMIT, LATENT_LIMIT).astype(np.int32)

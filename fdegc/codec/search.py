@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fdegc.codec.latents import LatentCoder, LatentStore
 from fdegc.codec.mosaic import LatentMosaic
-from fdegc.codec.network import FloatArray, Network
+from fdegc.codec.network import Float32Array, Network
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tile_reader import AnalysedTile, TileReader, TileSamples
 from fdegc.codec.tile_synthesis import ReadyTile, TileSynthesis
@@ -124,7 +124,7 @@ class Trials:
         meter = self._meter(len(tiles))
         payload = 0
 
-        def work(latents: Sequence[list[FloatArray]]) -> list[int]:
+        def work(latents: Sequence[list[Float32Array]]) -> list[int]:
             units = iter(coder.code([y for own in latents for y in own], self._workers.check))
             return [sum(len(next(units).payload) for _ in own) for own in latents]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdegc.codec.network import FloatArray
+from fdegc.codec.network import Float32Array
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
 from fdegc.format.band_masks import BandMasksWriter
@@ -57,7 +57,7 @@ class AnalysedTile:
     """
 
     index: int
-    latents: list[FloatArray]
+    latents: list[Float32Array]
     clipped: int
     overview: OverviewPart
 
@@ -135,13 +135,13 @@ class TileReader:
         found = iter(self._network.analyse(inputs, check, batch))
         out = []
         for tile, (groups, clipped, overview) in zip(tiles, looked, strict=True):
-            own: list[FloatArray] = []
+            own: list[Float32Array] = []
             if latents:
                 own = [self._cut(tile.index, next(found)) for _ in groups or ()] or self._nothing(tile.index)
             out.append(AnalysedTile(tile.index, own, clipped, overview))
         return out
 
-    def _look(self, tile: TileSamples) -> tuple[list[FloatArray] | None, int, OverviewPart]:
+    def _look(self, tile: TileSamples) -> tuple[list[Float32Array] | None, int, OverviewPart]:
         """Network inputs of a tile with its halo, one a band group, and what else is kept of it.
 
         There are no inputs if no pixel of the tile and its halo means anything.
@@ -155,7 +155,7 @@ class TileReader:
         if usable is not None and not usable.any():
             return None, clipped, overview
         context = self._tiles.context_window(tile.index)
-        padded: FloatArray = reflect_pad(unit, context.height, context.width).astype(np.float32, copy=False)
+        padded: Float32Array = reflect_pad(unit, context.height, context.width).astype(np.float32, copy=False)
         groups = [padded[list(group)] for group in band_groups(self._header.bands)]
         return groups, clipped, overview
 
@@ -163,14 +163,14 @@ class TileReader:
         tile = self._tiles.padded_window(index)
         return tile.height // STRIDE, tile.width // STRIDE
 
-    def _cut(self, index: int, latent: FloatArray) -> FloatArray:
+    def _cut(self, index: int, latent: Float32Array) -> Float32Array:
         """The tile's own part of a latent that was made of it and its halo."""
         context, tile = self._tiles.context_window(index), self._tiles.padded_window(index)
         left, top = (tile.x - context.x) // STRIDE, (tile.y - context.y) // STRIDE
         rows, cols = self._size(index)
         return np.ascontiguousarray(latent[:, top : top + rows, left : left + cols])
 
-    def _nothing(self, index: int) -> list[FloatArray]:
+    def _nothing(self, index: int) -> list[Float32Array]:
         shape = (self._network.latent, *self._size(index))
         return [np.zeros(shape, np.float32)] * self._header.groups
 

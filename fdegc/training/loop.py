@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_map
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import FDEGCNet
-from fdegc.training.data import CropSampler, CropSource, find_images, sources_of
+from fdegc.training.data import CropSampler, CropSource, image_paths, sources_of
 from fdegc.training.distributed import Group
 from fdegc.training.export import writing_seconds
 from fdegc.training.graphs import Capture, CudaCapture
@@ -76,8 +76,8 @@ class Trainer:
         self.clock, self.age = clock, age
         self.group = group or Group()
         check_choices(options)
-        paths = find_images(options.train)
-        find_images(options.val)
+        paths = image_paths(options.train)
+        image_paths(options.val)
         self.recipe = make_recipe(options, len(paths))
         self.phases = make_phases(options, self.recipe)
         for phase in self.phases:
@@ -157,7 +157,7 @@ class Trainer:
             assert start is not None
             if options.grow and options.config is None:
                 sampler = CropSampler(
-                    find_images(options.train), self.recipe.crop, options.seed, shrink_only=SHRINK_ONLY
+                    image_paths(options.train), self.recipe.crop, options.seed, shrink_only=SHRINK_ONLY
                 )
                 crops = torch.from_numpy(sampler.batch(GROWTH_CROPS))  # in their own colours
                 # Machines round differently: which channels started anew is what the first process says, as
