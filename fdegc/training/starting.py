@@ -17,6 +17,7 @@ from torch import Tensor
 from fdegc.errors import WeightsInvalid, WeightsMissing
 from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
 from fdegc.model.research import translate
+from fdegc.model.transforms import Analysis
 from fdegc.training.config import lambda_quality
 from fdegc.training.parts import read_whole, whole_name
 from fdegc.training.recipes import paper_profile
@@ -206,8 +207,7 @@ def _float(tensor: Tensor) -> Tensor:
 
 def _profile(state: Mapping[str, Tensor], name: str) -> Profile:
     """Sizes from tensors; pixels are centred where there are gains, as in all profiles that have them."""
-    widths = [state[f"g_a.{i}.conv2.weight"].shape[0] for i in (0, 2, 5)]
-    latent = state["g_a.7.weight"].shape[0]
+    widths, latent = Analysis.sizes_in(state)
     hyper = state["mcam.conv_in.weight"].shape[0]
     hidden = state["context.parameters_net.0.weight"].shape[0]
     gains = state.get("log_gain")
@@ -216,7 +216,7 @@ def _profile(state: Mapping[str, Tensor], name: str) -> Profile:
         return replace(profile, name=name) if name else profile
     return Profile(
         name or "imported",
-        (widths[0], widths[1], widths[2]),
+        widths,
         latent,
         hidden=hidden,
         rate_points=0 if gains is None else gains.shape[0],

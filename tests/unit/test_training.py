@@ -253,6 +253,13 @@ def _count(trainer: Trainer) -> tuple[float, float, float]:
     return 0.0, 0.1, 0.0
 
 
+def test_folders_are_shrunk_only_where_the_options_say_so(options: TrainOptions, images: Path) -> None:
+    trainer = Trainer(replace(options, images="host"))
+    assert isinstance(trainer.sampler, CropSampler) and not any(trainer.sampler.always_shrink)
+    named = Trainer(replace(options, images="host", shrink_only=(image_paths(images)[0].parent.name,)))
+    assert isinstance(named.sampler, CropSampler) and any(named.sampler.always_shrink)
+
+
 def test_a_batch_without_finite_gradients_changes_nothing(options: TrainOptions) -> None:
     trainer = Trainer(replace(options, freeze_norm=0.0))
     before = {name: parameter.clone() for name, parameter in trainer.net.named_parameters()}
