@@ -311,8 +311,8 @@ def _decompress(
     if info.lost:
         problems.append(f"The metadata of {job.source} is damaged; missing: {', '.join(info.lost)}.")
     status: Status = "failed" if problems else "done"
-    if sink.unheld:
-        problems.append(f"{KINDS[work.kind][1]} cannot hold: {', '.join(sink.unheld)}.")
+    if sink.unsupported_metadata:
+        problems.append(f"{KINDS[work.kind][1]} cannot hold: {', '.join(sink.unsupported_metadata)}.")
     row = _row(job, status, " ".join(problems), info)
     return dataclasses.replace(row, bytes=job.output.stat().st_size, device=result.device)
 

@@ -70,7 +70,9 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "Written": str(args.output),
         "Scene": raster_text(raster),
         "Size": f"{bytes_text(size)} from {bytes_text(stream.bytes)}",
-        "Left out": f"{KINDS[kind][1]} cannot hold: {', '.join(sink.unheld)}" if sink.unheld else None,
+        "Left out": f"{KINDS[kind][1]} cannot hold: {', '.join(sink.unsupported_metadata)}"
+        if sink.unsupported_metadata
+        else None,
         "Time": f"{seconds_text(result.seconds)} on {result.device}",
     }
     data = {
@@ -81,7 +83,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "window": None if window is None else window_data(window),
         "bytes": size,
         "format": kind,
-        "not_held": list(sink.unheld),
+        "not_held": list(sink.unsupported_metadata),
         "compressed_bytes": stream.bytes,
         "bpp": stream.bpp,
         "ratio": stream.ratio,

@@ -1,4 +1,4 @@
-"""One decompression in progress, of the whole scene or of the tiles that a window touches."""
+"""Decompression in progress, of the whole scene or of the tiles that a window touches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _CodedTile:
 
 
 class Decoding:
-    """State of one decompression.
+    """Decoder of one file: its latents, tiles and lossless planes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One compression in progress: tiles on their way through the workers, and what passes between them."""
+"""Compression in progress: tiles on their way through the workers, and what passes between them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Reconstructed:
 
 
 class Encoding:
-    """State of one compression.
+    """Encoder of one raster: codes its tiles, writes them, and reconstructs them for a preview.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Encoding:
         self._lock = threading.Lock()
 
     def run(self, meter: ProgressMeter) -> None:
-        """Code all tiles, and reconstruct them if that is wanted.
+        """Coding of all tiles, and their reconstruction if the plan asks for it.
 
         Parameters
         ----------
@@ -215,7 +215,7 @@ class Encoding:
     # ------------------------------------------------------------------ the rest of the file
 
     def metadata(self) -> None:
-        """Add the blocks that describe everything but the pixels, and those that the plan adds."""
+        """Writing of the metadata blocks: everything but the pixels, and what the plan adds."""
         for tag, data in {**self.reader.blocks(self.writer.payload_bytes), **self.plan.extra}.items():
             self.writer.add_block(tag, data)
 

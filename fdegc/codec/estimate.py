@@ -1,4 +1,4 @@
-"""What a compression will cost, from what the network makes of a few crops of the scene."""
+"""Size and time estimates of a compression, from what the network makes of a few crops of the scene."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SEARCH_COST = 3.0
 
 
 def estimate(plan: EncodingPlan, workers: Workers) -> Estimate:
-    """Cost of a compression; of a small scene, or with a target, a rougher figure.
+    """Estimate of a compression's size, time and memory; rougher for a small scene, or with a target.
 
     Raises
     ------

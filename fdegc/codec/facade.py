@@ -1,4 +1,4 @@
-"""The façade: rasters to ``.fdegc`` files and back."""
+"""The façade ``Codec``: rasters to ``.fdegc`` files and back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from fdegc.weights import default_profile, find, quick_estimate, tile_bytes
 
 
 class Codec:
-    """Compresses and decompresses with one device; not for two threads at once.
+    """Compressor and decompressor on one device; not for two threads at once.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Codec:
         cancel: CancelToken | None = None,
         overwrite: bool = False,
     ) -> EncodeResult:
-        """Compress a raster, tile by tile: memory does not depend on its height.
+        """Compression of a raster, tile by tile: memory does not depend on its height.
 
         Parameters
         ----------
@@ -223,7 +223,7 @@ class Codec:
         on_tile: TileCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> DecodeResult:
-        """Decompress a file, or a window of it, into a sink, tile by tile.
+        """Decompression of a file, or a window of it, into a sink, tile by tile.
 
         Damaged tiles are filled with zeros (invalid where the raster has a mask), and reported.
 
@@ -268,7 +268,7 @@ class Codec:
         return DecodeResult(info, time.perf_counter() - start, self.device_label, damaged)
 
     def decode_window(self, path: Path, window: Window, *, cancel: CancelToken | None = None) -> Samples:
-        """Decode the pixels of one window, as :meth:`decode` does, into memory.
+        """Decompression of one window, as :meth:`decode` does it, into memory.
 
         Raises
         ------
@@ -303,7 +303,7 @@ class Codec:
         on_progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> VerifyResult:
-        """Check every checksum of a file and decode everything down to the latents.
+        """Verification of a file: every checksum, and decoding of everything down to the latents.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Latents before gain and rounding: made into payloads at one quality, or kept, to be coded at many."""
+"""Latent coder and latent store: payloads at one quality, or latents kept to be coded at many."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fdegc.errors import OutputFailed
 
 
 class LatentCoder:
-    """Turns the latents of :meth:`Network.analyse` into payloads; for any number of threads at once.
+    """Coder of the latents of :meth:`Network.analyse` at one quality; for any number of threads at once.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class LatentCoder:
         self._rate = nearest_rate(quality, network.entropy.rates)
 
     def rounded(self, y: Float32Array) -> IntArray:
-        """What the decoder will have of a latent: int32, shape (M, h, w)."""
+        """Rounded latent, as the decoder will have it: int32, shape (M, h, w)."""
         return round_latent(y * self._gain)
 
     def code(self, ys: Sequence[Float32Array], check: Callable[[], None]) -> list[CodedUnit]:
-        """Code units; ``check`` is called now and then and raises to cancel."""
+        """Coded units of latents; ``check`` is called now and then and raises to cancel."""
         check()
         gained = [y * self._gain for y in ys]
         latents = [round_latent(y) for y in gained]

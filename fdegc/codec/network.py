@@ -1,4 +1,4 @@
-"""The network at work: arrays in, arrays out, on a device, without gradients."""
+"""Inference with the network: arrays in, arrays out, on a device, without gradients."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 
 def nothing() -> None:
-    """A check that never cancels."""
+    """Cancellation check that never cancels."""
 
 
 def fixed_point(
@@ -60,7 +60,7 @@ def stacked(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> Tensor:
 
 
 class Launching:
-    """Turns of threads that give a GPU work; on other devices threads do not wait for each other.
+    """Turn-taking of threads that give a GPU work; on other devices threads do not wait for each other.
 
     Threads that launch kernels at the same time wait for one lock of the driver and for Python's, hundreds of
     times a batch: eight of them kept an H100 busy for an eighth of the time.  One at a time launches all that
@@ -83,7 +83,7 @@ class Launching:
         )
 
     def run(self, work: Callable[[], Tensor]) -> npt.NDArray[Any]:
-        """What ``work`` computes on the device, as an array of the host."""
+        """Result of ``work`` on the device, as an array of the host."""
         if not self._is_gpu:
             return np.asarray(work().numpy(force=True))
         with self.turn:
@@ -231,7 +231,7 @@ class Network:
     def analyse(
         self, xs: Sequence[Float32Array], check: Check = nothing, batch: int = 1
     ) -> list[Float32Array]:
-        """g_a.
+        """Latents of network inputs (g_a).
 
         Parameters
         ----------
@@ -295,7 +295,7 @@ class Network:
         check: Check = nothing,
         batch: int = 1,
     ) -> list[Float32Array]:
-        """g_s of rounded gained latents.
+        """Pixels of rounded gained latents (g_s).
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What a compression is going to do: settled once, and handed to all who take part in it."""
+"""Plan of a compression: settled once, and handed to all who take part in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fdegc.types import HALO, BandMapping
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class EncodingPlan:
-    """Everything about a compression that does not change while it goes on.
+    """Plan of a compression: network, source, mapping, header, tiles and options.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class EncodingPlan:
 
     @property
     def info(self) -> RasterInfo:
-        """The raster, described."""
+        """Description of the raster."""
         return self.source.info
 
     @property
@@ -104,11 +104,11 @@ class EncodingPlan:
         return self.header.quality_steps / QUALITY_STEPS
 
     def at(self, steps: int) -> Self:
-        """The same compression at another quality, in 1/256 steps."""
+        """Plan of the same compression at another quality, in 1/256 steps."""
         return replace(self, header=replace(self.header, quality_steps=steps))
 
     def check_unchanged(self) -> None:
-        """Refuse pixels of which some may be from before a change of the file and some from after it.
+        """Check that the source's file is as it was before the first reading.
 
         A file that is gone was read to its end: what was made of it may be all that is left.
 

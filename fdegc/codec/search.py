@@ -1,4 +1,4 @@
-"""Finds the quality that reaches a size or a PSNR, by coding what was analysed once at several qualities."""
+"""Search for the quality that reaches a target size or PSNR, by coding latents at several qualities."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LOG_BYTES, _DECIBELS = 0.4 / QUALITY_STEPS, 1.2 / QUALITY_STEPS
 
 
 def check_searchable(network: Network) -> None:
-    """Refuse weights that leave no choice.
+    """Check that weights have more than one rate point to search among.
 
     Raises
     ------
@@ -51,14 +51,14 @@ def check_searchable(network: Network) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a search found: quality in 1/256 steps, and a sentence where it is an end of the scale."""
+    """Result of a search: quality in 1/256 steps, and a sentence where it is an end of the scale."""
 
     steps: int
     note: str = ""
 
 
 class Trials:
-    """Codes or reconstructs a scene, or a part of its tiles, at any quality.
+    """Trial compressions of a scene, or of a part of its tiles, at any quality.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class Trials:
         return self._workers.share.batch
 
     def sample(self) -> Sequence[int]:
-        """Tiles that stand for the scene: all of a small one, else some, evenly spread."""
+        """Sample of tiles that stand for the scene: all of a small one, else some, evenly spread."""
         count = len(self.tiles)
         wanted = -(-SAMPLE_PIXELS // self.plan.header.tile_size**2)
         if count <= 2 * wanted:
@@ -173,7 +173,7 @@ class Trials:
 
 
 def aim(trials: Trials, target: Target) -> Aim:
-    """Find the quality for a target.
+    """Quality that reaches a target.
 
     Parameters
     ----------

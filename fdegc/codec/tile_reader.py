@@ -1,4 +1,4 @@
-"""From pixels to latents: what is read of a source, tile by tile, and kept of it beside the latents."""
+"""Reading and analysis of a source's tiles: pixels to latents, masks, alpha and overview."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OVERVIEW_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TileSamples:
-    """A tile as it was read.
+    """Samples of a tile, as they were read.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class TileSamples:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalysedTile:
-    """What is made of a tile's samples.
+    """Latents of a tile, its count of clipped samples and its part of the overview.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class AnalysedTile:
 
 
 class TileReader:
-    """Reads a scene once, tile by tile in order, and analyses it on any number of threads.
+    """Reader of a scene's tiles, once and in order, whose analysis runs on any number of threads.
 
     Parameters
     ----------
@@ -175,12 +175,12 @@ class TileReader:
         return [np.zeros(shape, np.float32)] * self._header.groups
 
     def keep(self, tile: AnalysedTile) -> None:
-        """Add what was found in a tile to what the file says of the scene."""
+        """Addition of a tile's findings to what the file says of the scene."""
         self.clipped += tile.clipped
         self._overview.add(tile.overview)
 
     def blocks(self, payload_bytes: int) -> dict[bytes, bytes]:
-        """All blocks of the file, after the last tile was read.
+        """Metadata blocks of the file, after the last tile was read.
 
         Parameters
         ----------

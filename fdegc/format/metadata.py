@@ -158,7 +158,7 @@ class _Facts(TypedDict, total=False):
 
 
 def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes]) -> RasterInfo:
-    """What the raster in a stream is.
+    """Raster description from a stream's header and metadata blocks.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Reading a ``.fdegc`` file."""
+"""Reader of ``.fdegc`` files."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class _Tail:
 
 
 class ContainerReader:
-    """Reads a ``.fdegc``; everything is checked before it is believed or allocated.
+    """Reader of a ``.fdegc`` file; everything is checked before it is believed or allocated.
 
     Parameters
     ----------
@@ -291,7 +291,7 @@ class ContainerReader:
     # -------------------------------------------------------------------------- checking
 
     def verify(self, tick: Callable[[], None] | None = None) -> list[str]:
-        """Check every byte of the file against its checksums and copies.
+        """Problems of the file, from every byte of it, its checksums and copies.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Writing a ``.fdegc`` file."""
+"""Writer of ``.fdegc`` files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def part_path(path: Path) -> Path:
 
 
 class ContainerWriter:
-    """Writes a ``.fdegc`` under a temporary name and renames it when everything is in it.
+    """Writer of a ``.fdegc`` under a temporary name, renamed when everything is in it.
 
     Parameters
     ----------
