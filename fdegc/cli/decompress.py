@@ -99,12 +99,12 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         places = "; ".join(f"{w.width}×{w.height} at column {w.x}, row {w.y}" for w in result.damaged)
         parts = "1 part of it is" if len(result.damaged) == 1 else f"{len(result.damaged)} parts of it are"
         problems.append(
-            f"{args.input} is damaged: {parts} filled, not decoded ({places}), and {stream.halo} pixels "
+            f"“{args.input}” is damaged: {parts} filled, not decoded ({places}), and {stream.halo} pixels "
             "around are inexact. The rest was written."
         )
     if stream.lost:
         problems.append(
-            f"The metadata of {args.input} is damaged; {args.output} lacks: {', '.join(stream.lost)}. "
+            f"The metadata of “{args.input}” is damaged; “{args.output}” lacks: {', '.join(stream.lost)}. "
             "Copy the file again from where it came, if you can."
         )
     return Report(facts, data, " ".join(problems) or None, exit_code=int(bool(problems)))

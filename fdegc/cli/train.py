@@ -210,7 +210,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     if not group.main:
         return Report({}, {}, exit_code=130 if trained is None else 0)
     if trained is None:
-        raise Suspended(f"{out / 'checkpoint.pt'} is kept; the same command goes on from there")
+        raise Suspended(f"“{out / 'checkpoint.pt'}” is kept; the same command goes on from there")
     weights, step = trained
     results: list[ImageFigures] = []
     if config is not None and args.stop_at is None:  # real files take their time

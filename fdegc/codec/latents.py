@@ -76,7 +76,7 @@ class LatentStore:
 
     def _failed(self, error: OSError) -> OutputFailed:
         return OutputFailed(
-            f"The search for a quality needs room for a temporary file in {self._folder}: "
+            f"The search for a quality needs room for a temporary file in “{self._folder}”: "
             f"{error.strerror or error}. Make room, or choose another folder for the output."
         )
 

@@ -176,7 +176,7 @@ class Network:
             self.entropy = EntropyWeights.of(tensors)
         except (KeyError, ValueError) as error:
             raise WeightsInvalid(
-                f"The weights file {entry.path} has no usable entropy model ({error}); export it again."
+                f"The weights file “{entry.path}” has no usable entropy model ({error}); export it again."
             ) from error
         state = {k: torch.from_numpy(v.copy()) for k, v in tensors.items() if not k.startswith("coding.")}
         state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
@@ -187,7 +187,7 @@ class Network:
             net.load_state_dict(state, assign=True)
         except RuntimeError as error:
             raise WeightsInvalid(
-                f"The weights file {entry.path} does not fit the network: {error}"
+                f"The weights file “{entry.path}” does not fit the network: {error}"
             ) from error
         net.eval().requires_grad_(False)
         with memory_errors(self.device):

@@ -118,7 +118,7 @@ class EncodingPlan:
         """
         now = source_fingerprint(self.source)
         if now is not None and now != self.fingerprint:
-            raise UnsupportedRaster(f"{self.info.path} changed while it was being read; compress it again.")
+            raise UnsupportedRaster(f"“{self.info.path}” changed while it was being read; compress it again.")
 
 
 def source_fingerprint(source: RasterSource) -> bytes | None:

@@ -105,7 +105,7 @@ def images_of_set(
         If the folder does not exist or holds no image that can be used.
     """
     if not folder.is_dir():
-        raise InvalidOption(f"{folder} is not a folder; give folders of images.")
+        raise InvalidOption(f"“{folder}” is not a folder; give folders of images.")
     images: list[tuple[int, Image]] = []
     skipped: list[str] = []
     paths = list(_files(folder, exclude))
@@ -126,7 +126,7 @@ def images_of_set(
     if not images:
         why = f" ({skipped[0]})" if skipped else ""
         raise InvalidOption(
-            f"There are no 8-bit colour images in {folder}{why}; give a folder that has some."
+            f"There are no 8-bit colour images in “{folder}”{why}; give a folder that has some."
         )
     return [image for _, image in sorted(images, key=lambda pair: pair[0])], skipped
 

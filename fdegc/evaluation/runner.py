@@ -106,7 +106,7 @@ def evaluate(
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputFailed(f"The folder {options.out} cannot be made ({error.strerror}).") from error
+        raise OutputFailed(f"The folder “{options.out}” cannot be made ({error.strerror}).") from error
     results = Results(options.out / POINTS)
     with tempfile.TemporaryDirectory(prefix="fdegc-evaluate-") as place:
         codec = Codec(device=options.device, threads=options.threads)

@@ -113,7 +113,7 @@ def _block(reader: ContainerReader, tag: bytes) -> bytes:
     data = reader.blocks.get(tag)
     if data is None:
         verb = "are" if tag == MISSING else "is"
-        raise CorruptStream(f"The {WORDS[tag]} of {reader.path.name} {verb} missing or damaged.")
+        raise CorruptStream(f"The {WORDS[tag]} of “{reader.path.name}” {verb} missing or damaged.")
     return data
 
 

@@ -201,7 +201,7 @@ def read_overview(reader: ContainerReader) -> npt.NDArray[np.uint8] | None:
     data = reader.blocks.get(OVERVIEW)
     if data is None:
         return None
-    refused = CorruptStream(f"The overview in {reader.path.name} is malformed or too large.")
+    refused = CorruptStream(f"The overview in “{reader.path.name}” is malformed or too large.")
     # The size is read here, because a WebP decoder allocates the canvas as soon as it is opened.
     if len(data) < _WEBP.size:
         raise refused

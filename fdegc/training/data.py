@@ -36,7 +36,7 @@ def image_paths(folder: Path) -> list[Path]:
     """
     paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
-        raise InvalidOption(f"There are no images in {folder}; give a folder that holds some.")
+        raise InvalidOption(f"There are no images in “{folder}”; give a folder that holds some.")
     return paths
 
 

@@ -95,7 +95,7 @@ def fit_paths(folder: Path) -> list[Path]:
     """
     paths = [path for path in image_paths(folder) if min(image_size(path)) >= 64]
     if not paths:
-        raise InvalidOption(f"No image in {folder} has at least 64 pixels a side.")
+        raise InvalidOption(f"No image in “{folder}” has at least 64 pixels a side.")
     return paths[:: min(max(len(paths) // FIT_IMAGES, 1), 8)]
 
 
@@ -276,7 +276,7 @@ def write_manifest(folder: Path, entry: dict[str, Any]) -> Path:
             models = json.loads(path.read_text(encoding="utf-8"))["models"]
         except (ValueError, KeyError, TypeError) as error:
             raise WeightsInvalid(
-                f"The manifest {path} cannot be read ({error}); choose another folder."
+                f"The manifest “{path}” cannot be read ({error}); choose another folder."
             ) from error
     models = [entry, *(model for model in models if model.get("sha256") != entry["sha256"])]
     with whole(path) as file:

@@ -173,7 +173,7 @@ class Trainer:
         ours = (self.recipe.profile.name, self.recipe.name)
         if theirs != ours:
             raise InvalidOption(
-                f"{self.checkpoint} belongs to profile {theirs[0]}, recipe {theirs[1]}; "
+                f"“{self.checkpoint}” belongs to profile {theirs[0]}, recipe {theirs[1]}; "
                 f"this run is profile {ours[0]}, recipe {ours[1]}: train into another folder."
             )
         self.net.load_state_dict(state["net"])
@@ -186,7 +186,7 @@ class Trainer:
                     optimiser.load_state_dict(state[name])
             except ValueError as error:  # an earlier version grouped parameters in another way
                 raise InvalidOption(
-                    f"{self.checkpoint} cannot be resumed by this version ({error}); "
+                    f"“{self.checkpoint}” cannot be resumed by this version ({error}); "
                     "give it as --pretrain of a run in another folder."
                 ) from error
             self.step, self.seconds = state["step"], state["seconds"]

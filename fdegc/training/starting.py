@@ -76,12 +76,12 @@ class Start:
         try:
             missing, unexpected = net.load_state_dict(dict(self.state), strict=False)
         except RuntimeError as error:
-            raise WeightsInvalid(f"{self.path} does not fit the network: {error}") from error
+            raise WeightsInvalid(f"“{self.path}” does not fit the network: {error}") from error
         wrong = [f"lacks {name}" for name in missing if self.has_prior or not name.startswith(PRIOR)]
         wrong += [f"holds an unknown {name}" for name in unexpected]
         if wrong:
             more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            raise WeightsInvalid(f"{self.path} does not fit the network: it {wrong[0]}{more}.")
+            raise WeightsInvalid(f"“{self.path}” does not fit the network: it {wrong[0]}{more}.")
 
     def check_fits(self, profile: Profile, remedy: str) -> None:
         """Refuse weights of other sizes than a run's.
@@ -92,7 +92,7 @@ class Start:
         """
         if replace(self.profile, name="") != replace(profile, name=""):
             raise WeightsInvalid(
-                f"{self.path} holds {sizes_text(self.profile)}, but {sizes_text(profile)} is wanted; "
+                f"“{self.path}” holds {sizes_text(self.profile)}, but {sizes_text(profile)} is wanted; "
                 f"{remedy}."
             )
 
@@ -121,14 +121,14 @@ def load_start(path: Path) -> Start:
     """
     path = Path(path)
     if not path.is_file():
-        raise WeightsMissing(f"There is no weights file {path}; give a .safetensors, .pt or .pth.tar file.")
+        raise WeightsMissing(f"There is no weights file “{path}”; give a .safetensors, .pt or .pth.tar file.")
     try:
         start = _load_safetensors(path) if whole_name(path).endswith(".safetensors") else _load_pickled(path)
     except KeyError as error:
-        raise WeightsInvalid(f"{path} is not a checkpoint of FDEGCNet: it lacks {error}.") from error
+        raise WeightsInvalid(f"“{path}” is not a checkpoint of FDEGCNet: it lacks {error}.") from error
     bad = [name for name, tensor in start.state.items() if not torch.isfinite(tensor).all()]
     if bad:
-        raise WeightsInvalid(f"{path} is useless: {bad[0]} holds values that are not finite.")
+        raise WeightsInvalid(f"“{path}” is useless: {bad[0]} holds values that are not finite.")
     return start
 
 
@@ -142,9 +142,9 @@ def _load_safetensors(path: Path) -> Start:
         (length,) = struct.unpack("<Q", content[:8])
         metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     except OSError as error:
-        raise WeightsInvalid(f"{path} cannot be read: {error.strerror}.") from error
+        raise WeightsInvalid(f"“{path}” cannot be read: {error.strerror}.") from error
     except (SafetensorError, ValueError, struct.error) as error:
-        raise WeightsInvalid(f"{path} is not a safetensors file: {error}.") from error
+        raise WeightsInvalid(f"“{path}” is not a safetensors file: {error}.") from error
     state = {k: _float(v) for k, v in tensors.items() if not k.startswith("coding.")}
     profile, quality = _profile(state, metadata.get("profile", "")), None
     for entry in read_manifest(path.parent):
@@ -168,7 +168,7 @@ def read_checkpoint(path: Path) -> Any:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsInvalid(
-            f"{path} is not a checkpoint that can be read safely ({reason}); "
+            f"“{path}” is not a checkpoint that can be read safely ({reason}); "
             "give a .safetensors, a run's checkpoint.pt or an iter_*.pth.tar file."
         ) from error
 
@@ -181,7 +181,7 @@ def _load_pickled(path: Path) -> Start:
         quality = None if lmbda is None else lambda_quality(lmbda)
         return Start(path, checkpoint_profile(document), state, True, quality=quality)
     if not isinstance(document, dict) or not all(isinstance(v, Tensor) for v in document.values()):
-        raise WeightsInvalid(f"{path} is neither a run's checkpoint nor one of the research code.")
+        raise WeightsInvalid(f"“{path}” is neither a run's checkpoint nor one of the research code.")
     state = {k: _float(v) for k, v in translate(document).items()}
     return Start(path, _profile(state, ""), state, False)
 

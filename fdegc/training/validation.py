@@ -106,7 +106,7 @@ def validate(
             sums[row] += (psnr, bpp.item(), loss.item(), 1)
     sums = group.sum(sums.ravel()).reshape(sums.shape)
     if not sums[:, 3].all():
-        raise InvalidOption(f"No image in {folder} has at least 64 pixels a side.")
+        raise InvalidOption(f"No image in “{folder}” has at least 64 pixels a side.")
     return [
         {"rate": quality, "psnr": psnr / count, "bpp": bpp / count, "loss": loss / count}
         for (quality, _), (psnr, bpp, loss, count) in zip(rates, sums.tolist(), strict=True)

@@ -92,9 +92,9 @@ class OpenScene(Job[Opened, Never]):
 
     def run(self, context: Context[Never]) -> Opened:
         if not self.path.exists():
-            raise UnsupportedRaster(f"There is no file {self.path}. It may have been moved or renamed.")
+            raise UnsupportedRaster(f"There is no file “{self.path}”. It may have been moved or renamed.")
         if self.path.is_dir():
-            raise UnsupportedRaster(f"{self.path} is a folder. Choose an image in it.")
+            raise UnsupportedRaster(f"“{self.path}” is a folder. Choose an image in it.")
         if is_stream(self.path):
             return self._open_stream()
         return self._open_raster(context)

@@ -253,7 +253,7 @@ def test_the_command_line_says_what_it_found(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "nowhere is not a folder"),
+        (["nowhere"], "nowhere” is not a folder"),
         ([".", "--peers", "gif"], "no codec named “gif”"),
         ([".", "."], "--sets"),
         ([".", "--sets", "a,b"], "--sets"),
