@@ -35,8 +35,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fdegc.codec import Codec
 from fdegc.errors import FdegcError
-from fdegc.evaluation.coder import Coder, Pixels
-from fdegc.evaluation.images import find_images, load
+from fdegc.evaluation.coder import Coder, Rgb8Pixels
+from fdegc.evaluation.images import images_of_set, load
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers
 
@@ -86,7 +86,7 @@ class Result:
         return self.psnr - self.peers[peer].psnr
 
 
-def psnr(a: Pixels, b: Pixels) -> float:
+def psnr(a: Rgb8Pixels, b: Rgb8Pixels) -> float:
     """PSNR in dB, peak 255, at most :data:`CEILING`."""
     error = float(np.square(a.astype(np.float64) - b.astype(np.float64)).mean())
     return min(10 * np.log10(255**2 / error), CEILING) if error else CEILING
@@ -128,7 +128,7 @@ def largest_file(encode: Callable[[float], bytes], start: float, target: int) ->
     return max(small, key=len) if small else min(files.values(), key=len)
 
 
-def _encoder(name: str, peer: Coder, pixels: Pixels) -> Callable[[float], bytes]:
+def _encoder(name: str, peer: Coder, pixels: Rgb8Pixels) -> Callable[[float], bytes]:
     """Files of a picture that grow with a number, which is about bits a pixel of three bands."""
     parameter = PEERS[name][1]
     return lambda value: peer.encode(pixels, parameter(value))
@@ -181,7 +181,7 @@ class Sources:
 
 def load_sources(folder: Path, scenes: Sequence[Path], images: int, side: int) -> Sources:
     """Images of a folder, spread evenly over it, and all scenes of others, cut to a side."""
-    found, _ = find_images(folder, folder.name, limit=images)
+    found, _ = images_of_set(folder, folder.name, limit=images)
     pictures = {image.name: crop(load(image.path).transpose(2, 0, 1), side) for image in found}
     return Sources(pictures, load_scenes(scenes, side), side, images)
 

@@ -23,7 +23,7 @@ import torch
 from fdegc.evaluation.coder import Coder
 from fdegc.evaluation.peers import find_peers
 from fdegc.options import RATE_POINTS
-from fdegc.training.data import find_images
+from fdegc.training.data import image_paths
 from fdegc.training.restarting import USED_BITS
 from fdegc.training.starting import load_start
 from fdegc.training.validation import mixed_precision, rate_distortion, validation_crop
@@ -61,7 +61,7 @@ def main() -> None:
     net = load_start(args.weights or find().path).network().eval()
     (peer_coder,), _ = find_peers(["jpeg2000"])
     for folder in args.folders:
-        paths = find_images(folder)
+        paths = image_paths(folder)
         paths = paths[:: max(1, len(paths) // args.limit)] if args.limit else paths
         crops = [crop for crop in map(validation_crop, paths) if crop is not None]
         pictures = [(crop[0].permute(1, 2, 0) * 255).round().byte().numpy() for crop in crops]

@@ -40,7 +40,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fdegc.codec import Codec
-from fdegc.codec.network import Features, Network
+from fdegc.codec.network import HyperFeatures, Network
 from fdegc.coding import mixture, unit, wavefront
 from fdegc.memory import usable_cores
 from fdegc.options import EncodeOptions
@@ -53,7 +53,7 @@ STAGES: list[tuple[Any, str, str]] = [
     (Network, "_analyse", "g_a"),
     (Network, "_synthesise", "g_s"),
     (Network, "_hyper_analyse", "h_a"),
-    (Features, "_compute", "h_s (φ, float64)"),
+    (HyperFeatures, "_compute", "h_s (φ, float64)"),
     (wavefront, "_sum_contexts", "context products"),
     (wavefront, "gather", "gathering contexts"),
     (wavefront, "_activate", "activations"),

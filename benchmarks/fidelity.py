@@ -40,7 +40,7 @@ def examine(codec: Codec, path: Path, folder: Path, options: argparse.Namespace)
     with open_sink(back, read_info(coded).raster, overwrite=True, kind=options.format) as sink:
         codec.decode(coded, sink)
     differences = [str(difference) for difference in file_differences(path, back)]
-    differences += [f"not held by {options.format}: {fact}" for fact in sink.unheld]
+    differences += [f"not held by {options.format}: {fact}" for fact in sink.unsupported_metadata]
     line = f"{raster_text(info)}; {bytes_text(result.bytes)}; {time.perf_counter() - start:.0f} s"
     return line, differences
 

@@ -23,7 +23,7 @@ from fdegc.codec.latents import LatentCoder
 from fdegc.codec.network import Network
 from fdegc.model.context import mixture_likelihood
 from fdegc.options import RATE_POINTS
-from fdegc.training.data import find_images
+from fdegc.training.data import image_paths
 from fdegc.training.validation import validation_crop
 from fdegc.weights import find
 
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="images, evenly spread")
     args = parser.parse_args()
     network = Network(find(), "cpu")
-    paths = find_images(args.folder)
+    paths = image_paths(args.folder)
     paths = paths[:: max(1, len(paths) // args.limit)] if args.limit else paths
     crops = [crop[0].numpy() for crop in map(validation_crop, paths) if crop is not None]
     latents = [network.analyse(crop) for crop in crops]

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from fdegc.codec import Codec
-from fdegc.evaluation.coder import Coder, Pixels
-from fdegc.evaluation.images import Image, find_images, load
-from fdegc.evaluation.measure import measure
+from fdegc.evaluation.coder import Coder, Rgb8Pixels
+from fdegc.evaluation.images import Image, images_of_set, load
+from fdegc.evaluation.measure import measure_point
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers
 from fdegc.options import RATE_POINTS
@@ -30,7 +30,7 @@ from fdegc.options import RATE_POINTS
 SEARCH_STEPS = 9
 
 
-def largest_within(coder: Coder, image: Image, pixels: Pixels, target: int) -> float:
+def largest_within(coder: Coder, image: Image, pixels: Rgb8Pixels, target: int) -> float:
     """Parameter, a rate, of a codec's largest file of at most ``target`` bytes."""
     rate = target * 8 / image.pixels
     # The codec comes close to the rate it is asked for, so the search starts around it.
@@ -49,9 +49,9 @@ def largest_within(coder: Coder, image: Image, pixels: Pixels, target: int) -> f
 def figures(ours: Coder, peer: Coder, image: Image, quality: float) -> dict[str, float]:
     """Figures of one image at one quality."""
     pixels = load(image.path)
-    point = measure(ours, image, pixels, quality, ["psnr"])
+    point = measure_point(ours, image, pixels, quality, ["psnr"])
     rate = largest_within(peer, image, pixels, point.bytes)
-    other = measure(peer, image, pixels, rate, ["psnr"])
+    other = measure_point(peer, image, pixels, rate, ["psnr"])
     assert point.figures.psnr is not None and other.figures.psnr is not None
     return {
         "bpp": point.bpp,
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path, help="manifest whose first model gets the averages")
     parser.add_argument("--limit", type=int, help="at most so many images")
     args = parser.parse_args()
-    images, _ = find_images(args.folder, args.folder.name, limit=args.limit)
+    images, _ = images_of_set(args.folder, args.folder.name, limit=args.limit)
     (peer,), _ = find_peers(["jpeg2000"])
     rows = []
     print(f"{len(images)} images of {args.folder.name}")

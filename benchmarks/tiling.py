@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fdegc.codec import Codec, facade
+from fdegc.codec import Codec, plan
 from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource, open_raster
 from fdegc.raster_info import Window
@@ -92,7 +92,7 @@ def main() -> None:
         megapixels = window.pixels / 1e6
         for tile in args.tiles:
             for halo in args.halos:
-                facade.HALO = halo
+                plan.HALO = halo
                 options = EncodeOptions(args.quality, tile)
                 errors, size, encode, decode = squared_errors(codec, pixels, options)
                 gap = seam(codec, pixels, options, errors)

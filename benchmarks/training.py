@@ -32,9 +32,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from fdegc.model import odconv
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.training.config import read_config
-from fdegc.training.data import CropSampler, CropSource, find_images, sources_of
+from fdegc.training.data import CropSampler, CropSource, image_paths, sources_of
 from fdegc.training.graphs import WARM_UP, CudaCapture
-from fdegc.training.loop import SHRINK_ONLY
 from fdegc.training.options import TrainOptions, make_recipe
 from fdegc.training.pool import ImagePool, PoolSampler
 from fdegc.training.step import Moment, Step, use_tensor_rates
@@ -100,12 +99,12 @@ class Bench:
     def _source(self, folder: Path | None, batch: int, crop: int) -> CropSource:
         if folder is None:
             return Noise(batch, crop, self.device)
-        paths, augment, colours = find_images(folder), self.recipe.augment, self.recipe.colours
+        paths, augment, colours = image_paths(folder), self.recipe.augment, self.recipe.colours
         names = sources_of(paths, folder) if self.recipe.by_source else None
         if self.device == "cpu":
-            return CropSampler(paths, crop, 0, SHRINK_ONLY, augment, names, colours)
+            return CropSampler(paths, crop, 0, (), augment, names, colours)
         start = time.perf_counter()
-        pool = ImagePool(paths, crop, shrink_only=SHRINK_ONLY, augment=augment, device=self.device)
+        pool = ImagePool(paths, crop, augment=augment, device=self.device)
         print(f"{pool.note}; loaded in {time.perf_counter() - start:.1f} s")
         return PoolSampler(pool, crop, 0, augment, names, colours)
 

@@ -22,8 +22,8 @@ from PIL import Image as PillowImage
 from rate_distortion import largest_within
 
 from fdegc.codec import Codec
-from fdegc.evaluation.coder import Coder, Pixels
-from fdegc.evaluation.images import Image, find_images, load
+from fdegc.evaluation.coder import Coder, Rgb8Pixels
+from fdegc.evaluation.images import Image, images_of_set, load
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers
 
@@ -38,7 +38,7 @@ class Square:
     image: str
     x: int
     y: int
-    views: tuple[Pixels, Pixels, Pixels]
+    views: tuple[Rgb8Pixels, Rgb8Pixels, Rgb8Pixels]
     ours: float
     theirs: float
 
@@ -48,7 +48,7 @@ class Square:
         return self.ours - self.theirs
 
 
-def psnr(a: Pixels, b: Pixels) -> float:
+def psnr(a: Rgb8Pixels, b: Rgb8Pixels) -> float:
     """PSNR in dB, peak 255."""
     error = np.square(a.astype(np.float64) - b.astype(np.float64)).mean()
     return float(10 * np.log10(255**2 / max(float(error), 1e-9)))
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=192)
     parser.add_argument("--count", type=int, default=3)
     args = parser.parse_args()
-    images, _ = find_images(args.folder, args.folder.name)
+    images, _ = images_of_set(args.folder, args.folder.name)
     images = [image for image in images if min(image.width, image.height) >= args.side]
     (peer,), _ = find_peers(["jpeg2000"])
     with tempfile.TemporaryDirectory() as folder:

@@ -31,7 +31,7 @@ def put(temporary: Path, path: Path, *, overwrite: bool = True) -> None:
     OSError
     """
     if not overwrite and path.exists():
-        raise OutputExists(f"{path} appeared meanwhile; choose another name.")
+        raise OutputExists(f"“{path}” appeared meanwhile; choose another name.")
     os.replace(temporary, path)
 
 
@@ -108,7 +108,7 @@ def open_locked(path: Path) -> BinaryIO:
                 return file
             file.close()
             raise OutputBusy(
-                f"{path.with_suffix('').with_suffix('')} is being written by another process. "
+                f"“{path.with_suffix('').with_suffix('')}” is being written by another process. "
                 "Wait for it, or choose another name."
             ) from error
         if _still_named(file, path):

@@ -13,7 +13,7 @@ import torch
 from compressai.registry import register_model
 from torch import Tensor
 
-from fdegc.codec.network import Features, fixed_point, round_latent
+from fdegc.codec.network import HyperFeatures, fixed_point, round_latent
 from fdegc.coding.integers import Z_BITS
 from fdegc.coding.tables import frequencies
 from fdegc.coding.unit import CodedUnit, UnitCoder
@@ -30,7 +30,7 @@ class FDEGCNetCodec(FDEGCNet):
     """FDEGCNet that turns batches into byte strings and back; call :meth:`update` before."""
 
     _coder: UnitCoder | None = None
-    _features: Features | None = None
+    _features: HyperFeatures | None = None
 
     def update(self, scale_table: Any = None, force: bool = False, update_quantiles: bool = False) -> bool:
         """Build the coding tables from the current parameters.
@@ -54,10 +54,10 @@ class FDEGCNetCodec(FDEGCNet):
         table = frequencies(prior, Z_BITS).astype(np.uint16)
         active = np.full((1, self.latent), 128, np.uint8)
         self._coder = UnitCoder(fixed_point(self, table[None], active))
-        self._features = Features(self)
+        self._features = HyperFeatures(self)
         return True
 
-    def _ready(self) -> tuple[UnitCoder, Features]:
+    def _ready(self) -> tuple[UnitCoder, HyperFeatures]:
         if self._coder is None or self._features is None:
             raise InvalidOption("Call update() before compress() or decompress().")
         return self._coder, self._features

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,25 +37,68 @@ class Samples:
     alpha: npt.NDArray[np.generic] | None = None
     missing: npt.NDArray[np.bool_] | None = None
 
+    def map(self, change: Callable[[Any], Any]) -> Samples:
+        """Samples of which every array went through a function that keeps its type.
+
+        Parameters
+        ----------
+        change : callable
+            Gets arrays of shape (…, height, width), with bands or without.
+        """
+        return Samples(
+            change(self.pixels),
+            None if self.valid is None else change(self.valid),
+            None if self.alpha is None else change(self.alpha),
+            None if self.missing is None else change(self.missing),
+        )
+
     def picked(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Samples:
         """Those where some rows and columns cross, copied."""
-        at = np.ix_(rows, columns)
-        return Samples(
-            self.pixels[:, at[0], at[1]],
-            None if self.valid is None else self.valid[at],
-            None if self.alpha is None else self.alpha[at],
-            None if self.missing is None else self.missing[:, at[0], at[1]],
-        )
+        at = (..., *np.ix_(rows, columns))
+        return self.map(lambda array: array[at])
 
     def part(self, window: Window) -> Samples:
         """Views of a window of them."""
-        at = (window.rows, window.cols)
-        return Samples(
-            self.pixels[:, window.rows, window.cols],
-            None if self.valid is None else self.valid[at],
-            None if self.alpha is None else self.alpha[at],
-            None if self.missing is None else self.missing[:, window.rows, window.cols],
-        )
+        return self.map(lambda array: array[..., window.rows, window.cols])
+
+    def copy(self) -> Samples:
+        """Copies of them, one after the other in memory."""
+        return self.map(lambda array: array.copy())
+
+    def paste(self, window: Window, part: Samples) -> None:
+        """Overwrite a window of these; what only one of the two has (a mask, say) is left alone."""
+        for own, other in (
+            (self.pixels, part.pixels),
+            (self.valid, part.valid),
+            (self.alpha, part.alpha),
+            (self.missing, part.missing),
+        ):
+            if own is not None and other is not None:
+                own[..., window.rows, window.cols] = other
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Samples], axis: int) -> Samples:
+        """Samples of windows beside each other (axis -1) or below each other (axis -2).
+
+        A part without a mask is all valid, where another part has one; all of them have an alpha band, or
+        none.
+        """
+
+        def join(planes: Sequence[Any]) -> Any:
+            return np.concatenate(planes, axis=axis)
+
+        valid = missing = None
+        if any(part.valid is not None for part in parts):
+            everywhere = [
+                np.ones(p.pixels.shape[1:], np.bool_) if p.valid is None else p.valid for p in parts
+            ]
+            valid = join(everywhere)
+        if any(part.missing is not None for part in parts):
+            missing = join(
+                [np.zeros(p.pixels.shape, np.bool_) if p.missing is None else p.missing for p in parts]
+            )
+        alpha = [part.alpha for part in parts if part.alpha is not None]
+        return cls(join([part.pixels for part in parts]), valid, join(alpha) if alpha else None, missing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ def read_manifest(folder: Path) -> list[WeightsEntry]:
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsInvalid(
-            f"The weights manifest {path} cannot be read ({error}); reinstall it."
+            f"The weights manifest “{path}” cannot be read ({error}); reinstall it."
         ) from error
 
 
@@ -178,13 +178,15 @@ def load(entry: WeightsEntry) -> dict[str, npt.NDArray[np.generic]]:
     try:
         content = entry.path.read_bytes()
     except OSError as error:
-        raise WeightsMissing(f"The weights file {entry.path} cannot be read: {error.strerror}.") from error
+        raise WeightsMissing(f"The weights file “{entry.path}” cannot be read: {error.strerror}.") from error
     if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise WeightsInvalid(f"The weights file {entry.path} is damaged or was changed; reinstall it.")
+        raise WeightsInvalid(f"The weights file “{entry.path}” is damaged or was changed; reinstall it.")
     try:
         tensors: dict[str, npt.NDArray[np.generic]] = load_tensors(content)
     except SafetensorError as error:
-        raise WeightsInvalid(f"The weights file {entry.path} is not a safetensors file: {error}.") from error
+        raise WeightsInvalid(
+            f"The weights file “{entry.path}” is not a safetensors file: {error}."
+        ) from error
     return tensors
 
 

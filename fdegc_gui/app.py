@@ -117,13 +117,13 @@ def _interruptible(window: MainWindow) -> Iterator[None]:
     """Let Ctrl+C in the terminal close the window properly."""
     timer = QTimer()
     timer.timeout.connect(lambda: None)  # Python looks at signals only when it runs
-    signal.signal(signal.SIGINT, lambda *_: window.close())
+    before = signal.signal(signal.SIGINT, lambda *_: window.close())
     timer.start(300)
     try:
         yield
     finally:
         timer.stop()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, before)
 
 
 def _give_up() -> None:

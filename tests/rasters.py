@@ -186,4 +186,4 @@ def unpack(coded: Path, source_path: Path, path: Path, **options: str) -> tuple[
                 band[::2] = 3 if nodata is None else nodata
             valid, alpha, missing = (None if plane is None else plane.read(window) for plane in planes)
             sink.write(window, Samples(restore_nodata(pixels, valid, missing, info), valid, alpha, missing))
-    return info, sink.unheld
+    return info, sink.unsupported_metadata

@@ -53,7 +53,7 @@ def judge_raster(path: Path) -> str | None:
     if suffix == SUFFIX:
         return "It is compressed already."
     if suffix in _COMPANIONS and path.with_suffix("").exists():
-        return f"It belongs to {path.stem}."
+        return f"It belongs to “{path.stem}”."
     if path.exists() and not path.is_file():
         return "It is not an ordinary file."
     if suffix in RASTER_SUFFIXES:
@@ -116,8 +116,9 @@ def list_jobs(
             listing.jobs.append(Job(source, output, _size(source)))
         elif not _same(sources[key], source):
             raise InvalidOption(
-                f"{sources[key]} and {source} would both be written to {output}; --keep-extension keeps "
-                "names with different extensions apart, and folders keep their own names with --recursive."
+                f"“{sources[key]}” and “{source}” would both be written to “{output}”; --keep-extension "
+                "keeps names with different extensions apart, and folders keep their own names with "
+                "--recursive."
             )
 
     for text in inputs:
@@ -133,7 +134,7 @@ def list_jobs(
                     add(item, item.relative_to(path))
             if len(listing.jobs) + len(listing.rows) == before:
                 hint = "" if recursive else "; --recursive looks into its subfolders"
-                raise InvalidOption(f"There are no files in {path}{hint}.")
+                raise InvalidOption(f"There are no files in “{path}”{hint}.")
         else:
             add(path, Path(path.name))
     return listing
@@ -157,7 +158,7 @@ def _walk(folder: Path, recursive: bool, out_dir: Path, judge: Judge) -> Iterato
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        yield FileRow(str(folder), "", "failed", f"{folder} cannot be listed: {error.strerror or error}.")
+        yield FileRow(str(folder), "", "failed", f"“{folder}” cannot be listed: {error.strerror or error}.")
         return
     for entry in entries:
         path = folder / entry.name

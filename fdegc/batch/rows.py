@@ -78,13 +78,13 @@ def check_report(path: Path, *, force: bool) -> None:
     InvalidOption, OutputExists, OutputFailed
     """
     if path.suffix.lower() not in (".csv", ".json"):
-        raise InvalidOption(f"A report must be named *.csv or *.json, not {path.name}.")
+        raise InvalidOption(f"A report must be named *.csv or *.json, not “{path.name}”.")
     if path.is_dir():
-        raise OutputFailed(f"{path} is a folder, not a file.")
+        raise OutputFailed(f"“{path}” is a folder, not a file.")
     if not path.absolute().parent.is_dir():
-        raise OutputFailed(f"There is no folder {path.absolute().parent} to write {path.name} into.")
+        raise OutputFailed(f"There is no folder “{path.absolute().parent}” to write “{path.name}” into.")
     if path.exists() and not force and not _is_report(path):
-        raise OutputExists(f"{path} exists already and is no report; --force overwrites it.")
+        raise OutputExists(f"“{path}” exists already and is no report; --force overwrites it.")
 
 
 def _is_report(path: Path) -> bool:
@@ -127,4 +127,4 @@ def write_report(path: Path, rows: Sequence[FileRow], summary: dict[str, Any]) -
             # Names that are not UTF-8 must not cost the report.
             file.write(text.encode("utf-8", errors="backslashreplace"))
     except OSError as error:
-        raise OutputFailed(f"The report {path} cannot be written: {error.strerror or error}.") from error
+        raise OutputFailed(f"The report “{path}” cannot be written: {error.strerror or error}.") from error

@@ -83,11 +83,11 @@ def standing(job: Job, work: Work) -> FileRow | None:
         return None
     refused = None
     if os.path.isdir(job.output):
-        refused = f"{job.output} is a folder, not a file."
+        refused = f"“{job.output}” is a folder, not a file."
     elif os.path.exists(job.output) and os.path.samefile(job.output, job.source):
-        refused = f"{job.output} is the input itself; choose another folder for the outputs."
+        refused = f"“{job.output}” is the input itself; choose another folder for the outputs."
     elif os.path.exists(job.output) and not os.path.isfile(job.output):
-        refused = f"{job.output} is not an ordinary file."
+        refused = f"“{job.output}” is not an ordinary file."
     if refused is not None:
         return _row(job, "failed", refused)
     try:
@@ -101,7 +101,7 @@ def standing(job: Job, work: Work) -> FileRow | None:
     if work.force:
         return None
     why = why or "it was finished before"
-    return _row(job, "failed", f"{job.output} exists already ({why}); --force overwrites it.")
+    return _row(job, "failed", f"“{job.output}” exists already ({why}); --force overwrites it.")
 
 
 def _coded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
@@ -286,7 +286,7 @@ def _wait_for_other(output: Path, cancel: CancelToken) -> None:
             if now != state:
                 state, since = now, time.monotonic()
         if time.monotonic() - since > PATIENCE:
-            raise OutputBusy(f"{output} is being written by another process that gets no further.")
+            raise OutputBusy(f"“{output}” is being written by another process that gets no further.")
         cancel.wait(_POLL)
 
 
@@ -311,8 +311,8 @@ def _decompress(
     if info.lost:
         problems.append(f"The metadata of {job.source} is damaged; missing: {', '.join(info.lost)}.")
     status: Status = "failed" if problems else "done"
-    if sink.unheld:
-        problems.append(f"{KINDS[work.kind][1]} cannot hold: {', '.join(sink.unheld)}.")
+    if sink.unsupported_metadata:
+        problems.append(f"{KINDS[work.kind][1]} cannot hold: {', '.join(sink.unsupported_metadata)}.")
     row = _row(job, status, " ".join(problems), info)
     return dataclasses.replace(row, bytes=job.output.stat().st_size, device=result.device)
 

@@ -83,9 +83,9 @@ def _refuse_parts(args: argparse.Namespace) -> None:
 def _listing(args: argparse.Namespace, suffix: str, judge: Callable[[Path], str | None]) -> Listing:
     out = args.out_dir
     if out.exists() and not out.is_dir():
-        raise OutputFailed(f"{out} is a file, not a folder.")
+        raise OutputFailed(f"“{out}” is a file, not a folder.")
     if not out.absolute().parent.is_dir():
-        raise OutputFailed(f"There is no folder {out.absolute().parent} to make {out.name} in.")
+        raise OutputFailed(f"There is no folder “{out.absolute().parent}” to make “{out.name}” in.")
     if args.report is not None:
         check_report(args.report, force=args.force)
     return list_jobs(

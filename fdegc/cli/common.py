@@ -73,14 +73,14 @@ class Suspended(Cancelled):
 def check_output(source: Path, output: Path, *, force: bool) -> None:
     """Refuse an output that cannot be right before any work is done."""
     if output.is_dir():
-        raise OutputFailed(f"{output} is a folder, not a file.")
+        raise OutputFailed(f"“{output}” is a folder, not a file.")
     if output.exists():
         if source.exists() and output.samefile(source):
-            raise InvalidOption(f"{output} is the input itself; choose another name for the output.")
+            raise InvalidOption(f"“{output}” is the input itself; choose another name for the output.")
         if not force:
-            raise OutputExists(f"{output} exists already; --force overwrites it.")
+            raise OutputExists(f"“{output}” exists already; --force overwrites it.")
     if not output.absolute().parent.is_dir():
-        raise OutputFailed(f"There is no folder {output.absolute().parent} to write {output.name} into.")
+        raise OutputFailed(f"There is no folder “{output.absolute().parent}” to write “{output.name}” into.")
 
 
 @contextlib.contextmanager

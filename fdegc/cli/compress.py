@@ -186,7 +186,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
 
         return batch.compress(args, cancel)
     if args.output.suffix.lower() != SUFFIX:
-        raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not {args.output.name}.")
+        raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{args.output.name}”.")
     check_output(args.input, args.output, force=args.force)
     options = EncodeOptions(quality_of(args), args.tile_size, args.ranges, args.target)
     with _opened(args) as source:
@@ -221,7 +221,7 @@ def _suspension(output: Path, *, resume: bool) -> Iterator[None]:
         if not resume or not part.exists():
             raise
         raise Suspended(
-            f"the finished tiles are kept in {part}; the same command goes on from there "
+            f"the finished tiles are kept in “{part}”; the same command goes on from there "
             "(--no-resume starts anew)"
         ) from error
 

@@ -70,7 +70,9 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "Written": str(args.output),
         "Scene": raster_text(raster),
         "Size": f"{bytes_text(size)} from {bytes_text(stream.bytes)}",
-        "Left out": f"{KINDS[kind][1]} cannot hold: {', '.join(sink.unheld)}" if sink.unheld else None,
+        "Left out": f"{KINDS[kind][1]} cannot hold: {', '.join(sink.unsupported_metadata)}"
+        if sink.unsupported_metadata
+        else None,
         "Time": f"{seconds_text(result.seconds)} on {result.device}",
     }
     data = {
@@ -81,7 +83,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "window": None if window is None else window_data(window),
         "bytes": size,
         "format": kind,
-        "not_held": list(sink.unheld),
+        "not_held": list(sink.unsupported_metadata),
         "compressed_bytes": stream.bytes,
         "bpp": stream.bpp,
         "ratio": stream.ratio,
@@ -97,12 +99,12 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         places = "; ".join(f"{w.width}×{w.height} at column {w.x}, row {w.y}" for w in result.damaged)
         parts = "1 part of it is" if len(result.damaged) == 1 else f"{len(result.damaged)} parts of it are"
         problems.append(
-            f"{args.input} is damaged: {parts} filled, not decoded ({places}), and {stream.halo} pixels "
+            f"“{args.input}” is damaged: {parts} filled, not decoded ({places}), and {stream.halo} pixels "
             "around are inexact. The rest was written."
         )
     if stream.lost:
         problems.append(
-            f"The metadata of {args.input} is damaged; {args.output} lacks: {', '.join(stream.lost)}. "
+            f"The metadata of “{args.input}” is damaged; “{args.output}” lacks: {', '.join(stream.lost)}. "
             "Copy the file again from where it came, if you can."
         )
     return Report(facts, data, " ".join(problems) or None, exit_code=int(bool(problems)))

@@ -153,7 +153,7 @@ def _run(args: argparse.Namespace) -> int:
     except MemoryError:
         return _fail("There is not enough memory for this. A smaller --tile-size needs less.")
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"“{error.filename}”: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}.")
     try:
         _print_report(report, as_json=args.json)

@@ -122,7 +122,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         if not args.out.is_dir():
             raise
         raise Suspended(
-            f"what was measured is kept in {args.out}; the same command goes on from there"
+            f"what was measured is kept in “{args.out}”; the same command goes on from there"
         ) from error
     seconds = time.perf_counter() - start
     facts, data = _report_parts(result)

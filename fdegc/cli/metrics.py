@@ -116,6 +116,6 @@ def _opened(path: Path, args: argparse.Namespace, cancel: CancelToken) -> Iterat
         with open_sink(decoded, _other_info(path)) as sink, progress_bar() as on_progress:
             result = codec.decode(path, sink, on_progress=on_progress, cancel=cancel)
         if result.damaged:
-            raise CorruptStream(f"{path} is damaged: {len(result.damaged)} parts of it cannot be decoded.")
+            raise CorruptStream(f"“{path}” is damaged: {len(result.damaged)} parts of it cannot be decoded.")
         with open_raster(decoded) as source:
             yield source

@@ -75,6 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the crops in random colours, without --config (default: a third)",
     )
+    parser.add_argument(
+        "--shrink-only",
+        type=_names,
+        metavar="NAME,…",
+        help="folders whose images have JPEG blocks or the like: they are shrunk whenever they are drawn, "
+        "without --config (default: none)",
+    )
     for name, choices, what in (
         (
             "--weigh",
@@ -107,6 +114,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1)
     _add_schedule_options(parser)
     _add_device_options(parser)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _add_schedule_options(parser: argparse.ArgumentParser) -> None:
@@ -159,7 +170,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Run ``fdegc train``; an interrupted run leaves a checkpoint and resumes from it."""
     config = read_config(args.config)
     own = "profile minutes lr lambda_boost hold freeze_norm balance grow".split()
-    own += "colours weigh qualities schedule objective".split()
+    own += "colours weigh shrink_only qualities schedule objective".split()
     given = {name: getattr(args, name) for name in own if getattr(args, name) is not None}
     if config is not None and given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
@@ -199,7 +210,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     if not group.main:
         return Report({}, {}, exit_code=130 if trained is None else 0)
     if trained is None:
-        raise Suspended(f"{out / 'checkpoint.pt'} is kept; the same command goes on from there")
+        raise Suspended(f"“{out / 'checkpoint.pt'}” is kept; the same command goes on from there")
     weights, step = trained
     results: list[ImageFigures] = []
     if config is not None and args.stop_at is None:  # real files take their time

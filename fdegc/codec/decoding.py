@@ -1,4 +1,4 @@
-"""One decompression in progress, of the whole scene or of the tiles that a window touches."""
+"""Decompression in progress, of the whole scene or of the tiles that a window touches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fdegc.codec.devices import in_batches, memory_errors
 from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Network
-from fdegc.codec.tile_synthesis import ReadyTile, Reconstruction, nearest_rate, restore_nodata
+from fdegc.codec.tile_synthesis import ReadyTile, TileSynthesis, nearest_rate, restore_nodata
 from fdegc.codec.tiling import TilePlan
 from fdegc.codec.workers import Workers, chunks
 from fdegc.coding.unit import CodedUnit, IntArray
@@ -22,8 +22,6 @@ from fdegc.format.reader import ContainerReader
 from fdegc.options import QUALITY_STEPS
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import STRIDE, Samples
-
-Pixels = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +34,7 @@ class _CodedTile:
 
 
 class Decoding:
-    """State of one decompression.
+    """Decoder of one file: its latents, tiles and lossless planes.
 
     Parameters
     ----------
@@ -77,7 +75,7 @@ class Decoding:
         self.damaged: dict[int, str] = {}
         self.bytes_read = 0
         self._rate = nearest_rate(header.quality_steps / QUALITY_STEPS, network.entropy.rates)
-        self._reconstruction = Reconstruction(network, header, workers.share.batch)
+        self._synthesis = TileSynthesis(network, header, workers.share.batch)
         self.valid, self.alpha = mask_plane(reader), alpha_plane(reader)
         self.missing = band_masks(reader)
 
@@ -158,13 +156,13 @@ class Decoding:
                 shape = (self.network.latent, *self._shape(index))
                 latents = [np.zeros(shape, np.int32)] * self.header.groups
             for ready in mosaic.put(index, latents):
-                yield self._reconstruction.ready(mosaic, self.plan, ready)
+                yield self._synthesis.ready(mosaic, self.plan, ready)
 
-    def _pixels(self, tiles: Sequence[ReadyTile]) -> list[tuple[Window, Pixels]]:
+    def _pixels(self, tiles: Sequence[ReadyTile]) -> list[tuple[Window, npt.NDArray[np.generic]]]:
         """Pixels of tiles, on a worker."""
         sound = [tile for tile in tiles if tile.index not in self.damaged]
-        found = iter(self._reconstruction.pixels(sound, self.workers.check))
-        out: list[tuple[Window, Pixels]] = []
+        found = iter(self._synthesis.pixels(sound, self.workers.check))
+        out: list[tuple[Window, npt.NDArray[np.generic]]] = []
         for tile in tiles:
             size = (self.header.bands, tile.window.height, tile.window.width)
             whole = tile.index not in self.damaged

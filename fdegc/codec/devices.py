@@ -1,4 +1,4 @@
-"""Where the network computes: devices, their memory, and how much of it work may take."""
+"""Devices that the network computes on, their memory, and shares of it for workers and batches."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def available_devices() -> list[tuple[str, str]]:
 
 
 def resolve_device(name: str) -> tuple[str, str]:
-    """Turn "auto", "cpu", "cuda", "cuda:1" or "mps" into (id, label).
+    """Device (id, label) that "auto", "cpu", "cuda", "cuda:1" or "mps" means.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def has_float64(device: torch.device) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How work is divided on a device.
+    """Numbers of workers and sizes of batches on a device.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class Share:
 def share_out(
     device: torch.device, tile_bytes: float, tiles: int, positions: int, threads: int | None = None
 ) -> Share:
-    """Divide the tiles of a scene among workers, as many as there is memory for.
+    """Share of each worker in the tiles of a scene, for as many workers as there is memory for.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ _crowded = threading.RLock()
 
 @contextmanager
 def memory_errors(device: torch.device) -> Iterator[None]:
-    """Turn torch's ways of saying that memory ran out into a sentence.
+    """Context in which torch's out-of-memory errors become :class:`~fdegc.errors.OutOfMemory`.
 
     Raises
     ------

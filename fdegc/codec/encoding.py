@@ -1,10 +1,10 @@
-"""One compression in progress: tiles on their way through the workers, and what passes between them."""
+"""Compression in progress: tiles on their way through the workers, and what passes between them."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,19 +13,17 @@ import numpy.typing as npt
 
 from fdegc.codec.latents import LatentCoder, LatentStore
 from fdegc.codec.mosaic import LatentMosaic
-from fdegc.codec.network import FloatArray, Network
-from fdegc.codec.tile_reader import AnalysedTile, Analysis, TileSamples
-from fdegc.codec.tile_synthesis import ReadyTile, Reconstruction, restore_nodata
+from fdegc.codec.network import Float32Array
+from fdegc.codec.plan import EncodingPlan
+from fdegc.codec.tile_reader import AnalysedTile, TileReader, TileSamples
+from fdegc.codec.tile_synthesis import ReadyTile, TileSynthesis, restore_nodata
 from fdegc.codec.workers import Workers, chunks
 from fdegc.coding.unit import CodedUnit
 from fdegc.control import ProgressMeter
 from fdegc.errors import MetricUnavailable
-from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.writer import ContainerWriter
 from fdegc.metrics import ErrorAccumulator
-from fdegc.options import QUALITY_STEPS
-from fdegc.raster import RasterSource
 from fdegc.raster.mapping import valid_samples
 from fdegc.results import ErrorFigures, TileResult
 from fdegc.types import Samples
@@ -39,7 +37,7 @@ class _Task:
 
     index: int
     read: TileSamples | None
-    latents: list[FloatArray]
+    latents: list[Float32Array]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,52 +60,45 @@ class _Reconstructed:
 
 
 class Encoding:
-    """State of one compression.
+    """Encoder of one raster: codes its tiles, writes them, and reconstructs them for a preview.
 
     Parameters
     ----------
-    network : Network
-    source : RasterSource
-    header : StreamHeader
-    analysis : Analysis
-        Of the source; it has read all tiles already if there are ``latents``.
-    latents : LatentStore or None
-        Of all tiles; None to analyse them on the way.
+    plan : EncodingPlan
+        If it asks for the decoder's pixels, tiles that an earlier run finished are analysed again.
+    reader : TileReader
+        Of that plan; it has read all tiles already if there are ``latents``.
     writer : ContainerWriter
         May hold finished tiles of an interrupted run already.
     workers : Workers
-    on_tile : callable or None
+    latents : LatentStore, optional
+        Of all tiles, which are else analysed on the way.
+    on_tile : callable, optional
         Called on the thread that calls :meth:`run`.
-    reconstruct : bool
-        Whether to compute the decoder's pixels too; tiles that an earlier run finished are analysed again.
-
     """
 
     def __init__(
         self,
-        network: Network,
-        source: RasterSource,
-        header: StreamHeader,
-        analysis: Analysis,
-        latents: LatentStore | None,
+        plan: EncodingPlan,
+        reader: TileReader,
         writer: ContainerWriter,
         workers: Workers,
-        on_tile: TileCallback | None,
-        reconstruct: bool,
+        *,
+        latents: LatentStore | None = None,
+        on_tile: TileCallback | None = None,
     ) -> None:
-        self.source, self.header, self.analysis, self.stored = source, header, analysis, latents
-        self.writer, self.workers, self.on_tile, self.reconstruct = writer, workers, on_tile, reconstruct
-        self.plan = analysis.plan
+        self.plan, self.reader, self.writer, self.workers = plan, reader, writer, workers
+        self.stored, self.on_tile = latents, on_tile
         batch = workers.share.batch
-        self.coder = LatentCoder(network, header.quality_steps / QUALITY_STEPS, batch)
-        self.reconstruction = Reconstruction(network, header, batch)
-        self.differences = ErrorAccumulator(header.bands)
+        self.coder = LatentCoder(plan.network, plan.quality, batch)
+        self.synthesis = TileSynthesis(plan.network, plan.header, batch)
+        self.differences = ErrorAccumulator(plan.header.bands)
         self._busy = {"coding": 0.0, "preview": 0.0}
         self._resumed = writer.units_done
         self._lock = threading.Lock()
 
     def run(self, meter: ProgressMeter) -> None:
-        """Code all tiles, and reconstruct them if that is wanted.
+        """Coding of all tiles, and their reconstruction if the plan asks for it.
 
         Parameters
         ----------
@@ -115,7 +106,7 @@ class Encoding:
             Its total is the number of tiles, twice that with a preview.
         """
         tiles = self._written(meter)
-        if not self.reconstruct:
+        if not self.plan.reconstruct:
             for _ in tiles:
                 pass
             return
@@ -141,27 +132,25 @@ class Encoding:
     # ------------------------------------------------------------------ coding
 
     def _tasks(self) -> Iterator[_Task]:
-        for index in range(len(self.plan)):
+        for index in range(len(self.plan.tiles)):
             if self.stored is not None:
                 yield _Task(index, None, self.stored.latents(index))
             else:
-                yield _Task(index, self.analysis.read(index), [])
+                yield _Task(index, self.reader.read(index), [])
 
     def _done(self, index: int) -> int:
         """Units of a tile that an earlier run has left in the file."""
-        return min(max(self._resumed - index * self.header.groups, 0), self.header.groups)
+        return min(max(self._resumed - index * self.plan.header.groups, 0), self.plan.header.groups)
 
     def _code(self, tasks: Sequence[_Task]) -> list[_Coded]:
         """Units of tiles, on a worker."""
         with self._counted("coding"):
             check, batch = self.workers.check, self.workers.share.batch
             # Where an earlier run got this far, only mask, overview and the like are needed.
-            finished = all(self._done(task.index) == self.header.groups for task in tasks)
+            finished = all(self._done(task.index) == self.plan.header.groups for task in tasks)
             read = [task.read for task in tasks if task.read is not None]
-            wanted = self.reconstruct or not finished
-            analysed = {
-                tile.index: tile for tile in self.analysis.analyse(read, check, batch, latents=wanted)
-            }
+            wanted = self.plan.reconstruct or not finished
+            analysed = {tile.index: tile for tile in self.reader.analyse(read, check, batch, latents=wanted)}
             latents = [analysed[t.index].latents if t.index in analysed else t.latents for t in tasks]
             missing = [own[self._done(task.index) :] for task, own in zip(tasks, latents, strict=True)]
             units = iter(self.coder.code([y for own in missing for y in own], check))
@@ -170,7 +159,7 @@ class Encoding:
                     task.index,
                     analysed.get(task.index),
                     [next(units) for _ in lacking],
-                    [self.coder.rounded(y) for y in own] if self.reconstruct else [],
+                    [self.coder.rounded(y) for y in own] if self.plan.reconstruct else [],
                 )
                 for task, own, lacking in zip(tasks, latents, missing, strict=True)
             ]
@@ -180,7 +169,7 @@ class Encoding:
         for finished in self.workers.ordered(self._code, chunks(self._tasks(), self.workers.share.batch)):
             for tile in finished:
                 if tile.analysed is not None:
-                    self.analysis.keep(tile.analysed)
+                    self.reader.keep(tile.analysed)
                 for unit in tile.units:
                     self.writer.add(
                         unit.payload, dither=unit.dither, phi_hash=unit.phi_hash, y_hash=unit.y_hash
@@ -192,24 +181,26 @@ class Encoding:
 
     def _ready(self, tiles: Iterator[_Coded]) -> Iterator[ReadyTile]:
         """Tiles that others complete."""
-        mosaic = LatentMosaic(self.plan)
+        mosaic = LatentMosaic(self.plan.tiles)
         for tile in tiles:
             for index in mosaic.put(tile.index, tile.rounded):
-                yield self.reconstruction.ready(mosaic, self.plan, index)
+                yield self.synthesis.ready(mosaic, self.plan.tiles, index)
 
     def _originals(self, tiles: Iterator[ReadyTile]) -> Iterator[list[tuple[ReadyTile, Samples]]]:
         """Batches of tiles with the pixels that they are compared with."""
-        return chunks(((tile, self.source.read(tile.window)) for tile in tiles), self.workers.share.batch)
+        return chunks(
+            ((tile, self.plan.source.read(tile.window)) for tile in tiles), self.workers.share.batch
+        )
 
     def _preview(self, batch: Sequence[tuple[ReadyTile, Samples]]) -> list[_Reconstructed]:
         """Pixels and errors of tiles, on a worker."""
         with self._counted("preview"):
-            found = self.reconstruction.pixels([tile for tile, _ in batch], self.workers.check)
+            found = self.synthesis.pixels([tile for tile, _ in batch], self.workers.check)
             out = []
             for (tile, original), pixels in zip(batch, found, strict=True):
-                errors = ErrorAccumulator(self.header.bands)
+                errors = ErrorAccumulator(self.plan.header.bands)
                 errors.add(original.pixels, pixels, valid_samples(original))
-                shown = restore_nodata(pixels, original.valid, original.missing, self.source.info)
+                shown = restore_nodata(pixels, original.valid, original.missing, self.plan.source.info)
                 samples = Samples(shown, original.valid, original.alpha, original.missing)
                 out.append(_Reconstructed(tile, samples, errors))
             return out
@@ -223,15 +214,15 @@ class Encoding:
 
     # ------------------------------------------------------------------ the rest of the file
 
-    def metadata(self, extra: Mapping[bytes, bytes]) -> None:
-        """Add the blocks that describe everything but the pixels, and ``extra`` ones."""
-        for tag, data in {**self.analysis.blocks(self.writer.payload_bytes), **extra}.items():
+    def metadata(self) -> None:
+        """Writing of the metadata blocks: everything but the pixels, and what the plan adds."""
+        for tag, data in {**self.reader.blocks(self.writer.payload_bytes), **self.plan.extra}.items():
             self.writer.add_block(tag, data)
 
     def errors(self) -> ErrorFigures | None:
         """Errors of everything reconstructed so far; None if nothing was valid."""
         try:
-            spans = [entry.scale for entry in mapping_of(self.header)]
-            return self.differences.figures(spans, self.header.dtype)
+            spans = [entry.scale for entry in mapping_of(self.plan.header)]
+            return self.differences.figures(spans, self.plan.header.dtype)
         except MetricUnavailable:
             return None

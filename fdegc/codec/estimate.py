@@ -1,4 +1,4 @@
-"""What a compression will cost, from what the network makes of a few crops of the scene."""
+"""Size and time estimates of a compression, from what the network makes of a few crops of the scene."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from fdegc.codec.network import FloatArray, Network
+from fdegc.codec.network import Float32Array, Network
+from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.workers import Workers
-from fdegc.options import EncodeOptions
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, plan_mapping, to_unit
 from fdegc.raster_info import RasterInfo, Window
@@ -27,23 +27,22 @@ SAMPLE_SHARE = 0.1
 SEARCH_COST = 3.0
 
 
-def estimate(
-    network: Network,
-    source: RasterSource,
-    mapping: tuple[BandMapping, ...],
-    options: EncodeOptions,
-    workers: Workers,
-) -> Estimate:
-    """What a compression will cost; of a small scene, or with a target, a rougher figure."""
-    info = source.info
-    quick = quick_estimate(info, options.quality, options.tile_size, network.entry, workers.share.workers)
+def estimate(plan: EncodingPlan, workers: Workers) -> Estimate:
+    """Estimate of a compression's size, time and memory; rougher for a small scene, or with a target.
+
+    Raises
+    ------
+    Cancelled
+    """
+    info, options, entry = plan.info, plan.options, plan.network.entry
+    quick = quick_estimate(info, options.quality, options.tile_size, entry, workers.share.workers)
     if options.target is not None:
         size = options.target.bytes(info.pixels)
         return replace(quick, bytes=size or quick.bytes, seconds=SEARCH_COST * quick.seconds)
     if info.pixels <= 2 * SAMPLE_COUNT * SAMPLE_SIDE**2:
         return quick
     count = min(max(int(SAMPLE_SHARE * info.pixels / SAMPLE_SIDE**2), 1), SAMPLE_COUNT)
-    size = _bytes(network, source, mapping, [options.quality], workers, count)[0]
+    size = _bytes(plan.network, plan.source, plan.mapping, [options.quality], workers, count)[0]
     return replace(quick, bytes=size)
 
 
@@ -68,7 +67,7 @@ def _bytes(
     """Bytes of the file at some qualities."""
     info, pixels, bits = source.info, 0, np.zeros(len(qualities))
 
-    def work(crop: FloatArray) -> tuple[int, list[float]]:
+    def work(crop: Float32Array) -> tuple[int, list[float]]:
         return crop.shape[1] * crop.shape[2], network.estimate_bits(crop, qualities, workers.check)
 
     for size, found in workers.ordered(work, _crops(source, mapping, count)):
@@ -78,7 +77,7 @@ def _bytes(
     return [round(total / pixels * info.pixels * groups / 8) + 150 for total in bits.tolist()]
 
 
-def _crops(source: RasterSource, mapping: tuple[BandMapping, ...], count: int) -> Iterator[FloatArray]:
+def _crops(source: RasterSource, mapping: tuple[BandMapping, ...], count: int) -> Iterator[Float32Array]:
     """Network inputs of a few windows of a scene, one a band group."""
     for window in _sample_windows(source.info, count):
         unit = to_unit(source.read(window), mapping)
@@ -97,6 +96,6 @@ def _sample_windows(info: RasterInfo, count: int) -> list[Window]:
     return sorted(windows, key=lambda w: (w.x, w.y))
 
 
-def _padded(x: FloatArray) -> FloatArray:
+def _padded(x: Float32Array) -> Float32Array:
     height, width = (-(-side // 64) * 64 for side in x.shape[1:])
     return reflect_pad(x, height, width).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The façade: rasters to ``.fdegc`` files and back."""
+"""The façade ``Codec``: rasters to ``.fdegc`` files and back."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from fdegc.codec.encoding import Encoding, TileCallback
 from fdegc.codec.estimate import SAMPLE_SIDE, estimate, estimate_rates
 from fdegc.codec.latents import LatentStore
 from fdegc.codec.network import Network
+from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.search import Trials, aim, check_searchable
-from fdegc.codec.tile_reader import Analysis
+from fdegc.codec.tile_reader import TileReader
 from fdegc.codec.tiling import TilePlan
 from fdegc.codec.workers import Workers
 from fdegc.coding.warming import warm_up
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
-from fdegc.errors import CorruptStream, UnsupportedRaster
+from fdegc.errors import CorruptStream
 from fdegc.format.band_masks import BandMasksReader
-from fdegc.format.info import ORIGIN, describe, header_for, read_info
+from fdegc.format.info import describe, read_info
 from fdegc.format.planes import PlaneReader
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.memory import check_memory
-from fdegc.options import QUALITY_STEPS, EncodeOptions
+from fdegc.options import EncodeOptions
 from fdegc.raster import RasterSink, RasterSource
-from fdegc.raster.mapping import plan_mapping
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import DecodeResult, EncodeResult, Estimate, StreamInfo, TileResult, VerifyResult
 from fdegc.types import HALO, STRIDE, Samples
@@ -40,7 +40,7 @@ from fdegc.weights import default_profile, find, quick_estimate, tile_bytes
 
 
 class Codec:
-    """Compresses and decompresses with one device; not for two threads at once.
+    """Compressor and decompressor on one device; not for two threads at once.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Codec:
         cancel: CancelToken | None = None,
         overwrite: bool = False,
     ) -> EncodeResult:
-        """Compress a raster, tile by tile: memory does not depend on its height.
+        """Compression of a raster, tile by tile: memory does not depend on its height.
 
         Parameters
         ----------
@@ -162,48 +162,35 @@ class Codec:
         InvalidOption
             If the ranges do not fit the bands, or the weights have but one rate point and there is a target.
         """
-        start = time.perf_counter()
-        info = source.info
-        state = _fingerprint(source)
+        start = time.perf_counter()  # before anything is read
+        info, network = source.info, self._default
         cancel = cancel or CancelToken()
-        network = self._default
         if options.target is not None:
             check_searchable(network)
         with contextlib.ExitStack() as stack:
             workers = stack.enter_context(self._crew(network, info, options.tile_size, cancel))
-            mapping = plan_mapping(source, options.ranges)
+            plan = EncodingPlan.of(network, source, options, origin=origin, reconstruct=reconstruct)
             cost = quick_estimate(
                 info, options.quality, options.tile_size, network.entry, workers.share.workers
             )
             if on_estimate is not None:
-                cost = estimate(network, source, mapping, options, workers)
+                cost = estimate(plan, workers)
                 on_estimate(cost)
-            header = header_for(
-                info,
-                mapping,
-                tile_size=options.tile_size,
-                halo=HALO,
-                quality_steps=options.quality_steps,
-                weights_hash=network.entry.short_hash,
-                profile=network.entry.profile,
-            )
-            analysis = Analysis(network, source, header, mapping)
+            reader = TileReader(plan)
             latents, note = None, ""
-            extra = {} if origin is None else {ORIGIN: origin}
             if options.target is not None:
                 latents = stack.enter_context(LatentStore(Path(out).absolute().parent))
-                trials = Trials(network, source, header, analysis, latents, extra, workers, on_progress)
-                found = aim(trials, options.target, network.entry.scale, info.pixels)
-                header, note = replace(header, quality_steps=found.steps), found.note
-            fingerprint = state if resume and latents is None else None
+                found = aim(Trials(plan, reader, latents, workers, on_progress), options.target)
+                plan, note = plan.at(found.steps), found.note
+            fingerprint = plan.fingerprint if resume and latents is None else None
             writer = stack.enter_context(
-                ContainerWriter(Path(out), header, overwrite=overwrite, fingerprint=fingerprint)
+                ContainerWriter(Path(out), plan.header, overwrite=overwrite, fingerprint=fingerprint)
             )
-            run = Encoding(network, source, header, analysis, latents, writer, workers, on_tile, reconstruct)
-            resumed = writer.units_done // header.groups
-            run.run(ProgressMeter("compress", len(run.plan) * (2 if reconstruct else 1), on_progress))
-            run.metadata(extra)
-            _check_unchanged(source, state)
+            run = Encoding(plan, reader, writer, workers, latents=latents, on_tile=on_tile)
+            resumed = writer.units_done // plan.header.groups
+            run.run(ProgressMeter("compress", len(plan.tiles) * (2 if reconstruct else 1), on_progress))
+            run.metadata()
+            plan.check_unchanged()
             size = writer.commit()
         seconds = time.perf_counter() - start
         preview = seconds * run.preview_share
@@ -216,11 +203,11 @@ class Codec:
             encode_seconds=seconds - preview,
             reconstruct_seconds=preview,
             psnr=None if errors is None else errors.psnr,
-            quality=header.quality_steps / QUALITY_STEPS,
+            quality=plan.quality,
             device=self.device_label,
-            tiles=len(run.plan),
+            tiles=len(plan.tiles),
             resumed_tiles=resumed,
-            clipped=analysis.clipped,
+            clipped=reader.clipped,
             errors=errors,
             estimate=cost,
             note=note,
@@ -236,7 +223,7 @@ class Codec:
         on_tile: TileCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> DecodeResult:
-        """Decompress a file, or a window of it, into a sink, tile by tile.
+        """Decompression of a file, or a window of it, into a sink, tile by tile.
 
         Damaged tiles are filled with zeros (invalid where the raster has a mask), and reported.
 
@@ -281,7 +268,7 @@ class Codec:
         return DecodeResult(info, time.perf_counter() - start, self.device_label, damaged)
 
     def decode_window(self, path: Path, window: Window, *, cancel: CancelToken | None = None) -> Samples:
-        """Decode the pixels of one window, as :meth:`decode` does, into memory.
+        """Decompression of one window, as :meth:`decode` does it, into memory.
 
         Raises
         ------
@@ -293,25 +280,21 @@ class Codec:
         raster = read_info(path).raster
         window.check_inside(raster.width, raster.height)
         pixels = np.zeros((raster.bands, window.height, window.width), raster.dtype)
-        valid = np.ones((window.height, window.width), bool) if raster.has_mask else None
-        alpha = np.zeros((window.height, window.width), raster.dtype) if raster.has_alpha else None
-        missing = np.zeros(pixels.shape, bool) if raster.has_band_masks else None
+        found = Samples(
+            pixels,
+            np.ones(pixels.shape[1:], bool) if raster.has_mask else None,
+            np.zeros(pixels.shape[1:], raster.dtype) if raster.has_alpha else None,
+            np.zeros(pixels.shape, bool) if raster.has_band_masks else None,
+        )
 
         def keep(tile: TileResult) -> None:
-            place = tile.window.relative_to(window)
-            pixels[:, place.rows, place.cols] = tile.samples.pixels
-            if valid is not None and tile.samples.valid is not None:
-                valid[place.rows, place.cols] = tile.samples.valid
-            if alpha is not None and tile.samples.alpha is not None:
-                alpha[place.rows, place.cols] = tile.samples.alpha
-            if missing is not None and tile.samples.missing is not None:
-                missing[:, place.rows, place.cols] = tile.samples.missing
+            found.paste(tile.window.relative_to(window), tile.samples)
 
         result = self.decode(path, window=window, on_tile=keep, cancel=cancel)
         if result.damaged:
             raise CorruptStream(f"{len(result.damaged)} tiles of this window or beside it are damaged.")
-        gaps = missing if missing is not None and missing.any() else None
-        return Samples(pixels, valid, alpha, gaps)
+        gaps = found.missing is not None and found.missing.any()
+        return found if gaps else replace(found, missing=None)
 
     def verify(
         self,
@@ -320,7 +303,7 @@ class Codec:
         on_progress: ProgressCallback | None = None,
         cancel: CancelToken | None = None,
     ) -> VerifyResult:
-        """Check every checksum of a file and decode everything down to the latents.
+        """Verification of a file: every checksum, and decoding of everything down to the latents.
 
         Raises
         ------
@@ -374,28 +357,6 @@ class Codec:
         """
         with self._crew(self._default, source.info, SAMPLE_SIDE, cancel or CancelToken()) as workers:
             return estimate_rates(self._default, source, workers)
-
-
-def _fingerprint(source: RasterSource) -> bytes | None:
-    """Tell a source file from others and from its own earlier states; None for what is no file."""
-    if not source.info.path:  # which is no name of the current folder
-        return None
-    try:
-        path = Path(source.info.path).resolve(strict=True)
-        state = path.stat()
-    except (OSError, RuntimeError):
-        return None
-    return f"{path}\0{state.st_size}\0{state.st_mtime_ns}{source.part}".encode()
-
-
-def _check_unchanged(source: RasterSource, before: bytes | None) -> None:
-    """Refuse pixels of which some may be from before a change and some from after it.
-
-    A file that is gone was read to its end: what was made of it may be all that is left.
-    """
-    now = _fingerprint(source)
-    if now is not None and now != before:
-        raise UnsupportedRaster(f"{source.info.path} changed while it was being read; compress it again.")
 
 
 def _unreadable_rows(plane: PlaneReader | BandMasksReader, raster: RasterInfo, strip: int) -> list[str]:

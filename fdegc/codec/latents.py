@@ -1,4 +1,4 @@
-"""Latents before gain and rounding: made into payloads at one quality, or kept, to be coded at many."""
+"""Latent coder and latent store: payloads at one quality, or latents kept to be coded at many."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from typing_extensions import Self
 
 from fdegc.codec.devices import memory_errors
-from fdegc.codec.network import FloatArray, Network, round_latent
+from fdegc.codec.network import Float32Array, Network, round_latent
 from fdegc.codec.tile_synthesis import nearest_rate
 from fdegc.coding.unit import CodedUnit, IntArray, empty_unit
 from fdegc.errors import OutputFailed
 
 
 class LatentCoder:
-    """Turns the latents of :meth:`Network.analyse` into payloads; for any number of threads at once.
+    """Coder of the latents of :meth:`Network.analyse` at one quality; for any number of threads at once.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ class LatentCoder:
         self._gain = network.gain(quality)
         self._rate = nearest_rate(quality, network.entropy.rates)
 
-    def rounded(self, y: FloatArray) -> IntArray:
-        """What the decoder will have of a latent: int32, shape (M, h, w)."""
+    def rounded(self, y: Float32Array) -> IntArray:
+        """Rounded latent, as the decoder will have it: int32, shape (M, h, w)."""
         return round_latent(y * self._gain)
 
-    def code(self, ys: Sequence[FloatArray], check: Callable[[], None]) -> list[CodedUnit]:
-        """Code units; ``check`` is called now and then and raises to cancel."""
+    def code(self, ys: Sequence[Float32Array], check: Callable[[], None]) -> list[CodedUnit]:
+        """Coded units of latents; ``check`` is called now and then and raises to cancel."""
         check()
         gained = [y * self._gain for y in ys]
         latents = [round_latent(y) for y in gained]
@@ -76,11 +76,11 @@ class LatentStore:
 
     def _failed(self, error: OSError) -> OutputFailed:
         return OutputFailed(
-            f"The search for a quality needs room for a temporary file in {self._folder}: "
+            f"The search for a quality needs room for a temporary file in “{self._folder}”: "
             f"{error.strerror or error}. Make room, or choose another folder for the output."
         )
 
-    def put(self, index: int, latents: list[FloatArray]) -> None:
+    def put(self, index: int, latents: list[Float32Array]) -> None:
         """Keep the latents of a tile.
 
         Raises
@@ -95,14 +95,14 @@ class LatentStore:
         except OSError as error:
             raise self._failed(error) from error
 
-    def latents(self, index: int) -> list[FloatArray]:
+    def latents(self, index: int) -> list[Float32Array]:
         """Latents of a tile, as they were put.
 
         Raises
         ------
         OutputFailed
         """
-        found: list[FloatArray] = []
+        found: list[Float32Array] = []
         try:
             for place, shape in self._places[index]:
                 self._file.seek(place)

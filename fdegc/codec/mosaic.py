@@ -13,7 +13,7 @@ from fdegc.types import STRIDE
 
 
 class LatentMosaic:
-    """Collects tiles' latents and tells which tiles can be synthesised without a seam.
+    """Collection of tiles' latents that tells which tiles can be synthesised without a seam.
 
     Parameters
     ----------

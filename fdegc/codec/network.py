@@ -1,4 +1,4 @@
-"""The network at work: arrays in, arrays out, on a device, without gradients."""
+"""Inference with the network: arrays in, arrays out, on a device, without gradients."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.model.uninitialised import Uninitialised
 from fdegc.weights import WeightsEntry, load
 
-FloatArray = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 Check = Callable[[], None]
 Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 
 def nothing() -> None:
-    """A check that never cancels."""
+    """Cancellation check that never cancels."""
 
 
 def fixed_point(
@@ -60,7 +60,7 @@ def stacked(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> Tensor:
 
 
 class Launching:
-    """Turns of threads that give a GPU work; on other devices threads do not wait for each other.
+    """Turn-taking of threads that give a GPU work; on other devices threads do not wait for each other.
 
     Threads that launch kernels at the same time wait for one lock of the driver and for Python's, hundreds of
     times a batch: eight of them kept an H100 busy for an eighth of the time.  One at a time launches all that
@@ -83,7 +83,7 @@ class Launching:
         )
 
     def run(self, work: Callable[[], Tensor]) -> npt.NDArray[Any]:
-        """What ``work`` computes on the device, as an array of the host."""
+        """Result of ``work`` on the device, as an array of the host."""
         if not self._is_gpu:
             return np.asarray(work().numpy(force=True))
         with self.turn:
@@ -114,7 +114,7 @@ def as_convolutions(layers: nn.Module) -> nn.Module:
     return layers
 
 
-class Features:
+class HyperFeatures:
     """φ = h_s(MCAM(ẑ)) in float64, on the device if it has that, whatever computes the rest.
 
     Parameters
@@ -176,7 +176,7 @@ class Network:
     ----------
     entropy : EntropyWeights
         What coding needs.
-    features : Features
+    features : HyperFeatures
         Computes φ.
     coder : UnitCoder
         Codes latents, with matrix products on the device if it has float64.
@@ -194,7 +194,7 @@ class Network:
             self.entropy = EntropyWeights.of(tensors)
         except (KeyError, ValueError) as error:
             raise WeightsInvalid(
-                f"The weights file {entry.path} has no usable entropy model ({error}); export it again."
+                f"The weights file “{entry.path}” has no usable entropy model ({error}); export it again."
             ) from error
         state = {k: torch.from_numpy(v.copy()) for k, v in tensors.items() if not k.startswith("coding.")}
         state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
@@ -205,12 +205,12 @@ class Network:
             net.load_state_dict(state, assign=True)
         except RuntimeError as error:
             raise WeightsInvalid(
-                f"The weights file {entry.path} does not fit the network: {error}"
+                f"The weights file “{entry.path}” does not fit the network: {error}"
             ) from error
         net.eval().requires_grad_(False)
         with memory_errors(self.device):
             self._launching = Launching(self.device)
-            self.features = Features(net, self.device, self._launching if self._is_gpu else None)
+            self.features = HyperFeatures(net, self.device, self._launching if self._is_gpu else None)
             self.net = net.to(self.device)
             turn = self._launching.turn
             products = DeviceParameterNetwork(self.entropy, self.device, turn) if self._is_gpu else None
@@ -246,8 +246,10 @@ class Network:
                 x = layer(x)
         return x.float()
 
-    def analyse(self, xs: Sequence[FloatArray], check: Check = nothing, batch: int = 1) -> list[FloatArray]:
-        """g_a.
+    def analyse(
+        self, xs: Sequence[Float32Array], check: Check = nothing, batch: int = 1
+    ) -> list[Float32Array]:
+        """Latents of network inputs (g_a).
 
         Parameters
         ----------
@@ -265,7 +267,7 @@ class Network:
         return _by_shape(lambda part: self._analyse(part, check), xs, batch)
 
     @torch.inference_mode()
-    def _analyse(self, xs: Sequence[FloatArray], check: Check) -> list[FloatArray]:
+    def _analyse(self, xs: Sequence[Float32Array], check: Check) -> list[Float32Array]:
         # oneDNN's bfloat16 convolution from rows of two samples to rows of one reads memory that is not its.
         dtype = self._type if xs[0].shape[2] > 16 or self._is_gpu else torch.float32
         with memory_errors(self.device):
@@ -279,12 +281,12 @@ class Network:
         return y if self.net.linear_a is None else y + self._layers(self.net.linear_a, x, check, dtype)
 
     @torch.inference_mode()
-    def gain(self, quality: float) -> FloatArray:
+    def gain(self, quality: float) -> Float32Array:
         """Factor of every channel of a latent at a quality: float32, shape (M, 1, 1)."""
         gain = self._gains(quality)[0][0]
         return np.asarray(gain.cpu().numpy(), np.float32).reshape(-1, 1, 1)
 
-    def hyper_analyse(self, ys: Sequence[FloatArray], batch: int = 1) -> list[IntArray]:
+    def hyper_analyse(self, ys: Sequence[Float32Array], batch: int = 1) -> list[IntArray]:
         """Rounded, clamped hyper-latents of unrounded gained latents: each (M, h, w) to (H, ⌈h/4⌉, ⌈w/4⌉).
 
         Latents are continued at the right and lower edge where h or w is no multiple of 4.
@@ -292,7 +294,7 @@ class Network:
         return _by_shape(self._hyper_analyse, ys, batch)
 
     @torch.inference_mode()
-    def _hyper_analyse(self, ys: Sequence[FloatArray]) -> list[IntArray]:
+    def _hyper_analyse(self, ys: Sequence[Float32Array]) -> list[IntArray]:
         height, width = ys[0].shape[1:]
         with memory_errors(self.device):
             padding = (0, -width % 4, 0, -height % 4)
@@ -310,8 +312,8 @@ class Network:
         quality: float,
         check: Check = nothing,
         batch: int = 1,
-    ) -> list[FloatArray]:
-        """g_s of rounded gained latents.
+    ) -> list[Float32Array]:
+        """Pixels of rounded gained latents (g_s).
 
         Parameters
         ----------
@@ -329,7 +331,7 @@ class Network:
     @torch.inference_mode()
     def _synthesise(
         self, y_hats: Sequence[npt.NDArray[np.integer[Any]]], quality: float, check: Check
-    ) -> list[FloatArray]:
+    ) -> list[Float32Array]:
         with memory_errors(self.device):
             y_hat, inverse = stacked(y_hats, self.device), self._gains(quality)[1]
             return list(self._launching.run(lambda: self._pixels(y_hat.float() * inverse, check)))
@@ -342,7 +344,9 @@ class Network:
         return (x + self.net.offset).clamp_(0, 1)
 
     @torch.inference_mode()
-    def estimate_bits(self, x: FloatArray, qualities: Sequence[float], check: Check = nothing) -> list[float]:
+    def estimate_bits(
+        self, x: Float32Array, qualities: Sequence[float], check: Check = nothing
+    ) -> list[float]:
         """Bits that the entropy model expects a crop to take at some qualities, without coding it.
 
         Parameters
@@ -365,6 +369,6 @@ class Network:
         return bits
 
 
-def round_latent(y: FloatArray) -> IntArray:
+def round_latent(y: Float32Array) -> IntArray:
     """Rounded latent within the limits of the format."""
     return np.clip(np.rint(y), -LATENT_LIMIT, LATENT_LIMIT).astype(np.int32)

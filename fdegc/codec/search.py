@@ -1,27 +1,26 @@
-"""Finds the quality that reaches a size or a PSNR, by coding what was analysed once at several qualities."""
+"""Search for the quality that reaches a target size or PSNR, by coding latents at several qualities."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from fdegc.codec.latents import LatentCoder, LatentStore
 from fdegc.codec.mosaic import LatentMosaic
-from fdegc.codec.network import FloatArray, Network
-from fdegc.codec.tile_reader import AnalysedTile, Analysis, TileSamples
-from fdegc.codec.tile_synthesis import ReadyTile, Reconstruction
+from fdegc.codec.network import Float32Array, Network
+from fdegc.codec.plan import EncodingPlan
+from fdegc.codec.tile_reader import AnalysedTile, TileReader, TileSamples
+from fdegc.codec.tile_synthesis import ReadyTile, TileSynthesis
 from fdegc.codec.workers import Workers, chunks
 from fdegc.control import ProgressCallback, ProgressMeter
 from fdegc.errors import InvalidOption, MetricUnavailable, TargetMissed
-from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.layout import file_size
 from fdegc.metrics import ErrorAccumulator
 from fdegc.options import QUALITY_STEPS, Target
-from fdegc.raster import RasterSource
 from fdegc.raster.mapping import peak_value, valid_samples
 from fdegc.text import decibels_text
 from fdegc.types import Samples
@@ -37,7 +36,7 @@ _LOG_BYTES, _DECIBELS = 0.4 / QUALITY_STEPS, 1.2 / QUALITY_STEPS
 
 
 def check_searchable(network: Network) -> None:
-    """Refuse weights that leave no choice.
+    """Check that weights have more than one rate point to search among.
 
     Raises
     ------
@@ -52,58 +51,52 @@ def check_searchable(network: Network) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a search found: quality in 1/256 steps, and a sentence where it is an end of the scale."""
+    """Result of a search: quality in 1/256 steps, and a sentence where it is an end of the scale."""
 
     steps: int
     note: str = ""
 
 
 class Trials:
-    """Codes or reconstructs a scene, or a part of its tiles, at any quality.
+    """Trial compressions of a scene, or of a part of its tiles, at any quality.
 
     Parameters
     ----------
-    network : Network
-    source : RasterSource
-    header : StreamHeader
-    analysis : Analysis
-        It reads every tile here.
+    plan : EncodingPlan
+        Its quality does not matter here.
+    reader : TileReader
+        Of that plan; it reads every tile here.
     latents : LatentStore
         Of every tile, once this is made.
-    extra : mapping
-        Blocks that the file will have beside those of the analysis.
     workers : Workers
     on_progress : callable or None
     """
 
     def __init__(
         self,
-        network: Network,
-        source: RasterSource,
-        header: StreamHeader,
-        analysis: Analysis,
+        plan: EncodingPlan,
+        reader: TileReader,
         latents: LatentStore,
-        extra: Mapping[bytes, bytes],
         workers: Workers,
         on_progress: ProgressCallback | None,
     ) -> None:
-        self._network, self._source, self._header = network, source, header
-        self._analysis, self._latents, self._extra = analysis, latents, extra
+        self.plan = plan
+        self._reader, self._latents = reader, latents
         self._workers, self._on_progress = workers, on_progress
         self._count = 0
-        self.tiles: Sequence[int] = range(len(analysis.plan))
+        self.tiles: Sequence[int] = range(len(plan.tiles))
         self._analyse(ProgressMeter("analyse", len(self.tiles), on_progress))
 
     def _analyse(self, meter: ProgressMeter) -> None:
         """Put the latents of all tiles into the store."""
 
         def work(tiles: Sequence[TileSamples]) -> list[AnalysedTile]:
-            return self._analysis.analyse(tiles, self._workers.check, self._batch)
+            return self._reader.analyse(tiles, self._workers.check, self._batch)
 
-        read = (self._analysis.read(index) for index in self.tiles)
+        read = (self._reader.read(index) for index in self.tiles)
         for analysed in self._workers.ordered(work, chunks(read, self._batch)):
             for tile in analysed:
-                self._analysis.keep(tile)
+                self._reader.keep(tile)
                 self._latents.put(tile.index, tile.latents)
                 meter.advance(1)
 
@@ -112,14 +105,14 @@ class Trials:
         return self._workers.share.batch
 
     def sample(self) -> Sequence[int]:
-        """Tiles that stand for the scene: all of a small one, else some, evenly spread."""
-        plan = self._analysis.plan
-        wanted = -(-SAMPLE_PIXELS // self._header.tile_size**2)
-        if len(plan) <= 2 * wanted:
+        """Sample of tiles that stand for the scene: all of a small one, else some, evenly spread."""
+        count = len(self.tiles)
+        wanted = -(-SAMPLE_PIXELS // self.plan.header.tile_size**2)
+        if count <= 2 * wanted:
             return self.tiles
         # Multiples of the golden ratio do not keep step with the rows of tiles.
         golden = (math.sqrt(5) - 1) / 2
-        return sorted({int(len(plan) * (i * golden % 1)) for i in range(wanted)})
+        return sorted({int(count * (i * golden % 1)) for i in range(wanted)})
 
     def _meter(self, total: int) -> ProgressMeter:
         self._count += 1
@@ -127,11 +120,11 @@ class Trials:
 
     def size(self, steps: int, tiles: Sequence[int]) -> int:
         """Bytes of the file at a quality; exact if ``tiles`` are all."""
-        coder = LatentCoder(self._network, steps / QUALITY_STEPS, self._batch)
+        coder = LatentCoder(self.plan.network, steps / QUALITY_STEPS, self._batch)
         meter = self._meter(len(tiles))
         payload = 0
 
-        def work(latents: Sequence[list[FloatArray]]) -> list[int]:
+        def work(latents: Sequence[list[Float32Array]]) -> list[int]:
             units = iter(coder.code([y for own in latents for y in own], self._workers.check))
             return [sum(len(next(units).payload) for _ in own) for own in latents]
 
@@ -140,7 +133,7 @@ class Trials:
             payload += sum(sizes)
             meter.advance(len(sizes))
         payload = payload * len(self.tiles) // len(tiles)
-        return file_size(self._header, payload, {**self._analysis.blocks(payload), **self._extra})
+        return file_size(self.plan.header, payload, {**self._reader.blocks(payload), **self.plan.extra})
 
     def psnr(self, steps: int, tiles: Sequence[int]) -> float:
         """PSNR of some tiles at a quality, as :attr:`fdegc.results.EncodeResult.psnr`.
@@ -150,23 +143,23 @@ class Trials:
         MetricUnavailable
             If none of their pixels is valid.
         """
-        plan = self._analysis.plan
-        header = replace(self._header, quality_steps=steps)
-        coder = LatentCoder(self._network, steps / QUALITY_STEPS, self._batch)
-        reconstruction = Reconstruction(self._network, header, self._batch)
+        places = self.plan.tiles
+        header = self.plan.at(steps).header
+        coder = LatentCoder(self.plan.network, steps / QUALITY_STEPS, self._batch)
+        synthesis = TileSynthesis(self.plan.network, header, self._batch)
         total = ErrorAccumulator(header.bands, angles=False)
         meter = self._meter(len(tiles))
 
         def ready() -> Iterator[tuple[ReadyTile, Samples]]:
-            mosaic = LatentMosaic(plan, set(tiles))
-            for index in plan.needed(list(tiles)):
+            mosaic = LatentMosaic(places, set(tiles))
+            for index in places.needed(list(tiles)):
                 rounded = [coder.rounded(y) for y in self._latents.latents(index)]
                 for place in mosaic.put(index, rounded):
-                    tile = reconstruction.ready(mosaic, plan, place)
-                    yield tile, self._source.read(tile.window)
+                    tile = synthesis.ready(mosaic, places, place)
+                    yield tile, self.plan.source.read(tile.window)
 
         def work(batch: Sequence[tuple[ReadyTile, Samples]]) -> list[ErrorAccumulator]:
-            found = reconstruction.pixels([tile for tile, _ in batch], self._workers.check)
+            found = synthesis.pixels([tile for tile, _ in batch], self._workers.check)
             errors = [ErrorAccumulator(header.bands, angles=False) for _ in batch]
             for own, (_, original), pixels in zip(errors, batch, found, strict=True):
                 own.add(original.pixels, pixels, valid_samples(original))
@@ -179,17 +172,13 @@ class Trials:
         return total.psnr(peak_value(mapping_of(header)))
 
 
-def aim(trials: Trials, target: Target, scale: tuple[float, float], pixels: int) -> Aim:
-    """Find the quality for a target.
+def aim(trials: Trials, target: Target) -> Aim:
+    """Quality that reaches a target.
 
     Parameters
     ----------
     trials : Trials
     target : Target
-    scale : tuple of float
-        Smallest and largest quality.
-    pixels : int
-        Of the scene.
 
     Returns
     -------
@@ -204,15 +193,17 @@ def aim(trials: Trials, target: Target, scale: tuple[float, float], pixels: int)
         If the smallest file is too large, or the best one not good enough.
     Cancelled, OutputFailed
     """
-    first, last = (round(quality * QUALITY_STEPS) for quality in scale)
-    limit = target.bytes(pixels)
+    first, last = (round(quality * QUALITY_STEPS) for quality in trials.plan.network.entry.scale)
+    limit = target.bytes(trials.plan.info.pixels)
     measured: dict[int, float] = {}
 
     def cost(place: int, tiles: Sequence[int]) -> float:
         """Grow with ``place``, which is to be as large as possible: the largest size, the smallest PSNR."""
         if limit is not None:
-            return math.log(measured.setdefault(place, trials.size(place, tiles)))
-        return -measured.setdefault(place, trials.psnr(first + last - place, tiles))
+            measured[place] = trials.size(place, tiles)
+            return math.log(measured[place])
+        measured[place] = trials.psnr(first + last - place, tiles)
+        return -measured[place]
 
     wanted = -target.value if limit is None else math.log(max(limit, 1))
     slope, slack = (_DECIBELS, PSNR_SLACK) if limit is None else (_LOG_BYTES, SIZE_SLACK)

@@ -1,4 +1,4 @@
-"""From pixels to latents: what is read of a source, tile by tile, and kept of it beside the latents."""
+"""Reading and analysis of a source's tiles: pixels to latents, masks, alpha and overview."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdegc.codec.network import FloatArray, Network
-from fdegc.codec.tiling import TilePlan, reflect_pad
+from fdegc.codec.network import Float32Array
+from fdegc.codec.plan import EncodingPlan
+from fdegc.codec.tiling import reflect_pad
 from fdegc.format.band_masks import BandMasksWriter
-from fdegc.format.header import StreamHeader
 from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
 from fdegc.format.overview import OverviewBuilder, OverviewPart
 from fdegc.format.planes import PlaneWriter
-from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, count_clipped, to_unit, usable_pixels
 from fdegc.raster_info import Window
-from fdegc.types import STRIDE, BandMapping, Samples
+from fdegc.types import STRIDE, Samples
 
 #: Share of the payload that an overview may take.
 OVERVIEW_SHARE = 0.01
@@ -25,7 +24,7 @@ OVERVIEW_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TileSamples:
-    """A tile as it was read.
+    """Samples of a tile, as they were read.
 
     Attributes
     ----------
@@ -44,7 +43,7 @@ class TileSamples:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnalysedTile:
-    """What is made of a tile's samples.
+    """Latents of a tile, its count of clipped samples and its part of the overview.
 
     Attributes
     ----------
@@ -58,36 +57,30 @@ class AnalysedTile:
     """
 
     index: int
-    latents: list[FloatArray]
+    latents: list[Float32Array]
     clipped: int
     overview: OverviewPart
 
 
-class Analysis:
-    """Reads a scene once, tile by tile in order, and analyses it on any number of threads.
+class TileReader:
+    """Reader of a scene's tiles, once and in order, whose analysis runs on any number of threads.
 
     Parameters
     ----------
-    network : Network
-    source : RasterSource
-    header : StreamHeader
+    plan : EncodingPlan
         Its quality does not matter here.
-    mapping : tuple of BandMapping
 
     Attributes
     ----------
-    plan : TilePlan
     clipped : int
         Valid samples so far that lie outside of the mapping.
     """
 
-    def __init__(
-        self, network: Network, source: RasterSource, header: StreamHeader, mapping: tuple[BandMapping, ...]
-    ) -> None:
-        self._network, self._source, self._header, self._mapping = network, source, header, mapping
-        self.plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
+    def __init__(self, plan: EncodingPlan) -> None:
+        self._network, self._source, self._tiles = plan.network, plan.source, plan.tiles
+        self._header, self._mapping = plan.header, plan.mapping
         self.clipped = 0
-        info, size = source.info, (header.width, header.height)
+        header, info, size = plan.header, plan.info, (plan.header.width, plan.header.height)
         self._valid = PlaneWriter(*size, header.tile_size, np.bool_) if info.has_mask else None
         self._alpha = PlaneWriter(*size, header.tile_size, info.dtype) if info.has_alpha else None
         bands = BandMasksWriter(header.bands, *size, header.tile_size)
@@ -97,7 +90,7 @@ class Analysis:
 
     def read(self, index: int) -> TileSamples:
         """Samples of a tile, the next in order; keeps its mask and alpha band."""
-        context, tile = self.plan.context_window(index), self.plan.window(index)
+        context, tile = self._tiles.context_window(index), self._tiles.window(index)
         inside = Window(
             context.x,
             context.y,
@@ -142,13 +135,13 @@ class Analysis:
         found = iter(self._network.analyse(inputs, check, batch))
         out = []
         for tile, (groups, clipped, overview) in zip(tiles, looked, strict=True):
-            own: list[FloatArray] = []
+            own: list[Float32Array] = []
             if latents:
                 own = [self._cut(tile.index, next(found)) for _ in groups or ()] or self._nothing(tile.index)
             out.append(AnalysedTile(tile.index, own, clipped, overview))
         return out
 
-    def _look(self, tile: TileSamples) -> tuple[list[FloatArray] | None, int, OverviewPart]:
+    def _look(self, tile: TileSamples) -> tuple[list[Float32Array] | None, int, OverviewPart]:
         """Network inputs of a tile with its halo, one a band group, and what else is kept of it.
 
         There are no inputs if no pixel of the tile and its halo means anything.
@@ -158,36 +151,36 @@ class Analysis:
         unit = to_unit(samples, self._mapping)
         usable = usable_pixels(samples)
         seen = None if usable is None else usable[place.rows, place.cols]
-        overview = self._overview.part(self.plan.window(tile.index), unit[:, place.rows, place.cols], seen)
+        overview = self._overview.part(self._tiles.window(tile.index), unit[:, place.rows, place.cols], seen)
         if usable is not None and not usable.any():
             return None, clipped, overview
-        context = self.plan.context_window(tile.index)
-        padded: FloatArray = reflect_pad(unit, context.height, context.width).astype(np.float32, copy=False)
+        context = self._tiles.context_window(tile.index)
+        padded: Float32Array = reflect_pad(unit, context.height, context.width).astype(np.float32, copy=False)
         groups = [padded[list(group)] for group in band_groups(self._header.bands)]
         return groups, clipped, overview
 
     def _size(self, index: int) -> tuple[int, int]:
-        tile = self.plan.padded_window(index)
+        tile = self._tiles.padded_window(index)
         return tile.height // STRIDE, tile.width // STRIDE
 
-    def _cut(self, index: int, latent: FloatArray) -> FloatArray:
+    def _cut(self, index: int, latent: Float32Array) -> Float32Array:
         """The tile's own part of a latent that was made of it and its halo."""
-        context, tile = self.plan.context_window(index), self.plan.padded_window(index)
+        context, tile = self._tiles.context_window(index), self._tiles.padded_window(index)
         left, top = (tile.x - context.x) // STRIDE, (tile.y - context.y) // STRIDE
         rows, cols = self._size(index)
         return np.ascontiguousarray(latent[:, top : top + rows, left : left + cols])
 
-    def _nothing(self, index: int) -> list[FloatArray]:
+    def _nothing(self, index: int) -> list[Float32Array]:
         shape = (self._network.latent, *self._size(index))
         return [np.zeros(shape, np.float32)] * self._header.groups
 
     def keep(self, tile: AnalysedTile) -> None:
-        """Add what was found in a tile to what the file says of the scene."""
+        """Addition of a tile's findings to what the file says of the scene."""
         self.clipped += tile.clipped
         self._overview.add(tile.overview)
 
     def blocks(self, payload_bytes: int) -> dict[bytes, bytes]:
-        """All blocks of the file, after the last tile was read.
+        """Metadata blocks of the file, after the last tile was read.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""From latents to pixels, for the decoder and for the encoder's preview alike."""
+"""Synthesis of tiles: latents to pixels, for the decoder and for the encoder's preview alike."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def nearest_rate(quality: float, rates: int) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadyTile:
-    """A tile whose neighbourhood is known.
+    """Latents of a tile with its neighbours' ring, ready for synthesis.
 
     Attributes
     ----------
@@ -48,8 +48,8 @@ class ReadyTile:
     inner: Window
 
 
-class Reconstruction:
-    """Computes pixels of tiles whose neighbourhood is known; for any number of threads at once.
+class TileSynthesis:
+    """Synthesis of tiles whose neighbourhood is known; for any number of threads at once.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Reconstruction:
         self._groups = band_groups(header.bands)
 
     def ready(self, mosaic: LatentMosaic, plan: TilePlan, index: int) -> ReadyTile:
-        """Take what a tile needs out of a mosaic, which then forgets the tile."""
+        """Latents that a tile needs, taken out of a mosaic, which then forgets the tile."""
         parts = [mosaic.window(index, number) for number in range(len(self._groups))]
         mosaic.done(index)
         return ReadyTile(index, plan.window(index), [latents for latents, _ in parts], parts[0][1])
@@ -99,7 +99,7 @@ def restore_nodata(
     missing: npt.NDArray[np.bool_] | None,
     info: RasterInfo,
 ) -> npt.NDArray[np.generic]:
-    """Give missing samples their band's nodata value back: NaN in floats without one, 0 in integers.
+    """Pixels with their band's nodata value where samples are missing: NaN in floats without one, else 0.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How a scene is cut into tiles, what each tile needs of its neighbours, and what that costs."""
+"""Tiling of a scene: windows of tiles, their halos and their neighbours."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class TilePlan:
 
 
 def reflect_pad(array: npt.NDArray[np.generic], height: int, width: int) -> npt.NDArray[np.generic]:
-    """Pad (…, h, w) on the right and below by reflection, as often as needed.
+    """Reflection padding of (…, h, w) on the right and below, as often as needed.
 
     Parameters
     ----------

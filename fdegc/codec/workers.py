@@ -1,4 +1,4 @@
-"""Tiles in parallel: threads that take one piece of work each, with operations that stay on one thread.
+"""Worker threads: tiles in parallel, with operations that stay on one thread.
 
 Threads inside an operation meet at its end, hundreds of times a tile.  Where another program holds one
 core for a moment, all the others wait there, and on many cores a small convolution does not divide well
@@ -56,7 +56,7 @@ def _setters() -> tuple[Callable[[int], object], ...]:
 
 
 def keep_to_one_thread() -> None:
-    """Let torch's operations that this thread starts run on it alone; all other threads keep their number."""
+    """Limit of one thread for torch's operations that this thread starts; others keep their number."""
     torch.get_num_threads()  # the first use of torch on a thread gives it the process's number
     for setter in _setters():
         setter(1)
@@ -80,7 +80,7 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 class Workers:
-    """A crew of threads for one run; leaving the context ends it, unfinished work included.
+    """Worker threads of one run; leaving the context ends them, unfinished work included.
 
     Work gets what it needs and returns what it makes: it opens, reads and writes nothing.
 
@@ -113,7 +113,7 @@ class Workers:
             torch.cuda.set_stream(self._streams.get())
 
     def check(self) -> None:
-        """Raise if the work should stop, because somebody cancels or it failed elsewhere.
+        """Cancellation check: raises if somebody cancels or the work failed elsewhere.
 
         Raises
         ------

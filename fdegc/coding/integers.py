@@ -47,7 +47,7 @@ TENSORS = ("context", "features", "bias1", "layer2", "bias2", "layer3", "z_table
 Z_BITS, ACTIVE_BITS = 16, 8
 
 Integers = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float64]
+Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

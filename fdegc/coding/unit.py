@@ -35,10 +35,10 @@ CHUNK = 1024
 EMPTY = b"\0"
 
 IntArray = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float64]
+Float64Array = npt.NDArray[np.float64]
 Products = ParameterNetwork | DeviceParameterNetwork
 #: Computes φ (float64, shape (2M, 4h, 4w)) of each of several rounded hyper-latents (int32, shape (H, h, w)).
-Features = Callable[[Sequence[IntArray]], Sequence[FloatArray]]
+FeatureFunction = Callable[[Sequence[IntArray]], Sequence[Float64Array]]
 Check = Callable[[], None]
 
 
@@ -85,7 +85,7 @@ class UnitCoder:
         self._constants = mixture.tables()
 
     def encode(
-        self, y: IntArray, z: IntArray, raw_phi: FloatArray, rate: int, check: Check = _nothing
+        self, y: IntArray, z: IntArray, raw_phi: Float64Array, rate: int, check: Check = _nothing
     ) -> CodedUnit:
         """Code one unit, all its positions at once.
 
@@ -139,7 +139,7 @@ class UnitCoder:
         self,
         units: Sequence[CodedUnit],
         shapes: Sequence[tuple[int, int]],
-        features: Features,
+        features: FeatureFunction,
         rate: int,
         check: Check = _nothing,
     ) -> list[IntArray | CorruptStream | DecoderMismatch]:

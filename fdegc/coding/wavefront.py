@@ -34,12 +34,12 @@ REACH = 2
 #: Positions up to which a product of our own is faster than a library's.
 FEW_ROWS = 16
 
-FloatArray = npt.NDArray[np.float64]
+Float64Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Field = npt.NDArray[np.int16]
 Weights = npt.NDArray[np.int32]
 #: Takes the field, taps and columns of φ of some positions; returns the last layer's outputs.
-Evaluate = Callable[[Field, Ints, Ints], FloatArray]
+Evaluate = Callable[[Field, Ints, Ints], Float64Array]
 
 _SLOPE = SLOPE_NUMERATOR / (1 << SLOPE_BITS)
 
@@ -121,7 +121,7 @@ def gather(field: Field, taps: Ints, out: Field) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _sum_contexts(field: Field, taps: Ints, channels: Ints, weights: Weights, out: FloatArray) -> None:
+def _sum_contexts(field: Field, taps: Ints, channels: Ints, weights: Weights, out: Float64Array) -> None:
     """Products of contexts and weights: exact sums over what is not zero, which most latents are.
 
     ``channels`` are those of the field that may hold anything.
@@ -152,7 +152,7 @@ def _sum_contexts(field: Field, taps: Ints, channels: Ints, weights: Weights, ou
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _multiply(left: FloatArray, right: FloatArray, out: FloatArray) -> None:
+def _multiply(left: Float64Array, right: Float64Array, out: Float64Array) -> None:
     """Exact product of a few rows, an even number, and a matrix whose rows are a multiple of four.
 
     A library copies the whole matrix into another order first, which for a dozen rows takes longer.
@@ -181,7 +181,7 @@ def _scatter(field: Field, here: Ints, values: npt.NDArray[np.int32], limit: int
 
 
 @njit(cache=True, nogil=True)
-def _activate(sums: FloatArray, base: FloatArray, rows: Ints, shift: int) -> None:
+def _activate(sums: Float64Array, base: Float64Array, rows: Ints, shift: int) -> None:
     """LeakyReLU, right shift (floor) and clamp of exact sums plus a row of ``base``, in place."""
     up = 2.0**-shift
     down = up * _SLOPE
@@ -265,14 +265,14 @@ class ParameterNetwork:
             else:
                 torch.mm(left[:count], right, out=result[:count])
 
-        def evaluate(field: Field, taps: Ints, places: Ints) -> FloatArray:
+        def evaluate(field: Field, taps: Ints, places: Ints) -> Float64Array:
             count = len(taps)
             _sum_contexts(field, taps, channels, self._context, hidden[:count])
             _activate(hidden[:count], base, places, SHIFT_1)
             product(count, first, self._layer2, second)
             _activate(deeper[:count], self._bias2, same[:count], SHIFT_2)
             product(count, second, last, outputs)
-            view: FloatArray = out[:count]
+            view: Float64Array = out[:count]
             return view
 
         return evaluate
@@ -318,7 +318,7 @@ class DeviceParameterNetwork:
         outputs = torch.empty(rows, last.shape[1], dtype=torch.float64, pin_memory=pinned)
         gathered, chosen, out = contexts.numpy(), columns.numpy(), outputs.numpy()
 
-        def evaluate(field: Field, taps: Ints, places: Ints) -> FloatArray:
+        def evaluate(field: Field, taps: Ints, places: Ints) -> Float64Array:
             count = len(taps)
             gather(field, taps, gathered[:count])
             chosen[:count] = places
@@ -330,7 +330,7 @@ class DeviceParameterNetwork:
                 outputs[:count].copy_(torch.mm(hidden, last), non_blocking=True)
             if pinned:
                 torch.cuda.current_stream(self._device).synchronize()
-            view: FloatArray = out[:count]
+            view: Float64Array = out[:count]
             return view
 
         return evaluate

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 #: An image, shape (height, width, 3), red, green, blue.
-Pixels = npt.NDArray[np.uint8]
+Rgb8Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Coder:
     settings: str
     version: str
     cost: float
-    encode: Callable[[Pixels, float], bytes]
-    decode: Callable[[bytes], Pixels]
+    encode: Callable[[Rgb8Pixels, float], bytes]
+    decode: Callable[[bytes], Rgb8Pixels]
 
     @property
     def key(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from fdegc.control import CancelToken
 from fdegc.errors import FdegcError, InvalidOption
-from fdegc.evaluation.coder import Pixels
+from fdegc.evaluation.coder import Rgb8Pixels
 from fdegc.format import SUFFIX
 from fdegc.raster import open_raster
 from fdegc.raster_info import Window
@@ -72,7 +72,7 @@ def set_names(folders: Sequence[Path], names: Sequence[str] | None) -> list[str]
     return list(names)
 
 
-def find_images(
+def images_of_set(
     folder: Path,
     name: str,
     *,
@@ -105,7 +105,7 @@ def find_images(
         If the folder does not exist or holds no image that can be used.
     """
     if not folder.is_dir():
-        raise InvalidOption(f"{folder} is not a folder; give folders of images.")
+        raise InvalidOption(f"“{folder}” is not a folder; give folders of images.")
     images: list[tuple[int, Image]] = []
     skipped: list[str] = []
     paths = list(_files(folder, exclude))
@@ -126,7 +126,7 @@ def find_images(
     if not images:
         why = f" ({skipped[0]})" if skipped else ""
         raise InvalidOption(
-            f"There are no 8-bit colour images in {folder}{why}; give a folder that has some."
+            f"There are no 8-bit colour images in “{folder}”{why}; give a folder that has some."
         )
     return [image for _, image in sorted(images, key=lambda pair: pair[0])], skipped
 
@@ -137,7 +137,7 @@ def _spread(count: int, limit: int | None) -> list[int]:
     return list(dict.fromkeys([*first, *range(count)]))
 
 
-def load(path: Path) -> Pixels:
+def load(path: Path) -> Rgb8Pixels:
     """Read the first three bands of a raster of 8-bit samples, shape (height, width, 3).
 
     Raises
@@ -176,7 +176,7 @@ def _printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
-def _digest(pixels: Pixels) -> str:
+def _digest(pixels: Rgb8Pixels) -> str:
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(pixels.tobytes())
     return digest.hexdigest()[:16]

@@ -10,7 +10,7 @@ import numpy as np
 
 from fdegc.control import CancelToken
 from fdegc.errors import FdegcError
-from fdegc.evaluation.coder import Coder, Pixels
+from fdegc.evaluation.coder import Coder, Rgb8Pixels
 from fdegc.evaluation.images import Image
 from fdegc.metrics import compute
 from fdegc.raster_info import RasterInfo
@@ -64,10 +64,10 @@ class Point:
         return self.bytes * 8 / (self.width * self.height)
 
 
-def measure(
+def measure_point(
     coder: Coder,
     image: Image,
-    pixels: Pixels,
+    pixels: Rgb8Pixels,
     parameter: float,
     metrics: Collection[str],
     cancel: CancelToken | None = None,
@@ -123,5 +123,5 @@ def measure(
     )
 
 
-def _samples(pixels: Pixels) -> Samples:
+def _samples(pixels: Rgb8Pixels) -> Samples:
     return Samples(np.ascontiguousarray(pixels.transpose(2, 0, 1)))

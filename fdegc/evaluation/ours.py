@@ -9,7 +9,7 @@ import numpy as np
 from fdegc import __version__
 from fdegc.codec import Codec
 from fdegc.control import CancelToken
-from fdegc.evaluation.coder import Coder, Pixels
+from fdegc.evaluation.coder import Coder, Rgb8Pixels
 from fdegc.format.info import read_info
 from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource
@@ -36,13 +36,13 @@ def fdegc_coder(
     """
     path = folder / "image.fdegc"
 
-    def encode(pixels: Pixels, quality: float) -> bytes:
+    def encode(pixels: Rgb8Pixels, quality: float) -> bytes:
         # Read back from the disk: what is counted is the file, not what the encoder says of it.
         source = ArraySource(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         codec.encode(source, path, EncodeOptions(quality), overwrite=True, cancel=cancel)
         return path.read_bytes()
 
-    def decode(data: bytes) -> Pixels:
+    def decode(data: bytes) -> Rgb8Pixels:
         path.write_bytes(data)
         info = read_info(path).raster
         pixels = np.zeros((info.height, info.width, 3), np.uint8)

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, features
 
 from fdegc.errors import InvalidOption
-from fdegc.evaluation.coder import Coder, Pixels
+from fdegc.evaluation.coder import Coder, Rgb8Pixels
 
 #: Bits of an uncompressed pixel.
 _RAW_BITS = 24.0
@@ -66,12 +66,12 @@ def find_peers(names: Collection[str] | None = None) -> tuple[list[Coder], list[
 def _pillow(kind: str, options: Callable[[float], dict[str, Any]]) -> tuple[Any, Any]:
     """Encode and decode functions for a format of Pillow, given what a parameter sets."""
 
-    def encode(pixels: Pixels, parameter: float) -> bytes:
+    def encode(pixels: Rgb8Pixels, parameter: float) -> bytes:
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, kind, **options(parameter))
         return buffer.getvalue()
 
-    def decode(data: bytes) -> Pixels:
+    def decode(data: bytes) -> Rgb8Pixels:
         with Image.open(io.BytesIO(data), formats=[kind]) as image:
             return np.asarray(image.convert("RGB"))
 
@@ -186,13 +186,13 @@ def _jpegxl(name: str) -> Coder:
     if not imagecodecs.JPEGXL.available:
         raise Missing("JPEG XL is left out: this build of imagecodecs lacks it; install its wheel from PyPI.")
 
-    def encode(pixels: Pixels, distance: float) -> bytes:
+    def encode(pixels: Rgb8Pixels, distance: float) -> bytes:
         data = imagecodecs.jpegxl_encode(
             pixels, distance=distance, effort=7, lossless=False, usecontainer=False, numthreads=1
         )
         return bytes(data)
 
-    def decode(data: bytes) -> Pixels:
+    def decode(data: bytes) -> Rgb8Pixels:
         return np.asarray(imagecodecs.jpegxl_decode(data, numthreads=1))
 
     return Coder(
@@ -221,7 +221,7 @@ def _heic(name: str) -> Coder:
             "HEVC is left out: this build of pillow-heif has no encoder; install its wheel from PyPI."
         )
 
-    def encode(pixels: Pixels, quality: float) -> bytes:
+    def encode(pixels: Rgb8Pixels, quality: float) -> bytes:
         height, width = pixels.shape[:2]
         buffer = io.BytesIO()
         picture = pillow_heif.from_bytes("RGB", (width, height), np.ascontiguousarray(pixels).tobytes())
@@ -241,7 +241,7 @@ def _heic(name: str) -> Coder:
         )
         return buffer.getvalue()
 
-    def decode(data: bytes) -> Pixels:
+    def decode(data: bytes) -> Rgb8Pixels:
         return np.asarray(pillow_heif.open_heif(data))
 
     how = "tuned for PSNR" if tuned else "tuned for SSIM"

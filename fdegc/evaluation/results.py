@@ -47,7 +47,7 @@ class Results:
         header = next(rows, None)
         cut_short = header is None and ",".join(COLUMNS).startswith(rest)
         if not cut_short and tuple(header or ()) != COLUMNS:
-            raise OutputFailed(f"{path} is not a table of this version; choose another folder with --out.")
+            raise OutputFailed(f"“{path}” is not a table of this version; choose another folder with --out.")
         for row in rows:
             point = _parse(row)
             if point is not None:

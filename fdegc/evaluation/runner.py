@@ -12,9 +12,9 @@ from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.errors import InvalidOption, MetricUnavailable, OutputFailed
 from fdegc.evaluation import plots, report, tables
 from fdegc.evaluation.coder import Coder
-from fdegc.evaluation.images import Image, find_images, load, set_names
+from fdegc.evaluation.images import Image, images_of_set, load, set_names
 from fdegc.evaluation.machine import Circumstances, circumstances
-from fdegc.evaluation.measure import CoderFailed, Point, measure
+from fdegc.evaluation.measure import CoderFailed, Point, measure_point
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers
 from fdegc.evaluation.results import Results
@@ -100,13 +100,13 @@ def evaluate(
     images: list[Image] = []
     skipped: list[str] = []
     for folder, name in zip(options.folders, names, strict=True):
-        found, not_used = find_images(folder, name, limit=options.limit, exclude=options.out, cancel=cancel)
+        found, not_used = images_of_set(folder, name, limit=options.limit, exclude=options.out, cancel=cancel)
         images += found
         skipped += not_used
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputFailed(f"The folder {options.out} cannot be made ({error.strerror}).") from error
+        raise OutputFailed(f"The folder “{options.out}” cannot be made ({error.strerror}).") from error
     results = Results(options.out / POINTS)
     with tempfile.TemporaryDirectory(prefix="fdegc-evaluate-") as place:
         codec = Codec(device=options.device, threads=options.threads)
@@ -164,7 +164,9 @@ class _Run:
                         if point is None:
                             self._cancel.check()
                             assert pixels is not None
-                            point = measure(coder, image, pixels, parameter, self._metrics, self._cancel)
+                            point = measure_point(
+                                coder, image, pixels, parameter, self._metrics, self._cancel
+                            )
                             self._results.add(point)
                             self.measured += 1
                             meter.advance(cost)

@@ -12,7 +12,7 @@ MAGIC = b"\x89FDEGC\r\n\x1a\n"
 
 
 def is_stream(path: Path) -> bool:
-    """Tell a ``.fdegc`` file by its name, or by its first bytes as far as a bad transfer leaves them."""
+    """Whether a path is a ``.fdegc`` file, by its name, or its first bytes after a bad transfer."""
     if path.suffix.lower() == SUFFIX:
         return True
     # Opening a pipe would wait for somebody who writes.

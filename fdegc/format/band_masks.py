@@ -1,4 +1,4 @@
-"""Samples that are missing in pixels that are valid, one lossless plane a band (``docs/format.md``)."""
+"""Lossless masks of single bands: samples missing in pixels that are valid (``docs/format.md``)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = "mask of a band"
 
 
 class BandMasksWriter:
-    """Codes masks of single bands that arrive tile by tile.
+    """Writer of masks of single bands that arrive tile by tile.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class BandMasksWriter:
 
 
 class BandMasksReader:
-    """Reads windows of the masks of single bands.
+    """Reader of windows of the masks of single bands.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Checking every byte of a ``.fdegc`` file, and saying in words what is wrong with which."""
+"""Integrity checks of every byte of a ``.fdegc`` file, and what is wrong in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHUNK = 1 << 20
 
 
 class Contents(Protocol):
-    """What the reader of a file found in it."""
+    """Header, index and blocks that the reader of a file found in it."""
 
     header: StreamHeader
     entries: UnitIndex
@@ -27,7 +27,7 @@ class Contents(Protocol):
 
 
 class Checker:
-    """Compares a file with its checksums and copies.
+    """Comparison of a file with its checksums and copies.
 
     Parameters
     ----------

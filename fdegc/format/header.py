@@ -33,7 +33,7 @@ _PROFILE = re.compile(r"[A-Za-z0-9._-]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class StreamHeader:
-    """What a decoder must know before anything else.
+    """Header of a stream: sizes, sample type, quality, weights and mapping.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class StreamHeader:
 
     @staticmethod
     def unpack(data: bytes) -> StreamHeader:
-        """Parse what :meth:`pack` wrote.
+        """Header that :meth:`pack` wrote, parsed.
 
         Raises
         ------

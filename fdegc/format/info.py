@@ -1,4 +1,4 @@
-"""What a ``.fdegc`` file says about its raster: header, lossless planes, facts; no network."""
+"""Description of a ``.fdegc`` file's raster: header, lossless planes, facts; no network."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _block(reader: ContainerReader, tag: bytes) -> bytes:
     data = reader.blocks.get(tag)
     if data is None:
         verb = "are" if tag == MISSING else "is"
-        raise CorruptStream(f"The {WORDS[tag]} of {reader.path.name} {verb} missing or damaged.")
+        raise CorruptStream(f"The {WORDS[tag]} of “{reader.path.name}” {verb} missing or damaged.")
     return data
 
 
@@ -123,7 +123,7 @@ def mapping_of(header: StreamHeader) -> tuple[BandMapping, ...]:
 
 
 def lost_metadata(reader: ContainerReader) -> tuple[str, ...]:
-    """What damage took from a file's metadata, in words.
+    """Metadata of a file that damage took, in words.
 
     A damaged copy at the end takes nothing, nor does an overview, which is made from the pixels, or
     what tells a file's origin.

@@ -1,4 +1,4 @@
-"""A journal of finished records beside an unfinished file, so that a killed run can be continued.
+"""Journal of finished records beside an unfinished file, so that a killed run can be continued.
 
 The journal holds a digest of what the run is about, then one fixed-size record with its CRC-32 for
 each finished piece of work.  It is also the lock: whoever has it open has the unfinished file to
@@ -19,7 +19,7 @@ _CRC_SIZE = 4
 
 
 class Journal:
-    """Records that survive the process; see the module.
+    """Journal of records that survive the process; see the module.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where everything lies in a ``.fdegc`` file, for whoever writes, reads or checks one.
+"""Layout of a ``.fdegc`` file: front, unit index, blocks, trailer.
 
 Layout, little-endian throughout::
 
@@ -57,7 +57,7 @@ def block_crc(tag: bytes, data: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """Where a unit's payload lies and what it must decode to."""
+    """Index entry of a unit: place of its payload, and what it must decode to."""
 
     offset: int
     length: int
@@ -109,7 +109,7 @@ class UnitIndex:
 
 @dataclass(frozen=True, slots=True)
 class BlockPlace:
-    """Where a block's data lies, and its head."""
+    """Place of a block's data, and its head."""
 
     tag: bytes
     offset: int
@@ -118,7 +118,7 @@ class BlockPlace:
 
     @property
     def head(self) -> bytes:
-        """As stored before the data."""
+        """Head of the block, as stored before the data."""
         return BLOCK.pack(self.tag, self.length, self.crc)
 
     @property
@@ -146,7 +146,7 @@ def block_places(heads: bytes, start: int) -> tuple[BlockPlace, ...]:
 
 
 def pack_front(header: StreamHeader, index: bytes) -> bytes:
-    """Everything before the first payload."""
+    """Bytes before the first payload."""
     return MAGIC + with_crc(header.pack()) + with_crc(index)
 
 
@@ -159,7 +159,7 @@ def file_size(header: StreamHeader, payload_bytes: int, blocks: Mapping[bytes, b
 
 
 def pack_back(header: StreamHeader, index: bytes, heads: bytes, offset: int) -> bytes:
-    """Everything behind the last block: the TAIL block, which starts at ``offset``, and the trailer."""
+    """Bytes behind the last block: the TAIL block, which starts at ``offset``, and the trailer."""
     data = header.pack() + index + heads
     tail = BLOCK.pack(TAIL, len(data), block_crc(TAIL, data)) + data
     return tail + with_crc(TRAILER.pack(offset)) + END_MAGIC

@@ -158,7 +158,7 @@ class _Facts(TypedDict, total=False):
 
 
 def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes]) -> RasterInfo:
-    """What the raster in a stream is.
+    """Raster description from a stream's header and metadata blocks.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes])
     for tag in blocks:
         if tag[:1].isupper() and tag not in _KNOWN:
             raise UnsupportedStream(
-                f"{path.name} needs a feature this program does not know "
+                f"“{path.name}” needs a feature this program does not know "
                 f"({tag.decode('latin-1')}): update FDEGC."
             )
     bands = header.bands
@@ -181,7 +181,7 @@ def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes])
     try:
         facts = _scene_facts(blocks) | _band_facts(blocks, bands)
     except (struct.error, UnicodeDecodeError) as error:
-        raise CorruptStream(f"A metadata block of {path.name} is malformed.") from error
+        raise CorruptStream(f"A metadata block of “{path.name}” is malformed.") from error
     return RasterInfo(
         path=str(path),
         format="FDEGC",

@@ -1,4 +1,4 @@
-"""A small picture of the scene inside the file, which opens without the network (``docs/format.md``).
+"""Overview: a small picture of the scene in the file, opened without the network (``docs/format.md``).
 
 It is a simple lossy WebP of at most 1024 pixels a side, made of block means while the scene is coded.
 """
@@ -37,7 +37,7 @@ _START_CODE = b"\x9d\x01\x2a"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OverviewPart:
-    """Sums over the blocks that a tile touches, and how many pixels they are of.
+    """Overview sums over the blocks that a tile touches, and how many pixels they are of.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class OverviewPart:
 
 
 class OverviewBuilder:
-    """Accumulates the means of square blocks of pixels, tile by tile.
+    """Builder of the overview: means of square blocks of pixels, tile by tile.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class OverviewBuilder:
     def part(
         self, window: Window, unit: npt.NDArray[np.float32], usable: npt.NDArray[np.bool_] | None
     ) -> OverviewPart:
-        """What the pixels of a tile give, on any thread.
+        """Overview part of a tile's pixels, on any thread.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class OverviewBuilder:
         return np.maximum(np.arange(first, last + 1) * self._factor - start, 0), first
 
     def finish(self, budget: int, *, stretch: bool = False) -> bytes | None:
-        """Code the picture: as large as the budget allows.
+        """Coded overview, as large as the budget allows.
 
         Parameters
         ----------
@@ -186,7 +186,7 @@ def _webp(picture: Image.Image, quality: int) -> bytes:
 
 
 def read_overview(reader: ContainerReader) -> npt.NDArray[np.uint8] | None:
-    """The small picture of the scene.
+    """Overview of the scene, decoded.
 
     Returns
     -------
@@ -201,7 +201,7 @@ def read_overview(reader: ContainerReader) -> npt.NDArray[np.uint8] | None:
     data = reader.blocks.get(OVERVIEW)
     if data is None:
         return None
-    refused = CorruptStream(f"The overview in {reader.path.name} is malformed or too large.")
+    refused = CorruptStream(f"The overview in “{reader.path.name}” is malformed or too large.")
     # The size is read here, because a WebP decoder allocates the canvas as soon as it is opened.
     if len(data) < _WEBP.size:
         raise refused

@@ -47,7 +47,7 @@ class _Layout:
 
 
 class PlaneWriter:
-    """Codes a plane that arrives tile by tile.
+    """Writer of a lossless plane that arrives tile by tile.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ class PlaneWriter:
 
 
 class PlaneReader:
-    """Reads windows of a coded plane; inflates the strips they touch, and keeps the last two.
+    """Reader of windows of a coded plane; inflates the strips they touch, and keeps the last two.
 
     Parameters
     ----------

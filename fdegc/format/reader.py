@@ -1,4 +1,4 @@
-"""Reading a ``.fdegc`` file."""
+"""Reader of ``.fdegc`` files."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class _Tail:
 
 
 class ContainerReader:
-    """Reads a ``.fdegc``; everything is checked before it is believed or allocated.
+    """Reader of a ``.fdegc`` file; everything is checked before it is believed or allocated.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class ContainerReader:
         self.path = Path(path)
         if os.path.exists(self.path) and not os.path.isfile(self.path):
             # Opening a pipe would wait for somebody who writes.
-            raise CorruptStream(f"{self.path} is not an ordinary file; choose a .fdegc file.")
+            raise CorruptStream(f"“{self.path}” is not an ordinary file; choose a .fdegc file.")
         try:
             self._file = self.path.open("rb")
         except OSError as error:
@@ -125,17 +125,17 @@ class ContainerReader:
             raise
 
     def _unreadable(self, error: OSError) -> CorruptStream:
-        return CorruptStream(f"{self.path} cannot be read: {error.strerror or error}.")
+        return CorruptStream(f"“{self.path}” cannot be read: {error.strerror or error}.")
 
     # -------------------------------------------------------------------------- opening
 
     def _open(self) -> None:
         start = self._file.read(len(MAGIC))
         if not start:
-            raise CorruptStream(f"{self.path.name} is empty; copy or download it again.")
+            raise CorruptStream(f"“{self.path.name}” is empty; copy or download it again.")
         if start != MAGIC:
             raise CorruptStream(
-                f"{self.path.name} is not an FDEGC file"
+                f"“{self.path.name}” is not an FDEGC file"
                 + (
                     ", or was damaged by a text-mode transfer."
                     if start[:6] == MAGIC[:6]
@@ -150,7 +150,7 @@ class ContainerReader:
             # Damage at the front: the copy at the end holds the same.
             tail = self._read_tail(self._tail_offset())
             if tail is None:
-                raise CorruptStream(f"{self.path.name} is damaged or truncated beyond recovery.") from None
+                raise CorruptStream(f"“{self.path.name}” is damaged or truncated beyond recovery.") from None
             self.header, self.entries = tail.header, tail.entries
             self.recovered = True
         self._find_blocks(tail)
@@ -160,18 +160,18 @@ class ContainerReader:
     def _take(self, count: int) -> bytes:
         data = self._file.read(count) if count <= self.size else b""
         if len(data) != count:
-            raise CorruptStream(f"{self.path.name} is truncated.")
+            raise CorruptStream(f"“{self.path.name}” is truncated.")
         return data
 
     def _read_front(self) -> tuple[StreamHeader, UnitIndex]:
         prefix = self._take(PREFIX.size)
         packed = prefix + self._take(PREFIX.unpack(prefix)[2])
         if CRC.unpack(self._take(CRC.size))[0] != crc32(packed):
-            raise CorruptStream(f"The header of {self.path.name} is damaged.")
+            raise CorruptStream(f"The header of “{self.path.name}” is damaged.")
         header = StreamHeader.unpack(packed)
         index = self._take(header.units * ENTRY.size)
         if CRC.unpack(self._take(CRC.size))[0] != crc32(index):
-            raise CorruptStream(f"The index of {self.path.name} is damaged.")
+            raise CorruptStream(f"The index of “{self.path.name}” is damaged.")
         return header, UnitIndex(index, self._file.tell())
 
     def _tail_offset(self) -> int | None:
@@ -276,22 +276,22 @@ class ContainerReader:
         entry = self.entries[unit]
         tile = unit // self.header.groups
         if entry.offset + entry.length > self.size:
-            raise CorruptStream(f"Tile {tile} of {self.path.name} is missing: the file is truncated.")
+            raise CorruptStream(f"Tile {tile} of “{self.path.name}” is missing: the file is truncated.")
         if entry.length > MAX_PAYLOAD:
-            raise CorruptStream(f"Tile {tile} of {self.path.name} is larger than the format allows.")
+            raise CorruptStream(f"Tile {tile} of “{self.path.name}” is larger than the format allows.")
         try:
             self._file.seek(entry.offset)
             data = self._take(entry.length)
         except OSError as error:
             raise self._unreadable(error) from error
         if crc32(data) != entry.crc:
-            raise CorruptStream(f"Tile {tile} of {self.path.name} is damaged.")
+            raise CorruptStream(f"Tile {tile} of “{self.path.name}” is damaged.")
         return data
 
     # -------------------------------------------------------------------------- checking
 
     def verify(self, tick: Callable[[], None] | None = None) -> list[str]:
-        """Check every byte of the file against its checksums and copies.
+        """Problems of the file, from every byte of it, its checksums and copies.
 
         Parameters
         ----------

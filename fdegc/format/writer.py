@@ -1,4 +1,4 @@
-"""Writing a ``.fdegc`` file."""
+"""Writer of ``.fdegc`` files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def part_path(path: Path) -> Path:
 
 
 class ContainerWriter:
-    """Writes a ``.fdegc`` under a temporary name and renames it when everything is in it.
+    """Writer of a ``.fdegc`` under a temporary name, renamed when everything is in it.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class ContainerWriter:
         self._journal: Journal | None = None
         self._temporary: Path | None = None
         if self.path.exists() and not overwrite:
-            raise OutputExists(f"{self.path} exists already; choose another name or allow overwriting.")
+            raise OutputExists(f"“{self.path}” exists already; choose another name or allow overwriting.")
         self._payload_at = len(pack_front(header, b"")) + header.units * ENTRY.size
         try:
             self._open(fingerprint)
@@ -119,13 +119,13 @@ class ContainerWriter:
     def _failed(self, error: OSError) -> OutputFailed:
         self._leave()
         return OutputFailed(
-            f"{self.path} cannot be written: {error.strerror or error}. "
+            f"“{self.path}” cannot be written: {error.strerror or error}. "
             "Choose another folder or make room, then try again."
         )
 
     def _running(self) -> BinaryIO:
         if self._file is None:
-            raise ValueError(f"{self.path} is no longer being written")
+            raise ValueError(f"“{self.path}” is no longer being written")
         return self._file
 
     @property
@@ -143,8 +143,8 @@ class ContainerWriter:
         file = self._running()
         if len(payload) > MAX_PAYLOAD:
             raise OutputFailed(
-                f"Unit {self.units_done} of {self.path} needs more than the {MAX_PAYLOAD >> 20} MiB that the "
-                "format allows: choose smaller tiles."
+                f"Unit {self.units_done} of “{self.path}” needs more than the {MAX_PAYLOAD >> 20} MiB that "
+                "the format allows: choose smaller tiles."
             )
         entry = ENTRY.pack(len(payload), dither, phi_hash, y_hash, crc32(payload))
         try:

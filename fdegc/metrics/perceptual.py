@@ -145,7 +145,7 @@ def _load_layers(path: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
         return [(state[f"features.{i}.weight"], state[f"features.{i}.bias"]) for i, *_ in _LAYERS]
     except KeyError as error:
         raise MetricUnavailable(
-            f"LPIPS cannot be computed because {path} is not torchvision's AlexNet."
+            f"LPIPS cannot be computed because “{path}” is not torchvision's AlexNet."
         ) from error
 
 
@@ -157,7 +157,7 @@ def _load_heads(path: Path) -> list[torch.Tensor]:
         return [state[f"lin{i}.model.1.weight"] for i in range(len(_LAYERS))]
     except KeyError as error:
         raise MetricUnavailable(
-            f"LPIPS cannot be computed because {path} does not hold LPIPS v0.1 weights; reinstall lpips."
+            f"LPIPS cannot be computed because “{path}” does not hold LPIPS v0.1 weights; reinstall lpips."
         ) from error
 
 
@@ -171,6 +171,6 @@ def _load(path: Path) -> dict[str, torch.Tensor]:
         state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise MetricUnavailable(
-            f"LPIPS cannot be computed because {path} is unreadable; replace the file."
+            f"LPIPS cannot be computed because “{path}” is unreadable; replace the file."
         ) from error
     return state

@@ -30,7 +30,7 @@ WHOLE_PIXELS = 4_000_000
 Image = npt.NDArray[np.float32]
 
 
-class Pixels(Protocol):
+class PixelReader(Protocol):
     """What can be compared: a raster source, or samples in memory."""
 
     def read(self, window: Window, /) -> Samples:
@@ -120,8 +120,8 @@ def compute(
 
 
 def compare(
-    reference: Pixels,
-    other: Pixels,
+    reference: PixelReader,
+    other: PixelReader,
     info: RasterInfo,
     mapping: Sequence[BandMapping],
     *,

@@ -89,12 +89,6 @@ class FDEGCNet(nn.Module):
     widths, latent, hidden, rate_points, centred, hyper, linear
         As in :class:`Profile`.
 
-    Attributes
-    ----------
-    held : Tensor of bool, shape (M,), or None
-        Channels of y that are constants in training: the decoder and the entropy model learn to use them,
-        but neither distortion nor rate changes what they say.
-
     References
     ----------
     Fang, Gu, Wang, Zhang, "A Feature Dynamic Enhancement and Global Collaboration Guidance Network
@@ -116,7 +110,7 @@ class FDEGCNet(nn.Module):
         super().__init__()
         self.latent = latent
         self.hyper = hyper or latent
-        self.held: Tensor | None = None
+        self._held: Tensor | None = None
         self.offset = 0.5 if centred else 0.0
         taps = 2 if linear else 1
         self.g_a = Analysis(widths, latent, taps)
@@ -159,11 +153,11 @@ class FDEGCNet(nn.Module):
         RuntimeError
             If tensors are missing, superfluous or of the wrong shape.
         """
-        widths = tuple(state_dict[f"g_a.{i}.conv2.weight"].shape[0] for i in (0, 2, 5))
+        widths, latent = Analysis.sizes_in(state_dict)
         gains = state_dict.get("log_gain")
         net = cls(
-            widths,  # type: ignore[arg-type]
-            state_dict["g_a.7.weight"].shape[0],
+            widths,
+            latent,
             hidden=state_dict["context.parameters_net.0.weight"].shape[0],
             rate_points=0 if gains is None else gains.shape[0],
             centred=gains is not None,
@@ -172,6 +166,24 @@ class FDEGCNet(nn.Module):
         )
         net.load_state_dict(state_dict)
         return net
+
+    @property
+    def held(self) -> Tensor | None:
+        """Channels of y that are constants in training: bool, shape (M,); None for none."""
+        return self._held
+
+    def hold(self, channels: Tensor | None) -> None:
+        """Make some channels of y constants in training, and no others.
+
+        The decoder and the entropy model learn to use them, but neither distortion nor rate changes what
+        they say.
+
+        Parameters
+        ----------
+        channels : Tensor of bool, shape (M,), or None
+            None lets all of them learn.
+        """
+        self._held = channels
 
     def gains(self, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Gain and inverse gain of a quality, exponentially interpolated between rate points.
@@ -239,8 +251,8 @@ class FDEGCNet(nn.Module):
             quality = torch.ones(x.shape[0], device=x.device)
         gain, inverse = self.gains(quality)
         y = self.analyse(x, gain)
-        if self.held is not None and self.training:
-            y = torch.where(self.held[:, None, None], y.detach(), y)
+        if self._held is not None and self.training:
+            y = torch.where(self._held[:, None, None], y.detach(), y)
         z = self.hyper_analyse(y)
         # Likelihoods need more precision than autocast leaves.
         y, z = y.float(), z.float()

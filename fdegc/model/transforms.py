@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -105,6 +107,37 @@ class Analysis(nn.Sequential):
             ODAM(latent),
         )
 
+    @staticmethod
+    def sizes_in(state: Mapping[str, Tensor]) -> tuple[tuple[int, int, int], int]:
+        """Widths and M of the network whose state dict this is.
+
+        Raises
+        ------
+        KeyError
+            If it lacks tensors of g_a.
+        """
+        n1, n2, n3 = (state[f"g_a.{place}.conv2.weight"].shape[0] for place in (0, 2, 5))
+        return (n1, n2, n3), state["g_a.7.weight"].shape[0]
+
+    @property
+    def to_features(self) -> nn.Sequential:
+        """All layers before the one that makes the latent."""
+        return nn.Sequential(*list(self)[:7])
+
+    @property
+    def to_latent(self) -> nn.Conv2d:
+        """The convolution that makes the latent of the last features."""
+        layer = self[7]
+        assert isinstance(layer, nn.Conv2d)
+        return layer
+
+    @property
+    def attention(self) -> ODAM:
+        """What the latent goes through last."""
+        layer = self[8]
+        assert isinstance(layer, ODAM)
+        return layer
+
 
 class Synthesis(nn.Sequential):
     """g_s: (B, M, h, w) latent to (B, 3, 16h, 16w) pixels."""
@@ -123,6 +156,27 @@ class Synthesis(nn.Sequential):
             Residual(n1, transposed=True),
             deconv3x3(n1, 3, stride=2),
         )
+
+    @property
+    def attention(self) -> ODAM:
+        """What the latent goes through first."""
+        layer = self[0]
+        assert isinstance(layer, ODAM)
+        return layer
+
+    @property
+    def first_residual(self) -> Residual:
+        """The residual layer at the resolution of the latent."""
+        layer = self[1]
+        assert isinstance(layer, Residual)
+        return layer
+
+    @property
+    def first_up(self) -> Up:
+        """The layer that leaves the resolution of the latent."""
+        layer = self[2]
+        assert isinstance(layer, Up)
+        return layer
 
 
 class LinearAnalysis(nn.Sequential):

@@ -87,7 +87,7 @@ def read_area(path: Path, info: RasterInfo) -> Area:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not JSON"
-        raise InvalidOption(f"The area {path} cannot be read: {why}.") from error
+        raise InvalidOption(f"The area “{path}” cannot be read: {why}.") from error
     crs = _crs_of(document, path)
     try:
         shapes = [
@@ -95,12 +95,12 @@ def read_area(path: Path, info: RasterInfo) -> Area:
             for polygon in _polygons(document)
         ]
     except (TypeError, ValueError, KeyError, IndexError) as error:
-        raise InvalidOption(f"The area {path} is malformed: a ring is not a list of positions.") from error
+        raise InvalidOption(f"The area “{path}” is malformed: a ring is not a list of positions.") from error
     if not shapes or not all(polygon and all(len(r) >= 4 for r in polygon) for polygon in shapes):
         raise InvalidOption(
-            f"The area {path} holds no polygon; it must be GeoJSON with Polygon or MultiPolygon."
+            f"The area “{path}” holds no polygon; it must be GeoJSON with Polygon or MultiPolygon."
         )
-    name = f"area {path}"
+    name = f"area “{path}”"
     placed = [_placed(info, _projected(info, rings, crs, name)) for rings in shapes]
     window = _window(info, [ring for rings in placed for ring in rings], name)
     return Area(window, tuple(tuple(tuple(ring) for ring in rings) for rings in placed))
@@ -120,7 +120,7 @@ def _crs_of(document: Any, path: Path) -> CRS:
     try:
         name = member["properties"]["name"]
     except (TypeError, KeyError) as error:
-        raise InvalidOption(f"The area {path} has a crs member without a name.") from error
+        raise InvalidOption(f"The area “{path}” has a crs member without a name.") from error
     return _crs(str(name))
 
 
@@ -144,15 +144,15 @@ def _projected(info: RasterInfo, rings: Sequence[Points], crs: CRS | None, name:
     """Rings in the raster's CRS."""
     if info.transform is None:
         raise InvalidOption(
-            f"{info.path} has no place on the ground, so no {name} can be found in it; choose its pixels by "
-            "--window."
+            f"“{info.path}” has no place on the ground, so no {name} can be found in it; choose its pixels "
+            "by --window."
         )
     if crs is None:
         return list(rings)
     if info.crs_wkt is None:
         raise InvalidOption(
-            f"{info.path} has no coordinate reference system, so no {name} can be found in it; give a --bbox "
-            "in its own coordinates, or choose its pixels by --window."
+            f"“{info.path}” has no coordinate reference system, so no {name} can be found in it; give a "
+            "--bbox in its own coordinates, or choose its pixels by --window."
         )
     try:
         own = CRS.from_wkt(info.crs_wkt)
@@ -160,9 +160,11 @@ def _projected(info: RasterInfo, rings: Sequence[Points], crs: CRS | None, name:
             return list(rings)
         found = [_transformed(_bent(ring), crs, own) for ring in rings]
     except (CRSError, *GDAL_ERRORS) as error:
-        raise InvalidOption(f"The {name} cannot be transformed to the coordinates of {info.path}.") from error
+        raise InvalidOption(
+            f"The {name} cannot be transformed to the coordinates of “{info.path}”."
+        ) from error
     if not all(math.isfinite(value) for ring in found for point in ring for value in point):
-        raise InvalidOption(f"The {name} lies where the coordinates of {info.path} do not reach.")
+        raise InvalidOption(f"The {name} lies where the coordinates of “{info.path}” do not reach.")
     return found
 
 
@@ -186,7 +188,7 @@ def _placed(info: RasterInfo, rings: Sequence[Points]) -> list[Points]:
     assert info.transform is not None
     transform = Affine(*info.transform)
     if transform.is_degenerate:
-        raise InvalidOption(f"The transform of {info.path} has no inverse; choose pixels by --window.")
+        raise InvalidOption(f"The transform of “{info.path}” has no inverse; choose pixels by --window.")
     a, b, c, d, e, f = tuple(~transform)[:6]
     return [[(a * x + b * y + c, d * x + e * y + f) for x, y in ring] for ring in rings]
 
@@ -198,7 +200,7 @@ def _window(info: RasterInfo, rings: Sequence[Points], name: str) -> Window:
     right, bottom = min(max(columns) - _ROUNDING, info.width), min(max(rows) - _ROUNDING, info.height)
     if not (left < right and top < bottom):
         raise InvalidOption(
-            f"The {name} lies outside of {info.path}: it would cover columns {min(columns):.0f} to "
+            f"The {name} lies outside of “{info.path}”: it would cover columns {min(columns):.0f} to "
             f"{max(columns):.0f} and rows {min(rows):.0f} to {max(rows):.0f} of {info.width}×{info.height}."
         )
     x, y = math.floor(left), math.floor(top)

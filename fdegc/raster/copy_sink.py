@@ -21,7 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from fdegc.errors import OutputFailed
 from fdegc.memory import BLOCK_CACHE
-from fdegc.raster.holding import unheld
+from fdegc.raster.holding import unsupported_metadata
 from fdegc.raster.pillow_source import WARNINGS_LOCK, header_of
 from fdegc.raster.sink import RasterSink, alpha_of
 from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_environment
@@ -73,7 +73,7 @@ class _CopySink(RasterSink):
         with WARNINGS_LOCK, warnings.catch_warnings(), rasterio.Env(GDAL_PAM_ENABLED=False):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(self._temporary, driver=self.driver) as dataset:
-                self.unheld = unheld(self.info, dataset, exif)
+                self.unsupported_metadata = unsupported_metadata(self.info, dataset, exif)
 
     def _require_end(self, end: bytes) -> None:
         """Check that the file was not cut off: GDAL may meet a full disk in silence."""
@@ -119,7 +119,7 @@ class CogSink(_CopySink):
             **options,
         )
         _give_tags_back(self._temporary)
-        self.unheld = check_tiff(self._temporary, self.info)
+        self.unsupported_metadata = check_tiff(self._temporary, self.info)
 
 
 def _give_tags_back(path: Path) -> None:

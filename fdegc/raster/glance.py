@@ -69,7 +69,8 @@ def glance(source: RasterSource, budget: int = BUDGET) -> tuple[Samples, RasterS
             at = slice(column * pieces, column * pieces + pieces)
             pixels[:, row, at], valid[row, at] = means, found
             kept.append(_thinned(block))
-    return Samples(pixels, None if valid.all() else valid), raster_statistics(_joined(kept))
+    statistics = raster_statistics(Samples.concatenate(kept, axis=-1))
+    return Samples(pixels, None if valid.all() else valid), statistics
 
 
 def _grid(source: RasterSource, budget: int) -> tuple[int, int]:
@@ -105,25 +106,4 @@ def _means(block: Samples, pieces: int) -> tuple[npt.NDArray[np.generic], npt.ND
 def _thinned(block: Samples) -> Samples:
     """Evenly spaced pixels of a block, in one row."""
     steps = tuple(max(1, side // _KEPT) for side in block.pixels.shape[1:])
-    at = (slice(None, None, steps[0]), slice(None, None, steps[1]))
-    bands = len(block.pixels)
-    return Samples(
-        block.pixels[:, at[0], at[1]].reshape(bands, 1, -1),
-        None if block.valid is None else block.valid[at].reshape(1, -1),
-        None if block.alpha is None else block.alpha[at].reshape(1, -1),
-        (np.zeros(block.pixels.shape, np.bool_) if block.missing is None else block.missing)[
-            :, at[0], at[1]
-        ].reshape(bands, 1, -1),
-    )
-
-
-def _joined(parts: list[Samples]) -> Samples:
-    valid = [part.valid for part in parts if part.valid is not None]
-    alpha = [part.alpha for part in parts if part.alpha is not None]
-    missing = [part.missing for part in parts if part.missing is not None]
-    return Samples(
-        np.concatenate([part.pixels for part in parts], axis=2),
-        np.concatenate(valid, axis=1) if valid else None,
-        np.concatenate(alpha, axis=1) if alpha else None,
-        np.concatenate(missing, axis=2),
-    )
+    return block.map(lambda array: array[..., :: steps[0], :: steps[1]].reshape(*array.shape[:-2], 1, -1))

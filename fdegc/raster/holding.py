@@ -1,4 +1,4 @@
-"""What a written file does not hold of what a raster is."""
+"""Raster metadata that a written file does not hold."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _TOLD_TAGS = 4
 _RELATIVE = 1e-9
 
 
-def unheld(info: RasterInfo, dataset: Any, exif: bytes | None = None) -> tuple[str, ...]:
-    """What of a raster's metadata a file lacks, in words.
+def unsupported_metadata(info: RasterInfo, dataset: Any, exif: bytes | None = None) -> tuple[str, ...]:
+    """Raster metadata that an output format cannot store, in words.
 
     Parameters
     ----------

@@ -50,7 +50,8 @@ class PartSource(RasterSource):
         )
         if self._shapes and not any(self._inside(f, f.width, f.height).any() for f in frames):
             raise InvalidOption(
-                f"The area holds the centre of no pixel of {info.path}; it is smaller than one, or beside it."
+                f"The area holds the centre of no pixel of “{info.path}”; it is smaller than one, or beside "
+                "it."
             )
 
     def _inside(self, window: Window, width: int, height: int) -> Mask:

@@ -86,7 +86,7 @@ def open_sink(
     -------
     RasterSink
         A context manager: leaving it normally puts the file in place, an exception leaves nothing.
-        Its ``unheld`` then says what the file cannot hold of ``info``.
+        Its ``unsupported_metadata`` then says what the file cannot hold of ``info``.
 
     Raises
     ------

@@ -34,14 +34,14 @@ class RasterSink(ABC):
         Where the file will appear.
     info : RasterInfo
         What it is to hold.
-    unheld : tuple of str
+    unsupported_metadata : tuple of str
         What of that it cannot hold, in words; known after :meth:`commit`.
     """
 
     def __init__(self, path: Path, info: RasterInfo, overwrite: bool) -> None:
         self.path = path
         self.info = info
-        self.unheld: tuple[str, ...] = ()
+        self.unsupported_metadata: tuple[str, ...] = ()
         self._overwrite = overwrite
         self._temporary = beside(path, f".part{path.suffix.lower()}")
         self._done = False

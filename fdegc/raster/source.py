@@ -284,17 +284,16 @@ class ArraySource(RasterSource):
         if info is None:
             info = RasterInfo("", "MEM", width, height, bands, pixels.dtype.name)
             info = replace(info, color_interpretation=default_colors(bands))
-        self._pixels = pixels
-        self._alpha = alpha
-        self._valid: Mask | None = None
-        self._missing: Mask | None = None
+        known: Mask | None = None
+        missing: Mask | None = None
         nodata = info.band_nodata if len(info.band_nodata) == bands else (info.nodata,) * bands
         marked = valid is not None or any(nodata_fits(value, pixels.dtype.name) for value in nodata)
         if marked or pixels.dtype.kind == "f":
             given = None if valid is None else valid.astype(np.bool_)
-            self._valid, self._missing = sample_validity(pixels, nodata, given)
-            if not marked and self._missing is None and self._valid.all():
-                self._valid = None
+            known, missing = sample_validity(pixels, nodata, given)
+            if not marked and missing is None and known.all():
+                known = None
+        self._samples = Samples(pixels, known, alpha, missing)
         self.info = replace(
             info,
             width=width,
@@ -303,34 +302,20 @@ class ArraySource(RasterSource):
             dtype=pixels.dtype.name,
             band_names=info.band_names if len(info.band_names) == bands else (None,) * bands,
             has_alpha=alpha is not None,
-            has_mask=self._valid is not None,
-            has_band_masks=self._missing is not None,
+            has_mask=known is not None,
+            has_band_masks=missing is not None,
         )
 
     def _read(self, window: Window) -> Samples:
-        at = (window.rows, window.cols)
-        return Samples(
-            self._pixels[:, window.rows, window.cols].copy(),
-            None if self._valid is None else self._valid[at].copy(),
-            None if self._alpha is None else self._alpha[at].copy(),
-            None if self._missing is None else self._missing[:, window.rows, window.cols].copy(),
-        )
+        return self._samples.part(window).copy()
 
     def _read_decimated(self, width: int, height: int) -> Samples:
         rows = (np.arange(height) * 2 + 1) * self.info.height // (2 * height)
         cols = (np.arange(width) * 2 + 1) * self.info.width // (2 * width)
-        at = np.ix_(rows, cols)
-        if self._valid is None and self._alpha is None:
-            pixels = np.stack([_shrink(band, width, height) for band in self._pixels])
-        else:
-            # Averaging would bleed meaningless values into their neighbours.
-            pixels = self._pixels[:, at[0], at[1]]
-        return Samples(
-            pixels,
-            None if self._valid is None else self._valid[at],
-            None if self._alpha is None else self._alpha[at],
-            None if self._missing is None else self._missing[:, at[0], at[1]],
-        )
+        if self._samples.valid is None and self._samples.alpha is None:
+            return Samples(np.stack([_shrink(band, width, height) for band in self._samples.pixels]))
+        # Averaging would bleed meaningless values into their neighbours.
+        return self._samples.picked(rows, cols)
 
     def close(self) -> None:
         """Do nothing: arrays need no closing."""

@@ -19,7 +19,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window as RioWindow
 
 from fdegc.raster.gdal_source import GDAL_ERRORS, cache_for, require_complete
-from fdegc.raster.holding import unheld
+from fdegc.raster.holding import unsupported_metadata
 from fdegc.raster.pillow_source import WARNINGS_LOCK
 from fdegc.raster.sink import RasterSink, alpha_of, failed
 from fdegc.raster.source import nodata_fits
@@ -75,7 +75,7 @@ class TiffSink(RasterSink):
 
     def _finish(self) -> None:
         self.close()
-        self.unheld = check_tiff(self._temporary, self.info)
+        self.unsupported_metadata = check_tiff(self._temporary, self.info)
 
     def close(self) -> None:
         """Complete the temporary file, without giving it its name."""
@@ -115,7 +115,7 @@ def check_tiff(path: Path, info: RasterInfo) -> tuple[str, ...]:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(path, driver="GTiff") as dataset:
             require_complete(dataset, path)
-            return unheld(info, dataset)
+            return unsupported_metadata(info, dataset)
 
 
 def common_nodata(info: RasterInfo) -> float | None:
@@ -238,7 +238,7 @@ def _accepted(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def _crs(wkt: str | None) -> CRS | None:
-    """The CRS that a text says; None if PROJ does not understand it, which ``unheld`` tells then."""
+    """CRS of a text; None if PROJ does not understand it, which ``unsupported_metadata`` tells then."""
     if not wkt:
         return None
     try:

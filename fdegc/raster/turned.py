@@ -54,14 +54,6 @@ class TurnedSource(RasterSource):
             plane = plane[..., ::-1, :]
         return np.ascontiguousarray(plane)
 
-    def _samples(self, stored: Samples) -> Samples:
-        return Samples(
-            self._turn(stored.pixels),
-            None if stored.valid is None else self._turn(stored.valid).astype(bool, copy=False),
-            None if stored.alpha is None else self._turn(stored.alpha),
-            None if stored.missing is None else self._turn(stored.missing).astype(bool, copy=False),
-        )
-
     def _read(self, window: Window) -> Samples:
         x, y = window.x, window.y
         if self._left:
@@ -69,13 +61,13 @@ class TurnedSource(RasterSource):
         if self._up:
             y = self.info.height - y - window.height
         if self._transposed:
-            return self._samples(self._stored.read(Window(y, x, window.height, window.width)))
-        return self._samples(self._stored.read(Window(x, y, window.width, window.height)))
+            return self._stored.read(Window(y, x, window.height, window.width)).map(self._turn)
+        return self._stored.read(Window(x, y, window.width, window.height)).map(self._turn)
 
     def _read_decimated(self, width: int, height: int) -> Samples:
         if self._transposed:
             width, height = height, width
-        return self._samples(self._stored._read_decimated(width, height))
+        return self._stored._read_decimated(width, height).map(self._turn)
 
     def scan(self) -> Iterator[Window]:
         """Windows that cover the raster once."""

@@ -79,9 +79,9 @@ def read_config(path: Path) -> ResearchConfig:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidOption(f"The configuration {path} cannot be read: {error.strerror}.") from error
+        raise InvalidOption(f"The configuration “{path}” cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise InvalidOption(f"The configuration {path} is not JSON: {error}.") from error
+        raise InvalidOption(f"The configuration “{path}” is not JSON: {error}.") from error
     _check_keys(path, "It", document, _KEYS)
     rate = document["lr"]
     _check_keys(path, "Its lr", rate, _RATE_KEYS)
@@ -99,17 +99,19 @@ def read_config(path: Path) -> ResearchConfig:
     )
     for name, value in (("out_channel_N", config.channels), ("out_channel_M", config.latent)):
         if value % 8:
-            raise InvalidOption(f"The configuration {path}: {name} must be a multiple of 8, not {value}.")
+            raise InvalidOption(f"The configuration “{path}”: {name} must be a multiple of 8, not {value}.")
     return config
 
 
 def _check_keys(path: Path, subject: str, document: Any, keys: tuple[str, ...]) -> None:
     if not isinstance(document, dict):
-        raise InvalidOption(f"The configuration {path}: {subject} must be an object with {', '.join(keys)}.")
+        raise InvalidOption(
+            f"The configuration “{path}”: {subject} must be an object with {', '.join(keys)}."
+        )
     for wrong, said in ((set(keys) - set(document), "lacks"), (set(document) - set(keys), "does not know")):
         if wrong:
             raise InvalidOption(
-                f"The configuration {path} is not one of the research code's: {subject} {said} "
+                f"The configuration “{path}” is not one of the research code's: {subject} {said} "
                 f"{', '.join(sorted(wrong))} (the keys are {', '.join(keys)})."
             )
 
@@ -117,12 +119,12 @@ def _check_keys(path: Path, subject: str, document: Any, keys: tuple[str, ...]) 
 def _positive(path: Path, document: Mapping[str, Any], key: str) -> float:
     value = document[key]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise InvalidOption(f"The configuration {path}: {key} must be a positive number, not {value!r}.")
+        raise InvalidOption(f"The configuration “{path}”: {key} must be a positive number, not {value!r}.")
     return float(value)
 
 
 def _whole(path: Path, document: Mapping[str, Any], key: str) -> int:
     value = _positive(path, document, key)
     if value != int(value):
-        raise InvalidOption(f"The configuration {path}: {key} must be a whole number, not {value!r}.")
+        raise InvalidOption(f"The configuration “{path}”: {key} must be a whole number, not {value!r}.")
     return int(value)

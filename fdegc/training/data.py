@@ -26,7 +26,7 @@ ARTEFACT_RANGE = (0.5, 2 / 3)
 KEPT_BYTES = 2_000_000_000
 
 
-def find_images(folder: Path) -> list[Path]:
+def image_paths(folder: Path) -> list[Path]:
     """All images below a folder, sorted.
 
     Raises
@@ -36,7 +36,7 @@ def find_images(folder: Path) -> list[Path]:
     """
     paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
-        raise InvalidOption(f"There are no images in {folder}; give a folder that holds some.")
+        raise InvalidOption(f"There are no images in “{folder}”; give a folder that holds some.")
     return paths
 
 

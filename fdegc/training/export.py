@@ -21,7 +21,7 @@ from fdegc.coding.integers import TENSORS, Z_BITS
 from fdegc.coding.tables import frequencies
 from fdegc.errors import InvalidOption, WeightsInvalid
 from fdegc.model.fdegcnet import FDEGCNet, Profile
-from fdegc.training.data import find_images, image_size, load_image
+from fdegc.training.data import image_paths, image_size, load_image
 from fdegc.training.parts import write_parts
 from fdegc.training.starting import network_sizes
 from fdegc.training.validation import mixed_precision, validation_crop
@@ -93,9 +93,9 @@ def fit_paths(folder: Path) -> list[Path]:
     InvalidOption
         If there is none with at least 64 pixels a side.
     """
-    paths = [path for path in find_images(folder) if min(image_size(path)) >= 64]
+    paths = [path for path in image_paths(folder) if min(image_size(path)) >= 64]
     if not paths:
-        raise InvalidOption(f"No image in {folder} has at least 64 pixels a side.")
+        raise InvalidOption(f"No image in “{folder}” has at least 64 pixels a side.")
     return paths[:: min(max(len(paths) // FIT_IMAGES, 1), 8)]
 
 
@@ -276,7 +276,7 @@ def write_manifest(folder: Path, entry: dict[str, Any]) -> Path:
             models = json.loads(path.read_text(encoding="utf-8"))["models"]
         except (ValueError, KeyError, TypeError) as error:
             raise WeightsInvalid(
-                f"The manifest {path} cannot be read ({error}); choose another folder."
+                f"The manifest “{path}” cannot be read ({error}); choose another folder."
             ) from error
     models = [entry, *(model for model in models if model.get("sha256") != entry["sha256"])]
     with whole(path) as file:
@@ -313,7 +313,7 @@ def export_weights(trainer: Trainer) -> Path:
 def writing_seconds(trainer: Trainer) -> float:
     """What exporting a run's weights will take, on the safe side, after trying it with one image each."""
     options, net, device = trainer.options, trainer.ema, trainer.group.device
-    fitted, validated = fit_paths(options.train), find_images(options.val)
+    fitted, validated = fit_paths(options.train), image_paths(options.val)
     image, crop = load_image(fitted[0]), validation_crop(validated[0])
 
     def fit() -> None:

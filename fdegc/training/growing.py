@@ -61,7 +61,7 @@ def grow(start: Start, net: FDEGCNet, sample: Tensor) -> Tensor:
     old = start.network().eval()
     if not _can_grow(start.profile, net):
         raise WeightsInvalid(
-            f"{start.path} holds {sizes_text(start.profile)}, which cannot grow into the network of this "
+            f"“{start.path}” holds {sizes_text(start.profile)}, which cannot grow into the network of this "
             "run: only the latent may become larger, a linear path be added, and the hyper-latent be of any "
             "width."
         )

@@ -15,9 +15,9 @@ from fdegc.control import CancelToken, ProgressCallback
 from fdegc.errors import InvalidOption
 from fdegc.options import RATE_POINTS
 from fdegc.training.config import ResearchConfig
-from fdegc.training.data import find_images
+from fdegc.training.data import image_paths
 from fdegc.training.export import fit_images, manifest_entry, write_manifest, write_weights
-from fdegc.training.measuring import ImageFigures, averages, measure
+from fdegc.training.measuring import ImageFigures, averages, measure_profile
 from fdegc.training.recipes import research_profile
 from fdegc.training.starting import Start, load_start
 
@@ -119,9 +119,11 @@ def import_checkpoint(
         entry, seen = write_weights(net, profile, fit_images(images), folder, has_prior=start.has_prior)
         entry["rates"] = _unknown(qualities)
         write_manifest(folder, entry)
-        paths = find_images(images)
+        paths = image_paths(images)
         trial = paths[:: max(len(paths) // TRIAL_IMAGES, 1)][:TRIAL_IMAGES]
-        results = measure(folder, profile.name, trial, images, qualities, device=device, cancel=cancel)
+        results = measure_profile(
+            folder, profile.name, trial, images, qualities, device=device, cancel=cancel
+        )
         figures = averages(results)
         entry |= _timing(results)
         entry["rates"] = [{k: row[k] for k in ("quality", "bpp", "psnr")} for row in figures]
@@ -168,10 +170,10 @@ def measure_weights(
     """
     start = load_start(path)
     qualities = qualities_of(start, config)
-    paths = find_images(val)
+    paths = image_paths(val)
     finished = start.has_tables and tables is None
     with _finished(start, qualities) if finished else _exported(start, tables or val, qualities) as folder:
-        results = measure(
+        results = measure_profile(
             folder,
             start.profile.name,
             paths,

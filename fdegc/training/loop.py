@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +17,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_map
 
+from fdegc.atomic import whole
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import FDEGCNet
-from fdegc.training.data import CropSampler, CropSource, find_images, sources_of
+from fdegc.training.data import CropSampler, CropSource, image_paths, sources_of
 from fdegc.training.distributed import Group
 from fdegc.training.export import writing_seconds
 from fdegc.training.graphs import Capture, CudaCapture
@@ -34,8 +34,6 @@ from fdegc.training.starting import load_start, network_sizes, read_checkpoint
 from fdegc.training.step import Moment, Step, use_tensor_rates
 from fdegc.training.validation import mixed_precision, validate
 
-#: Sources whose images have JPEG blocks, which the network must not learn.
-SHRINK_ONLY = ("aGrass", "bField")
 #: Crops on which a network is observed before it grows.
 GROWTH_CROPS = 96
 
@@ -76,8 +74,8 @@ class Trainer:
         self.clock, self.age = clock, age
         self.group = group or Group()
         check_choices(options)
-        paths = find_images(options.train)
-        find_images(options.val)
+        paths = image_paths(options.train)
+        image_paths(options.val)
         self.recipe = make_recipe(options, len(paths))
         self.phases = make_phases(options, self.recipe)
         for phase in self.phases:
@@ -132,8 +130,8 @@ class Trainer:
         if images == "host":
             return None
         crop = min(phase.crop for phase in self.phases)
-        augment = self.recipe.augment
-        return ImagePool(paths, crop, shrink_only=SHRINK_ONLY, augment=augment, device=self.group.device)
+        shrink_only, augment = self.options.shrink_only, self.recipe.augment
+        return ImagePool(paths, crop, shrink_only=shrink_only, augment=augment, device=self.group.device)
 
     def _make_source(self, paths: Sequence[Path], number: int) -> CropSource:
         """Crops of a phase; every process draws its own."""
@@ -142,7 +140,7 @@ class Trainer:
         seed = [self.options.seed, self.step, self.group.rank, *([number] if number else [])]
         if self.pool is not None:
             return PoolSampler(self.pool, crop, seed, recipe.augment, names, recipe.colours)
-        return CropSampler(paths, crop, seed, SHRINK_ONLY, recipe.augment, names, recipe.colours)
+        return CropSampler(paths, crop, seed, self.options.shrink_only, recipe.augment, names, recipe.colours)
 
     def _starting_point(self, net: FDEGCNet) -> dict[str, Any] | None:
         """Checkpoint to resume, or None after ``pretrain`` was loaded if there is one."""
@@ -157,7 +155,7 @@ class Trainer:
             assert start is not None
             if options.grow and options.config is None:
                 sampler = CropSampler(
-                    find_images(options.train), self.recipe.crop, options.seed, shrink_only=SHRINK_ONLY
+                    image_paths(options.train), self.recipe.crop, options.seed, options.shrink_only
                 )
                 crops = torch.from_numpy(sampler.batch(GROWTH_CROPS))  # in their own colours
                 # Machines round differently: which channels started anew is what the first process says, as
@@ -175,7 +173,7 @@ class Trainer:
         ours = (self.recipe.profile.name, self.recipe.name)
         if theirs != ours:
             raise InvalidOption(
-                f"{self.checkpoint} belongs to profile {theirs[0]}, recipe {theirs[1]}; "
+                f"“{self.checkpoint}” belongs to profile {theirs[0]}, recipe {theirs[1]}; "
                 f"this run is profile {ours[0]}, recipe {ours[1]}: train into another folder."
             )
         self.net.load_state_dict(state["net"])
@@ -188,7 +186,7 @@ class Trainer:
                     optimiser.load_state_dict(state[name])
             except ValueError as error:  # an earlier version grouped parameters in another way
                 raise InvalidOption(
-                    f"{self.checkpoint} cannot be resumed by this version ({error}); "
+                    f"“{self.checkpoint}” cannot be resumed by this version ({error}); "
                     "give it as --pretrain of a run in another folder."
                 ) from error
             self.step, self.seconds = state["step"], state["seconds"]
@@ -198,7 +196,6 @@ class Trainer:
         if not self.group.main:
             return
         self.options.out.mkdir(parents=True, exist_ok=True)
-        temporary = self.checkpoint.with_suffix(".tmp")
         state = {
             "profile": self.recipe.profile.name,
             "network": network_sizes(self.recipe.profile),
@@ -210,8 +207,9 @@ class Trainer:
             "seconds": self.seconds,
             "restarted": self.restarted,
         }
-        torch.save(state | {n: _plain_state(o) for n, o in self.optimisers.items()}, temporary)
-        os.replace(temporary, self.checkpoint)
+        state |= {name: _plain_state(optimiser) for name, optimiser in self.optimisers.items()}
+        with whole(self.checkpoint) as file:
+            torch.save(state, file)
 
     def _batches(self) -> Iterator[tuple[CropSource, Tensor, Tensor]]:
         """What chooses the crops of a step, and their qualities; made during the step before."""

@@ -59,7 +59,7 @@ class ImageFigures:
         return self.bpp if name == "bpp" else getattr(self.metrics, name)
 
 
-def measure(
+def measure_profile(
     weights: Path,
     profile: str,
     images: Sequence[Path],

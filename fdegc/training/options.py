@@ -40,7 +40,8 @@ class TrainOptions:
     config : ResearchConfig or None
         Given: the research recipe, which then takes nothing from ``profile``, ``minutes``, ``lr``,
         ``warmup_steps``, ``ema``, ``freeze_norm``, ``hold``, ``lambda_boost``,
-        ``balance``, ``grow``, ``colours``, ``weigh``, ``qualities``, ``schedule`` and ``objective``.
+        ``balance``, ``grow``, ``colours``, ``weigh``, ``shrink_only``, ``qualities``, ``schedule`` and
+        ``objective``.
     pretrain : Path or None
         Weights to start from (:func:`~fdegc.training.starting.load_start`); a run that is resumed
         does not look at them.
@@ -71,6 +72,9 @@ class TrainOptions:
     weigh : str
         "sources": the folders right below ``train`` are drawn ∝ the square roots of their numbers of images
         (:func:`~fdegc.training.data.chances`); "files": all images equally often.
+    shrink_only : tuple of str
+        Names of folders whose images have the artefacts of another codec, which the network must not learn:
+        they are shrunk whenever they are drawn.
     qualities : str
         "points": the rate points; "uniform": anywhere between them, too.
     schedule : str
@@ -118,6 +122,7 @@ class TrainOptions:
     grow: bool = False
     colours: float = 1 / 3
     weigh: str = "sources"
+    shrink_only: tuple[str, ...] = ()
     qualities: str = "points"
     schedule: str = "cosine"
     objective: str = "balance"

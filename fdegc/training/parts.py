@@ -55,5 +55,5 @@ def read_whole(path: Path) -> bytes:
     parts = [path.with_name(f"{match['name']}.{number}-of-{count}") for number in range(1, count + 1)]
     missing = [part.name for part in parts if not part.is_file()]
     if missing:
-        raise WeightsInvalid(f"{path} is one of {count} parts, of which {missing[0]} is not beside it.")
+        raise WeightsInvalid(f"“{path}” is one of {count} parts, of which “{missing[0]}” is not beside it.")
     return b"".join(part.read_bytes() for part in parts)

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.model.odam import ODAM, DynamicBottleneck
-from fdegc.model.transforms import Residual, Up
 from fdegc.training.validation import mixed_precision
 
 #: Bits a sample at the best quality below which a channel counts as unused.
@@ -71,15 +70,13 @@ def restart_unused(net: FDEGCNet, sample: Tensor, fresh: Tensor) -> Tensor:
             table[:, new] = table[:, old].mean(1, keepdim=True)
     if net.log_gain is not None:
         top = net.log_gain[-1, new][0]
-    last = net.g_a[7]
-    assert isinstance(last, nn.Conv2d)
+    last = net.g_a.to_latent
     last.weight[new] = (directions.T * (SPREAD / _ODAM_FACTOR / top.exp())).view(-1, *last.weight.shape[1:])
     for path in (net.linear_a, net.linear_s):
         if path is not None:
             block = next(path.parameters())
             block[(new,) if path is net.linear_a else (slice(None), new)] = 0.0
-    for odam in (net.g_a[8], net.g_s[0]):
-        assert isinstance(odam, ODAM)
+    for odam in (net.g_a.attention, net.g_s.attention):
         _pass(odam, new)
     _silence_readers(net, new)
     _model(net, new, bits)
@@ -95,13 +92,12 @@ def _observe(net: FDEGCNet, sample: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
     bits = torch.zeros(net.latent)
     best = 1.0 if net.log_gain is None else float(net.log_gain.shape[0])
     chunks = sample.split(_CHUNK)
-    layers = list(net.g_a.children())
     for x in chunks:
         quality = torch.full((len(x),), best)
         with mixed_precision(x.device.type, "auto"):
             gain, inverse = net.gains(quality)
-            features = _through(layers[:7], x - net.offset)
-            y = _through(layers[7:], features)
+            features = _through(net.g_a.to_features, x - net.offset)
+            y = _through((net.g_a.to_latent, net.g_a.attention), features)
             if net.linear_a is not None:
                 y = y + net.linear_a(x - net.offset)
             y = y * gain
@@ -169,8 +165,7 @@ def _pass(odam: ODAM, new: Tensor) -> None:
 
 def _silence_readers(net: FDEGCNet, new: Tensor) -> None:
     """Nothing in the decoder reads the new channels yet; each reader has a gradient and learns to."""
-    residual, up = net.g_s[1], net.g_s[2]
-    assert isinstance(residual, Residual) and isinstance(up, Up)
+    residual, up = net.g_s.first_residual, net.g_s.first_up
     for layer in (residual.conv1, up.conv1, up.shortcut):
         layer.weight[new] = 0.0
     last = residual.conv2

@@ -17,6 +17,7 @@ from torch import Tensor
 from fdegc.errors import WeightsInvalid, WeightsMissing
 from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
 from fdegc.model.research import translate
+from fdegc.model.transforms import Analysis
 from fdegc.training.config import lambda_quality
 from fdegc.training.parts import read_whole, whole_name
 from fdegc.training.recipes import paper_profile
@@ -75,12 +76,12 @@ class Start:
         try:
             missing, unexpected = net.load_state_dict(dict(self.state), strict=False)
         except RuntimeError as error:
-            raise WeightsInvalid(f"{self.path} does not fit the network: {error}") from error
+            raise WeightsInvalid(f"“{self.path}” does not fit the network: {error}") from error
         wrong = [f"lacks {name}" for name in missing if self.has_prior or not name.startswith(PRIOR)]
         wrong += [f"holds an unknown {name}" for name in unexpected]
         if wrong:
             more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            raise WeightsInvalid(f"{self.path} does not fit the network: it {wrong[0]}{more}.")
+            raise WeightsInvalid(f"“{self.path}” does not fit the network: it {wrong[0]}{more}.")
 
     def check_fits(self, profile: Profile, remedy: str) -> None:
         """Refuse weights of other sizes than a run's.
@@ -91,7 +92,7 @@ class Start:
         """
         if replace(self.profile, name="") != replace(profile, name=""):
             raise WeightsInvalid(
-                f"{self.path} holds {sizes_text(self.profile)}, but {sizes_text(profile)} is wanted; "
+                f"“{self.path}” holds {sizes_text(self.profile)}, but {sizes_text(profile)} is wanted; "
                 f"{remedy}."
             )
 
@@ -120,14 +121,14 @@ def load_start(path: Path) -> Start:
     """
     path = Path(path)
     if not path.is_file():
-        raise WeightsMissing(f"There is no weights file {path}; give a .safetensors, .pt or .pth.tar file.")
+        raise WeightsMissing(f"There is no weights file “{path}”; give a .safetensors, .pt or .pth.tar file.")
     try:
         start = _load_safetensors(path) if whole_name(path).endswith(".safetensors") else _load_pickled(path)
     except KeyError as error:
-        raise WeightsInvalid(f"{path} is not a checkpoint of FDEGCNet: it lacks {error}.") from error
+        raise WeightsInvalid(f"“{path}” is not a checkpoint of FDEGCNet: it lacks {error}.") from error
     bad = [name for name, tensor in start.state.items() if not torch.isfinite(tensor).all()]
     if bad:
-        raise WeightsInvalid(f"{path} is useless: {bad[0]} holds values that are not finite.")
+        raise WeightsInvalid(f"“{path}” is useless: {bad[0]} holds values that are not finite.")
     return start
 
 
@@ -141,9 +142,9 @@ def _load_safetensors(path: Path) -> Start:
         (length,) = struct.unpack("<Q", content[:8])
         metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     except OSError as error:
-        raise WeightsInvalid(f"{path} cannot be read: {error.strerror}.") from error
+        raise WeightsInvalid(f"“{path}” cannot be read: {error.strerror}.") from error
     except (SafetensorError, ValueError, struct.error) as error:
-        raise WeightsInvalid(f"{path} is not a safetensors file: {error}.") from error
+        raise WeightsInvalid(f"“{path}” is not a safetensors file: {error}.") from error
     state = {k: _float(v) for k, v in tensors.items() if not k.startswith("coding.")}
     profile, quality = _profile(state, metadata.get("profile", "")), None
     for entry in read_manifest(path.parent):
@@ -167,7 +168,7 @@ def read_checkpoint(path: Path) -> Any:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsInvalid(
-            f"{path} is not a checkpoint that can be read safely ({reason}); "
+            f"“{path}” is not a checkpoint that can be read safely ({reason}); "
             "give a .safetensors, a run's checkpoint.pt or an iter_*.pth.tar file."
         ) from error
 
@@ -180,7 +181,7 @@ def _load_pickled(path: Path) -> Start:
         quality = None if lmbda is None else lambda_quality(lmbda)
         return Start(path, checkpoint_profile(document), state, True, quality=quality)
     if not isinstance(document, dict) or not all(isinstance(v, Tensor) for v in document.values()):
-        raise WeightsInvalid(f"{path} is neither a run's checkpoint nor one of the research code.")
+        raise WeightsInvalid(f"“{path}” is neither a run's checkpoint nor one of the research code.")
     state = {k: _float(v) for k, v in translate(document).items()}
     return Start(path, _profile(state, ""), state, False)
 
@@ -206,8 +207,7 @@ def _float(tensor: Tensor) -> Tensor:
 
 def _profile(state: Mapping[str, Tensor], name: str) -> Profile:
     """Sizes from tensors; pixels are centred where there are gains, as in all profiles that have them."""
-    widths = [state[f"g_a.{i}.conv2.weight"].shape[0] for i in (0, 2, 5)]
-    latent = state["g_a.7.weight"].shape[0]
+    widths, latent = Analysis.sizes_in(state)
     hyper = state["mcam.conv_in.weight"].shape[0]
     hidden = state["context.parameters_net.0.weight"].shape[0]
     gains = state.get("log_gain")
@@ -216,7 +216,7 @@ def _profile(state: Mapping[str, Tensor], name: str) -> Profile:
         return replace(profile, name=name) if name else profile
     return Profile(
         name or "imported",
-        (widths[0], widths[1], widths[2]),
+        widths,
         latent,
         hidden=hidden,
         rate_points=0 if gains is None else gains.shape[0],

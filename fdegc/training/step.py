@@ -163,7 +163,7 @@ class Step:
         if self.captured:
             return
         self.net.train()
-        self.net.held = self.restarted if held else None
+        self.net.hold(self.restarted if held else None)
         if frozen:
             for module in self.net.modules():
                 if isinstance(module, nn.BatchNorm2d):

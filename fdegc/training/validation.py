@@ -15,7 +15,7 @@ from torch import Tensor
 from fdegc.codec.devices import native_bfloat16
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import FDEGCNet
-from fdegc.training.data import find_images, load_image
+from fdegc.training.data import image_paths, load_image
 from fdegc.training.distributed import Group
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -92,7 +92,7 @@ def validate(
     group = group or Group()
     group.synchronise(net)
     sums = np.zeros((len(rates), 4))
-    for path in find_images(folder)[group.rank :: group.size]:
+    for path in image_paths(folder)[group.rank :: group.size]:
         x = validation_crop(path, size)
         if x is None:
             continue
@@ -106,7 +106,7 @@ def validate(
             sums[row] += (psnr, bpp.item(), loss.item(), 1)
     sums = group.sum(sums.ravel()).reshape(sums.shape)
     if not sums[:, 3].all():
-        raise InvalidOption(f"No image in {folder} has at least 64 pixels a side.")
+        raise InvalidOption(f"No image in “{folder}” has at least 64 pixels a side.")
     return [
         {"rate": quality, "psnr": psnr / count, "bpp": bpp / count, "loss": loss / count}
         for (quality, _), (psnr, bpp, loss, count) in zip(rates, sums.tolist(), strict=True)

@@ -92,9 +92,9 @@ class OpenScene(Job[Opened, Never]):
 
     def run(self, context: Context[Never]) -> Opened:
         if not self.path.exists():
-            raise UnsupportedRaster(f"There is no file {self.path}. It may have been moved or renamed.")
+            raise UnsupportedRaster(f"There is no file “{self.path}”. It may have been moved or renamed.")
         if self.path.is_dir():
-            raise UnsupportedRaster(f"{self.path} is a folder. Choose an image in it.")
+            raise UnsupportedRaster(f"“{self.path}” is a folder. Choose an image in it.")
         if is_stream(self.path):
             return self._open_stream()
         return self._open_raster(context)
@@ -172,7 +172,7 @@ class LoadDetail(Job[Detail, Never]):
     def run(self, context: Context[Never]) -> Detail:
         source = _Thinning(context.rasters.get(self.path).source)
         pyramid = render(source, self.rendering, context.cancel)
-        return Detail(pyramid, _stacked(source.parts))
+        return Detail(pyramid, Samples.concatenate(source.parts, axis=-2))
 
 
 class _Thinning:
@@ -235,22 +235,7 @@ class LoadOverview(Job[Samples, OverviewRows]):
             parts.append(samples)
             context.part(OverviewRows(window, window.y // factor, paint(samples, info, self.rendering)))
             meter.advance(window.pixels)
-        return _stacked(parts)
-
-
-def _stacked(parts: list[Samples]) -> Samples:
-    valid = [part.valid for part in parts if part.valid is not None]
-    alpha = [part.alpha for part in parts if part.alpha is not None]
-    gaps = None
-    if any(part.missing is not None for part in parts):
-        planes = [np.zeros(p.pixels.shape, bool) if p.missing is None else p.missing for p in parts]
-        gaps = np.concatenate(planes, axis=1)
-    return Samples(
-        np.concatenate([part.pixels for part in parts], axis=1),
-        np.concatenate(valid) if valid else None,
-        np.concatenate(alpha) if alpha else None,
-        gaps,
-    )
+        return Samples.concatenate(parts, axis=-2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -48,7 +48,7 @@ def test_a_folder_gives_its_rasters_and_says_what_else_it_holds(tree: Path) -> N
     listing = listed("in")
     assert pairs(listing) == FLAT
     assert {Path(row.input).name: row.message for row in listing.rows} == {
-        "b.tif.ovr": "It belongs to b.tif.",
+        "b.tif.ovr": "It belongs to “b.tif”.",
         "notes.txt": "It is not a raster.",
         "old.fdegc": "It is compressed already.",
     }
@@ -94,7 +94,7 @@ def test_the_same_file_twice_is_one_job(tree: Path) -> None:
 
 @pytest.mark.parametrize("inputs", [("in/a.png", "in/sub/a.png"), ("in/sub", "in")])
 def test_two_inputs_with_one_output_are_refused(tree: Path, inputs: tuple[str, ...]) -> None:
-    with pytest.raises(InvalidOption, match=r"would both be written to out/a\.fdegc"):
+    with pytest.raises(InvalidOption, match=r"would both be written to “out/a\.fdegc”"):
         listed(*inputs)
 
 
@@ -108,9 +108,9 @@ def test_names_with_different_extensions_can_be_kept_apart(tree: Path) -> None:
 
 def test_a_folder_without_files_is_refused(tree: Path) -> None:
     (tree / "none" / "below").mkdir(parents=True)
-    with pytest.raises(InvalidOption, match="no files in in/none; --recursive"):
+    with pytest.raises(InvalidOption, match="no files in “in/none”; --recursive"):
         listed("in/none")
-    with pytest.raises(InvalidOption, match=r"no files in in/none\."):
+    with pytest.raises(InvalidOption, match=r"no files in “in/none”\."):
         listed("in/none", recursive=True)
 
 

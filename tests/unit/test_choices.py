@@ -137,7 +137,7 @@ def test_a_box_in_a_rotated_scene() -> None:
     [
         (info(), (3, 1, 2, 2), None, "west below east"),
         (info(), (0, 0, 1, float("nan")), None, "west below east"),
-        (info(), (0, 0, 1, 1), None, "lies outside of scene.tif"),
+        (info(), (0, 0, 1, 1), None, "lies outside of “scene.tif”"),
         (info(None), (0, 0, 1, 1), None, "no place on the ground"),
         (info(crs=None), (0, 0, 1, 1), "EPSG:4326", "no coordinate reference system"),
         (info(), (0, 0, 1, 1), "EPSG:nowhere", "is not a coordinate reference system"),

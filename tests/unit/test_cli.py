@@ -420,7 +420,7 @@ def test_window_comes_out_in_its_place(
     ("error", "code", "words"),
     [
         (MemoryError(), 1, "not enough memory"),
-        (OSError(28, "No space left on device", "a.tif"), 1, "a.tif: No space left on device"),
+        (OSError(28, "No space left on device", "a.tif"), 1, "“a.tif”: No space left on device"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )

@@ -29,9 +29,9 @@ from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, OutputFailed
 from fdegc.evaluation import plots, runner
 from fdegc.evaluation.bjontegaard import bd_rate
-from fdegc.evaluation.coder import Coder, Pixels
-from fdegc.evaluation.images import Image, find_images, load, set_names
-from fdegc.evaluation.measure import CoderFailed, Point, measure
+from fdegc.evaluation.coder import Coder, Rgb8Pixels
+from fdegc.evaluation.images import Image, images_of_set, load, set_names
+from fdegc.evaluation.measure import CoderFailed, Point, measure_point
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import peer_names
 from fdegc.evaluation.results import COLUMNS, Results
@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PEERS = "jpeg-444,jpeg2000,webp"
 
 
-def picture(seed: int, height: int = 72, width: int = 100) -> Pixels:
+def picture(seed: int, height: int = 72, width: int = 100) -> Rgb8Pixels:
     y, x = np.mgrid[:height, :width]
     rng = np.random.default_rng(seed)
     base = 115 + 45 * np.sin(x / (6.0 + seed)) * np.cos(y / 9.0) + 35 * (x + 2 * y > 120)
@@ -253,7 +253,7 @@ def test_the_command_line_says_what_it_found(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "nowhere is not a folder"),
+        (["nowhere"], "nowhere” is not a folder"),
         ([".", "--peers", "gif"], "no codec named “gif”"),
         ([".", "."], "--sets"),
         ([".", "--sets", "a,b"], "--sets"),
@@ -381,18 +381,18 @@ def test_a_codec_that_fails_or_lies_is_found_out() -> None:
     pixels = picture(1)
     image = Image("set", "a.png", Path("a.png"), 100, 72, "0")
 
-    def refuse(_pixels: Pixels, _parameter: float) -> bytes:
+    def refuse(_pixels: Rgb8Pixels, _parameter: float) -> bytes:
         raise ValueError("too large")
 
-    def accept(_pixels: Pixels, _parameter: float) -> bytes:
+    def accept(_pixels: Rgb8Pixels, _parameter: float) -> bytes:
         return b"file"
 
     with pytest.raises(CoderFailed, match=r"Fake cannot code “a.png” \(too large\)"):
-        measure(fake(refuse, None), image, pixels, 1, ["psnr"])
+        measure_point(fake(refuse, None), image, pixels, 1, ["psnr"])
     for wrong in (pixels[:-1], pixels.astype(np.float32), pixels[..., 0]):
         with pytest.raises(CoderFailed, match="another size or type"):
-            measure(fake(accept, lambda _data, wrong=wrong: wrong), image, pixels, 1, ["psnr"])
-    point = measure(fake(accept, lambda _data: pixels), image, pixels, 1, ["psnr"])
+            measure_point(fake(accept, lambda _data, wrong=wrong: wrong), image, pixels, 1, ["psnr"])
+    point = measure_point(fake(accept, lambda _data: pixels), image, pixels, 1, ["psnr"])
     assert point.bytes == 4 and point.figures.psnr == math.inf
 
 
@@ -400,7 +400,7 @@ def test_a_codec_that_fails_or_lies_is_found_out() -> None:
 def test_a_failing_codec_costs_itself_not_the_run(
     tmp_path: Path, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_pixels: Pixels, _parameter: float) -> bytes:
+    def refuse(_pixels: Rgb8Pixels, _parameter: float) -> bytes:
         raise RuntimeError("no")
 
     peers, _ = runner.find_peers(["webp"])
@@ -511,30 +511,30 @@ def test_images_are_found_in_order_with_their_first_three_bands(tmp_path: Path) 
     write_tiff(tmp_path / "four.tif", np.concatenate([pixels, pixels[..., :1]], -1).transpose(2, 0, 1))
     PillowImage.fromarray(pixels[::-1]).save(tmp_path / "b.png")
     PillowImage.fromarray(pixels[:, ::-1]).save(tmp_path / ".hidden.png")
-    images, skipped = find_images(tmp_path, "set")
+    images, skipped = images_of_set(tmp_path, "set")
     assert [(image.name, image.width, image.height) for image in images] == [
         ("b.png", 30, 20),
         ("four.tif", 30, 20),
     ]
     assert skipped == [] and images[0].digest != images[1].digest
     assert np.array_equal(load(images[1].path), pixels)
-    assert len(find_images(tmp_path, "set", limit=1)[0]) == 1
+    assert len(images_of_set(tmp_path, "set", limit=1)[0]) == 1
     # A few of many are spread over the names; a file that is no image gives its place to another.
     many = tmp_path / "many"
     many.mkdir()
     for name in "abcdefgh":
         PillowImage.fromarray(pixels).save(many / f"{name}.png")
     (many / "c.png").write_text("nothing")
-    found, skipped = find_images(many, "set", limit=4)
+    found, skipped = images_of_set(many, "set", limit=4)
     assert [image.name for image in found] == ["a.png", "b.png", "e.png", "g.png"]
     assert len(skipped) == 1
-    assert len(find_images(many, "set", limit=99)[0]) == 7
+    assert len(images_of_set(many, "set", limit=99)[0]) == 7
     shutil.rmtree(many)
     # Plots inside the folder of images are not images of the set.
     (tmp_path / "results").mkdir()
     PillowImage.fromarray(pixels).save(tmp_path / "results" / "plot.png")
-    assert len(find_images(tmp_path, "set")[0]) == 3
-    assert len(find_images(tmp_path, "set", exclude=tmp_path / "results")[0]) == 2
+    assert len(images_of_set(tmp_path, "set")[0]) == 3
+    assert len(images_of_set(tmp_path, "set", exclude=tmp_path / "results")[0]) == 2
 
 
 def test_sets_have_names_of_their_own() -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, JpegImagePlugin
 
 from fdegc.errors import InvalidOption
-from fdegc.evaluation.coder import Coder, Pixels
+from fdegc.evaluation.coder import Coder, Rgb8Pixels
 from fdegc.evaluation.peers import find_peers, peer_names
 from fdegc.metrics import psnr
 
@@ -31,7 +31,7 @@ SIGNATURES = {
 
 
 @pytest.fixture(scope="module")
-def scene() -> Pixels:
+def scene() -> Rgb8Pixels:
     """Texture of several scales in three bands that differ."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     rng = np.random.default_rng(2)
@@ -40,7 +40,7 @@ def scene() -> Pixels:
     return np.clip(bands, 0, 255).astype(np.uint8)
 
 
-def level(pixels: Pixels, decoded: Pixels) -> float:
+def level(pixels: Rgb8Pixels, decoded: Rgb8Pixels) -> float:
     return psnr(pixels.transpose(2, 0, 1), decoded.transpose(2, 0, 1), 255.0)
 
 
@@ -59,7 +59,7 @@ def test_pillow_brings_four_of_the_formats() -> None:
 
 
 @pytest.mark.parametrize("name", peer_names())
-def test_every_step_of_the_ladder_costs_more_and_is_better(name: str, scene: Pixels) -> None:
+def test_every_step_of_the_ladder_costs_more_and_is_better(name: str, scene: Rgb8Pixels) -> None:
     peer = coder(name)
     sizes, levels = [], []
     for parameter in peer.ladder:
@@ -97,7 +97,7 @@ def test_chroma_is_kept_where_it_is_said_to_be() -> None:
         assert (value < 18) == (name in ("jpeg-420", "webp")), (name, value)
 
 
-def test_jpeg_files_are_progressive_and_sampled_as_named(scene: Pixels) -> None:
+def test_jpeg_files_are_progressive_and_sampled_as_named(scene: Rgb8Pixels) -> None:
     for name, sampling in (("jpeg-444", 0), ("jpeg-420", 2)):
         with Image.open(io.BytesIO(coder(name).encode(scene, 50))) as image:
             assert isinstance(image, JpegImagePlugin.JpegImageFile)
@@ -105,14 +105,14 @@ def test_jpeg_files_are_progressive_and_sampled_as_named(scene: Pixels) -> None:
             assert image.info.get("progressive")
 
 
-def test_jpeg2000_takes_the_rate_it_is_given(scene: Pixels) -> None:
+def test_jpeg2000_takes_the_rate_it_is_given(scene: Rgb8Pixels) -> None:
     peer = coder("jpeg2000")
     for bpp in (0.5, 1.5):
         size = len(peer.encode(scene, bpp))
         assert size * 8 / (HEIGHT * WIDTH) == pytest.approx(bpp, rel=0.15)
 
 
-def test_the_two_tunings_of_a_codec_differ(scene: Pixels) -> None:
+def test_the_two_tunings_of_a_codec_differ(scene: Rgb8Pixels) -> None:
     for first, second in (("hevc", "hevc-ssim"), ("avif", "avif-default")):
         one, other = coder(first), coder(second)
         assert one.encode(scene, 20) != other.encode(scene, 20)
@@ -120,7 +120,7 @@ def test_the_two_tunings_of_a_codec_differ(scene: Pixels) -> None:
 
 
 @pytest.mark.parametrize("name", ["jpegxl", "hevc", "avif"])
-def test_the_same_picture_makes_the_same_file(name: str, scene: Pixels) -> None:
+def test_the_same_picture_makes_the_same_file(name: str, scene: Rgb8Pixels) -> None:
     peer = coder(name)
     assert peer.encode(scene, peer.ladder[4]) == peer.encode(scene, peer.ladder[4])
 

@@ -66,9 +66,9 @@ def test_the_matrix(tmp_path, dtype, kind):
     for case in cases:
         draw(source, *case)
         pack(source, coded)
-        info, unheld = unpack(coded, source, back, kind=kind)
+        info, unsupported_metadata = unpack(coded, source, back, kind=kind)
         assert [str(d) for d in file_differences(source, back)] == [], case
-        assert unheld == (), case
+        assert unsupported_metadata == (), case
         (first, a), (second, b) = told(source), told(back)
         np.testing.assert_array_equal(a.valid, b.valid)
         np.testing.assert_array_equal(a.missing, b.missing)
@@ -163,8 +163,8 @@ def test_what_a_format_cannot_hold_is_said(tmp_path):
     source, coded = tmp_path / "a.tif", tmp_path / "a.fdegc"
     draw(source, "uint8", 3, "partial", "utm", "striped", "transform")
     pack(source, coded)
-    _, unheld = unpack(coded, source, tmp_path / "b.png")
-    assert unheld == (
+    _, unsupported_metadata = unpack(coded, source, tmp_path / "b.png")
+    assert unsupported_metadata == (
         "coordinate reference system", "transform", "metadata domain IMAGERY", "nodata",
         "validity of single bands", "band names", "colour interpretation", "scales and offsets", "units",
         "tags of bands",
@@ -174,9 +174,13 @@ def test_what_a_format_cannot_hold_is_said(tmp_path):
         assert back.info.domains["xml:XMP"] == first.info.domains["xml:XMP"]
         whole = Window(0, 0, WIDTH, HEIGHT)
         np.testing.assert_array_equal(back.read(whole).alpha > 0, first.read(whole).valid)
-    _, unheld = unpack(coded, source, tmp_path / "b.jp2")
-    assert "coordinate reference system" not in unheld and "transform" not in unheld
-    assert {"nodata", "band names", "scales and offsets", "units", "tags of bands"} <= set(unheld)
+    _, unsupported_metadata = unpack(coded, source, tmp_path / "b.jp2")
+    assert (
+        "coordinate reference system" not in unsupported_metadata and "transform" not in unsupported_metadata
+    )
+    assert {"nodata", "band names", "scales and offsets", "units", "tags of bands"} <= set(
+        unsupported_metadata
+    )
 
 
 def test_a_picture_comes_back_as_a_picture(tmp_path):
@@ -187,17 +191,17 @@ def test_a_picture_comes_back_as_a_picture(tmp_path):
     image = Image.fromarray(np.moveaxis(samples_of("uint8", 3), 0, 2))
     image.save(tmp_path / "a.jpg", exif=exif, icc_profile=icc, xmp=XMP.encode(), quality=95)
     pack(tmp_path / "a.jpg", tmp_path / "a.fdegc")
-    info, unheld = unpack(tmp_path / "a.fdegc", tmp_path / "a.jpg", tmp_path / "a.png")
+    info, unsupported_metadata = unpack(tmp_path / "a.fdegc", tmp_path / "a.jpg", tmp_path / "a.png")
     assert (info.width, info.height) == (HEIGHT, WIDTH)
-    assert unheld == ()
+    assert unsupported_metadata == ()
     with Image.open(tmp_path / "a.png") as back:
         back.load()
         assert back.size == (HEIGHT, WIDTH) and back.info["icc_profile"] == icc
         assert back.getexif()[306] == "2024:05:06 07:08:09" and back.getexif().get(274, 1) == 1
     with open_raster(tmp_path / "a.png") as raster:
         assert raster.info.domains["xml:XMP"] == info.domains["xml:XMP"]
-    _, unheld = unpack(tmp_path / "a.fdegc", tmp_path / "a.jpg", tmp_path / "a.tif")
-    assert unheld == ("EXIF data other than as tags",)
+    _, unsupported_metadata = unpack(tmp_path / "a.fdegc", tmp_path / "a.jpg", tmp_path / "a.tif")
+    assert unsupported_metadata == ("EXIF data other than as tags",)
     with open_raster(tmp_path / "a.tif") as raster:
         assert raster.info.tags["EXIF_DateTime"] == "2024:05:06 07:08:09"
         assert raster.info.icc == icc and raster.info.domains["xml:XMP"] == info.domains["xml:XMP"]
@@ -253,7 +257,7 @@ def test_cog(tmp_path, dtype, compression):
     whole = Window(0, 0, 1100, 700)
     with open_sink(tmp_path / "a.tif", source.info, kind="cog", compression=compression) as sink:
         sink.write(whole, source.read(whole))
-    assert sink.unheld == ()
+    assert sink.unsupported_metadata == ()
     with (
         pytest.warns(rasterio.errors.NotGeoreferencedWarning),
         rasterio.open(tmp_path / "a.tif") as dataset,

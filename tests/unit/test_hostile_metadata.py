@@ -50,4 +50,4 @@ def test_odd_metadata(tmp_path, case, kind):
         sink.write(Window(0, 0, 30, 20), Samples(np.full((3, 20, 30), 9, np.uint8)))
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
     if word is not None and kind in ("geotiff", "cog"):
-        assert any(word in fact for fact in sink.unheld), sink.unheld
+        assert any(word in fact for fact in sink.unsupported_metadata), sink.unsupported_metadata

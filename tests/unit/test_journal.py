@@ -269,7 +269,7 @@ def test_only_one_writes(out: Path, expected: bytes) -> None:
     first = open_writer(out)
     fill(first, 3)
     for fingerprint in (PRINT, b"other"):
-        with pytest.raises(OutputFailed, match=r"a\.fdegc is being written by another process"):
+        with pytest.raises(OutputFailed, match=r"a\.fdegc” is being written by another process"):
             open_writer(out, fingerprint=fingerprint)
     assert finish(first) == expected
 

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from fdegc.codec.network import Features, Launching, as_convolutions
+from fdegc.codec.network import HyperFeatures, Launching, as_convolutions
 from fdegc.model.fdegcnet import FDEGCNet
 
 
@@ -31,7 +31,7 @@ def test_entropy_features_are_those_of_the_network() -> None:
     net = FDEGCNet((16, 16, 16), 16, hidden=32, rate_points=6, centred=True, linear=True).eval()
     z = torch.randint(-3, 4, (2, 16, 3, 5))
     expected = copy.deepcopy(net).double().hyper_synthesise(z.double())
-    found = Features(net)([part.numpy().astype("int32") for part in z])
+    found = HyperFeatures(net)([part.numpy().astype("int32") for part in z])
     for mine, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(torch.from_numpy(mine), theirs, rtol=1e-9, atol=1e-9)
 

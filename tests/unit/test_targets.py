@@ -14,14 +14,16 @@ import rasterio
 from rasterio.transform import from_origin
 
 from fdegc.cli import main
-from fdegc.codec import Codec, search
+from fdegc.codec import Codec, facade, search
 from fdegc.codec.search import solve
-from fdegc.errors import InvalidOption, TargetMissed
+from fdegc.control import CancelToken
+from fdegc.errors import Cancelled, InvalidOption, TargetMissed
 from fdegc.format.info import read_info
 from fdegc.format.reader import ContainerReader
 from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource
 from fdegc.raster_info import Window
+from fdegc.types import Samples
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +196,39 @@ def test_the_estimate_comes_before_the_work(codec: Codec, tmp_path: Path) -> Non
     assert seen[0] == result.estimate and seen[1] == "compress"
     assert 0.5 * result.bytes < seen[0].bytes < 2 * result.bytes
     assert seen[0].seconds > 0 and seen[0].memory_bytes > 0
+
+
+def test_an_estimate_is_made_only_for_who_listens(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("nobody asked")
+
+    monkeypatch.setattr(facade, "estimate", refuse)
+    source = ArraySource(textured(128, 128))
+    assert codec.encode(source, tmp_path / "a.fdegc", EncodeOptions(4.0)).estimate is not None
+    with pytest.raises(AssertionError, match="nobody asked"):
+        codec.encode(source, tmp_path / "b.fdegc", EncodeOptions(4.0), on_estimate=lambda _: None)
+
+
+def test_an_estimate_can_be_cancelled(codec: Codec, tmp_path: Path) -> None:
+    cancel = CancelToken()
+    heard: list[Any] = []
+
+    class Cancelling(ArraySource):
+        def _read(self, window: Window) -> Samples:
+            cancel.cancel()
+            return super()._read(window)
+
+    with pytest.raises(Cancelled):
+        codec.encode(
+            Cancelling(textured(640, 640)),
+            tmp_path / "a.fdegc",
+            EncodeOptions(4.0),
+            on_estimate=heard.append,
+            cancel=cancel,
+        )
+    assert not heard and not list(tmp_path.iterdir())
 
 
 # ------------------------------------------------------------------------------ the command line

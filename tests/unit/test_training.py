@@ -22,7 +22,7 @@ from fdegc.errors import InvalidOption, WeightsInvalid, WeightsMissing
 from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource
-from fdegc.training.data import CropSampler, find_images, load_image
+from fdegc.training.data import CropSampler, image_paths, load_image
 from fdegc.training.export import export_weights
 from fdegc.training.loop import Trainer
 from fdegc.training.muon import is_kernel, orthogonalise
@@ -64,7 +64,7 @@ def test_no_rate_point_is_preferred(options: TrainOptions, batch: int) -> None:
 
 
 def test_crops_are_reproducible_and_in_range(images: Path) -> None:
-    paths = find_images(images)
+    paths = image_paths(images)
     first, second = (CropSampler(paths, 64, seed=3).batch(5) for _ in range(2))
     assert np.array_equal(first, second)
     assert first.shape == (5, 3, 64, 64)
@@ -76,7 +76,7 @@ def test_crops_are_reproducible_and_in_range(images: Path) -> None:
 def test_plain_crops_are_pixels_of_an_image_or_its_mirrors(
     images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = find_images(images)[0]
+    path = image_paths(images)[0]
     pixels = load_image(path)
     views = [pixels, pixels[::-1], pixels[:, ::-1], pixels[::-1, ::-1]]
     for kept in (10**6, 0):  # images beyond what is kept are read again
@@ -123,9 +123,9 @@ def test_images_that_are_too_small_are_left_out_and_counted(tmp_path: Path) -> N
 
 def test_useless_folders_are_named(tmp_path: Path, images: Path) -> None:
     with pytest.raises(InvalidOption, match="no images"):
-        find_images(tmp_path / "run")
+        image_paths(tmp_path / "run")
     with pytest.raises(InvalidOption, match="smaller crop"):
-        CropSampler(find_images(images), 512, seed=1)
+        CropSampler(image_paths(images), 512, seed=1)
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 40), (2, 40, 8), (1, 16, 16)])
@@ -251,6 +251,13 @@ def test_the_budget_counts_validation_and_checkpoints_too(
 def _count(trainer: Trainer) -> tuple[float, float, float]:
     trainer.step += 1
     return 0.0, 0.1, 0.0
+
+
+def test_folders_are_shrunk_only_where_the_options_say_so(options: TrainOptions, images: Path) -> None:
+    trainer = Trainer(replace(options, images="host"))
+    assert isinstance(trainer.sampler, CropSampler) and not any(trainer.sampler.always_shrink)
+    named = Trainer(replace(options, images="host", shrink_only=(image_paths(images)[0].parent.name,)))
+    assert isinstance(named.sampler, CropSampler) and any(named.sampler.always_shrink)
 
 
 def test_a_batch_without_finite_gradients_changes_nothing(options: TrainOptions) -> None:

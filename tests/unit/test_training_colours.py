@@ -19,7 +19,7 @@ from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.training import colours
 from fdegc.training.config import ResearchConfig
-from fdegc.training.data import CropSampler, chances, find_images, sources_of
+from fdegc.training.data import CropSampler, chances, image_paths, sources_of
 from fdegc.training.graphs import WARM_UP
 from fdegc.training.loop import Trainer
 from fdegc.training.options import TrainOptions, describe, make_recipe
@@ -216,7 +216,7 @@ def test_recolouring_never_waits_for_the_device(x: Tensor) -> None:
 
 @pytest.mark.parametrize("device", [False, True], ids=["host", "pool"])
 def test_samplers_recolour_a_share_of_the_same_crops(folder: Path, device: bool) -> None:
-    paths = find_images(folder)
+    paths = image_paths(folder)
     pool = ImagePool(paths, 64)
 
     def sampler(share: float) -> CropSampler | PoolSampler:
@@ -254,7 +254,7 @@ def test_a_captured_step_recolours_too(folder: Path, tmp_path: Path, monkeypatch
 
 
 def test_a_source_is_the_first_folder(folder: Path) -> None:
-    paths = find_images(folder)
+    paths = image_paths(folder)
     names = sources_of(paths, folder)
     assert Counter(names) == {"one": 1, "nine": 9, "small": 1, "": 1}
     np.testing.assert_allclose(chances("abbbb"), np.cumsum([1, 0.5, 0.5, 0.5, 0.5]) / 3)
@@ -263,7 +263,7 @@ def test_a_source_is_the_first_folder(folder: Path) -> None:
 
 @pytest.mark.parametrize("device", [False, True], ids=["host", "pool"])
 def test_sources_are_drawn_by_the_root_of_their_size(folder: Path, device: bool) -> None:
-    paths = find_images(folder)
+    paths = image_paths(folder)
     names = sources_of(paths, folder)
     if device:
         source: CropSampler | PoolSampler = PoolSampler(ImagePool(paths, 64), 64, 3, sources=names)

@@ -130,7 +130,7 @@ def test_a_run_ends_in_time_with_annealed_weights(
     for name, tensor in whole.state.items():
         assert torch.equal(joined.state[name], tensor), name
     parts[0].unlink()
-    with pytest.raises(WeightsInvalid, match=f"of which {parts[0].name} is not beside it"):
+    with pytest.raises(WeightsInvalid, match=f"of which “{parts[0].name}” is not beside it"):
         load_start(parts[1])
 
 

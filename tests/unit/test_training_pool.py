@@ -14,7 +14,7 @@ from PIL import Image
 
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import PROFILES, Profile
-from fdegc.training.data import find_images, load_image
+from fdegc.training.data import image_paths, load_image
 from fdegc.training.loop import Trainer
 from fdegc.training.options import TrainOptions
 from fdegc.training.pool import FACTORS, ImagePool, Level, PoolSampler
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pool(folder: Path) -> ImagePool:
-    return ImagePool(find_images(folder), 64, shrink_only=("grass",))
+    return ImagePool(image_paths(folder), 64, shrink_only=("grass",))
 
 
 def level_pixels(pool: ImagePool, level: Level) -> npt.NDArray[np.uint8]:
@@ -110,7 +110,7 @@ def test_scales_are_drawn_as_often_as_by_the_host(pool: ImagePool) -> None:
 
 
 def test_the_research_recipe_flips_and_does_nothing_else(folder: Path) -> None:
-    pool = ImagePool(find_images(folder), 64, shrink_only=("grass",), augment=False)
+    pool = ImagePool(image_paths(folder), 64, shrink_only=("grass",), augment=False)
     sampler = PoolSampler(pool, 64, seed=5, augment=False)
     found = [sliced(pool, which, 64) for which in sampler.draw(200)]
     assert {level.factor for _, level, _ in found} == {1.0}
@@ -118,7 +118,7 @@ def test_the_research_recipe_flips_and_does_nothing_else(folder: Path) -> None:
 
 
 def test_memory_that_is_short_takes_scales_then_images(folder: Path) -> None:
-    paths = find_images(folder)
+    paths = image_paths(folder)
     budgets = [10**6, 350_000, 220_000, 120_000]
     pools = [ImagePool(paths, 64, shrink_only=("grass",), budget=budget) for budget in budgets]
     for pool, budget in zip(pools, budgets, strict=True):

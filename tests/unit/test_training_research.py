@@ -275,7 +275,7 @@ def test_weights_that_do_not_fit_are_refused(
         (["--profile", "none"], "no profile 'none'"),
         (["--crop", "100"], "multiple of 64"),
         (["--config", "CONFIG", "--batch", "1"], "BatchNorm"),
-        (["--config", "CONFIG", "--pretrain", "none.pt"], "no weights file none.pt"),
+        (["--config", "CONFIG", "--pretrain", "none.pt"], "no weights file “none.pt”"),
     ],
 )
 def test_wrong_options_are_told_in_words(
