@@ -280,7 +280,14 @@ class Codec:
             damaged = tuple(run.plan.window(index) for index in sorted(run.damaged))
         return DecodeResult(info, time.perf_counter() - start, self.device_label, damaged)
 
-    def decode_window(self, path: Path, window: Window, *, cancel: CancelToken | None = None) -> Samples:
+    def decode_window(
+        self,
+        path: Path,
+        window: Window,
+        *,
+        on_progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Samples:
         """Decode the pixels of one window, as :meth:`decode` does, into memory.
 
         Raises
@@ -307,7 +314,7 @@ class Codec:
             if missing is not None and tile.samples.missing is not None:
                 missing[:, place.rows, place.cols] = tile.samples.missing
 
-        result = self.decode(path, window=window, on_tile=keep, cancel=cancel)
+        result = self.decode(path, window=window, on_progress=on_progress, on_tile=keep, cancel=cancel)
         if result.damaged:
             raise CorruptStream(f"{len(result.damaged)} tiles of this window or beside it are damaged.")
         gaps = missing if missing is not None and missing.any() else None
