@@ -1,6 +1,7 @@
 """FDEGCNet as a citizen of compressai: registered, with its ``compress()`` / ``decompress()`` contract.
 
-For files use :class:`fdegc.codec.Codec`; this is for compressai's own tools and benchmarks.
+For files use :class:`fdegc.codec.Codec`; this is for compressai's own tools and benchmarks.  Importing it
+without compressai raises :class:`~fdegc.errors.PackageMissing`.
 """
 
 from __future__ import annotations
@@ -10,15 +11,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from compressai.registry import register_model
 from torch import Tensor
 
 from fdegc.codec.network import HyperFeatures, fixed_point, round_latent
 from fdegc.coding.integers import Z_BITS
 from fdegc.coding.tables import frequencies
 from fdegc.coding.unit import CodedUnit, UnitCoder
-from fdegc.errors import CorruptStream, InvalidOption
+from fdegc.errors import CorruptStream, InvalidOption, PackageMissing
 from fdegc.model.fdegcnet import FDEGCNet
+
+try:
+    from compressai.registry import register_model
+except ModuleNotFoundError as error:
+    raise PackageMissing(
+        f"The adapter to compressai needs the package {error.name}, which is not installed: "
+        "pip install compressai==1.2.8 torchvision; files are compressed and decompressed without it."
+    ) from None
 
 #: Hyper-latents are clamped to ± this.
 Z_RADIUS = 32

@@ -67,6 +67,10 @@ class DeviceUnavailable(FdegcError):
     """The requested compute device does not exist on this machine."""
 
 
+class PackageMissing(FdegcError, ImportError):
+    """A package that only this part needs is not installed."""
+
+
 class ClusterUnavailable(FdegcError):
     """The cluster cannot be reached, has no workers or other versions, or was lost."""
 

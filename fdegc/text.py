@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from fdegc.options import METRIC_FIGURES, METRIC_LABELS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fdegc.raster_info import RasterInfo, Window
-    from fdegc.results import ErrorFigures, MetricSet
+    from fdegc.results import DecodeResult, ErrorFigures, MetricSet
     from fdegc.types import BandMapping
 
 
@@ -156,6 +158,25 @@ def raster_data(raster: RasterInfo, *, full: bool = False) -> dict[str, Any]:
 def window_data(window: Window) -> dict[str, int]:
     """Return a window as JSON values."""
     return {"x": window.x, "y": window.y, "width": window.width, "height": window.height}
+
+
+def damage_text(source: Path, output: Path, result: DecodeResult) -> str | None:
+    """What of a file that was decoded is damaged, and what follows for the output; None if nothing is."""
+    damaged, lost = result.damaged, result.info.lost
+    problems = []
+    if damaged:
+        places = "; ".join(f"{w.width}×{w.height} at column {w.x}, row {w.y}" for w in damaged)
+        parts = "1 part of it is" if len(damaged) == 1 else f"{len(damaged)} parts of it are"
+        problems.append(
+            f"“{source}” is damaged: {parts} filled, not decoded ({places}), and {result.info.halo} pixels "
+            "around are inexact. The rest was written."
+        )
+    if lost:
+        problems.append(
+            f"The metadata of “{source}” is damaged; “{output}” lacks: {', '.join(lost)}. "
+            "Copy the file again from where it came, if you can."
+        )
+    return " ".join(problems) or None
 
 
 def metric_facts(result: MetricSet) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fdegc.cli.arguments import CommandParser, add_part, add_paths
 from fdegc.cli.common import Report, check_output, part_window, progress_bar
 from fdegc.errors import InvalidOption
-from fdegc.text import bytes_text, raster_data, raster_text, seconds_text, window_data
+from fdegc.text import bytes_text, damage_text, raster_data, raster_text, seconds_text, window_data
 
 if TYPE_CHECKING:
     from fdegc.control import CancelToken
@@ -94,17 +94,5 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "damaged": [window_data(window) for window in result.damaged],
         "lost_metadata": list(stream.lost),
     }
-    problems = []
-    if result.damaged:
-        places = "; ".join(f"{w.width}×{w.height} at column {w.x}, row {w.y}" for w in result.damaged)
-        parts = "1 part of it is" if len(result.damaged) == 1 else f"{len(result.damaged)} parts of it are"
-        problems.append(
-            f"“{args.input}” is damaged: {parts} filled, not decoded ({places}), and {stream.halo} pixels "
-            "around are inexact. The rest was written."
-        )
-    if stream.lost:
-        problems.append(
-            f"The metadata of “{args.input}” is damaged; “{args.output}” lacks: {', '.join(stream.lost)}. "
-            "Copy the file again from where it came, if you can."
-        )
-    return Report(facts, data, " ".join(problems) or None, exit_code=int(bool(problems)))
+    problem = damage_text(args.input, args.output, result)
+    return Report(facts, data, problem, exit_code=int(problem is not None))

@@ -267,7 +267,14 @@ class Codec:
             damaged = tuple(run.plan.window(index) for index in sorted(run.damaged))
         return DecodeResult(info, time.perf_counter() - start, self.device_label, damaged)
 
-    def decode_window(self, path: Path, window: Window, *, cancel: CancelToken | None = None) -> Samples:
+    def decode_window(
+        self,
+        path: Path,
+        window: Window,
+        *,
+        on_progress: ProgressCallback | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Samples:
         """Decompression of one window, as :meth:`decode` does it, into memory.
 
         Raises
@@ -290,7 +297,7 @@ class Codec:
         def keep(tile: TileResult) -> None:
             found.paste(tile.window.relative_to(window), tile.samples)
 
-        result = self.decode(path, window=window, on_tile=keep, cancel=cancel)
+        result = self.decode(path, window=window, on_progress=on_progress, on_tile=keep, cancel=cancel)
         if result.damaged:
             raise CorruptStream(f"{len(result.damaged)} tiles of this window or beside it are damaged.")
         gaps = found.missing is not None and found.missing.any()

@@ -26,6 +26,13 @@ def shell_commands(document: Path) -> list[str]:
     return [line.strip() for block in blocks for line in block.splitlines() if line.startswith("fdegc ")]
 
 
+def python_blocks(document: Path) -> list[str]:
+    """The document's ``python`` blocks."""
+    return re.findall(
+        r"^```python\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+
+
 def anchors(document: Path) -> set[str]:
     """What a document's headings are called in links."""
     headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
@@ -68,6 +75,19 @@ def test_the_commands_of_the_readme_run(
     for command in commands:
         assert main(shlex.split(command, comments=True)[1:]) == 0, command
         assert capsys.readouterr().out, command
+
+
+@pytest.mark.parametrize(("name", "count"), [("README.md", 1), ("docs/python.md", 2)])
+def test_the_python_of_the_documents_runs(
+    name: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    placed_scene("uint8")
+    blocks = python_blocks(ROOT / name)
+    assert len(blocks) == count
+    for block in blocks:
+        exec(compile(block, name, "exec"), {})
+    assert Path("back.tif").is_file()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
