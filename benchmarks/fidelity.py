@@ -23,8 +23,8 @@ from fdegc.errors import FdegcError
 from fdegc.format.info import read_info
 from fdegc.options import EncodeOptions
 from fdegc.raster import open_raster, open_sink
-from fdegc.raster.fidelity import file_differences
 from fdegc.text import bytes_text, raster_text
+from tests.file_differences import file_differences
 
 #: Fields that differ because colours take the place of a palette, or grey that of bits.
 _PALETTE = ("number of bands", "sample types", "colour interpretation", "palette", "kind of mask", "nodata")

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,13 +86,9 @@ class WeightsEntry:
 
 def user_folder() -> Path:
     """Folder for weights that a user adds."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
-    return base / "fdegc" / "weights"
+    import platformdirs  # only once somebody asks for weights
+
+    return platformdirs.user_data_path("fdegc", appauthor=False) / "weights"
 
 
 def search_folders() -> list[Path]:

@@ -1,14 +1,14 @@
-"""The report that a person reads: one HTML page that needs no other file."""
+"""The report that a person reads: what goes into the page whose form is ``report.html.jinja``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from fdegc.evaluation import markup
 from fdegc.evaluation.bjontegaard import MIN_OVERLAP
-from fdegc.evaluation.markup import Cell, Markup
-from fdegc.evaluation.summary import ALL, MIN_IMAGES, SCALES, Comparison, ImageId, SetSummary
+from fdegc.evaluation.summary import ALL, MIN_IMAGES, SCALES, ImageId, SetSummary
 from fdegc.metrics import DEFINITIONS
 
 if TYPE_CHECKING:
@@ -19,28 +19,38 @@ _DIGITS = {"psnr": 2, "ms_ssim": 2, "vifp": 4, "lpips": 4}
 #: Images at either end that are called best and worst, and rows that the table of images has at most.
 _EXTREMES, _MAX_ROWS = 3, 400
 
-_BD_RATE = (
-    "Average difference in file size at equal quality, in percent, after Bjøntegaard (VCEG-M33, 2001): the "
-    "logarithm of the rate is interpolated over quality by PCHIP, as in the common test conditions of JCT-VC "
-    "(JCTVC-L1100), and averaged where both curves have points. The main figure is the mean over the images "
-    "of each image's own BD-rate; “of averaged curves” is the BD-rate of the curves of means. "
-    f"There is no figure where curves share less than {MIN_OVERLAP:.0%} of the shorter one's range, and no "
-    f"mean from less than {MIN_IMAGES:.0%} of the images."
-)
-_BD_QUALITY = (
-    "Average difference in quality at equal rate (BD-PSNR if quality is PSNR), over the logarithm of the "
-    "rate, by the same interpolation; mean over the images. Positive is better, for LPIPS too, whose sign is "
-    "turned for this."
-)
-_AVERAGES = (
-    "Points of the plots and tables are means over images at one setting: of bits per pixel and of quality "
-    "(MS-SSIM in dB, taken of each image first). An image that a codec cannot code, or for which a figure is "
-    "not finite at one of its settings, does not count for that codec and figure."
-)
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table that is more than text.
+
+    Parameters
+    ----------
+    text : str
+    kind : str
+        ``good``, ``bad``, ``soft``, or nothing.
+    note : str
+        Why a figure is as it is; shown with a star.
+    tag : str
+        ``best``, ``worst``, or nothing.
+    """
+
+    text: str
+    kind: str = ""
+    note: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: its header and its rows."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str | Cell]]
 
 
 def page(evaluation: Evaluation, figures: Mapping[tuple[str, str], str], no_plots: str | None) -> str:
-    """Return the report.
+    """Return the report, one HTML page that needs no other file.
 
     Parameters
     ----------
@@ -50,154 +60,134 @@ def page(evaluation: Evaluation, figures: Mapping[tuple[str, str], str], no_plot
     no_plots : str or None
         A sentence if there are none.
     """
-    return markup.document("FDEGC compared", _parts(evaluation, figures, no_plots))
+    import jinja2
 
-
-def _parts(
-    evaluation: Evaluation, figures: Mapping[tuple[str, str], str], no_plots: str | None
-) -> Iterator[str]:
-    sets = [
-        summary for summary in evaluation.summaries if summary.name != ALL or len(evaluation.summaries) == 1
-    ]
-    count = sum(len(summary.images) for summary in sets)
-    facts = evaluation.circumstances.facts
-    yield f"<h1>FDEGC compared on {count} {'image' if count == 1 else 'images'}</h1>"
-    names = ", ".join(f"{summary.name} ({len(summary.images)})" for summary in sets)
-    yield markup.paragraph(f"Sets: {names}. Weights: {facts['Weights']}. {facts['Date']}.", "soft")
-    yield "<h2>Difference in file size</h2>"
-    yield markup.paragraph(
-        "FDEGC against each codec at equal quality (BD-rate), mean over the images. Negative (green): FDEGC "
-        "needs fewer bits. Every figure counts whole files and compares decoded pixels."
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fdegc", "evaluation"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    summaries = (evaluation.summaries[-1], *evaluation.summaries[:-1])  # all images first
-    for summary in summaries:
-        if len(evaluation.summaries) > 1:
-            yield f"<h3>{markup.escape(_title(summary))}</h3>"
-        yield _differences(evaluation, summary)
-    yield "<h2>Rate and distortion</h2>"
-    if no_plots is not None:
-        yield markup.paragraph(no_plots)
-    for summary in summaries:
-        yield from _plots(evaluation, summary, figures)
-    yield "<h2>Image by image</h2>"
-    yield from _images(evaluation)
-    yield "<h2>Time</h2>"
-    yield markup.paragraph(
-        "Seconds a megapixel from pixels to the file's bytes and back: the range over the settings, all "
-        "images. Measured once, on a machine that may have had other work; the other codecs with one thread."
-    )
-    yield _times(evaluation)
-    yield "<h2>What was compared</h2>"
-    rows = [
-        (
-            coder.label,
-            f"{coder.parameter}: " + ", ".join(f"{q:g}" for q in coder.ladder),
-            coder.settings,
-            coder.version,
-        )
-        for coder in evaluation.coders
-    ]
-    yield markup.table(("Codec", "Ladder", "Settings", "Library"), rows, (1, 2, 3))
-    yield from _remarks(evaluation)
-    yield "<h2>Definitions</h2>"
-    yield markup.definitions(_definitions(evaluation))
-    yield "<h2>Circumstances</h2>"
-    yield markup.table(("", ""), list(facts.items()), (1,))
+    template = environment.get_template("report.html.jinja")
+    return template.render(_content(evaluation, figures), no_plots=no_plots)
 
 
-def _title(summary: SetSummary) -> str:
-    count = f"{len(summary.images)} {'image' if len(summary.images) == 1 else 'images'}"
-    return f"All images ({count})" if summary.name == ALL else f"{summary.name} ({count})"
+def _content(evaluation: Evaluation, figures: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    summaries = evaluation.summaries
+    sets = [summary for summary in summaries if summary.name != ALL or len(summaries) == 1]
+    return {
+        "count": _count(sum(len(summary.images) for summary in sets)),
+        "sets": [f"{summary.name} ({len(summary.images)})" for summary in sets],
+        "facts": evaluation.circumstances.facts,
+        # all images first
+        "parts": [_part(evaluation, summary, figures) for summary in (summaries[-1], *summaries[:-1])],
+        "images": _images(evaluation),
+        "times": _times(evaluation),
+        "coders": _coders(evaluation),
+        "left_out": evaluation.left_out,
+        "skipped": evaluation.skipped,
+        "min_overlap": f"{MIN_OVERLAP:.0%}",
+        "min_images": f"{MIN_IMAGES:.0%}",
+        "definitions": list(_definitions(evaluation)),
+        "circumstances": Table(("", ""), list(evaluation.circumstances.facts.items())),
+    }
+
+
+def _part(
+    evaluation: Evaluation, summary: SetSummary, figures: Mapping[tuple[str, str], str]
+) -> dict[str, Any]:
+    """What the page says of a set of images."""
+    labels = _labels(evaluation)
+    return {
+        "title": f"{'All images' if summary.name == ALL else summary.name} ({_count(len(summary.images))})",
+        "differences": _differences(labels, summary),
+        "notes": [
+            f"{labels[peer]}, {SCALES[metric].label}: {item.note[0].lower()}{item.note[1:]}"
+            for metric, items in summary.comparisons.items()
+            for peer, item in items.items()
+            if item.note
+        ],
+        "more": _more(labels, summary),
+        "plots": [
+            (SCALES[metric].label, figures[summary.name, metric])
+            for metric in evaluation.metrics
+            if (summary.name, metric) in figures
+        ],
+        "points": _points(evaluation, summary),
+    }
+
+
+def _count(images: int) -> str:
+    return f"{images} {'image' if images == 1 else 'images'}"
 
 
 def _labels(evaluation: Evaluation) -> dict[str, str]:
     return {coder.name: coder.label for coder in evaluation.coders}
 
 
-def _differences(evaluation: Evaluation, summary: SetSummary) -> str:
-    """Table of BD-rates with BD-PSNR, and in a fold everything else about differences."""
-    labels = _labels(evaluation)
+def _differences(labels: Mapping[str, str], summary: SetSummary) -> Table | None:
+    """BD-rates with BD-PSNR; None without another codec."""
     peers = list(next(iter(summary.comparisons.values()), {}))
     if not peers:
-        return markup.paragraph("There is no other codec to compare with.")
-    header: list[Cell] = ["", *(f"BD-rate, {SCALES[metric].label}" for metric in summary.comparisons)]
-    rows: list[list[Cell]] = [
-        [f"against {labels[peer]}", *(_headline(items[peer]) for items in summary.comparisons.values())]
+        return None
+    header = ["", *(f"BD-rate, {SCALES[metric].label}" for metric in summary.comparisons)]
+    rows: list[list[str | Cell]] = [
+        [
+            f"against {labels[peer]}",
+            *(_percent(items[peer].rate, items[peer].note) for items in summary.comparisons.values()),
+        ]
         for peer in peers
     ]
     if "psnr" in summary.comparisons:
         header.append("BD-PSNR")
         for row, peer in zip(rows, peers, strict=True):
-            row.append(markup.gain(summary.comparisons["psnr"][peer].quality, "dB", 2))
-    notes = [
-        f"{labels[peer]}, {SCALES[metric].label}: {item.note[0].lower()}{item.note[1:]}"
-        for metric, items in summary.comparisons.items()
-        for peer, item in items.items()
-        if item.note
-    ]
-    main = markup.table(header, rows)
-    if notes:
-        main += f"<p><small>* {markup.escape(' '.join(notes))}</small></p>"
-    return main + markup.folded("Differences in quality, and of averaged curves", _more(labels, summary))
+            row.append(_gain(summary.comparisons["psnr"][peer].quality, "dB", 2))
+    return Table(header, rows)
 
 
-def _headline(item: Comparison) -> Markup:
-    return markup.percent(item.rate, item.note)
-
-
-def _more(labels: Mapping[str, str], summary: SetSummary) -> str:
-    """Table of BD-quality, and of both differences of the averaged curves."""
+def _more(labels: Mapping[str, str], summary: SetSummary) -> Table:
+    """BD-quality, and both differences of the averaged curves."""
     header = ("", "BD-quality", "BD-rate of averaged curves", "BD-quality of averaged curves", "Range shared")
-    rows: list[list[Cell]] = []
+    rows: list[list[str | Cell]] = []
     for metric, items in summary.comparisons.items():
         scale, digits = SCALES[metric], _DIGITS[metric]
         for peer, item in items.items():
             rows.append(
                 [
                     f"{scale.label}, against {labels[peer]}",
-                    markup.gain(item.quality, scale.unit, digits),
-                    markup.percent(item.curve_rate.value, item.curve_rate.note),
-                    markup.gain(item.curve_quality.value, scale.unit, digits, item.curve_quality.note),
+                    _gain(item.quality, scale.unit, digits),
+                    _percent(item.curve_rate.value, item.curve_rate.note),
+                    _gain(item.curve_quality.value, scale.unit, digits, item.curve_quality.note),
                     f"{item.curve_rate.overlap:.0%}",
                 ]
             )
-    return markup.table(header, rows)
+    return Table(header, rows)
 
 
-def _plots(
-    evaluation: Evaluation, summary: SetSummary, figures: Mapping[tuple[str, str], str]
-) -> Iterator[str]:
-    if len(evaluation.summaries) > 1:
-        yield f"<h3>{markup.escape(_title(summary))}</h3>"
-    drawn = [
-        f"<figure><figcaption>{SCALES[metric].label}, {markup.escape(_title(summary))}</figcaption>"
-        f"{figures[summary.name, metric]}</figure>"
-        for metric in evaluation.metrics
-        if (summary.name, metric) in figures
-    ]
-    if drawn:
-        yield '<div class="plots">' + "\n".join(drawn) + "</div>"
+def _points(evaluation: Evaluation, summary: SetSummary) -> Table:
     header = ["Codec", "Setting", "bpp", *(SCALES[metric].axis for metric in evaluation.metrics), "Images"]
     labels = _labels(evaluation)
     rows = [
         [
             labels[codec],
             f"{step.parameter:g}",
-            markup.number(step.bpp, 3),
-            *(markup.number(step.figures.get(metric), _DIGITS[metric]) for metric in evaluation.metrics),
+            _number(step.bpp, 3),
+            *(_number(step.figures.get(metric), _DIGITS[metric]) for metric in evaluation.metrics),
             " / ".join(dict.fromkeys(str(step.images[metric]) for metric in evaluation.metrics)),
         ]
         for codec, steps in summary.averages.items()
         for step in steps
     ]
-    yield markup.folded("All points", markup.table(header, rows))
+    return Table(header, rows)
 
 
-def _images(evaluation: Evaluation) -> Iterator[str]:
-    """Table of every image's BD-rates (of the first metric), best for FDEGC first."""
+def _images(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Every image's BD-rates (of the first metric), best for FDEGC first."""
     whole = evaluation.summaries[-1]
     if not evaluation.metrics or not whole.comparisons:
-        return
+        return None
     scale = SCALES[evaluation.metrics[0]]
     items = whole.comparisons[scale.metric]
     labels = _labels(evaluation)
@@ -209,43 +199,36 @@ def _images(evaluation: Evaluation) -> Iterator[str]:
         if values:
             known[image] = sum(values) / len(values)
     order = sorted(known, key=lambda image: known[image]) + [i for i in whole.images if i not in known]
-    yield markup.paragraph(
-        f"BD-rate of {scale.label}, sorted by the mean over the codecs: where FDEGC does best comes first."
-    )
-    rows: list[list[Cell]] = []
+    rows: list[list[str | Cell]] = []
     shown = order if len(order) <= _MAX_ROWS else [*order[: _MAX_ROWS // 2], *order[-_MAX_ROWS // 2 :]]
     for image in shown:
         deltas = [item.each.get(image) for item in items.values()]
-        cells = [
-            markup.percent(None) if delta is None else markup.percent(delta.value, delta.note)
-            for delta in deltas
-        ]
         rows.append(
             [
                 _named(image, order, known, len(evaluation.summaries) > 1),
-                *cells,
-                markup.percent(known.get(image)),
+                *(_percent(None) if delta is None else _percent(delta.value, delta.note) for delta in deltas),
+                _percent(known.get(image)),
             ]
         )
-    yield markup.table(["Image", *(labels[peer] for peer in items), "Mean"], rows)
-    if len(shown) < len(order):
-        yield markup.paragraph(
-            f"{len(order) - len(shown)} images in the middle are not shown; images.csv has all."
-        )
+    return {
+        "label": scale.label,
+        "content": Table(["Image", *(labels[peer] for peer in items), "Mean"], rows),
+        "hidden": len(order) - len(shown),
+    }
 
 
-def _named(image: ImageId, order: list[ImageId], known: Mapping[ImageId, float], with_set: bool) -> Markup:
+def _named(image: ImageId, order: list[ImageId], known: Mapping[ImageId, float], with_set: bool) -> Cell:
     """Name of an image, tagged if it is one of the best or worst."""
-    text = markup.escape(f"{image[0]}: {image[1]}" if with_set else image[1])
+    tag = ""
     if len(known) > 2 * _EXTREMES and image in known:
         if order.index(image) < _EXTREMES:
-            text += '<span class="tag good">best</span>'
+            tag = "best"
         elif order.index(image) >= len(known) - _EXTREMES:
-            text += '<span class="tag bad">worst</span>'
-    return Markup(text)
+            tag = "worst"
+    return Cell(f"{image[0]}: {image[1]}" if with_set else image[1], tag=tag)
 
 
-def _times(evaluation: Evaluation) -> str:
+def _times(evaluation: Evaluation) -> Table:
     whole = evaluation.summaries[-1]
     labels = _labels(evaluation)
     rows = []
@@ -255,26 +238,47 @@ def _times(evaluation: Evaluation) -> str:
             values = [getattr(step, name) for step in steps]
             spans.append(f"{min(values):.2g} – {max(values):.2g}")
         rows.append((labels[codec], *spans))
-    return markup.table(("Codec", "Encode, s/Mpx", "Decode, s/Mpx"), rows)
+    return Table(("Codec", "Encode, s/Mpx", "Decode, s/Mpx"), rows)
 
 
-def _remarks(evaluation: Evaluation) -> Iterator[str]:
-    """What is not in the figures."""
-    if evaluation.left_out:
-        yield "<h3>Left out</h3>"
-        yield "<ul>" + "".join(f"<li>{markup.escape(text)}</li>" for text in evaluation.left_out) + "</ul>"
-    if evaluation.skipped:
-        items = "".join(f"<li>{markup.escape(text)}</li>" for text in evaluation.skipped)
-        files = "1 file was" if len(evaluation.skipped) == 1 else f"{len(evaluation.skipped)} files were"
-        yield markup.folded(f"{files} skipped", f"<ul>{items}</ul>")
+def _coders(evaluation: Evaluation) -> Table:
+    rows = [
+        (
+            coder.label,
+            f"{coder.parameter}: " + ", ".join(f"{q:g}" for q in coder.ladder),
+            coder.settings,
+            coder.version,
+        )
+        for coder in evaluation.coders
+    ]
+    return Table(("Codec", "Ladder", "Settings", "Library"), rows)
 
 
 def _definitions(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
-    yield "BD-rate", _BD_RATE
-    yield "BD-quality", _BD_QUALITY
-    yield "Averages", _AVERAGES
     yield "Bits per pixel", DEFINITIONS["bpp"]
     for metric in evaluation.metrics:
         yield SCALES[metric].label, DEFINITIONS[metric]
-    yield "Encode time", "Wall-clock seconds from pixels in memory to the bytes of the whole file."
-    yield "Decode time", "Wall-clock seconds from those bytes to all pixels in memory."
+
+
+def _percent(value: float | None, note: str = "") -> Cell:
+    """Return a BD-rate, green where FDEGC needs fewer bits; a dash with the reason where there is none."""
+    return _difference(value, -1.0, "{:.1f} %", note)
+
+
+def _gain(value: float | None, unit: str, digits: int, note: str = "") -> Cell:
+    """Return a difference in quality, green where FDEGC is better."""
+    return _difference(value, 1.0, f"{{:.{digits}f}}{' ' + unit if unit else ''}", note)
+
+
+def _difference(value: float | None, better: float, form: str, note: str) -> Cell:
+    if value is None:
+        return Cell("–", "soft", note)
+    sign = "−" if value < 0.0 else "+"
+    return Cell(sign + form.format(abs(value)), "good" if value * better > 0.0 else "bad", note)
+
+
+def _number(value: float | None, digits: int) -> str:
+    """Return a number; a dash if there is none, ∞ for a lossless image's PSNR."""
+    if value is None or math.isnan(value):
+        return "–"
+    return "∞" if math.isinf(value) else f"{value:.{digits}f}"

@@ -18,10 +18,10 @@ from fdegc.errors import OutputFailed
 from fdegc.format.info import read_info
 from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource, open_raster, open_sink
-from fdegc.raster.fidelity import file_differences
 from fdegc.raster.mapping import usable_samples
 from fdegc.raster.saving import COMPRESSIONS
 from fdegc.raster_info import DTYPES, RasterInfo, Window
+from tests.file_differences import file_differences
 from tests.rasters import (
     CRSS,
     HEIGHT,
