@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,8 +83,18 @@ def evaluate(
     options: EvaluationOptions,
     on_progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
+    *,
+    finder: Callable[[Collection[str] | None], tuple[list[Coder], list[str]]] = find_peers,
 ) -> Evaluation:
     """Run an evaluation; see the module.
+
+    Parameters
+    ----------
+    options : EvaluationOptions
+    on_progress : callable, optional
+    cancel : CancelToken, optional
+    finder : callable, optional
+        Gives the other codecs of these names (None: all), and a sentence for each that is not here.
 
     Raises
     ------
@@ -94,7 +104,7 @@ def evaluate(
     """
     cancel = cancel or CancelToken()
     names = set_names(options.folders, options.sets)
-    peers, left_out = find_peers(options.peers)
+    peers, left_out = finder(options.peers)
     metrics, missing = _usable_metrics(options.metrics)
     left_out += missing
     images: list[Image] = []

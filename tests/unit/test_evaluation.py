@@ -33,7 +33,7 @@ from fdegc.evaluation.coder import Coder, Rgb8Pixels
 from fdegc.evaluation.images import Image, images_of_set, load, set_names
 from fdegc.evaluation.measure import CoderFailed, Point, measure_point
 from fdegc.evaluation.ours import fdegc_coder
-from fdegc.evaluation.peers import peer_names
+from fdegc.evaluation.peers import find_peers, peer_names
 from fdegc.evaluation.results import COLUMNS, Results
 from fdegc.evaluation.runner import EvaluationOptions, evaluate
 from fdegc.evaluation.summary import summarise
@@ -330,9 +330,8 @@ def test_the_commands_of_the_document_run(
 def test_perceptual_figures_are_those_of_the_decoded_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, heads = random_weights(tmp_path)
+    random_weights(tmp_path, monkeypatch)
     monkeypatch.setenv(perceptual.LPIPS_DIR_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(perceptual, "_heads_path", lambda: heads)
     folder = tmp_path / "set"
     folder.mkdir()
     pixels = picture(11, 176, 180)  # the least that MS-SSIM takes is 161
@@ -397,17 +396,14 @@ def test_a_codec_that_fails_or_lies_is_found_out() -> None:
 
 
 @pytest.mark.usefixtures("no_plots")
-def test_a_failing_codec_costs_itself_not_the_run(
-    tmp_path: Path, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_codec_costs_itself_not_the_run(tmp_path: Path, folders: tuple[Path, Path]) -> None:
     def refuse(_pixels: Rgb8Pixels, _parameter: float) -> bytes:
         raise RuntimeError("no")
 
-    peers, _ = runner.find_peers(["webp"])
+    peers, _ = find_peers(["webp"])
     broken = replace(fake(refuse, None), name="jpegxl", label="JPEG XL")
-    monkeypatch.setattr(runner, "find_peers", lambda _names: ([broken, *peers], []))
     options = EvaluationOptions((folders[1],), tmp_path, None, None, (1.0, 6.0), ("psnr",))
-    result = evaluate(options)
+    result = evaluate(options, finder=lambda _names: ([broken, *peers], []))
     assert list(result.summaries[0].comparisons["psnr"]) == ["webp"]
     assert result.left_out == ("JPEG XL cannot code “c & d.png” (no).",)
     assert "JPEG XL cannot code" in result.report.read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ def compute(image: np.ndarray, allow_download: bool = False) -> MetricSet:
     return metrics.compute(samples, samples, info, 255.0, names=("lpips",), allow_download=allow_download)
 
 
-def random_weights(folder: Path) -> tuple[Path, Path]:
+def random_weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write random weights, those of a package lpips that is found included; where the backbone's are."""
     torch.manual_seed(0)
     shapes = {
         0: (64, 3, 11, 11),
@@ -43,19 +45,23 @@ def random_weights(folder: Path) -> tuple[Path, Path]:
     backbone |= {f"features.{i}.bias": torch.randn(shape[0]) * 0.05 for i, shape in shapes.items()}
     heads = {f"lin{i}.model.1.weight": torch.rand(1, s[0], 1, 1) for i, s in enumerate(shapes.values())}
     torch.save(backbone, folder / perceptual.BACKBONE_FILE)
-    torch.save(heads, folder / "alex.pth")
-    return folder / perceptual.BACKBONE_FILE, folder / "alex.pth"
+    installed = folder / "packages" / "lpips" / "weights" / "v0.1"
+    installed.mkdir(parents=True)
+    (folder / "packages" / "lpips" / "__init__.py").touch()
+    torch.save(heads, installed / "alex.pth")
+    monkeypatch.syspath_prepend(folder / "packages")
+    return folder / perceptual.BACKBONE_FILE
 
 
 def test_lpips_without_its_weights_gives_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.delenv(perceptual.LPIPS_DIR_VARIABLE, raising=False)
     a = picture(64, 64)
-    monkeypatch.setattr(perceptual.importlib.util, "find_spec", lambda name: None)
-    result = compute(a)
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        result = compute(a)
     assert result.lpips is None and "pip install lpips" in result.notes["lpips"]
-    _, heads = random_weights(tmp_path)
-    monkeypatch.setattr(perceptual, "_heads_path", lambda: heads)
+    random_weights(tmp_path, monkeypatch)
     result = compute(a)
     assert result.lpips is None
     assert perceptual.BACKBONE_FILE in result.notes["lpips"]
@@ -69,9 +75,8 @@ def test_lpips_without_its_weights_gives_a_note(tmp_path: Path, monkeypatch: pyt
 
 
 def test_lpips_with_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, heads = random_weights(tmp_path)
+    random_weights(tmp_path, monkeypatch)
     monkeypatch.setenv(perceptual.LPIPS_DIR_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(perceptual, "_heads_path", lambda: heads)
     a = picture(96, 80)
     assert metrics.lpips(a, a) == 0.0
     assert 0.0 < metrics.lpips(a, noisy(a, 4)) < metrics.lpips(a, noisy(a, 40))
@@ -84,9 +89,8 @@ def test_lpips_with_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("content", [b"", b"not weights"])
 def test_damaged_lpips_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    backbone, heads = random_weights(tmp_path)
+    backbone = random_weights(tmp_path, monkeypatch)
     monkeypatch.setenv(perceptual.LPIPS_DIR_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(perceptual, "_heads_path", lambda: heads)
     backbone.write_bytes(content)
     a = picture(64, 64)
     with pytest.raises(MetricUnavailable, match="unreadable"):
