@@ -178,7 +178,7 @@ def train(name: str, args: argparse.Namespace) -> None:
 
     from fdegc.model.fdegcnet import PROFILES
     from fdegc.training.loop import Trainer
-    from fdegc.training.options import TrainOptions
+    from fdegc.training.run_options import TrainOptions
     from fdegc.training.validation import validate
 
     torch.set_num_threads(1)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fdegc.codec.network import HyperFeatures, fixed_point, round_latent
 from fdegc.coding.integers import Z_BITS
-from fdegc.coding.tables import frequencies
+from fdegc.coding.laplace_tables import frequencies
 from fdegc.coding.unit import CodedUnit, UnitCoder
 from fdegc.errors import CorruptStream, InvalidOption, PackageMissing
 from fdegc.model.fdegcnet import FDEGCNet

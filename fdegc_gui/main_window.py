@@ -35,8 +35,8 @@ from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.drop import DropHint, dropped_file
-from fdegc_gui.views.header import Header
-from fdegc_gui.views.notice import NoticeBar
+from fdegc_gui.views.header_bar import Header
+from fdegc_gui.views.notice_bar import NoticeBar
 from fdegc_gui.views.sidebar import WIDTH, SideBar
 from fdegc_gui.views.status import StatusLine
 from fdegc_gui.views.welcome import Welcome

@@ -154,8 +154,8 @@ def _evaluated(
 
 def _report_parts(result: Evaluation) -> tuple[dict[str, str | None], dict[str, Any]]:
     """Return what the command says of an evaluation: facts for people, data for programs."""
+    from fdegc.evaluation.csv_tables import summary_data
     from fdegc.evaluation.summary import SCALES
-    from fdegc.evaluation.tables import summary_data
 
     whole = result.summaries[-1]
     labels = {coder.name: coder.label for coder in result.coders}

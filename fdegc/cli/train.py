@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fdegc.control import CancelToken
     from fdegc.training.distributed import Group
     from fdegc.training.measuring import ImageFigures
-    from fdegc.training.options import TrainOptions
+    from fdegc.training.run_options import TrainOptions
 
 DESCRIPTION = (
     "Train all rate points of a profile in one run, or one network for one λ with --config. "
@@ -181,8 +181,8 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     out = args.out or Path("runs", name)
     start = time.perf_counter()
     from fdegc.training.distributed import process_group
-    from fdegc.training.options import TrainOptions
-    from fdegc.training.plan import parse_span
+    from fdegc.training.phases import parse_span
+    from fdegc.training.run_options import TrainOptions
 
     use_threads(args)
     if args.span is not None:

@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from fdegc.coding.compiling import njit
 from fdegc.coding.integers import OUTPUT_BITS
-from fdegc.coding.range_coder import State, Words, put, put_bits, reaches, take, take_bit
-from fdegc.coding.tables import (
+from fdegc.coding.laplace_tables import (
     CDF_BITS,
     CDF_REACH,
     FREQUENCY_FLOOR,
@@ -27,6 +26,7 @@ from fdegc.coding.tables import (
     exponentials,
     laplace_tails,
 )
+from fdegc.coding.range_coder import State, Words, put, put_bits, reaches, take, take_bit
 
 #: |ŷ| is bounded, so that a damaged stream cannot make the decoder count for ever.
 LATENT_LIMIT = 32767

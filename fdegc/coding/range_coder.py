@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.coding.compiling import njit
-from fdegc.coding.tables import TOTAL_BITS
+from fdegc.coding.laplace_tables import TOTAL_BITS
 
 #: Places in a coder's state.
 LOW, RANGE, WORDS = 0, 1, 2

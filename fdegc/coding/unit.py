@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from fdegc.coding import mixture, range_coder
 from fdegc.coding.integers import ACTIVE_BITS, Z_BITS, EntropyWeights
+from fdegc.coding.laplace_tables import cumulative
 from fdegc.coding.mixture import LATENT_LIMIT
 from fdegc.coding.phi import choose_dither, snap
-from fdegc.coding.tables import cumulative
 from fdegc.coding.wavefront import (
     DeviceParameterNetwork,
     ParameterNetwork,

@@ -9,7 +9,7 @@ import numpy as np
 
 from fdegc.coding.compiling import alone
 from fdegc.coding.integers import ACTIVE_BITS, TAPS, Z_BITS, EntropyWeights
-from fdegc.coding.tables import frequencies
+from fdegc.coding.laplace_tables import frequencies
 from fdegc.coding.unit import UnitCoder
 from fdegc.coding.wavefront import gather
 from fdegc.process import import_again

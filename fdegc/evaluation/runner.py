@@ -10,14 +10,14 @@ from pathlib import Path
 from fdegc.codec import Codec
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.errors import InvalidOption, MetricUnavailable, OutputFailed
-from fdegc.evaluation import plots, report, tables
+from fdegc.evaluation import csv_tables, plots, report
 from fdegc.evaluation.coder import Coder
 from fdegc.evaluation.images import Image, images_of_set, load, set_names
 from fdegc.evaluation.machine import Circumstances, circumstances
 from fdegc.evaluation.measure import CoderFailed, Point, measure_point
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers
-from fdegc.evaluation.results import Results
+from fdegc.evaluation.points import Results
 from fdegc.evaluation.summary import SCALES, SetSummary, summarise
 from fdegc.options import METRIC_NAMES
 
@@ -213,8 +213,8 @@ def _usable_metrics(names: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
 
 def _write(evaluation: Evaluation, out: Path, cancel: CancelToken) -> None:
     """Write tables, plots and the report."""
-    tables.write_averages(out / "averages.csv", evaluation.summaries, evaluation.metrics)
-    tables.write_differences(out / "bd.csv", evaluation.summaries)
+    csv_tables.write_averages(out / "averages.csv", evaluation.summaries, evaluation.metrics)
+    csv_tables.write_differences(out / "bd.csv", evaluation.summaries)
     no_plots = plots.available()
     figures: dict[tuple[str, str], str] = {}
     names = plots.file_names([summary.name for summary in evaluation.summaries])

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import InvalidOption, MetricUnavailable
-from fdegc.metrics.checks import Array, Mask, check_shapes
+from fdegc.metrics.inputs import Array, Mask, check_shapes
 from fdegc.results import BandErrors, ErrorFigures
 
 #: Samples converted to float64 at a time, so that a big piece is not copied as a whole.

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import MetricUnavailable
-from fdegc.metrics.checks import Array, check_shapes, check_side
+from fdegc.metrics.inputs import Array, check_shapes, check_side
 from fdegc.metrics.windows import blur, gaussian
 
 if TYPE_CHECKING:

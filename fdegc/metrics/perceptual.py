@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fdegc.errors import MetricUnavailable
-from fdegc.metrics.checks import Array, check_shapes, check_side
+from fdegc.metrics.inputs import Array, check_shapes, check_side
 
 if TYPE_CHECKING:
     import torch

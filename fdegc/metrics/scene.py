@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, MetricUnavailable
-from fdegc.metrics.checks import Array, Mask, check_shapes
 from fdegc.metrics.differences import ErrorAccumulator
 from fdegc.metrics.information import Terms, vifp_terms, vifp_value
+from fdegc.metrics.inputs import Array, Mask, check_shapes
 from fdegc.metrics.perceptual import lpips
 from fdegc.metrics.structural import ms_ssim, ms_ssim_db
 from fdegc.metrics.windows import BLOCK, blocks

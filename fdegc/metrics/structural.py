@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fdegc.metrics.checks import Array, check_shapes, check_side
+from fdegc.metrics.inputs import Array, check_shapes, check_side
 from fdegc.metrics.windows import blur, gaussian
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from fdegc.atomic import whole
 from fdegc.codec.network import fixed_point
 from fdegc.coding.integers import TENSORS, Z_BITS
-from fdegc.coding.tables import frequencies
+from fdegc.coding.laplace_tables import frequencies
 from fdegc.errors import InvalidOption, WeightsInvalid
 from fdegc.model.fdegcnet import FDEGCNet, Profile
 from fdegc.training.data import image_paths, image_size, load_image
@@ -289,7 +289,7 @@ def export_weights(trainer: Trainer) -> Path:
 
     All processes of the run call it; the main one writes.
     """
-    from fdegc.training.options import describe
+    from fdegc.training.run_options import describe
 
     options = trainer.options
     folder = options.out / "weights"

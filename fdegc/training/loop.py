@@ -26,9 +26,9 @@ from fdegc.training.distributed import Group
 from fdegc.training.export import writing_seconds
 from fdegc.training.graphs import Capture, CudaCapture
 from fdegc.training.growing import grow
-from fdegc.training.options import TrainOptions, check_choices, make_phases, make_recipe, share_of_batch
-from fdegc.training.plan import process_age, seconds_to_train
+from fdegc.training.phases import process_age, seconds_to_train
 from fdegc.training.pool import ImagePool, PoolSampler
+from fdegc.training.run_options import TrainOptions, check_choices, make_phases, make_recipe, share_of_batch
 from fdegc.training.runlog import RunLog
 from fdegc.training.starting import load_start, network_sizes, read_checkpoint
 from fdegc.training.step import Moment, Step, use_tensor_rates

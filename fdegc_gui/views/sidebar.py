@@ -7,11 +7,11 @@ from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWi
 
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
-from fdegc_gui.views.facts import FactsPanel
 from fdegc_gui.views.metrics_panel import MetricsPanel
 from fdegc_gui.views.rates import RateSelector
 from fdegc_gui.views.rd_plot import RdPlot
 from fdegc_gui.views.results_table import ResultsTable
+from fdegc_gui.views.scene_facts import FactsPanel
 from fdegc_gui.views.section import Section, heading
 
 WIDTH = 384

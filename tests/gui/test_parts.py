@@ -28,8 +28,8 @@ from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import DARK, LIGHT, Theme, Tokens
 from fdegc_gui.text import human_bytes, human_seconds, time_left, zoom_percent
 from fdegc_gui.views.canvas import Pane
-from fdegc_gui.views.facts import bounds, crs_name
 from fdegc_gui.views.rates import cost_of
+from fdegc_gui.views.scene_facts import bounds, crs_name
 from fdegc_gui.views.viewport import Viewport
 
 TIMEOUT = 10_000

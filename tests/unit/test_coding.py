@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from fdegc.coding import integers, mixture, range_coder, wavefront
 from fdegc.coding.integers import Z_BITS, EntropyWeights, quantise
-from fdegc.coding.phi import MARGIN, PHI_STEPS, choose_dither, snap
-from fdegc.coding.tables import (
+from fdegc.coding.laplace_tables import (
     CDF_BITS,
     CDF_REACH,
     LOGIT_STEPS,
@@ -26,6 +25,7 @@ from fdegc.coding.tables import (
     frequencies,
     laplace_tails,
 )
+from fdegc.coding.phi import MARGIN, PHI_STEPS, choose_dither, snap
 from fdegc.coding.unit import EMPTY, LATENT_LIMIT, CodedUnit, UnitCoder
 from fdegc.errors import CorruptStream, DecoderMismatch
 

@@ -34,7 +34,7 @@ from fdegc.evaluation.images import Image, images_of_set, load, set_names
 from fdegc.evaluation.measure import CoderFailed, Point, measure_point
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers, peer_names
-from fdegc.evaluation.results import COLUMNS, Results
+from fdegc.evaluation.points import COLUMNS, Results
 from fdegc.evaluation.runner import EvaluationOptions, evaluate
 from fdegc.evaluation.summary import summarise
 from fdegc.metrics import perceptual

@@ -19,8 +19,8 @@ from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.model.research import translate
 from fdegc.training.export import Z_RADIUS_LIMIT, fit_prior
 from fdegc.training.loop import Trainer
-from fdegc.training.options import TrainOptions
 from fdegc.training.recipes import paper_profile
+from fdegc.training.run_options import TrainOptions
 from fdegc.training.starting import load_start
 
 

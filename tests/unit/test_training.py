@@ -26,8 +26,8 @@ from fdegc.training.data import CropSampler, image_paths, load_image
 from fdegc.training.export import export_weights
 from fdegc.training.loop import Trainer
 from fdegc.training.muon import is_kernel, orthogonalise
-from fdegc.training.options import TrainOptions, make_recipe
 from fdegc.training.recipes import schedule
+from fdegc.training.run_options import TrainOptions, make_recipe
 
 TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
 

@@ -22,9 +22,9 @@ from fdegc.training.config import ResearchConfig
 from fdegc.training.data import CropSampler, chances, image_paths, sources_of
 from fdegc.training.graphs import WARM_UP
 from fdegc.training.loop import Trainer
-from fdegc.training.options import TrainOptions, describe, make_recipe
 from fdegc.training.pool import ImagePool, PoolSampler
 from fdegc.training.recipes import LOSS_FLOOR, constant_schedule
+from fdegc.training.run_options import TrainOptions, describe, make_recipe
 
 TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
 CONFIG = ResearchConfig(1000, 50, 512.0, 1e-4, 0.1, 4, 4, 2, 16, 16)

@@ -22,7 +22,7 @@ from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.training.config import ResearchConfig
 from fdegc.training.distributed import Group, process_group
 from fdegc.training.loop import Trainer
-from fdegc.training.options import TrainOptions, share_of_batch
+from fdegc.training.run_options import TrainOptions, share_of_batch
 from fdegc.weights import read_manifest
 
 TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)

@@ -12,7 +12,7 @@ from fdegc.errors import WeightsInvalid
 from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
 from fdegc.training import restarting
 from fdegc.training.growing import HYPER_SPREAD, grow
-from fdegc.training.options import TrainOptions, make_recipe
+from fdegc.training.run_options import TrainOptions, make_recipe
 from fdegc.training.starting import Start, sizes_text
 
 SMALL = Profile("small", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)

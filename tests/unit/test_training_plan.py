@@ -19,9 +19,9 @@ from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.training.config import ResearchConfig
 from fdegc.training.export import export_weights
 from fdegc.training.loop import Trainer
-from fdegc.training.options import TrainOptions
-from fdegc.training.plan import Phase, parse_finish, parse_span, process_age
+from fdegc.training.phases import Phase, parse_finish, parse_span, process_age
 from fdegc.training.recipes import schedule
+from fdegc.training.run_options import TrainOptions
 from fdegc.training.starting import load_start
 
 TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)

@@ -16,8 +16,8 @@ from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.training.data import image_paths, load_image
 from fdegc.training.loop import Trainer
-from fdegc.training.options import TrainOptions
 from fdegc.training.pool import FACTORS, ImagePool, Level, PoolSampler
+from fdegc.training.run_options import TrainOptions
 
 TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
 SIZES = {"a": (150, 170), "b": (130, 97), "grass/c": (160, 160), "small": (50, 60)}

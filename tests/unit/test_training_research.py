@@ -18,8 +18,8 @@ from fdegc.errors import InvalidOption, WeightsInvalid, WeightsMissing
 from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.training.config import lambda_quality, read_config
 from fdegc.training.loop import Trainer
-from fdegc.training.options import TrainOptions
 from fdegc.training.recipes import ResearchRecipe, research_profile
+from fdegc.training.run_options import TrainOptions
 from fdegc.training.starting import load_start
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,7 +20,7 @@ from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
 from fdegc.training.config import ResearchConfig
 from fdegc.training.graphs import WARM_UP, Repeated
 from fdegc.training.loop import Trainer
-from fdegc.training.options import TrainOptions
+from fdegc.training.run_options import TrainOptions
 from fdegc.training.step import join
 
 TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fdegc.errors import InvalidOption
 from fdegc.training.config import ResearchConfig
-from fdegc.training.plan import Phase, check_crop, parse_finish
+from fdegc.training.phases import Phase, check_crop, parse_finish
 from fdegc.training.recipes import (
     ProfileRecipe,
     Recipe,
@@ -87,7 +87,7 @@ class TrainOptions:
     val_steps : int
         Steps from one validation to the next; 0: only at the end.
     finish : str or None
-        Batches of the end of the schedule (:func:`~fdegc.training.plan.parse_finish`).
+        Batches of the end of the schedule (:func:`~fdegc.training.phases.parse_finish`).
     span : tuple of float
         Which part of the schedule the run goes through, from 0 to 1; one that begins later goes on
         from the averaged weights of ``pretrain`` and does not forget them.
