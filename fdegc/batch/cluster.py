@@ -60,7 +60,7 @@ def _token(run: str) -> CancelToken:
 
 
 def code_on_worker(source: str, output: str, work: Work, run: str) -> dict[str, Any]:
-    """Do one file in a worker process; returns the fields of its row."""
+    """Fields of the row of one file, coded in a worker process."""
     job = Job(Path(source), Path(output), 0)
     cancel = _token(run)
     with _CODING:
@@ -71,12 +71,12 @@ def code_on_worker(source: str, output: str, work: Work, run: str) -> dict[str, 
 
 
 def stop_on_worker(run: str) -> None:
-    """Make the files of a run stop that this process works on, and those that it would begin."""
+    """Stop of a run's files that this process works on, and of those that it would begin."""
     _token(run).cancel()
 
 
 def versions() -> dict[str, str]:
-    """What has to be the same on both ends."""
+    """Versions that have to be the same on both ends."""
     python = ".".join(platform.python_version_tuple()[:2])
     return {"fdegc": __version__, "distributed": metadata.version("distributed"), "Python": python}
 
@@ -91,7 +91,7 @@ def sees(path: str) -> bool:
 
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[Any]:
-    """A client of the cluster at an address, whose workers are fit for the work.
+    """Client of the cluster at an address, whose workers are fit for the work.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def run_on_cluster(
     fail_fast: bool = False,
     cancel: CancelToken,
 ) -> None:
-    """Have the workers do the files, as many at a time as there are workers.
+    """Coding of the files by the workers, as many at a time as there are workers.
 
     Parameters
     ----------

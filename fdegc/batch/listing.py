@@ -25,7 +25,7 @@ Judge = Callable[[Path], "str | None"]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to code.
+    """File to code, and its output.
 
     Attributes
     ----------
@@ -41,14 +41,14 @@ class Job:
 
 @dataclass(slots=True)
 class Listing:
-    """What the arguments stand for: jobs in order, and rows for what folders hold besides."""
+    """Listing of what the arguments stand for: jobs in order, and rows for what folders hold besides."""
 
     jobs: list[Job] = field(default_factory=list)
     rows: list[FileRow] = field(default_factory=list)
 
 
 def judge_raster(path: Path) -> str | None:
-    """Tell whether a file of a folder is to be compressed; a :data:`Judge`."""
+    """Reason why a file of a folder is not to be compressed, None if it is; a :data:`Judge`."""
     suffix = path.suffix.lower()
     if suffix == SUFFIX:
         return "It is compressed already."
@@ -64,7 +64,7 @@ def judge_raster(path: Path) -> str | None:
 
 
 def judge_stream(path: Path) -> str | None:
-    """Tell whether a file of a folder is to be decompressed; a :data:`Judge`."""
+    """Reason why a file of a folder is not to be decompressed, None if it is; a :data:`Judge`."""
     if path.suffix.lower() != SUFFIX:
         return f"It is not a {SUFFIX} file."
     return "It is not an ordinary file." if path.exists() and not path.is_file() else None
@@ -79,7 +79,7 @@ def list_jobs(
     recursive: bool = False,
     keep_extension: bool = False,
 ) -> Listing:
-    """Find the inputs and name the outputs.
+    """Inputs that were found, and names of their outputs.
 
     A file is written into ``out_dir`` itself, the files of a folder mirror the folder's tree there, and
     those of a pattern the tree below its first wildcard.  Files that are named, or match a pattern,

@@ -23,7 +23,7 @@ _MARK = '{"fdegc_report": 1'
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """What became of one file.
+    """Row of the report: what became of one file.
 
     Attributes
     ----------
@@ -66,12 +66,12 @@ COLUMNS = tuple(field.name for field in dataclasses.fields(FileRow))
 
 
 def row_data(row: FileRow) -> dict[str, Any]:
-    """Return a row as JSON values."""
+    """Row as JSON values."""
     return {**dataclasses.asdict(row), "psnr": finite(row.psnr)}
 
 
 def check_report(path: Path, *, force: bool) -> None:
-    """Refuse a report that could not be written, or would replace something that is none.
+    """Refusal of a report that could not be written, or would replace something that is none.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _is_report(path: Path) -> bool:
 
 
 def write_report(path: Path, rows: Sequence[FileRow], summary: dict[str, Any]) -> None:
-    """Write a report, whole or not at all; an older one is replaced.
+    """Report, written whole or not at all; an older one is replaced.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ FileCallback = Callable[[int, int, Job], None]
 
 
 class BatchMeter:
-    """How far all files together are, judged by the bytes of their sources.
+    """Progress of all files together, judged by the bytes of their sources.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class BatchMeter:
         self._start = time.perf_counter()
 
     def within(self, job: Job, fraction: float) -> None:
-        """Report that so much of a file is done."""
+        """Progress after so much of a file, reported."""
         if self._callback is None:
             return
         elapsed = time.perf_counter() - self._start
@@ -44,7 +44,7 @@ class BatchMeter:
         self._callback(Progress("batch", done, elapsed, elapsed * (1 - done) / done if done else None))
 
     def finished(self, job: Job) -> None:
-        """Report that a file is done."""
+        """Progress after a file that is done, reported."""
         self._done += _share(job)
         self.within(job, 0.0)
 
@@ -57,7 +57,7 @@ def _share(job: Job) -> float:
 
 
 def split(jobs: Sequence[Job], work: Work, on_row: RowCallback) -> list[Job]:
-    """Report the files that are finished or must not be touched; return the others."""
+    """Files that remain to be done; those that are finished or must not be touched are reported."""
     todo = []
     for job in jobs:
         row = standing(job, work)
@@ -78,7 +78,7 @@ def run_here(
     fail_fast: bool = False,
     cancel: CancelToken,
 ) -> None:
-    """Do the files one after the other; the network is loaded once, when the first file needs it.
+    """Coding of the files one after the other; the network is loaded once, when the first file needs it.
 
     Parameters
     ----------

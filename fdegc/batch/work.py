@@ -33,7 +33,7 @@ _POLL = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is to be done with every file; values only, so that it can be sent to other machines.
+    """Work to be done with every file; values only, so that it can be sent to other machines.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Work:
     compression: str = "deflate"
 
     def codec(self) -> Codec:
-        """The codec that does this work.
+        """Codec that does this work.
 
         Raises
         ------
@@ -143,7 +143,7 @@ def _decoded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
 
 
 def origin_of(source: Path, work: Work) -> bytes | None:
-    """Sixteen bytes: eight for a source file as it is now, eight for the options; None if it is not there."""
+    """Hashes of a source file as it is now and of the options, eight bytes each; None if it is not there."""
     assert work.encode is not None
     try:
         path = source.resolve(strict=True)
@@ -173,7 +173,7 @@ def attempt(
     on_progress: ProgressCallback | None = None,
     cancel: CancelToken,
 ) -> FileRow:
-    """Do one file; whatever goes wrong is said in its row.
+    """Row of one file after trying to do it, which says whatever goes wrong.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ _MANY_ONLY = {
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A command's parser.
+    """Parser of a command's arguments.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class CommandParser(argparse.ArgumentParser):
     settle: Callable[[argparse.ArgumentParser, argparse.Namespace], None] | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Fill, parse, settle."""
+        """Known arguments, after the options were added; then the form of the command is settled."""
         if self.fill is not None:
             fill, self.fill = self.fill, None
             fill(self)
@@ -52,7 +52,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def join_signed(arguments: Sequence[str]) -> list[str]:
-    """Tie values that start with a minus to their options: ``--bbox -10,…`` becomes ``--bbox=-10,…``."""
+    """Arguments with signed values tied to their options: ``--bbox -10,…`` becomes ``--bbox=-10,…``."""
     joined: list[str] = []
     for argument in arguments:
         if joined and joined[-1] in _SIGNED and re.match(r"-[\d.]", argument):
@@ -93,7 +93,7 @@ _window.__name__, _box.__name__ = "window (x,y,width,height)", "box (west,south,
 
 
 def add_shared(parser: argparse.ArgumentParser) -> None:
-    """Add what every command has."""
+    """Options that every command has."""
     shared = parser.add_argument_group("on every command")
     shared.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     shared.add_argument(
@@ -112,7 +112,7 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
 
 
 def add_part(parser: argparse.ArgumentParser, *, area: bool) -> None:
-    """Add the options for a part of a scene; ``area`` with polygons."""
+    """Options for a part of a scene; ``area`` with polygons."""
     part = parser.add_mutually_exclusive_group()
     part.add_argument(
         "--window", type=_window, metavar="X,Y,W,H", help="only these pixels: column, row, width, height"
@@ -133,7 +133,7 @@ def add_part(parser: argparse.ArgumentParser, *, area: bool) -> None:
 
 
 def add_paths(parser: CommandParser, source: str, output: str) -> None:
-    """Add the paths; :func:`settle` tells after parsing which of the two forms was meant."""
+    """Arguments for paths; :func:`settle` tells after parsing which of the two forms was meant."""
     parser.settle = settle
     many = f"{source} [{source} ...] --out-dir DIR"
     parser.usage = f"%(prog)s [options] {source} {output}\n       %(prog)s [options] {many}"
@@ -160,7 +160,7 @@ def add_paths(parser: CommandParser, source: str, output: str) -> None:
 
 
 def settle(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Set ``args.input`` and ``args.output`` of the form for one file; wrong usage ends the program."""
+    """Paths ``args.input`` and ``args.output`` of the form for one file; wrong usage ends the program."""
     if args.out_dir is not None:
         return
     for name, default in _MANY_ONLY.items():

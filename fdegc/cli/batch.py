@@ -29,7 +29,7 @@ _NAMED = 5
 
 
 def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc compress --out-dir``."""
+    """Batch of ``fdegc compress --out-dir``, with its report."""
     if args.scheduler is not None and not args.resume:
         raise InvalidOption(
             "--no-resume does not go with --scheduler: workers go on where a lost one stopped."
@@ -54,7 +54,7 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
 
 
 def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc decompress --out-dir``."""
+    """Batch of ``fdegc decompress --out-dir``, with its report."""
     _refuse_parts(args)
     from fdegc.raster.saving import KINDS
 
@@ -172,20 +172,20 @@ class _Screen:
                 bar.close()
 
     def file(self, number: int, count: int, job: Job) -> None:
-        """Show which file is begun."""
+        """Name of the file that is begun, shown."""
         if self._all is not None:
             self._all.set_description_str(f"file {number} of {count}", refresh=False)
             self._one.reset(total=1.0)
             self._one.set_description_str(job.source.name)
 
     def progress(self, progress: Progress) -> None:
-        """Show how far the file at hand, or the whole, is."""
+        """Progress of the file at hand, or of the whole, shown."""
         bar = self._all if progress.stage == "batch" else self._one
         if bar is not None:
             bar.update(max(progress.fraction - bar.n, 0.0))
 
     def row(self, row: FileRow) -> None:
-        """Say what became of a file."""
+        """Outcome of a file, as a line."""
         if row.status == "failed":
             self._say(f"fdegc: error: {row.message}")
         elif row.status == "done" and not self._quiet:

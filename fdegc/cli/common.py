@@ -29,7 +29,7 @@ Facts = Mapping[str, str | None]
 
 @dataclass(frozen=True)
 class Report:
-    """What a command has to say.
+    """Report of a command: what it has to say.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Report:
 
 
 def quality_of(args: argparse.Namespace) -> float:
-    """The quality that was asked for; weights for a single λ have but one."""
+    """Quality that was asked for; weights for a single λ have but one."""
     asked: float | None = args.quality if args.rate is None else float(args.rate)
     from fdegc.weights import default_profile, find
 
@@ -67,11 +67,11 @@ def quality_of(args: argparse.Namespace) -> float:
 
 
 class Suspended(Cancelled):
-    """Interrupted, with finished work kept for later."""
+    """Interruption of a command, with finished work kept for later."""
 
 
 def check_output(source: Path, output: Path, *, force: bool) -> None:
-    """Refuse an output that cannot be right before any work is done."""
+    """Refusal of an output that cannot be right, before any work is done."""
     if output.is_dir():
         raise OutputFailed(f"“{output}” is a folder, not a file.")
     if output.exists():
@@ -85,7 +85,7 @@ def check_output(source: Path, output: Path, *, force: bool) -> None:
 
 @contextlib.contextmanager
 def terminable(cancel: CancelToken) -> Iterator[None]:
-    """Let SIGTERM, by which schedulers and ``torchrun`` end a run, ask it to stop as Ctrl-C does."""
+    """SIGTERM, by which schedulers and ``torchrun`` end a run, taken as a request to stop, as Ctrl-C is."""
     try:
         before = signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
     except ValueError:  # not on the main thread: whoever called us handles signals
@@ -99,7 +99,7 @@ def terminable(cancel: CancelToken) -> Iterator[None]:
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
-    """Give a callback that draws a bar on a terminal, or None where stderr is not one."""
+    """Callback that draws a progress bar on a terminal, or None where stderr is not one."""
     if not sys.stderr.isatty():
         yield None
         return

@@ -107,7 +107,7 @@ _bpp.__name__ = _psnr.__name__ = "number"
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Add its options."""
+    """Options of ``fdegc compress``."""
     add_paths(parser, "IN", "OUT.fdegc")
     parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="let a Dask cluster do many files (tcp://HOST:PORT)"
@@ -180,7 +180,7 @@ def _add_range(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc compress``."""
+    """Execution of ``fdegc compress``, with its report."""
     if args.out_dir is not None:
         from fdegc.cli import batch
 

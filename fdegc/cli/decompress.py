@@ -21,7 +21,7 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Add its options."""
+    """Options of ``fdegc decompress``."""
     add_paths(parser, "IN.fdegc", "OUT.{tif,png,jp2}")
     parser.add_argument(
         "--format",
@@ -39,7 +39,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc decompress``."""
+    """Execution of ``fdegc decompress``, with its report."""
     if args.out_dir is not None:
         from fdegc.cli import batch
 

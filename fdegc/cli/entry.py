@@ -33,15 +33,15 @@ INTERRUPTED = 130
 
 
 class Command(Protocol):
-    """What each file of a command has."""
+    """Interface of a command: what each file of one has."""
 
     DESCRIPTION: str
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add its options."""
+        """Options of the command."""
 
     def run(self, args: argparse.Namespace, cancel: CancelToken) -> Report:
-        """Do it; FdegcError if it cannot be done."""
+        """Execution of the command, with its report; FdegcError if it cannot be done."""
 
 
 #: Commands and what each is for; ``fdegc.cli.NAME`` has the rest, and is imported when it is needed.
@@ -61,7 +61,7 @@ _CODING = ("compress", "decompress", "verify")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+    """Parser of the whole command line."""
     parser = argparse.ArgumentParser(
         prog="fdegc",
         description="Compress satellite and aerial imagery with a learned codec.",
@@ -166,7 +166,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Execution of the command line ``fdegc``.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def program() -> int:
-    """Run the command line as a whole process: what ``fdegc`` and ``python -m fdegc`` start."""
+    """Whole process of the command line: what ``fdegc`` and ``python -m fdegc`` start."""
     leaving = QuickExit()
     leaving.code = main()
     return leaving.code

@@ -62,7 +62,7 @@ _qualities.__name__, _limit.__name__ = "list of qualities", "number of images"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
+    """Options of ``fdegc evaluate``."""
     parser.add_argument(
         "folders",
         type=Path,
@@ -113,7 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc evaluate``."""
+    """Execution of ``fdegc evaluate``, with its report."""
     start = time.perf_counter()
     try:
         with progress_bar() as on_progress:

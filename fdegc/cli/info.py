@@ -28,12 +28,12 @@ DESCRIPTION = "Print what a file is. For a raster also what compressing it would
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
+    """Options of ``fdegc info``."""
     parser.add_argument("input", type=Path, metavar="FILE", help=".fdegc file or raster")
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc info``."""
+    """Execution of ``fdegc info``, with its report."""
     if is_stream(args.input):
         return _stream_report(args.input)
     from fdegc.raster import open_raster

@@ -29,13 +29,13 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
+    """Options of ``fdegc metrics``."""
     parser.add_argument("original", type=Path, metavar="ORIGINAL", help="reference raster")
     parser.add_argument("other", type=Path, metavar="OTHER", help="raster or .fdegc file (decoded first)")
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc metrics``."""
+    """Execution of ``fdegc metrics``, with its report."""
     from fdegc import metrics as measures
     from fdegc.raster import open_raster
     from fdegc.raster.mapping import peak_value, plan_mapping

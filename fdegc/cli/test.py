@@ -18,7 +18,7 @@ DESCRIPTION = "Code every image of a folder to a real file, decode it and report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
+    """Options of ``fdegc test``."""
     parser.add_argument(
         "--pretrain",
         type=Path,
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc test``."""
+    """Execution of ``fdegc test``, with its report."""
     config = read_config(args.config)
     start = time.perf_counter()
     from fdegc.training.importing import measure_weights

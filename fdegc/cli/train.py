@@ -28,7 +28,7 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
+    """Options of ``fdegc train``."""
     parser.add_argument(
         "--train", type=Path, required=True, help="folder of training images (searched recursively)"
     )
@@ -167,7 +167,7 @@ def _add_device_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc train``; an interrupted run leaves a checkpoint and resumes from it."""
+    """Execution of ``fdegc train``; an interrupted run leaves a checkpoint and resumes from it."""
     config = read_config(args.config)
     own = "profile minutes lr lambda_boost hold freeze_norm balance grow".split()
     own += "colours weigh shrink_only qualities schedule objective".split()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read_config(path: Path | None) -> ResearchConfig | None:
-    """The research code's configuration, if there is one."""
+    """Configuration of the research code, if there is one."""
     if path is None:
         return None
     from fdegc.training import config
@@ -25,7 +25,7 @@ def read_config(path: Path | None) -> ResearchConfig | None:
 
 
 def use_threads(args: argparse.Namespace) -> None:
-    """Let torch have as many threads as were asked for."""
+    """Number of torch's threads, set to as many as were asked for."""
     if args.threads:
         import torch
 
@@ -46,7 +46,7 @@ def row_text(row: dict[str, Any]) -> str:
 
 
 def result_facts(results: Sequence[ImageFigures]) -> dict[str, str | None]:
-    """A line an image, averages, and why a figure is missing."""
+    """Lines of figures: one an image, averages, and why a figure is missing."""
     if not results:
         return {}
     from fdegc.training.measuring import FIGURES, averages

@@ -18,13 +18,13 @@ DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
+    """Options of ``fdegc verify``."""
     parser.add_argument("input", type=Path, metavar="FILE.fdegc", help="file to check")
     parser.add_argument("--digest", action="store_true", help="print only the SHA-256 of the latents")
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc verify``."""
+    """Execution of ``fdegc verify``, with its report."""
     from fdegc.codec import Codec
     from fdegc.format.info import read_info
 

@@ -17,7 +17,7 @@ DESCRIPTION = "Turn a checkpoint, the research code's iter_*.pth.tar above all, 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add its options."""
+    """Options of ``fdegc weights import``."""
     parser.add_argument(
         "checkpoint", type=Path, metavar="CHECKPOINT", help="iter_*.pth.tar or a run's checkpoint.pt"
     )
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
-    """Run ``fdegc weights import``."""
+    """Execution of ``fdegc weights import``, with its report."""
     config = read_config(args.config)
     start = time.perf_counter()
     from fdegc.training.importing import import_checkpoint

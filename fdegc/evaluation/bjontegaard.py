@@ -18,7 +18,7 @@ MIN_OVERLAP = 0.25
 
 @dataclass(frozen=True)
 class Delta:
-    """An average difference, or why there is none.
+    """Average difference between two rate-distortion curves, or why there is none.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ Rgb8Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Coder:
-    """One codec at fixed settings.
+    """Codec at fixed settings.
 
     Attributes
     ----------
@@ -50,5 +50,5 @@ class Coder:
 
     @property
     def key(self) -> str:
-        """What a measured point depends on besides image and parameter."""
+        """Settings and versions that a measured point depends on besides image and parameter."""
         return f"{self.settings} [{self.version}]"

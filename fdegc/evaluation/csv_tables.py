@@ -11,7 +11,7 @@ from fdegc.evaluation.summary import SCALES, Comparison, SetSummary
 
 
 def write_averages(path: Path, summaries: Sequence[SetSummary], metrics: Sequence[str]) -> None:
-    """Write a row a set, codec and parameter; figures without any image are empty."""
+    """CSV table of averages: a row a set, codec and parameter; figures without any image are empty."""
     figures = [SCALES[metric].figure for metric in metrics]
     header = ["set", "codec", "parameter", "bpp", *figures, "encode_s_per_mpx", "decode_s_per_mpx", "images"]
     rows = [
@@ -29,7 +29,7 @@ def write_averages(path: Path, summaries: Sequence[SetSummary], metrics: Sequenc
 
 
 def write_differences(path: Path, summaries: Sequence[SetSummary]) -> None:
-    """Write a row a set, metric and peer: FDEGC against the peer, by both ways of averaging."""
+    """CSV table of FDEGC against its peers: a row a set, metric and peer, by both ways of averaging."""
     header = [
         *("set", "metric", "peer", "bd_rate_percent", "bd_quality", "images_counted", "images"),
         *("bd_rate_least", "bd_rate_greatest"),
@@ -51,7 +51,7 @@ def write_differences(path: Path, summaries: Sequence[SetSummary]) -> None:
 
 
 def summary_data(summaries: Sequence[SetSummary]) -> list[dict[str, Any]]:
-    """Return what JSON is told of every set."""
+    """Summary of every set, as JSON values."""
     return [
         {
             "name": summary.name,

@@ -23,7 +23,7 @@ _OTHER = {SUFFIX, ".csv", ".html", ".json", ".md", ".svg", ".txt", ".xml", ".yam
 
 @dataclass(frozen=True)
 class Image:
-    """One image of a set.
+    """Image of a set.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ def images_of_set(
     exclude: Path | None = None,
     cancel: CancelToken | None = None,
 ) -> tuple[list[Image], list[str]]:
-    """Find the images below a folder, in order of their names.
+    """Images below a folder, in order of their names.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def _spread(count: int, limit: int | None) -> list[int]:
 
 
 def load(path: Path) -> Rgb8Pixels:
-    """Read the first three bands of a raster of 8-bit samples, shape (height, width, 3).
+    """Pixels of the first three bands of a raster of 8-bit samples, shape (height, width, 3).
 
     Raises
     ------

@@ -18,14 +18,14 @@ _PACKAGES = ("torch", "numpy", "numba", "pillow", "imagecodecs", "pillow-heif", 
 
 @dataclass(frozen=True)
 class Circumstances:
-    """Label → text of all that a reader needs to repeat the measurement, and the weights' hash."""
+    """Circumstances of a measurement: label → text of all that repeating it needs, and the weights' hash."""
 
     facts: Mapping[str, str]
     weights_hash: str
 
 
 def circumstances(stream: StreamInfo, device: str, threads: int | None) -> Circumstances:
-    """Return the circumstances of a run.
+    """Circumstances of a run: software, hardware, weights, time.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from fdegc.types import Samples
 
 
 class CoderFailed(FdegcError):
-    """A codec could not code an image, or gave back something that is not the image."""
+    """Failure of a codec: it could not code an image, or gave back something that is not the image."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def measure_point(
     metrics: Collection[str],
     cancel: CancelToken | None = None,
 ) -> Point:
-    """Encode and decode an image and compare.
+    """Figures of an image that a codec encodes and decodes, compared with the original.
 
     Parameters
     ----------

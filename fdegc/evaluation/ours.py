@@ -21,7 +21,7 @@ NAME = "fdegc"
 def fdegc_coder(
     codec: Codec, folder: Path, qualities: tuple[float, ...], cancel: CancelToken | None = None
 ) -> tuple[Coder, StreamInfo]:
-    """Return the codec as a coder, and facts of a file it wrote for a start.
+    """FDEGC's codec as a coder, and facts of a file it wrote for a start.
 
     That first file, of a grey picture, also has everything loaded and compiled before time is taken.
 

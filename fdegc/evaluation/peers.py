@@ -23,7 +23,7 @@ _EXTRA = "pip install 'fdegc[evaluate]'"
 
 
 class Missing(Exception):
-    """A codec cannot be used here; the message is a sentence that says what to install."""
+    """Absence of a codec, which cannot be used here; the message is a sentence that says what to install."""
 
 
 def peer_names() -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def peer_names() -> tuple[str, ...]:
 
 
 def find_peers(names: Collection[str] | None = None) -> tuple[list[Coder], list[str]]:
-    """Return the codecs that work here, and a sentence for each that does not.
+    """Codecs that work here, and a sentence for each that does not.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ _MAX_BPP = 2.4
 
 
 def available() -> str | None:
-    """Return None if plots can be drawn, else a sentence that says what to install."""
+    """Sentence that says what to install for plots; None if they can be drawn."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -42,7 +42,7 @@ def available() -> str | None:
 
 
 def draw(summary: SetSummary, scale: Scale, coders: Sequence[Coder]) -> Any:
-    """Return a matplotlib figure of mean quality over mean rate, a line a codec."""
+    """Matplotlib figure of mean quality over mean rate, a line a codec."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -84,14 +84,14 @@ def draw(summary: SetSummary, scale: Scale, coders: Sequence[Coder]) -> Any:
 
 
 def save(figure: Any, stem: Path) -> None:
-    """Write ``stem.png`` (150 dots an inch) and ``stem.svg``, on white."""
+    """Files ``stem.png`` (150 dots an inch) and ``stem.svg`` of a figure, on white."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(stem.with_name(stem.name + ".png"), dpi=150, facecolor="white")
     stem.with_name(stem.name + ".svg").write_text(_svg(figure, stem.name, "white"), encoding="utf-8")
 
 
 def inline(figure: Any, name: str) -> str:
-    """Return a figure as an SVG element for a page: no background, ink in the page's text colour."""
+    """SVG element of a figure for a page: no background, ink in the page's text colour."""
     text = _svg(figure, name, "none")
     text = text[text.index("<svg") :]
     # Identifiers must differ from those of other figures of the page.
@@ -109,7 +109,7 @@ def _svg(figure: Any, name: str, background: str) -> str:
 
 
 def file_names(names: Sequence[str]) -> list[str]:
-    """Return names of sets as parts of files' names, all different on every file system."""
+    """Names of sets as parts of files' names, all different on every file system."""
     found: list[str] = []
     for number, name in enumerate(names, 1):
         plain = re.sub(r"[^\w.-]+", "_", name).strip("._") or "set"

@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 class Results:
-    """All points in a file, found again by image, codec, settings and parameter.
+    """Points of a file, all of them, found again by image, codec, settings and parameter.
 
     Parameters
     ----------
@@ -61,12 +61,12 @@ class Results:
         return len(self._points)
 
     def find(self, coder: Coder, image: Image, parameter: float, metrics: Collection[str]) -> Point | None:
-        """Return the point if it has been measured with all these metrics."""
+        """Point that has been measured with all these metrics, if there is one."""
         point = self._points.get(_key(image.set, image.name, image.digest, coder.name, coder.key, parameter))
         return point if point is not None and set(metrics) <= set(point.metrics) else None
 
     def add(self, point: Point) -> None:
-        """Append a point to the file."""
+        """Appending of a point to the file."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         if not self.path.exists() or not self.path.stat().st_size:

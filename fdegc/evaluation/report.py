@@ -22,7 +22,7 @@ _EXTREMES, _MAX_ROWS = 3, 400
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table that is more than text.
+    """Cell of a table that is more than text.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its header and its rows."""
+    """Table of the report: its header and its rows."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str | Cell]]
 
 
 def page(evaluation: Evaluation, figures: Mapping[tuple[str, str], str], no_plots: str | None) -> str:
-    """Return the report, one HTML page that needs no other file.
+    """HTML report, one page that needs no other file.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ POINTS = "images.csv"
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What to evaluate.
+    """Options of an evaluation: what to evaluate.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class EvaluationOptions:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation gave.
+    """Result of an evaluation.
 
     ``coders`` start with FDEGC; ``measured`` and ``reused`` count points; ``left_out`` and ``skipped`` are
     sentences about codecs, metrics or points, and about files.
@@ -86,7 +86,7 @@ def evaluate(
     *,
     finder: Callable[[Collection[str] | None], tuple[list[Coder], list[str]]] = find_peers,
 ) -> Evaluation:
-    """Run an evaluation; see the module.
+    """Evaluation of the codecs on images; see the module.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class _Run:
         self._cancel = cancel
 
     def measure_all(self, images: Sequence[Image], on_progress: ProgressCallback | None) -> None:
-        """Measure image by image, so that what an interrupted run leaves is of some use."""
+        """Measurement image by image, so that what an interrupted run leaves is of some use."""
         cost = sum(
             self._cost(image, coder, q) for image in images for coder in self._coders for q in coder.ladder
         )

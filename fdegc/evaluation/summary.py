@@ -18,7 +18,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Scale:
-    """A figure of quality, as curves and plots take it.
+    """Figure of quality, as curves and plots take it.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Average:
 
 @dataclass(frozen=True)
 class Comparison:
-    """FDEGC against one peer in one figure of quality.
+    """Comparison of FDEGC with one peer in one figure of quality.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class SetSummary:
-    """All that is said about one set.
+    """Summary of one set: all that is said about it.
 
     ``comparisons`` are by metric and peer; ``images`` in the order in which they were found.
     """

@@ -70,7 +70,7 @@ _CROSS = np.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / np.s
 
 
 def draw(rng: np.random.Generator, batch: int, share: float) -> Array:
-    """Numbers of random colours.
+    """Numbers of random colours for a batch of crops.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def _log_uniform(
 
 
 def recolour(x: Tensor, parameters: Tensor, normal: Tensor | None = None) -> Tensor:
-    """Crops in the colours that were drawn for them, on their device and without waiting for it.
+    """Crops in the random colours drawn for them, on their device and without waiting for it.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def is_chosen(parameters: Tensor) -> Tensor:
 
 
 def coloured(x: Tensor, parameters: Tensor, normal: Tensor | None = None) -> Tensor:
-    """A crop for each row of numbers, chosen or not, made of ``x``; otherwise as :func:`recolour`."""
+    """Crops, one for each row of numbers, chosen or not, made of ``x``; otherwise as :func:`recolour`."""
     columns = parameters.float()[:, :, None, None].split(list(LAYOUT.values()), 1)
     p = dict(zip(LAYOUT, columns, strict=True))
     crop, band = (p[name].flatten(1).long() for name in ("crop", "band"))

@@ -21,7 +21,7 @@ _RATE_KEYS = ("base", "decay", "decay_interval")
 
 @dataclass(frozen=True, slots=True)
 class ResearchConfig:
-    """One configuration; the names in the file are in parentheses.
+    """Configuration of the research code; the names in the file are in parentheses.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class ResearchConfig:
 
     @property
     def quality(self) -> float:
-        """Where λ lies on the scale of qualities, on which the six λ of the paper are 1 to 6."""
+        """Quality of λ on the scale on which the six λ of the paper are 1 to 6."""
         return lambda_quality(self.lmbda)
 
 
@@ -69,7 +69,7 @@ def lambda_quality(lmbda: float) -> float:
 
 
 def read_config(path: Path) -> ResearchConfig:
-    """Read a configuration, strictly: no key may be missing or unknown.
+    """Configuration of the research code from a file, strictly: no key may be missing or unknown.
 
     Raises
     ------

@@ -27,7 +27,7 @@ KEPT_BYTES = 2_000_000_000
 
 
 def image_paths(folder: Path) -> list[Path]:
-    """All images below a folder, sorted.
+    """Paths of all images below a folder, sorted.
 
     Raises
     ------
@@ -58,38 +58,38 @@ def chances(sources: Sequence[Hashable]) -> npt.NDArray[np.float64]:
 
 
 def load_image(path: Path) -> npt.NDArray[np.uint8]:
-    """An image as (H, W, 3) uint8."""
+    """Pixels of an image as (H, W, 3) uint8."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) of an image, from its header alone."""
+    """Size (height, width) of an image, from its header alone."""
     with Image.open(path) as image:
         return image.height, image.width
 
 
 def too_small(crop: int) -> InvalidOption:
-    """What to say if no image is large enough."""
+    """Error for folders in which no image is large enough."""
     return InvalidOption(f"No training image is large enough for {crop} px crops; use a smaller crop.")
 
 
 class CropSource(Protocol):
-    """Where a step's crops come from: chosen on the host ahead of the step, made on the device within it."""
+    """Source of a step's crops: chosen on the host ahead of the step, made on the device within it."""
 
     @property
     def used(self) -> int:
-        """Images that crops are taken of."""
+        """Number of images that crops are taken of."""
 
     @property
     def left_out(self) -> int:
-        """Images that are too small."""
+        """Number of images that are too small."""
 
     def draw(self, size: int) -> Tensor:
-        """What chooses a number of crops, on the host."""
+        """Choice of a number of crops, made on the host."""
 
     def crops(self, drawn: Tensor) -> Tensor:
-        """The crops, float32 (B, 3, crop, crop) in [0, 1], from what :meth:`draw` gave, on the device."""
+        """Crops, float32 (B, 3, crop, crop) in [0, 1], from what :meth:`draw` gave, on the device."""
 
 
 class CropSampler:
@@ -154,7 +154,7 @@ class CropSampler:
         self._chances = chances(used)
 
     def draw(self, size: int) -> Tensor:
-        """:meth:`batch` as a tensor, in random colours: here the host makes the crops themselves."""
+        """Crops of :meth:`batch` as a tensor, in random colours: here the host makes the crops themselves."""
         crops = torch.from_numpy(self.batch(size))
         if not self.colours:
             return crops
@@ -168,7 +168,7 @@ class CropSampler:
         return crops
 
     def crops(self, drawn: Tensor) -> Tensor:
-        """What :meth:`draw` gave."""
+        """Crops that :meth:`draw` gave, as they are."""
         return drawn
 
     def batch(self, size: int) -> npt.NDArray[np.float32]:

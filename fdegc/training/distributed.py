@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The processes of one run; by default there is one.
+    """Processes of one training run; by default there is one.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Group:
         return tensor.numpy()
 
     def share(self, value: T) -> T:
-        """The main process's value, everywhere (files need only exist there)."""
+        """Value of the main process, everywhere (files need only exist there)."""
         if self.size == 1:
             return value
         box = [value if self.main else None]
@@ -75,17 +75,17 @@ class Group:
         return box[0]  # type: ignore[return-value]
 
     def synchronise(self, net: nn.Module) -> None:
-        """Give all processes the main one's buffers, BatchNorm's statistics."""
+        """Broadcast of the main process's buffers, BatchNorm's statistics, to all processes."""
         if self.size > 1:
             for buffer in net.buffers():
                 dist.broadcast(buffer, src=0)
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
+        """Barrier until all processes are here."""
         self.sum(np.zeros(1))
 
     def parallel(self, net: nn.Module) -> nn.Module:
-        """The network with gradients averaged over the group and parameters of the main process."""
+        """Network with gradients averaged over the group and parameters of the main process."""
         if self.size == 1:
             return net
         ids = [torch.device(self.device)] if self.device.startswith("cuda") else None
@@ -94,7 +94,7 @@ class Group:
 
 @contextmanager
 def process_group(device: str = "auto") -> Iterator[Group]:
-    """Join the processes that ``torchrun`` started, or be the only one.
+    """Group of the processes that ``torchrun`` started, joined by this one, or this one alone.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ SECONDS_PER_MPX, BYTES_PER_MPX_AND_CHANNEL = 2.0, 7.8e6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Statistics:
-    """What a network does to images.
+    """Statistics of what a network does to images: hyper-latent values and active channels.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Statistics:
 
 
 def half(net: FDEGCNet) -> FDEGCNet:
-    """Round all parameters to fp16, as they will be shipped, and return the network.
+    """Network with all parameters rounded to fp16 in place, as they will be shipped.
 
     Raises
     ------
@@ -100,13 +100,13 @@ def fit_paths(folder: Path) -> list[Path]:
 
 
 def fit_images(folder: Path) -> list[npt.NDArray[np.uint8]]:
-    """The pixels of :func:`fit_paths`."""
+    """Pixels of the images of :func:`fit_paths`."""
     return [load_image(path) for path in fit_paths(folder)]
 
 
 @torch.no_grad()
 def observe(net: FDEGCNet, images: Sequence[npt.NDArray[np.uint8]]) -> Statistics:
-    """Count what a network does to images.
+    """Statistics of hyper-latents and active channels that a network makes of images.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def observe(net: FDEGCNet, images: Sequence[npt.NDArray[np.uint8]]) -> Statistic
 
 
 def fit_prior(net: FDEGCNet, counts: npt.NDArray[np.float64]) -> None:
-    """Fit the factorised prior of a network that has none, by maximum likelihood.
+    """Maximum-likelihood fit of the factorised prior of a network that has none.
 
     The research code's prior is one of MCAM(round(z)), which is no integer, so nothing of it can be
     kept.  Histograms alone would make usable tables, but on a few images they say nothing of values
@@ -199,7 +199,7 @@ def write_weights(
     *,
     has_prior: bool = True,
 ) -> tuple[dict[str, Any], Statistics]:
-    """Write ``<profile>-<hash>.safetensors``; return its manifest entry without figures.
+    """Weights file ``<profile>-<hash>.safetensors``, written; its manifest entry without figures.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ def write_weights(
 
 
 def manifest_entry(profile: Profile, name: str, content: bytes) -> dict[str, Any]:
-    """What a manifest says of a weights file, but for the figures of its rate points.
+    """Manifest entry of a weights file, but for the figures of its rate points.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ def manifest_entry(profile: Profile, name: str, content: bytes) -> dict[str, Any
 
 
 def write_manifest(folder: Path, entry: dict[str, Any]) -> Path:
-    """Put an entry first in a folder's manifest; others stay, since files may need their weights.
+    """Manifest of a folder, written with an entry first; others stay, since files may need their weights.
 
     Raises
     ------
@@ -285,7 +285,7 @@ def write_manifest(folder: Path, entry: dict[str, Any]) -> Path:
 
 
 def export_weights(trainer: Trainer) -> Path:
-    """Export a run's averaged weights with a manifest into ``out/weights``; returns that folder.
+    """Export of a run's averaged weights with a manifest into ``out/weights``; returns that folder.
 
     All processes of the run call it; the main one writes.
     """
@@ -311,7 +311,7 @@ def export_weights(trainer: Trainer) -> Path:
 
 
 def writing_seconds(trainer: Trainer) -> float:
-    """What exporting a run's weights will take, on the safe side, after trying it with one image each."""
+    """Seconds that exporting a run's weights will take, on the safe side, tried with one image each."""
     options, net, device = trainer.options, trainer.ema, trainer.group.device
     fitted, validated = fit_paths(options.train), image_paths(options.val)
     image, crop = load_image(fitted[0]), validation_crop(validated[0])

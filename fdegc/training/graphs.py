@@ -21,13 +21,13 @@ WARM_UP = 3
 
 
 class Capture(Protocol):
-    """How functions are captured; :class:`CudaCapture`, or what a test has in its place."""
+    """Way of capturing functions: :class:`CudaCapture`, or what a test has in its place."""
 
     def warm(self, function: Function) -> Tensor:
-        """Call a function plainly, before it is captured."""
+        """Plain call of a function, before it is captured."""
 
     def capture(self, function: Function) -> Function:
-        """What does the same as the function from now on, which may or may not run itself."""
+        """Function that does the same from now on, and may or may not run the original itself."""
 
 
 class CudaCapture:
@@ -43,7 +43,7 @@ class CudaCapture:
         self._stream = torch.cuda.Stream(self.device)
 
     def warm(self, function: Function) -> Tensor:
-        """Call a function on a stream of its own, as capturing does."""
+        """Plain call of a function on a stream of its own, as capturing does."""
         current = torch.cuda.current_stream(self.device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -52,7 +52,7 @@ class CudaCapture:
         return out
 
     def capture(self, function: Function) -> Function:
-        """Record a function's kernels; nothing is computed yet.
+        """CUDA graph of a function's kernels, recorded; nothing is computed yet.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class CudaCapture:
 
 
 class Repeated:
-    """A function that is called again and again: plainly at first, then captured.
+    """Function that is called again and again: plainly at first, then captured.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Repeated:
         return self._replay is not None
 
     def __call__(self) -> Tensor:
-        """Do what the function does once; the tensor that is returned is overwritten by the next call."""
+        """Result of one call of the function; the tensor is overwritten by the next call."""
         if self._capture is None:
             return self.function()
         if self._replay is None and self._warm > 0:

@@ -32,7 +32,7 @@ _SIDE = 8
 
 
 def grow(start: Start, net: FDEGCNet, sample: Tensor) -> Tensor:
-    """Set the parameters of a network from those of one with a latent that is not larger.
+    """Growth of a network's latent: parameters set from those of one with a latent that is not larger.
 
     What the transforms and the context model compute of the old channels stays as it was; new and unused
     channels of the latent are coded from the first step on, and shown by the decoder from the second.

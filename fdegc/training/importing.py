@@ -29,7 +29,7 @@ _QUALITIES = ((192, 3.0), (10**9, 6.0))
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import gave.
+    """Result of importing a checkpoint.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ def import_checkpoint(
     device: str = "auto",
     cancel: CancelToken | None = None,
 ) -> Imported:
-    """Turn a checkpoint into a weights file and put it into a folder's manifest.
+    """Import of a checkpoint as a weights file in a folder's manifest.
 
     Tables of the hyper-latent are fitted on the user's images, and a few of these are coded and
     decoded, so that what is written is known to work.
@@ -144,7 +144,7 @@ def measure_weights(
     on_progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> tuple[list[ImageFigures], bool]:
-    """Measure weights on all images of a folder, by way of real files.
+    """Figures of weights on all images of a folder, by way of real files.
 
     Parameters
     ----------

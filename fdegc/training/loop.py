@@ -39,7 +39,7 @@ GROWTH_CROPS = 96
 
 
 class Trainer:
-    """State of one run: network, averages, optimisers, clock.
+    """State of one training run: network, averages, optimisers, clock.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ class Trainer:
             self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
-        """Write the checkpoint atomically; only the main process does."""
+        """Checkpoint of the run, written atomically; only the main process does."""
         if not self.group.main:
             return
         self.options.out.mkdir(parents=True, exist_ok=True)
@@ -242,7 +242,7 @@ class Trainer:
         save_minutes: float = 5.0,
         on_row: Callable[[dict[str, Any]], None] | None = None,
     ) -> bool:
-        """Train until the run is finished or ``cancel`` is set in any process; always leaves a checkpoint.
+        """Training until the run is finished or ``cancel`` is set in any process; always leaves a checkpoint.
 
         Parameters
         ----------

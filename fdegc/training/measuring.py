@@ -27,7 +27,7 @@ FIGURES = ("bpp", *METRIC_FIGURES)
 
 @dataclass(frozen=True, slots=True)
 class ImageFigures:
-    """One image at one quality, by way of a real file.
+    """Figures of one image at one quality, by way of a real file.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class ImageFigures:
         return self.bytes * 8 / self.pixels
 
     def figure(self, name: str) -> float | None:
-        """One of :data:`FIGURES`."""
+        """Value of one of :data:`FIGURES`."""
         return self.bpp if name == "bpp" else getattr(self.metrics, name)
 
 
@@ -70,7 +70,7 @@ def measure_profile(
     on_progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> list[ImageFigures]:
-    """Code images to files, decode these and compare.
+    """Figures of images that are coded to files, decoded and compared.
 
     Parameters
     ----------

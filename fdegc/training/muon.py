@@ -20,7 +20,7 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(stack: Tensor, steps: int = 5) -> Tensor:
-    """Move the singular values of each matrix of a stack (n, rows, cols) close to 1."""
+    """Matrices of a stack (n, rows, cols) with their singular values moved close to 1."""
     a, b, c = COEFFICIENTS
     x = stack.to(torch.bfloat16)
     transposed = x.shape[1] > x.shape[2]
@@ -92,13 +92,13 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the momentum of each parameter; stacks are made anew of it."""
+        """Momentum of each parameter, taken over from a state; stacks are made anew of it."""
         super().load_state_dict(state_dict)
         self._stacks.clear()
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update all kernels that have a gradient."""
+        """Update of all kernels that have a gradient."""
         for number, group in enumerate(self.param_groups):
             members = [p for p in group["params"] if p.grad is not None]
             before, stacks = self._stacks.get(number, ([], []))

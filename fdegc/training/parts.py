@@ -13,7 +13,7 @@ _NAME = re.compile(r"(?P<name>.+)\.(?P<number>\d+)-of-(?P<count>\d+)")
 
 
 def write_parts(path: Path, mib: float) -> list[Path]:
-    """Write a file's bytes beside it as files of at most so many MiB; joined they are the file again.
+    """Parts of a file beside it, of at most so many MiB each; joined they are the file again.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from fdegc.errors import InvalidOption
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of the schedule with batches of one size.
+    """Part of the schedule with batches of one size.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Phase:
 
 
 def check_crop(crop: int) -> None:
-    """Refuse sides that the network cannot take.
+    """Refusal of crop sides that the network cannot take.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def check_crop(crop: int) -> None:
 
 
 def parse_finish(text: str) -> Phase:
-    """Read ``8x512@0.8``: from 0.8 of the schedule on, 8 crops of 512 pixels a step.
+    """Phase of ``8x512@0.8``: from 0.8 of the schedule on, 8 crops of 512 pixels a step.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def parse_finish(text: str) -> Phase:
 
 
 def parse_span(text: str) -> tuple[float, float]:
-    """Read ``0.5:1``: the second half of the schedule.
+    """Span of the schedule from text: ``0.5:1`` is the second half.
 
     Raises
     ------

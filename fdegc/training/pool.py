@@ -47,7 +47,7 @@ _CHANNELS = 3
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One scale of one image.
+    """Scale of one image in the pool.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Level:
 
     @property
     def bytes(self) -> int:
-        """Size in the pool."""
+        """Size in the pool in bytes."""
         return _CHANNELS * self.height * self.width
 
 
@@ -81,7 +81,7 @@ def memory_budget(device: str) -> int:
 
 
 class ImagePool:
-    """All images and their smaller scales as one tensor of bytes.
+    """Tensor of bytes that holds all training images and their smaller scales.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ class ImagePool:
         return pixels
 
     def cut(self, drawn: Tensor, crop: int) -> Tensor:
-        """Crops in one gather.
+        """Crops of the pool, cut in one gather.
 
         Parameters
         ----------
@@ -275,7 +275,7 @@ class PoolSampler:
         self.used, self.left_out = len(images), len(pool.paths) - len(images)
 
     def draw(self, size: int) -> Tensor:
-        """Which crops: int64, shape (size, 3), for :meth:`ImagePool.cut`.
+        """Choice of crops: int64, shape (size, 3), for :meth:`ImagePool.cut`.
 
         With colours float64, shape (size, 3 + NUMBERS): pixels are counted exactly up to 2⁵³.
         """
@@ -303,7 +303,7 @@ class PoolSampler:
         return np.stack((first, rows, columns), 1).astype(np.int64)
 
     def crops(self, drawn: Tensor) -> Tensor:
-        """The crops that :meth:`draw` chose, on the pool's device."""
+        """Crops that :meth:`draw` chose, on the pool's device."""
         crops = self.pool.cut(drawn[:, :3].long(), self.crop)
         return colouring.recolour(crops, drawn[:, 3:]) if self.colours else crops
 

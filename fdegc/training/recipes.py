@@ -39,7 +39,7 @@ ANNEALED = 0.92
 
 @dataclass(frozen=True, slots=True)
 class Recipe(ABC):
-    """What the loop asks of a recipe.
+    """Interface of a training recipe: what the loop asks of it.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class Recipe(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What checkpoints remember, so that a run is not resumed by another recipe."""
+        """Name that checkpoints remember, so that a run is not resumed by another recipe."""
 
     @property
     @abstractmethod
@@ -84,11 +84,11 @@ class Recipe(ABC):
 
     @abstractmethod
     def fraction(self, step: int, seconds: float) -> float:
-        """How much of the run is done; from 1 it is finished."""
+        """Fraction of the run that is done; from 1 it is finished."""
 
     @abstractmethod
     def set_rates(self, optimisers: Mapping[str, Optimizer], step: int, fraction: float) -> None:
-        """Set the learning rates of a step."""
+        """Setting of the learning rates of a step."""
 
     def freezes_norm(self, fraction: float) -> bool:
         """Whether BatchNorm uses its running statistics and no longer updates them."""
@@ -99,7 +99,7 @@ class Recipe(ABC):
         return False
 
     def boost(self, fraction: float) -> float:
-        """What every λ is multiplied by."""
+        """Factor by which every λ is multiplied."""
         return 1.0
 
     @abstractmethod
@@ -112,16 +112,16 @@ class Recipe(ABC):
 
     @abstractmethod
     def objective(self, loss: Tensor, lmbda: Tensor) -> Tensor:
-        """What is differentiated, from the samples' ``λ·MSE + bpp``."""
+        """Objective that is differentiated, from the samples' ``λ·MSE + bpp``."""
 
     @abstractmethod
     def clip(self, optimisers: Mapping[str, Optimizer]) -> None:
-        """Limit the gradients."""
+        """Clipping of the gradients."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileRecipe(Recipe):
-    """Muon and Adam, a schedule over the wall-clock budget, all rate points in every batch.
+    """Recipe with Muon and Adam, a schedule over the wall-clock budget, all rate points in every batch.
 
     Attributes
     ----------
@@ -169,7 +169,7 @@ class ProfileRecipe(Recipe):
 
     @property
     def name(self) -> str:
-        """What checkpoints remember."""
+        """Name that checkpoints remember."""
         return "profile"
 
     @property
@@ -196,7 +196,7 @@ class ProfileRecipe(Recipe):
         return seconds / (self.minutes * 60.0)
 
     def set_rates(self, optimisers: Mapping[str, Optimizer], step: int, fraction: float) -> None:
-        """Warm up, then follow :func:`schedule` or :func:`constant_schedule`."""
+        """Learning rates with a warm-up, then :func:`schedule` or :func:`constant_schedule`."""
         share = constant_schedule(fraction) if self.constant else schedule(fraction)
         rate = self.lr * share * min(1.0, (step + 1) / self.warmup_steps)
         for name, factor in (("adam", 1.0), ("muon", 4.0)):
@@ -204,19 +204,19 @@ class ProfileRecipe(Recipe):
                 set_rate(group, factor * rate * group.get("factor", 1.0))
 
     def freezes_norm(self, fraction: float) -> bool:
-        """In the second part of the budget: one network for training and use in the end."""
+        """Frozen BatchNorm in the second part of the budget: one network for training and use in the end."""
         return fraction >= self.freeze_norm
 
     def holds(self, fraction: float) -> bool:
-        """In the first part of the budget."""
+        """Holding of restarted channels in the first part of the budget."""
         return fraction < self.hold
 
     def boost(self, fraction: float) -> float:
-        """Falls exponentially: what is learnt at first is to lose little."""
+        """Factor of every λ that falls exponentially: what is learnt at first is to lose little."""
         return self.lambda_boost ** max(0.0, 1.0 - fraction / BOOSTED)
 
     def qualities(self, rng: np.random.Generator, batch: int | None = None) -> Tensor:
-        """Every rate point equally often, up to a remainder that is drawn anew for every batch.
+        """Qualities with every rate point equally often, up to a remainder drawn anew for every batch.
 
         Uniform ones: one in each of as many equal parts of the range as there are crops.
         """
@@ -243,14 +243,14 @@ class ProfileRecipe(Recipe):
         return (loss * (lmbda / 1024.0) ** -self.balance).mean()
 
     def clip(self, optimisers: Mapping[str, Optimizer]) -> None:
-        """Limit the norm of Adam's; Muon's updates do not depend on it."""
+        """Clipping of the gradient norm of Adam's parameters; Muon's updates do not depend on it."""
         groups = optimisers["adam"].param_groups
         nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], GRADIENT_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
 class ResearchRecipe(Recipe):
-    """Adam, one λ, steps instead of time, as in the paper's research code.
+    """Recipe of the paper's research code: Adam, one λ, steps instead of time.
 
     Attributes
     ----------
@@ -268,7 +268,7 @@ class ResearchRecipe(Recipe):
 
     @property
     def name(self) -> str:
-        """What checkpoints remember: a run for another λ is another run."""
+        """Name that checkpoints remember: a run for another λ is another run."""
         return f"research λ={self.config.lmbda:g}"
 
     @property
@@ -278,7 +278,7 @@ class ResearchRecipe(Recipe):
 
     @property
     def rates(self) -> tuple[tuple[float, float], ...]:
-        """The one quality and λ."""
+        """Quality and λ of the one rate point."""
         return ((self.config.quality, self.config.lmbda),)
 
     def optimisers(self, net: nn.Module) -> dict[str, Optimizer]:
@@ -290,7 +290,7 @@ class ResearchRecipe(Recipe):
         return step / self.steps
 
     def set_rates(self, optimisers: Mapping[str, Optimizer], step: int, fraction: float) -> None:
-        """A staircase: times ``decay`` every ``decay_steps``."""
+        """Staircase of the learning rate: times ``decay`` every ``decay_steps``."""
         falls = step // self.config.decay_steps
         if self.hurried and fraction >= ANNEALED:
             falls = max(falls, 1)
@@ -299,25 +299,25 @@ class ResearchRecipe(Recipe):
             set_rate(group, rate)
 
     def qualities(self, rng: np.random.Generator, batch: int | None = None) -> Tensor:
-        """The same for all; a network without gains does not look at it."""
+        """Quality of the one rate point for all samples; a network without gains does not look at it."""
         return torch.full((batch or self.batch,), self.config.quality)
 
     def lambdas(self, quality: Tensor) -> Tensor:
-        """The one λ."""
+        """λ of the one rate point, for all samples."""
         return torch.full_like(quality, self.config.lmbda)
 
     def objective(self, loss: Tensor, lmbda: Tensor) -> Tensor:
-        """Plain mean."""
+        """Plain mean of the samples' losses."""
         return loss.mean()
 
     def clip(self, optimisers: Mapping[str, Optimizer]) -> None:
-        """Clamp every gradient."""
+        """Clamping of every gradient."""
         for group in optimisers["adam"].param_groups:
             nn.utils.clip_grad_value_(group["params"], GRADIENT_LIMIT)
 
 
 def set_rate(group: dict[str, Any], rate: float) -> None:
-    """Set the learning rate of a group, in place if it is a tensor."""
+    """Change of a group's learning rate, in place if it is a tensor."""
     if isinstance(group["lr"], Tensor):
         group["lr"].fill_(rate)
     else:
@@ -325,12 +325,12 @@ def set_rate(group: dict[str, Any], rate: float) -> None:
 
 
 def schedule(fraction: float) -> float:
-    """Cosine from 1 to 0.01 over the budget."""
+    """Cosine schedule of the learning rate, from 1 to 0.01 over the budget."""
     return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(max(fraction, 0.0), 1.0)))
 
 
 def constant_schedule(fraction: float) -> float:
-    """1, then falling linearly to :data:`LAST` from :data:`CONSTANT` of the budget on."""
+    """Constant schedule: 1, then falling linearly to :data:`LAST` from :data:`CONSTANT` of the budget on."""
     fallen = (min(max(fraction, CONSTANT), 1.0) - CONSTANT) / (1.0 - CONSTANT)
     return 1.0 - (1.0 - LAST) * fallen
 
@@ -347,7 +347,7 @@ def paper_profile(channels: int, latent: int, hidden: int = 640) -> Profile:
 
 
 def known_profile(name: str) -> Profile:
-    """A profile by its name.
+    """Profile by its name.
 
     Raises
     ------

@@ -35,7 +35,7 @@ _CHUNK = 8
 
 @torch.no_grad()
 def restart_unused(net: FDEGCNet, sample: Tensor, fresh: Tensor) -> Tensor:
-    """Start channels anew that are fresh or carry less than :data:`USED_BITS`.
+    """Restart of latent channels that are fresh or carry less than :data:`USED_BITS`.
 
     Reconstructions lose what such channels showed; until the decoder has learnt to read the new ones they
     cost rate and give nothing.

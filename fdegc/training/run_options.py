@@ -29,7 +29,7 @@ SCHEDULE, OBJECTIVE = ("cosine", "constant"), ("balance", "relative")
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """What a training run does; described in its weights.
+    """Options of a training run; described in its weights.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class TrainOptions:
 
 
 def make_recipe(options: TrainOptions, images: int) -> Recipe:
-    """The recipe that options ask for.
+    """Recipe that options ask for.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def make_phases(options: TrainOptions, recipe: Recipe) -> tuple[Phase, ...]:
 
 
 def check_choices(options: TrainOptions) -> None:
-    """Refuse names and numbers that mean nothing.
+    """Refusal of names and numbers that mean nothing.
 
     Raises
     ------
@@ -217,7 +217,7 @@ def check_choices(options: TrainOptions) -> None:
 
 
 def share_of_batch(batch: int, processes: int) -> int:
-    """Crops a step of each process.
+    """Share of a batch: crops a step of each process.
 
     Raises
     ------
@@ -236,6 +236,6 @@ def share_of_batch(batch: int, processes: int) -> int:
 
 
 def describe(options: TrainOptions) -> dict[str, Any]:
-    """The options as JSON values for the model card; paths by their last name only."""
+    """Options as JSON values for the model card; paths by their last name only."""
     values = {k: v.name if isinstance(v, Path) else v for k, v in asdict(options).items()}
     return {k: v for k, v in values.items() if v is not None}

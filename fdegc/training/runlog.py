@@ -68,7 +68,7 @@ class RunLog:
                 self._events = SummaryWriter(str(folder / "events"), purge_step=step or None)
 
     def write(self, step: int, values: Mapping[str, Any], group: str = "train") -> dict[str, Any]:
-        """Write a row, numbers also as scalars ``group/name``; returns it."""
+        """Row of the log, written, numbers also as scalars ``group/name``; returns it."""
         row = {"step": step, **values} if group == "train" else {"step": step, "kind": group, **values}
         if self._file is not None:
             self._file.write(json.dumps(row) + "\n")

@@ -29,7 +29,7 @@ PRIOR = "hyper_prior."
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Start:
-    """A network's weights, wherever they came from.
+    """Weights that a network starts from, wherever they came from.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Start:
     quality: float | None = None
 
     def network(self) -> FDEGCNet:
-        """A network with these weights; without a prior of z, that is a fresh one.
+        """Network with these weights; without a prior of z, that is a fresh one.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Start:
         return net
 
     def load_into(self, net: FDEGCNet) -> None:
-        """Set a network's parameters.
+        """Loading of the weights into a network's parameters.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Start:
             raise WeightsInvalid(f"“{self.path}” does not fit the network: it {wrong[0]}{more}.")
 
     def check_fits(self, profile: Profile, remedy: str) -> None:
-        """Refuse weights of other sizes than a run's.
+        """Refusal of weights of other sizes than a run's.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Start:
 
 
 def sizes_text(profile: Profile) -> str:
-    """What tells networks apart, in words."""
+    """Sizes that tell networks apart, in words."""
     widths = "/".join(str(w) for w in profile.widths)
     rates = f"{profile.rate_points} rate points" if profile.rate_points else "one rate point"
     centred = ", centred input" if profile.centred else ""
@@ -108,7 +108,7 @@ def sizes_text(profile: Profile) -> str:
 
 
 def load_start(path: Path) -> Start:
-    """Read weights: ``*.safetensors``, a run's ``checkpoint.pt`` or a research ``iter_*.pth.tar``.
+    """Weights of ``*.safetensors``, a run's ``checkpoint.pt`` or a research ``iter_*.pth.tar``.
 
     A ``*.safetensors`` may lie there in parts (:mod:`fdegc.training.parts`); any of them names it.
 
@@ -156,7 +156,7 @@ def _load_safetensors(path: Path) -> Start:
 
 
 def read_checkpoint(path: Path) -> Any:
-    """What a checkpoint holds, on the CPU; nothing but tensors and plain values is unpickled.
+    """Contents of a checkpoint, on the CPU; nothing but tensors and plain values is unpickled.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def _load_pickled(path: Path) -> Start:
 
 
 def checkpoint_profile(document: Mapping[str, Any]) -> Profile:
-    """The profile that a run's checkpoint was made with."""
+    """Profile that a run's checkpoint was made with."""
     network = document.get("network")
     if network is None:  # checkpoints of before there were others than named profiles
         return PROFILES[document["profile"]]
@@ -195,7 +195,7 @@ def checkpoint_profile(document: Mapping[str, Any]) -> Profile:
 
 
 def network_sizes(profile: Profile) -> dict[str, Any]:
-    """A profile's sizes as JSON values, without its name."""
+    """Sizes of a profile's network as JSON values, without its name."""
     sizes = asdict(profile)
     sizes.pop("name")
     return sizes

@@ -30,7 +30,7 @@ _YOUNG = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a step depends on besides its batch and its parameters.
+    """Moment of a step: what it depends on besides its batch and its parameters.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Moment:
 
 
 class Step:
-    """The step of a run, and the tensors that it is a function of.
+    """Step of a training run, and the tensors that it is a function of.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Step:
         self._repeated = Repeated(self.compute)
 
     def take_failure(self) -> str | None:
-        """Why the step could not be captured, once; None if it was, or nobody tried."""
+        """Reason why the step could not be captured, once; None if it was, or nobody tried."""
         failure, self._repeated.failure = self._repeated.failure, None
         if failure is not None:
             self.capture = None  # nor will it go better with another batch
@@ -109,7 +109,7 @@ class Step:
     def __call__(
         self, drawn: Tensor, quality: Tensor, moment: Moment, crops: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor:
-        """Make a step.
+        """Training step on a batch of crops.
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class Step:
                     module.eval()
 
     def compute(self) -> Tensor:
-        """The function itself: a plain step on what the tensors hold; mean loss, MSE and bpp before it."""
+        """Plain step, the function itself, on what the tensors hold; mean loss, MSE and bpp before it."""
         recipe, optimisers = self.recipe, self.optimisers
         x, quality = self._crops(self._drawn), self._quality
         if x.is_cuda:  # never on the CPU, where torch's convolutions corrupt memory with it
@@ -203,7 +203,7 @@ class Step:
 
 
 def join(net: nn.Module) -> Tensor:
-    """All floating-point parameters and buffers of a network as one tensor, of which they become views.
+    """Tensor of all floating-point parameters and buffers of a network, which become views of it.
 
     The average of weights is then one operation.  Names, shapes and values stay as they are.
 
@@ -223,7 +223,7 @@ def join(net: nn.Module) -> Tensor:
 
 
 def use_tensor_rates(optimisers: Mapping[str, Optimizer], device: torch.device | str) -> None:
-    """Make learning rates tensors on a device, so that a captured step sees them change."""
+    """Learning rates as tensors on a device, so that a captured step sees them change."""
     for optimiser in optimisers.values():
         for group in optimiser.param_groups:
             group["lr"] = torch.tensor(float(group["lr"]), device=device)
