@@ -17,12 +17,12 @@ from fdegc.errors import OutputBusy, OutputExists
 
 
 def beside(path: Path, end: str = ".tmp") -> Path:
-    """A name that nobody else takes, in the folder of a file: the last step is a rename then, not a copy."""
+    """Name that nobody else takes, in the folder of a file: the last step is a rename then, not a copy."""
     return path.with_name(f".fdegc-{secrets.token_hex(8)}{end}")
 
 
 def put(temporary: Path, path: Path, *, overwrite: bool = True) -> None:
-    """Give a finished file its name.
+    """Renaming of a finished temporary file to its own name.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def put(temporary: Path, path: Path, *, overwrite: bool = True) -> None:
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[BinaryIO]:
-    """Open what takes the place of a file once all of it is on the disk; if that fails, nothing is changed.
+    """File that takes the place of another once all of it is on the disk; if that fails, nothing is changed.
 
     Raises
     ------
@@ -79,7 +79,7 @@ _HELD = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
 
 
 def open_plainly(path: Path) -> BinaryIO:
-    """Open a file of a predictable name for reading and writing, created if needed; no links are followed."""
+    """File of a predictable name, open for reading and writing, created if needed; no links are followed."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     return os.fdopen(os.open(path, flags, 0o666), "r+b")
 
@@ -92,7 +92,7 @@ def _still_named(file: BinaryIO, path: Path) -> bool:
 
 
 def open_locked(path: Path) -> BinaryIO:
-    """Open a file that no other process has locked; closing it gives it free.
+    """File, opened and locked, that no other process has locked; closing it gives it free.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def in_use(path: Path) -> bool:
 
 
 def remove_stale(path: Path) -> None:
-    """Remove a file that nobody has locked: of a process that was killed before it could."""
+    """Removal of a file that nobody has locked: of a process that was killed before it could."""
     with contextlib.suppress(OSError), open(path, "r+b") as file:
         _lock(file)
         path.unlink()

@@ -41,7 +41,7 @@ class FDEGCNetCodec(FDEGCNet):
     _features: HyperFeatures | None = None
 
     def update(self, scale_table: Any = None, force: bool = False, update_quantiles: bool = False) -> bool:
-        """Build the coding tables from the current parameters.
+        """Building of the coding tables from the current parameters.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class FDEGCNetCodec(FDEGCNet):
 
     @torch.inference_mode()
     def compress(self, x: Tensor, quality: float = 1.0) -> dict[str, Any]:
-        """Code a batch.
+        """Byte strings of a batch of images, coded.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class FDEGCNetCodec(FDEGCNet):
     def decompress(
         self, strings: list[list[bytes]], shape: tuple[int, int], quality: float = 1.0
     ) -> dict[str, Tensor]:
-        """Undo :meth:`compress`; returns ``x_hat`` of shape (B, 3, H, W) in [0, 1].
+        """Images of what :meth:`compress` coded: ``x_hat`` of shape (B, 3, H, W) in [0, 1].
 
         Raises
         ------

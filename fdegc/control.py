@@ -13,13 +13,13 @@ ProgressCallback = Callable[[Progress], None]
 
 
 class CancelToken:
-    """A flag that one thread sets and another checks at every tile and every coding step."""
+    """Cancellation flag that one thread sets and another checks at every tile and every coding step."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def cancel(self) -> None:
-        """Ask the work to stop; safe from any thread, any number of times."""
+        """Request that the work stop; safe from any thread, any number of times."""
         self._event.set()
 
     @property
@@ -28,17 +28,17 @@ class CancelToken:
         return self._event.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until somebody cancels, at most so long; returns :attr:`cancelled`."""
+        """Pause until cancellation, at most so long; returns :attr:`cancelled`."""
         return self._event.wait(seconds)
 
     def check(self) -> None:
-        """Raise :class:`~fdegc.errors.Cancelled` if the work should stop."""
+        """Cancellation check: raises :class:`~fdegc.errors.Cancelled` if the work should stop."""
         if self._event.is_set():
             raise Cancelled("Cancelled.")
 
 
 class ProgressMeter:
-    """Counts finished units of one stage and reports them with an estimate of the time left.
+    """Progress of one stage: counts finished units, reports them with an estimate of the time left.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ class ProgressMeter:
         self.report()
 
     def advance(self, amount: float) -> None:
-        """Add finished work and report."""
+        """Addition of finished work to the progress, with a report."""
         self._done = min(self._done + amount, self._total)
         self.report()
 
     def report(self) -> None:
-        """Send the current state to the callback."""
+        """Report of the current progress to the callback."""
         if self._callback is None:
             return
         elapsed = time.perf_counter() - self._start

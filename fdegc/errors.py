@@ -12,71 +12,71 @@ class FdegcError(Exception):
 
 
 class InvalidOption(FdegcError):
-    """A parameter is outside its range or two of them contradict each other."""
+    """Error of a parameter that is outside its range, or of two that contradict each other."""
 
 
 class UnsupportedRaster(FdegcError):
-    """The input is not a raster that can be read, or one of a kind that cannot be coded."""
+    """Error of an input that is not a raster that can be read, or is one of a kind that cannot be coded."""
 
 
 class OutputExists(FdegcError):
-    """The output file exists and overwriting was not asked for."""
+    """Error of an output file that exists, where overwriting was not asked for."""
 
 
 class OutputFailed(FdegcError):
-    """The output could not be written (permission, full disk, unsuitable format)."""
+    """Error of an output that could not be written (permission, full disk, unsuitable format)."""
 
 
 class OutputBusy(OutputFailed):
-    """Another process is writing the same output."""
+    """Error of an output that another process is writing."""
 
 
 class TargetMissed(FdegcError):
-    """No quality gives what was asked for; nothing was written."""
+    """Error of a target that no quality reaches; nothing was written."""
 
 
 class CorruptStream(FdegcError):
-    """A ``.fdegc`` file is damaged, truncated, or not one at all."""
+    """Error of a ``.fdegc`` file that is damaged, truncated, or not one at all."""
 
 
 class UnsupportedStream(FdegcError):
-    """A ``.fdegc`` file is intact but needs a newer version or weights of another kind."""
+    """Error of a ``.fdegc`` file that is intact but needs a newer version or weights of another kind."""
 
 
 class DecoderMismatch(FdegcError):
-    """The decoder computed other latents than the encoder; the result would be garbage."""
+    """Error of a decoder that computed other latents than the encoder; the result would be garbage."""
 
 
 class WeightsMissing(FdegcError):
-    """Weights are not installed, or are not the ones a file was written with."""
+    """Error of weights that are not installed, or are not the ones a file was written with."""
 
 
 class WeightsInvalid(FdegcError):
-    """A weights file does not match its manifest or the network it is meant for."""
+    """Error of a weights file that does not match its manifest or the network it is meant for."""
 
 
 class MetricUnavailable(FdegcError):
-    """A metric cannot be computed here (too small an image, missing backbone weights)."""
+    """Error of a metric that cannot be computed here (too small an image, missing backbone weights)."""
 
 
 class OutOfMemory(FdegcError):
-    """The work would need, or needed, more memory than there is."""
+    """Error of work that would need, or needed, more memory than there is."""
 
 
 class DeviceUnavailable(FdegcError):
-    """The requested compute device does not exist on this machine."""
+    """Error of a requested compute device that does not exist on this machine."""
 
 
 class PackageMissing(FdegcError, ImportError):
-    """A package that only this part needs is not installed."""
+    """Error of a package that only this part needs and that is not installed."""
 
 
 class ClusterUnavailable(FdegcError):
-    """The cluster cannot be reached, has no workers or other versions, or was lost."""
+    """Error of a cluster that cannot be reached, has no workers or other versions, or was lost."""
 
 
 class Cancelled(FdegcError):
-    """The user cancelled the work.
+    """Cancellation of the work by the user.
 
     Nothing is left behind, except by a compression that can be resumed: it keeps its finished tiles
     in ``<name>.part``, and the next run goes on from them.

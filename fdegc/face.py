@@ -59,7 +59,7 @@ def compress(
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> EncodeResult:
-    """Compress a raster file or an array into a ``.fdegc`` file.
+    """Compression of a raster file or an array into a ``.fdegc`` file.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ def decompress(
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> Array | DecodeResult:
-    """Decode a ``.fdegc`` file, or a window of it, into an array or a raster file.
+    """Decompression of a ``.fdegc`` file, or a window of it, into an array or a raster file.
 
     Parameters
     ----------
@@ -342,7 +342,7 @@ def decompress(
 
 
 def open(path: Name, *, device: str = "auto", threads: int | None = None) -> FdegcFile:
-    """Open a ``.fdegc`` file, to look at it and read windows of it.
+    """Opened ``.fdegc`` file, to look at it and read windows of it.
 
     Parameters
     ----------
@@ -364,7 +364,7 @@ def open(path: Name, *, device: str = "auto", threads: int | None = None) -> Fde
 
 
 class FdegcFile:
-    """A ``.fdegc`` file; the network is loaded when pixels are first read.  Not for two threads at once.
+    """Opened ``.fdegc`` file; the network is loaded when pixels are first read.  Not for two threads at once.
 
     Parameters
     ----------
@@ -398,7 +398,7 @@ class FdegcFile:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Bands (without alpha), height, width: the shape of what :meth:`read` gives of the whole."""
+        """Shape of what :meth:`read` gives of the whole: bands (without alpha), height, width."""
         return self.info.raster.bands, self.info.raster.height, self.info.raster.width
 
     @property
@@ -475,7 +475,7 @@ class FdegcFile:
         return self._codec.decode_window(self.path, place, on_progress=progress, cancel=cancel)
 
     def overview(self) -> npt.NDArray[np.uint8] | None:
-        """The small picture in the file, which needs no network; None if there is none.
+        """Overview of the scene: a small picture in the file, which needs no network; None if there is none.
 
         Returns
         -------
@@ -493,7 +493,7 @@ class FdegcFile:
             return read_overview(reader)
 
     def close(self) -> None:
-        """Let go of the network; safe to call twice."""
+        """Release of the network; safe to call twice."""
         self._codec, self._closed = None, True
 
     def __enter__(self) -> FdegcFile:
@@ -510,7 +510,7 @@ class FdegcFile:
 
 
 def info(path: Name) -> StreamInfo | RasterInfo:
-    """What a file is, as ``fdegc info`` says; no network is loaded.
+    """Facts of a file, as ``fdegc info`` says them; no network is loaded.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ _CAPTION = 30
 def side_by_side(
     original: Samples, other: Samples, info: RasterInfo, out: Path, captions: Sequence[str]
 ) -> None:
-    """Write original, reconstruction and their amplified difference next to each other as PNG.
+    """Side-by-side PNG of original, reconstruction and their amplified difference, written.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _step(*arguments: str) -> int:
 
 
 def run(scene: Path, folder: Path) -> int:
-    """Do it all; return the exit code of the first step that failed, or 0."""
+    """Compression, decompression, metrics and picture of a scene; exit code of the first failure, or 0."""
     folder.mkdir(parents=True, exist_ok=True)
     coded, decoded = folder / f"{scene.stem}.fdegc", folder / f"{scene.stem}_decoded.tif"
     picture = folder / f"{scene.stem}_side_by_side.png"
@@ -106,7 +106,7 @@ def run(scene: Path, folder: Path) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the module as a program."""
+    """Exit code of the program ``python -m fdegc.headless``."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not 1 <= len(arguments) <= 2:
         print("usage: python -m fdegc.headless SCENE [FOLDER]", file=sys.stderr)

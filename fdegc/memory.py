@@ -41,7 +41,7 @@ def block_cache(rows: int, width: int, pixel: int) -> int:
 def check_memory(
     needed: float, what: str = "This", remedy: str = "use smaller tiles or close other programs"
 ) -> None:
-    """Refuse work that will not fit.
+    """Memory check that refuses work that will not fit.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def check_memory(
 
 
 def check_free(missing: float, what: str, remedy: str) -> None:
-    """Refuse work that needs more memory than is free; parameters as of :func:`check_memory`.
+    """Memory check that refuses work that needs more than is free; parameters as of :func:`check_memory`.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ METRIC_FIGURES = ("psnr", "ms_ssim", "ms_ssim_db", "vifp", "lpips")
 
 @dataclass(frozen=True, slots=True)
 class RatePoint:
-    """One of the six trained operating points.
+    """Rate point: one of the six trained operating points.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ RATE_POINTS: tuple[RatePoint, ...] = tuple(RatePoint(i + 1, 128.0 * 2**i) for i 
 
 @dataclass(frozen=True, slots=True)
 class ValueRange:
-    """Values of a band that the network's range is to cover.
+    """Range of values of a band that the network's range is to cover.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class ValueRange:
 
 
 class TargetKind(Enum):
-    """What a target is about."""
+    """Kind of a target: what it is about."""
 
     SIZE = "bytes"
     BPP = "bpp"
@@ -81,7 +81,7 @@ class TargetKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a file is to reach, by the choice of its quality.
+    """Target that a file is to reach, by the choice of its quality.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class EncodeOptions:
-    """How to compress.
+    """Options of a compression.
 
     Attributes
     ----------

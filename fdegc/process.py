@@ -39,7 +39,7 @@ class _Later(ModuleType):
 
 
 def import_less() -> None:
-    """Keep torch and numba from importing what coding never needs.
+    """Fewer imports: torch and numba do without what coding never needs.
 
     For programs that neither compile networks nor work with tensors without data.
     """
@@ -48,18 +48,18 @@ def import_less() -> None:
 
 
 def import_again() -> None:
-    """Let others import what only numba was not to find, once numba has looked."""
+    """Restored imports of what only numba was not to find, once numba has looked."""
     if sys.modules.get(_FOR_PRODUCTS, sys) is None:
         del sys.modules[_FOR_PRODUCTS]
 
 
 def collect_less() -> None:
-    """Let imports of hundreds of thousands of objects, none of which is ever garbage, pass with few looks."""
+    """Rarer garbage collection, for imports of hundreds of thousands of objects that are never garbage."""
     gc.set_threshold(_COLLECT_EVERY)
 
 
 def keep_memory() -> None:
-    """Let the allocator keep what a tile gives back for the next one, instead of asking the system anew.
+    """Allocator setting that keeps what a tile gives back for the next, instead of asking the system anew.
 
     A tile in the network takes and frees arrays of megabytes hundreds of times.  Each that comes fresh from
     the system costs a page fault every 4 KiB, a tenth of a tile's time, during which other threads wait
@@ -73,7 +73,7 @@ def keep_memory() -> None:
 
 
 class QuickExit:
-    """Ends the process without taking apart what torch and numba have built up, once there is an exit code.
+    """Quick end of a process that has an exit code, without taking apart what torch and numba have built up.
 
     Freeing a million objects one by one, only for the system to take the memory back as a whole, takes
     longer than decoding a small file.  Threads have been waited for by then, and exit handlers that were

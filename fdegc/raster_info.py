@@ -27,7 +27,7 @@ _COUNTED = {"RPC": ("SAMP_OFF", "LINE_OFF"), "GEOLOCATION": ("PIXEL_OFFSET", "LI
 
 @dataclass(frozen=True, slots=True)
 class GroundControlPoint:
-    """A pixel whose place on the ground is known.
+    """Ground control point: a pixel whose place on the ground is known.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ def part_domains(domains: Domains, x: int, y: int) -> Domains:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rectangle of pixels: ``x``, ``y`` of its upper left corner, ``width``, ``height`` ≥ 1."""
+    """Window of pixels: a rectangle, ``x``, ``y`` of its upper left corner, ``width``, ``height`` ≥ 1."""
 
     x: int
     y: int
@@ -103,7 +103,7 @@ class Window:
         return slice(self.x, self.x + self.width)
 
     def check_inside(self, width: int, height: int) -> None:
-        """Raise InvalidOption unless it is not empty and lies inside a raster of this size."""
+        """Check of the window: InvalidOption if it is empty or not inside a raster of this size."""
         right, bottom = self.x + self.width, self.y + self.height
         if min(self.x, self.y) < 0 or min(self.width, self.height) < 1 or right > width or bottom > height:
             raise InvalidOption(
@@ -112,20 +112,20 @@ class Window:
             )
 
     def intersection(self, other: Window) -> Window | None:
-        """The pixels that both have; None if there are none."""
+        """Intersection of two windows: the pixels that both have; None if there are none."""
         left, top = max(self.x, other.x), max(self.y, other.y)
         right = min(self.x + self.width, other.x + other.width)
         bottom = min(self.y + self.height, other.y + other.height)
         return Window(left, top, right - left, bottom - top) if left < right and top < bottom else None
 
     def relative_to(self, frame: Window) -> Window:
-        """The same pixels, counted from the upper left corner of ``frame``."""
+        """Window of the same pixels, counted from the upper left corner of ``frame``."""
         return Window(self.x - frame.x, self.y - frame.y, self.width, self.height)
 
 
 @dataclass(frozen=True, slots=True)
 class AlphaBand:
-    """What there is to know of an alpha band apart from its samples.
+    """Description of an alpha band, apart from its samples.
 
     Attributes
     ----------
@@ -144,7 +144,7 @@ class AlphaBand:
 
 @dataclass(frozen=True, slots=True)
 class RasterInfo:
-    """What a raster is, apart from its pixels.  "One a band" means the coded bands; empty means none known.
+    """Description of a raster, without pixels.  "One a band" means the coded bands; empty means none known.
 
     Attributes
     ----------
@@ -241,7 +241,7 @@ class RasterInfo:
         return self.band_nodata or (self.nodata,) * self.bands
 
     def part(self, window: Window) -> RasterInfo:
-        """What a window of it is: its size, and transform, GCPs and RPCs that keep it in its place."""
+        """Description of a window of it: its size, and transform, GCPs and RPCs that keep it in its place."""
         x, y = window.x, window.y
         return replace(
             self,

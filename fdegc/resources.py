@@ -9,7 +9,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def checkout_root() -> Path | None:
-    """Return the root of the checkout that this package is imported from, or None for a wheel.
+    """Root of the checkout that this package is imported from, or None for a wheel.
 
     Returns
     -------
@@ -24,7 +24,7 @@ def checkout_root() -> Path | None:
 
 
 def data_dir(kind: Literal["weights", "resources"]) -> Path:
-    """Return the folder of the data that comes with the program.
+    """Folder of the data that comes with the program.
 
     Parameters
     ----------

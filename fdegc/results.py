@@ -61,7 +61,7 @@ class ErrorFigures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TileResult:
-    """One finished tile.
+    """Result of one finished tile.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class TileResult:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a compression will cost: bytes of the file, seconds, peak bytes of memory."""
+    """Estimate of a compression's cost: bytes of the file, seconds, peak bytes of memory."""
 
     bytes: int
     seconds: float
@@ -95,7 +95,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class EncodeResult:
-    """What a compression gave.
+    """Result of a compression.
 
     Attributes
     ----------
@@ -169,7 +169,7 @@ class StreamInfo:
 
 @dataclass(frozen=True, slots=True)
 class DecodeResult:
-    """What a decompression gave.
+    """Result of a decompression.
 
     ``damaged`` lists windows that were filled, not decoded; up to ``info.halo`` pixels around them are
     visibly inexact, and the rest of the tiles beside them by a few grey levels (7 at most in
@@ -184,7 +184,7 @@ class DecodeResult:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """What checking a file gave.
+    """Result of checking a file.
 
     Attributes
     ----------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def bytes_text(count: float) -> str:
-    """Return a size in three digits, SI units: ``300 bytes``, ``1.24 MB``."""
+    """Text of a size in three digits, SI units: ``300 bytes``, ``1.24 MB``."""
     units = ["bytes", "kB", "MB", "GB", "TB"]
     while count >= 999.5 and len(units) > 1:
         count /= 1000
@@ -26,7 +26,7 @@ def bytes_text(count: float) -> str:
 
 
 def seconds_text(value: float) -> str:
-    """Return a duration: ``0.42 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    """Text of a duration: ``0.42 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 5 min``."""
     if value < 60:
         return f"{value:.3g} s"
     minutes, rest = divmod(round(value), 60)
@@ -34,34 +34,34 @@ def seconds_text(value: float) -> str:
 
 
 def decibels_text(value: float) -> str:
-    """Return a level; ``lossless`` for infinity."""
+    """Text of a level in decibels; ``lossless`` for infinity."""
     return "lossless" if math.isinf(value) else f"{value:.2f} dB"
 
 
 def finite(value: float | None) -> float | None:
-    """Return the value, or None where JSON has no name for it."""
+    """Value as it is, or None where JSON has no name for it."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def quality_text(quality: float) -> str:
-    """Return a quality, as rate point if it is one."""
+    """Text of a quality, as rate point if it is one."""
     return f"rate {quality:.0f}" if float(quality).is_integer() else f"{quality:.4g}"
 
 
 def size_text(size: int, bpp: float, ratio: float) -> str:
-    """Return bytes, bits per pixel and ratio."""
+    """Text of a file's size: bytes, bits per pixel and ratio."""
     return f"{bytes_text(size)}, {bpp:.3f} bpp, {ratio:.1f} : 1"
 
 
 def raster_text(raster: RasterInfo) -> str:
-    """Return size, bands and type in one line."""
+    """Text of a raster: size, bands and type in one line."""
     bands = "1 band" if raster.bands == 1 else f"{raster.bands} bands"
     alpha = " and alpha" if raster.has_alpha else ""
     return f"{raster.width}×{raster.height}, {bands}{alpha}, {raster.dtype}"
 
 
 def raster_facts(raster: RasterInfo) -> dict[str, str | None]:
-    """Return label → text of everything worth reading about a raster."""
+    """Label → text of everything worth reading about a raster."""
     crs = None
     if raster.crs_wkt is not None:
         crs = raster.crs_wkt.split('"')[1] if '"' in raster.crs_wkt else raster.crs_wkt
@@ -119,7 +119,7 @@ def _further(raster: RasterInfo) -> list[str]:
 
 
 def raster_data(raster: RasterInfo, *, full: bool = False) -> dict[str, Any]:
-    """Return a raster as JSON values; ``full`` with all its metadata."""
+    """JSON values of a raster; ``full`` with all its metadata."""
     data: dict[str, Any] = {
         "width": raster.width,
         "height": raster.height,
@@ -156,12 +156,12 @@ def raster_data(raster: RasterInfo, *, full: bool = False) -> dict[str, Any]:
 
 
 def window_data(window: Window) -> dict[str, int]:
-    """Return a window as JSON values."""
+    """JSON values of a window."""
     return {"x": window.x, "y": window.y, "width": window.width, "height": window.height}
 
 
 def damage_text(source: Path, output: Path, result: DecodeResult) -> str | None:
-    """What of a file that was decoded is damaged, and what follows for the output; None if nothing is."""
+    """Damage of a file that was decoded, and what follows for the output; None if there is none."""
     damaged, lost = result.damaged, result.info.lost
     problems = []
     if damaged:
@@ -180,7 +180,7 @@ def damage_text(source: Path, output: Path, result: DecodeResult) -> str | None:
 
 
 def metric_facts(result: MetricSet) -> dict[str, str]:
-    """Return label → text of metrics, with the reason where one is missing."""
+    """Label → text of metrics, with the reason where one is missing."""
     facts: dict[str, str] = {}
     for name in METRIC_FIGURES:
         label = METRIC_LABELS[name.removesuffix("_db")]
@@ -194,7 +194,7 @@ def metric_facts(result: MetricSet) -> dict[str, str]:
 
 
 def error_facts(errors: ErrorFigures | None) -> dict[str, str | None]:
-    """Return label → text of errors in sample units."""
+    """Label → text of errors in sample units."""
     if errors is None:
         return {}
     facts: dict[str, str | None] = {"PSNR": decibels_text(errors.psnr)}
@@ -208,7 +208,7 @@ def error_facts(errors: ErrorFigures | None) -> dict[str, str | None]:
 
 
 def error_data(errors: ErrorFigures | None) -> dict[str, Any]:
-    """Return errors as JSON values; all None if there are none."""
+    """JSON values of errors; all None if there are none."""
     names = ("psnr", "psnr_dtype", "max_error", "rmse", "mean_error")
     if errors is None:
         return dict.fromkeys((*names, "sam", "per_band"))
@@ -221,11 +221,11 @@ def error_data(errors: ErrorFigures | None) -> dict[str, Any]:
 
 
 def ranges_data(mapping: Sequence[BandMapping]) -> list[list[float]]:
-    """Return the smallest and the largest value that is coded, of every band."""
+    """Smallest and largest value that is coded, of every band."""
     return [[band.offset, band.offset + band.scale] for band in mapping]
 
 
 def ranges_text(mapping: Sequence[BandMapping]) -> str:
-    """Return the values that are coded: of all bands, or of each where they differ."""
+    """Text of the range of values that is coded: of all bands, or of each where they differ."""
     texts = [f"{low:.6g} to {high:.6g}" for low, high in ranges_data(mapping)]
     return texts[0] if len(set(texts)) == 1 else ", ".join(texts)

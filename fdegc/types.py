@@ -53,20 +53,20 @@ class Samples:
         )
 
     def picked(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> Samples:
-        """Those where some rows and columns cross, copied."""
+        """Samples where some rows and columns cross, copied."""
         at = (..., *np.ix_(rows, columns))
         return self.map(lambda array: array[at])
 
     def part(self, window: Window) -> Samples:
-        """Views of a window of them."""
+        """Samples of a window of these, as views."""
         return self.map(lambda array: array[..., window.rows, window.cols])
 
     def copy(self) -> Samples:
-        """Copies of them, one after the other in memory."""
+        """Copies of the samples, one after the other in memory."""
         return self.map(lambda array: array.copy())
 
     def paste(self, window: Window, part: Samples) -> None:
-        """Overwrite a window of these; what only one of the two has (a mask, say) is left alone."""
+        """Replacement of a window of these; what only one of the two has (a mask, say) is left alone."""
         for own, other in (
             (self.pixels, part.pixels),
             (self.valid, part.valid),
@@ -128,7 +128,7 @@ class BandStatistics:
 
 @dataclass(frozen=True, slots=True)
 class RasterStatistics:
-    """What has to be known of samples to show them.
+    """Statistics that have to be known of samples to show them.
 
     Attributes
     ----------
@@ -144,7 +144,7 @@ class RasterStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a stage is: ``fraction`` in [0, 1], seconds elapsed, seconds left or None if unknown."""
+    """Progress of a stage: ``fraction`` in [0, 1], seconds elapsed, seconds left or None if unknown."""
 
     stage: str
     fraction: float

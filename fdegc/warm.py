@@ -1,4 +1,4 @@
-"""Compile once what every later start only loads.
+"""Compilation, once, of what every later start only loads.
 
     python -m fdegc.warm
 
@@ -13,7 +13,7 @@ import time
 
 
 def main() -> int:
-    """Run the module as a program."""
+    """Exit code of the program ``python -m fdegc.warm``."""
     start = time.perf_counter()
     from fdegc.coding import compiling
     from fdegc.coding.warming import warm_up

@@ -41,7 +41,7 @@ _BLOCK_ROWS = 1024
 
 @dataclass(frozen=True, slots=True)
 class RateFigures:
-    """What a rate point costs and gives on the validation images: mean bpp and mean PSNR in dB."""
+    """Cost and quality of a rate point on the validation images: mean bpp and mean PSNR in dB."""
 
     quality: float
     bpp: float
@@ -50,7 +50,7 @@ class RateFigures:
 
 @dataclass(frozen=True, slots=True)
 class WeightsEntry:
-    """One set of weights of a manifest.
+    """Entry of a manifest: one set of weights.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class WeightsEntry:
 
     @property
     def short_hash(self) -> bytes:
-        """The first eight bytes of the SHA-256, as stored in a stream."""
+        """First eight bytes of the SHA-256, as stored in a stream."""
         return bytes.fromhex(self.sha256)[:HASH_BYTES]
 
     @property
@@ -132,14 +132,14 @@ def read_manifest(folder: Path) -> list[WeightsEntry]:
 
 
 def available() -> list[WeightsEntry]:
-    """All weights, those of earlier folders first."""
+    """Weights that are available, those of earlier folders first."""
     return [entry for folder in search_folders() for entry in read_manifest(folder)]
 
 
 def find(
     *, profile: str | None = None, short_hash: bytes | None = None, folder: Path | None = None
 ) -> WeightsEntry:
-    """The first weights of a profile, or exactly those that a stream names; looked for in ``folder`` first.
+    """First weights of a profile, or exactly those that a stream names; looked for in ``folder`` first.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def find(
 
 
 def load(entry: WeightsEntry) -> dict[str, npt.NDArray[np.generic]]:
-    """All tensors of a weights file, after its SHA-256 has been checked.
+    """Tensors of a weights file, all of them, after its SHA-256 has been checked.
 
     Raises
     ------

@@ -81,7 +81,7 @@ class LatentStore:
         )
 
     def put(self, index: int, latents: list[Float32Array]) -> None:
-        """Keep the latents of a tile.
+        """Storage of the latents of a tile.
 
         Raises
         ------

@@ -31,7 +31,7 @@ class LatentMosaic:
         self._spare: dict[tuple[int, ...], list[npt.NDArray[np.int16]]] = defaultdict(list)
 
     def put(self, index: int, latents: list[npt.NDArray[np.int32]]) -> list[int]:
-        """Add a tile's latents, one (M, h, w) array a band group; return tiles that became ready.
+        """Addition of a tile's latents, one (M, h, w) array a band group; returns tiles that became ready.
 
         The latents are copied.  A ready tile stays ready; call :meth:`window` for it and then :meth:`done`.
         """
@@ -78,7 +78,7 @@ class LatentMosaic:
         return out, inner
 
     def done(self, index: int) -> None:
-        """Forget a synthesised tile and every neighbour that no pending tile needs any more."""
+        """Removal of a synthesised tile and of every neighbour that no pending tile needs any more."""
         self._pending.discard(index)
         for i in self._plan.neighbours(index):
             if not any(n in self._pending for n in self._plan.neighbours(i)):

@@ -115,7 +115,7 @@ def as_convolutions(layers: nn.Module) -> nn.Module:
 
 
 class HyperFeatures:
-    """φ = h_s(MCAM(ẑ)) in float64, on the device if it has that, whatever computes the rest.
+    """Hyper-features φ = h_s(MCAM(ẑ)) in float64, on the device if it has that, whatever computes the rest.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class HyperFeatures:
         self._launching = launching or Launching(self._device)
 
     def __call__(self, zs: Sequence[IntArray]) -> list[npt.NDArray[np.float64]]:
-        """φ of rounded hyper-latents: each (H, h/4, w/4) to (2M, h, w)."""
+        """Features φ of rounded hyper-latents: each (H, h/4, w/4) to (2M, h, w)."""
         batched = self._device.type == "cuda"
         return _by_shape(self._compute, zs, len(zs) if batched else 1)
 
@@ -162,7 +162,7 @@ def _by_shape(
 
 
 class Network:
-    """One set of weights on one device; for any number of threads at once.
+    """Network of one set of weights on one device; for any number of threads at once.
 
     Methods take several inputs, of any shapes, and return as many results.
 
@@ -226,7 +226,7 @@ class Network:
 
     @property
     def latent(self) -> int:
-        """M, channels of the latent."""
+        """Channels of the latent, M."""
         return self.entropy.latent
 
     def _gains(self, quality: float) -> tuple[Tensor, Tensor]:

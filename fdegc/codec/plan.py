@@ -108,7 +108,7 @@ class EncodingPlan:
         return replace(self, header=replace(self.header, quality_steps=steps))
 
     def check_unchanged(self) -> None:
-        """Check that the source's file is as it was before the first reading.
+        """Verification that the source's file is as it was before the first reading.
 
         A file that is gone was read to its end: what was made of it may be all that is left.
 

@@ -36,7 +36,7 @@ _LOG_BYTES, _DECIBELS = 0.4 / QUALITY_STEPS, 1.2 / QUALITY_STEPS
 
 
 def check_searchable(network: Network) -> None:
-    """Check that weights have more than one rate point to search among.
+    """Check of weights for more than one rate point to search among.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def aim(trials: Trials, target: Target) -> Aim:
     measured: dict[int, float] = {}
 
     def cost(place: int, tiles: Sequence[int]) -> float:
-        """Grow with ``place``, which is to be as large as possible: the largest size, the smallest PSNR."""
+        """Cost that grows with ``place``, to be as large as possible: the largest size, the smallest PSNR."""
         if limit is not None:
             measured[place] = trials.size(place, tiles)
             return math.log(measured[place])

@@ -46,19 +46,19 @@ class TilePlan:
         return column * self.tile_size, row * self.tile_size
 
     def window(self, index: int) -> Window:
-        """Pixels of a tile, clipped to the scene."""
+        """Window of a tile, clipped to the scene."""
         x, y = self._origin(index)
         return Window(x, y, min(self.tile_size, self.width - x), min(self.tile_size, self.height - y))
 
     def padded_window(self, index: int) -> Window:
-        """Pixels of a tile, clipped to the padded scene; all numbers are multiples of 16."""
+        """Window of a tile, clipped to the padded scene; all numbers are multiples of 16."""
         x, y = self._origin(index)
         return Window(
             x, y, min(self.tile_size, self.padded_width - x), min(self.tile_size, self.padded_height - y)
         )
 
     def context_window(self, index: int) -> Window:
-        """A tile with its halo, clipped to the padded scene; all numbers are multiples of 16."""
+        """Window of a tile with its halo, clipped to the padded scene; all numbers are multiples of 16."""
         tile = self.padded_window(index)
         left, top = max(tile.x - self.halo, 0), max(tile.y - self.halo, 0)
         right = min(tile.x + tile.width + self.halo, self.padded_width)

@@ -35,7 +35,7 @@ _checked: set[str] = set()
 
 
 def njit(**options: Any) -> Callable[[_Function], _Function]:
-    """Decorate as :func:`numba.njit` does; without a cache where there is no place for one."""
+    """Decorator as :func:`numba.njit`; without a cache where there is no place for one."""
 
     def decorate(function: _Function) -> _Function:
         try:
@@ -55,13 +55,13 @@ def njit(**options: Any) -> Callable[[_Function], _Function]:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled functions are kept, or None."""
+    """Folder where compiled functions are kept, or None."""
     places = [place for function in FUNCTIONS if (place := function.stats.cache_path)]
     return Path(places[0]) if places else None
 
 
 def compiled_here() -> int:
-    """How many times this process had to compile because there was nothing kept."""
+    """Number of times that this process had to compile because there was nothing kept."""
     return sum(sum(function.stats.cache_misses.values()) for function in FUNCTIONS)
 
 
@@ -93,7 +93,7 @@ def _forget_others(place: str | None) -> None:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Let one thread of one process compile at a time."""
+    """Lock under which one thread of one process compiles at a time."""
     with _guard, contextlib.ExitStack() as stack:
         folder = cache_folder()
         end = time.monotonic() + _PATIENCE

@@ -52,7 +52,7 @@ Float64Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EntropyWeights:
-    """What coding needs of the network, all of it integers.
+    """Entropy weights: all that coding needs of the network, as integers.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class EntropyWeights:
 
     @classmethod
     def of(cls, tensors: Mapping[str, npt.NDArray[Any]]) -> EntropyWeights:
-        """Those among the tensors of a weights file, where they are named ``coding.…``.
+        """Entropy weights among the tensors of a weights file, where they are named ``coding.…``.
 
         Raises
         ------
@@ -137,12 +137,12 @@ class EntropyWeights:
 
     @property
     def latent(self) -> int:
-        """M, channels of the latent."""
+        """Channels of the latent, M."""
         return self.features.shape[0] // 2
 
     @property
     def hyper(self) -> int:
-        """H, channels of the hyper-latent."""
+        """Channels of the hyper-latent, H."""
         return self.z_tables.shape[1]
 
     @property
@@ -152,7 +152,7 @@ class EntropyWeights:
 
     @property
     def z_radius(self) -> int:
-        """Z: hyper-latents are clamped to ±Z."""
+        """Radius Z of hyper-latents, which are clamped to ±Z."""
         return self.z_tables.shape[2] // 2
 
 
@@ -162,7 +162,7 @@ def _row_sums(matrix: Integers) -> npt.NDArray[np.float64]:
 
 
 def to_fixed(values: npt.NDArray[np.floating[Any]], bits: int) -> Integers:
-    """Round to multiples of 2^-bits, as integers.
+    """Fixed-point integers: values rounded to multiples of 2^-bits.
 
     Raises
     ------

@@ -75,7 +75,7 @@ def laplace_tails() -> npt.NDArray[np.uint16]:
 
 @functools.cache
 def exponentials() -> npt.NDArray[np.int64]:
-    """``round(2¹⁶ · exp(−n / LOGIT_STEPS))`` for n = 0, 1, …; the last entry is 0."""
+    """Exponentials ``round(2¹⁶ · exp(−n / LOGIT_STEPS))`` for n = 0, 1, …; the last entry is 0."""
     with decimal.localcontext() as context:
         context.prec = 80
         rate = decimal.Decimal(1) / LOGIT_STEPS

@@ -1,4 +1,4 @@
-"""Coding latents with a mixture of three Laplace distributions, in integers, as compiled functions.
+"""Coding of latents with a mixture of three Laplace distributions, in integers, as compiled functions.
 
 The parameter network's exact outputs go in, symbols come out; a distribution is looked at only
 where the coder needs it (a few points a symbol), never tabulated.
@@ -50,7 +50,7 @@ Tables = tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]
 
 
 def tables() -> Tables:
-    """Constants that the functions below are given."""
+    """Tables of constants that the functions below are given."""
     return laplace_tails(), exponentials()
 
 
@@ -134,7 +134,7 @@ def encode(
     tails: Any,
     exps: Any,
 ) -> None:
-    """Encode latents in order.
+    """Encoding of latents in order.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def decode(
     tails: Any,
     exps: Any,
 ) -> None:
-    """Decode the latents of some positions, of any number of units.
+    """Decoding of the latents of some positions, of any number of units.
 
     Parameters
     ----------

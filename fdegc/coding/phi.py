@@ -1,4 +1,4 @@
-"""Snap the entropy features φ to a grid so that every machine sees the same integers.
+"""Entropy features φ snapped to a grid, so that every machine sees the same integers.
 
 φ is computed in float64, where two machines differ by about 1e-14.  The encoder shifts the grid by
 k/256 of a step until no value lies close enough to a rounding boundary for that to matter, and
@@ -54,7 +54,7 @@ def _is_safe(phi: npt.NDArray[np.float64], shift: float) -> bool:
 
 
 def snap(phi: npt.NDArray[np.float64], dither: int) -> npt.NDArray[np.int32]:
-    """Round φ to integers on the dithered grid; clamps to ±LIMIT.
+    """Snapped φ: rounded to integers on the dithered grid, and clamped to ±LIMIT.
 
     Parameters
     ----------

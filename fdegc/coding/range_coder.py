@@ -37,7 +37,7 @@ def new_encoder() -> State:
 
 @njit(cache=True, nogil=True, inline="always")
 def put(state: State, words: Words, cumulative: int, frequency: int) -> None:
-    """Encode the symbol that covers [cumulative, cumulative + frequency) of 2^24; frequency ≥ 1."""
+    """Encoding of the symbol that covers [cumulative, cumulative + frequency) of 2^24; frequency ≥ 1."""
     unit = state[1] >> _TOTAL_BITS
     low = state[0]
     added = low + unit * np.uint64(cumulative)
@@ -108,7 +108,7 @@ def _next_word(state: State, words: Words) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def start(state: State, words: Words) -> None:
-    """Set up a decoder's state at the start of its words."""
+    """Initial state of a decoder at the start of its words, set in place."""
     state[2] = np.uint64(0)
     first = _next_word(state, words)
     state[0] = (first << _WORD) | _next_word(state, words)
@@ -123,7 +123,7 @@ def reaches(state: State, cumulative: int) -> bool:
 
 @njit(cache=True, nogil=True, inline="always")
 def take(state: State, words: Words, cumulative: int, frequency: int) -> None:
-    """Remove the symbol that covers [cumulative, cumulative + frequency) of 2^24."""
+    """Removal of the symbol that covers [cumulative, cumulative + frequency) of 2^24, by the decoder."""
     unit = state[1] >> _TOTAL_BITS
     code = state[0] - unit * np.uint64(cumulative)
     size = unit * np.uint64(frequency)
@@ -141,7 +141,7 @@ def take(state: State, words: Words, cumulative: int, frequency: int) -> None:
 def encode_table(
     state: State, words: Words, symbols: npt.NDArray[np.int32], tables: npt.NDArray[np.int64]
 ) -> None:
-    """Encode symbols (rows, n), each row with its own cumulative frequencies (rows, symbols + 1)."""
+    """Encoding of symbols (rows, n), each row with its own cumulative frequencies (rows, symbols + 1)."""
     for row in range(symbols.shape[0]):
         table = tables[row]
         for symbol in symbols[row]:
@@ -152,7 +152,7 @@ def encode_table(
 def decode_table(
     state: State, words: Words, symbols: npt.NDArray[np.int32], tables: npt.NDArray[np.int64]
 ) -> None:
-    """Undo :func:`encode_table`, filling ``symbols``."""
+    """Decoding of what :func:`encode_table` encoded, into ``symbols``."""
     last = tables.shape[1] - 2
     for row in range(symbols.shape[0]):
         table = tables[row]
@@ -170,7 +170,7 @@ def decode_table(
 
 @njit(cache=True, nogil=True)
 def put_bits(state: State, words: Words, value: int, count: int) -> None:
-    """Encode ``count`` equiprobable bits, most significant first."""
+    """Encoding of ``count`` equiprobable bits, most significant first."""
     half = 1 << (TOTAL_BITS - 1)
     for place in range(count - 1, -1, -1):
         put(state, words, half * ((value >> place) & 1), half)
@@ -178,7 +178,7 @@ def put_bits(state: State, words: Words, value: int, count: int) -> None:
 
 @njit(cache=True, nogil=True)
 def take_bit(state: State, words: Words) -> int:
-    """Decode one equiprobable bit."""
+    """Decoding of one equiprobable bit."""
     half = 1 << (TOTAL_BITS - 1)
     bit = 1 if reaches(state, half) else 0
     take(state, words, half * bit, half)

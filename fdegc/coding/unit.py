@@ -67,7 +67,7 @@ def _nothing() -> None:
 
 
 class UnitCoder:
-    """Codes units with one set of weights; for any number of threads at once.
+    """Coder of units with one set of weights; for any number of threads at once.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class UnitCoder:
     def encode(
         self, y: IntArray, z: IntArray, raw_phi: Float64Array, rate: int, check: Check = _nothing
     ) -> CodedUnit:
-        """Code one unit, all its positions at once.
+        """Coded unit of a latent, all its positions at once.
 
         Parameters
         ----------
@@ -143,7 +143,7 @@ class UnitCoder:
         rate: int,
         check: Check = _nothing,
     ) -> list[IntArray | CorruptStream | DecoderMismatch]:
-        """Decode a batch of units, whose wavefronts advance together.
+        """Latents of a batch of coded units, whose wavefronts advance together.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ _LATENT, _HIDDEN, _HYPER = 8, 8, 8
 
 @functools.cache
 def warm_up() -> None:
-    """Code a tiny latent there and back, which needs every compiled function once.
+    """Warm-up: coding of a tiny latent there and back, which needs every compiled function once.
 
     Takes milliseconds where they were kept, and seconds where they have to be compiled, which one process
     does while others wait.  Once a process; the next calls return at once.

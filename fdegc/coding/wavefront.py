@@ -205,7 +205,7 @@ def blank(order: Walk, latent: int) -> Field:
 
 
 def put(field: Field, here: Ints, values: npt.NDArray[np.int32]) -> None:
-    """Write latents (positions, M) of the field rows ``here`` into the field."""
+    """Writing of latents (positions, M) into the field, at its rows ``here``."""
     _scatter(field, here, values, CONTEXT_LIMIT)
 
 
@@ -232,7 +232,7 @@ class ParameterNetwork:
         self._layer3 = _operand(weights.layer3, cpu)
 
     def evaluator(self, channels: npt.NDArray[np.intp], rows: int, phi: npt.NDArray[np.int32]) -> Evaluate:
-        """Set up evaluation for some channels and up to ``rows`` positions at a time.
+        """Evaluator of the network for some channels and up to ``rows`` positions at a time.
 
         Parameters
         ----------
@@ -279,7 +279,7 @@ class ParameterNetwork:
 
 
 class DeviceParameterNetwork:
-    """The same network as dense products on a device that has float64, a GPU: the same integers.
+    """Parameter network as dense products on a device with float64, a GPU: the same integers.
 
     Contexts go there and outputs come back through buffers that the device reads and writes by itself.
 
@@ -308,7 +308,7 @@ class DeviceParameterNetwork:
         self._layer3 = _operand(weights.layer3, device)
 
     def evaluator(self, channels: npt.NDArray[np.intp], rows: int, phi: npt.NDArray[np.int32]) -> Evaluate:
-        """As :meth:`ParameterNetwork.evaluator`."""
+        """Evaluator as of :meth:`ParameterNetwork.evaluator`."""
         pinned = self._device.type == "cuda"
         operand = torch.from_numpy(np.ascontiguousarray(phi.T)).to(self._device)
         base = torch.addmm(self._bias1, operand.double(), self._features)
@@ -349,5 +349,5 @@ def _activated(sums: torch.Tensor, shift: int) -> torch.Tensor:
 
 
 def positions_last(arrays: Sequence[npt.NDArray[np.int32]]) -> npt.NDArray[np.int32]:
-    """Join arrays (channels, h, w) to (channels, all positions)."""
+    """Arrays (channels, h, w), joined to (channels, all positions)."""
     return np.concatenate([a.reshape(a.shape[0], -1) for a in arrays], axis=1)

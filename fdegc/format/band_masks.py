@@ -35,7 +35,7 @@ class BandMasksWriter:
         self._tiles: list[Window] = []
 
     def add(self, window: Window, missing: Masks | None) -> None:
-        """Add the next tile's masks.
+        """Addition of the next tile's masks.
 
         Parameters
         ----------

@@ -44,7 +44,7 @@ class Checker:
         self._places = places
 
     def problems(self, tick: Callable[[], None] | None = None) -> list[str]:
-        """One sentence a problem; ``tick`` is called after each unit.
+        """Problems of the file, one sentence each; ``tick`` is called after each unit.
 
         Raises
         ------

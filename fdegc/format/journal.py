@@ -73,25 +73,25 @@ class Journal:
         return zlib.crc32(record).to_bytes(_CRC_SIZE, "little")
 
     def keep(self, count: int) -> None:
-        """Drop all but the first records; the next one follows them."""
+        """Removal of all but the first records; the next one follows them."""
         end = len(self._head) + count * (self._record_size + _CRC_SIZE)
         self._file.truncate(end)
         self._file.seek(end)
         self.records = self.records[: count * self._record_size]
 
     def append(self, record: bytes) -> None:
-        """Add a record; it is with the system when this returns."""
+        """Addition of a record; it is with the system when this returns."""
         self._file.write(record + self._crc(record))
         self._file.flush()
 
     def close(self) -> None:
-        """Close the journal and let others have it."""
+        """Closing of the journal, which others can have then."""
         # What a full disk did not take is no finished record.
         with contextlib.suppress(OSError):
             self._file.close()
 
     def remove(self) -> None:
-        """Close the journal and delete it, if that is possible; others may have it then."""
+        """Closing and, if possible, deletion of the journal; others may have it then."""
         # Windows does not remove open files; elsewhere nobody must lock it before it is gone.
         if sys.platform == "win32":
             self.close()

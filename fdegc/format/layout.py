@@ -41,7 +41,7 @@ _MAX_TAIL = MAX_BLOCK + (64 << 10) + MAX_BLOCKS * BLOCK.size
 
 
 def crc32(data: bytes, start: int = 0) -> int:
-    """The checksum that the format uses everywhere; ``start`` is that of the bytes before."""
+    """CRC-32 checksum that the format uses everywhere; ``start`` is that of the bytes before."""
     return zlib.crc32(data, start)
 
 
@@ -68,7 +68,7 @@ class IndexEntry:
 
 
 class UnitIndex:
-    """The index of a file: a sequence of :class:`IndexEntry`, 25 bytes of memory each.
+    """Index of a file: a sequence of :class:`IndexEntry`, 25 bytes of memory each.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class BlockPlace:
 
     @property
     def name(self) -> str:
-        """The tag, fit to be shown."""
+        """Tag of the block, fit to be shown."""
         return self.tag.decode("ascii", "replace") if self.tag.isalnum() else self.tag.hex()
 
     def fits(self, file_size: int) -> bool:

@@ -102,7 +102,7 @@ class OverviewBuilder:
         return OverviewPart(top, left, sums, counts)
 
     def add(self, part: OverviewPart) -> None:
-        """Add a tile's part; each once, and in the same order for the same bytes."""
+        """Addition of a tile's part; each once, and in the same order for the same bytes."""
         rows, columns = part.counts.shape
         place = (..., slice(part.top, part.top + rows), slice(part.left, part.left + columns))
         self._sums[place] += part.sums

@@ -95,7 +95,7 @@ class PlaneWriter:
         return len(self._streams) == self._layout.strips
 
     def add(self, window: Window, values: npt.NDArray[np.generic] | None) -> None:
-        """Add the next tile's samples.
+        """Addition of the next tile's samples.
 
         Parameters
         ----------

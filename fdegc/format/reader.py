@@ -314,7 +314,7 @@ class ContainerReader:
             raise self._unreadable(error) from error
 
     def close(self) -> None:
-        """Close the file."""
+        """Closing of the file."""
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -134,7 +134,7 @@ class ContainerWriter:
         return len(self._index) // ENTRY.size
 
     def add(self, payload: bytes, *, dither: int = 0, phi_hash: int = 0, y_hash: int = 0) -> None:
-        """Append the next unit's payload.
+        """Addition of the next unit's payload.
 
         Raises
         ------
@@ -158,7 +158,7 @@ class ContainerWriter:
         self.payload_bytes += len(payload)
 
     def add_block(self, tag: bytes, data: bytes) -> None:
-        """Add a block; a tag that starts in upper case must be understood by every reader.
+        """Addition of a block; a tag that starts in upper case must be understood by every reader.
 
         Raises
         ------
@@ -174,7 +174,7 @@ class ContainerWriter:
         self._blocks[tag] = data
 
     def commit(self) -> int:
-        """Complete the file and give it its name; returns its size in bytes.
+        """Completion of the file, which gets its name; returns its size in bytes.
 
         Raises
         ------
@@ -215,7 +215,7 @@ class ContainerWriter:
         return size
 
     def abort(self) -> None:
-        """Leave nothing behind."""
+        """Abandonment of the file: nothing is left behind."""
         self._close_part()
         # What cannot be removed is no reason to hide why the work ended.
         with contextlib.suppress(OSError):
@@ -227,7 +227,7 @@ class ContainerWriter:
         self._temporary = self._journal = None
 
     def suspend(self) -> None:
-        """Stop, but keep what is finished for a later run; like :meth:`abort` without a fingerprint."""
+        """Suspension: what is finished is kept for a later run; as :meth:`abort` without a fingerprint."""
         if self._journal is None:
             self.abort()
             return

@@ -54,7 +54,7 @@ class ErrorAccumulator:
         return int(self._counts.sum())
 
     def add(self, reference: Array, other: Array, valid: Mask | None = None) -> None:
-        """Add one piece.
+        """Addition of one piece.
 
         Parameters
         ----------
@@ -84,7 +84,7 @@ class ErrorAccumulator:
                 self._add_angles(a, b, mask)
 
     def merge(self, other: ErrorAccumulator) -> None:
-        """Add everything that another one has summed up, of other pieces of the same image."""
+        """Addition of everything that another one has summed up, of other pieces of the same image."""
         self._squared += other._squared
         self._sums += other._sums
         self._largest = np.maximum(self._largest, other._largest)
@@ -144,7 +144,7 @@ class ErrorAccumulator:
         return _psnr(peak, self.squared_error, self.count)
 
     def figures(self, spans: Sequence[float], dtype: str) -> ErrorFigures:
-        """All figures.
+        """Figures of errors, all of them.
 
         Parameters
         ----------

@@ -14,7 +14,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def check_shapes(reference: Array, other: Array) -> None:
-    """Refuse images that cannot be compared sample by sample.
+    """Shape check that refuses images that cannot be compared sample by sample.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def check_shapes(reference: Array, other: Array) -> None:
 
 
 def check_side(image: Array, smallest: int, metric: str) -> None:
-    """Raise :class:`MetricUnavailable` if a side of a (bands, height, width) image is below `smallest`."""
+    """Side check of a (bands, height, width) image: MetricUnavailable if one is below `smallest`."""
     height, width = image.shape[-2:]
     if min(height, width) < smallest:
         raise MetricUnavailable(

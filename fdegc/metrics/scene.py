@@ -31,7 +31,7 @@ Image = npt.NDArray[np.float32]
 
 
 class PixelReader(Protocol):
-    """What can be compared: a raster source, or samples in memory."""
+    """Reader of what can be compared: a raster source, or samples in memory."""
 
     def read(self, window: Window, /) -> Samples:
         """Pixels of a window."""
@@ -60,7 +60,7 @@ def compute(
     allow_download: bool = False,
     cancel: CancelToken | None = None,
 ) -> MetricSet:
-    """Compare a raster with its reconstruction.
+    """Metrics of a reconstruction against its raster.
 
     PSNR counts valid pixels only: inside the mask, alpha above zero, finite in the reference.  For
     the other metrics invalid pixels are made equal in both images; of more than three bands the
@@ -129,7 +129,7 @@ def compare(
     allow_download: bool = False,
     cancel: CancelToken | None = None,
 ) -> MetricSet:
-    """Compare two scenes of any size as :func:`compute` does, each read once, by windows.
+    """Metrics of two scenes of any size, as of :func:`compute`, each read once, by windows.
 
     Parameters
     ----------
@@ -182,11 +182,11 @@ class _Tally:
     problem = ""
 
     def add(self, reference: Image, other: Image, count: int) -> None:
-        """Add a window with ``count`` valid pixels, on 0–255."""
+        """Addition of a window with ``count`` valid pixels, on 0–255."""
         raise NotImplementedError
 
     def value(self) -> float | None:
-        """Return the figure of all windows; None if there was none with a valid pixel."""
+        """Figure of all windows; None if there was none with a valid pixel."""
         raise NotImplementedError
 
 
@@ -198,12 +198,12 @@ class _Average(_Tally):
         self._total, self._count = 0.0, 0
 
     def add(self, reference: Image, other: Image, count: int) -> None:
-        """Add a window."""
+        """Addition of a window."""
         self._total += self._function(reference, other) * count
         self._count += count
 
     def value(self) -> float | None:
-        """Return the average."""
+        """Average of the windows, weighted with their valid pixels."""
         return self._total / self._count if self._count else None
 
 
@@ -214,11 +214,11 @@ class _Vifp(_Tally):
         self._terms: list[Terms] = []
 
     def add(self, reference: Image, other: Image, count: int) -> None:
-        """Add a window."""
+        """Addition of a window."""
         self._terms.append(vifp_terms(reference, other))
 
     def value(self) -> float | None:
-        """Return the ratio of the sums."""
+        """Ratio of the sums."""
         return vifp_value(np.sum(self._terms, axis=0)) if self._terms else None
 
 
@@ -335,7 +335,7 @@ class _Facts:
     windows: int
 
     def note(self, name: str) -> str:
-        """What is special about a metric that was computed; empty if nothing is."""
+        """Note on what is special about a metric that was computed; empty if nothing is."""
         if name == "psnr":
             return "Over valid pixels only." if self.masked else ""
         sentences = []

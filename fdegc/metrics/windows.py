@@ -27,7 +27,7 @@ def gaussian(size: int, sigma: float) -> list[float]:
 
 
 def blur(maps: torch.Tensor, window: list[float]) -> torch.Tensor:
-    """Filter maps (..., h, w) with a separable window of n taps, valid part only.
+    """Maps (..., h, w), filtered with a separable window of n taps, valid part only.
 
     Shifted sums instead of a grouped convolution: on processors they take a quarter of the time,
     in float64 too.
@@ -46,7 +46,7 @@ def blur(maps: torch.Tensor, window: list[float]) -> torch.Tensor:
 
 
 def blocks(width: int, height: int, block: int = BLOCK, smallest: int = BLOCK_MIN) -> list[Window]:
-    """Cut a scene into blocks without gaps or overlap, row by row.
+    """Blocks of a scene without gaps or overlap, row by row.
 
     Parameters
     ----------

@@ -65,13 +65,13 @@ class ContextModel(nn.Module):
         return split_mixture(self.raw(y_hat, phi))
 
     def raw(self, y_hat: Tensor, phi: Tensor) -> Tensor:
-        """What :func:`split_mixture` makes a mixture of, shape (B, 9M, h, w)."""
+        """Raw outputs that :func:`split_mixture` makes a mixture of, shape (B, 9M, h, w)."""
         raw: Tensor = self.parameters_net(torch.cat((self.masked(y_hat), phi), 1))
         return raw
 
 
 def split_mixture(raw: Tensor) -> Mixture:
-    """Split (B, 9M, h, w), blocks w0 m0 s0 w1 m1 s1 w2 m2 s2 of M channels, into a mixture."""
+    """Mixture in raw outputs (B, 9M, h, w), blocks w0 m0 s0 w1 m1 s1 w2 m2 s2 of M channels."""
     batch, channels = raw.shape[:2]
     blocks = raw.view(batch, COMPONENTS, 3, channels // (3 * COMPONENTS), *raw.shape[2:])
     return Mixture(torch.softmax(blocks[:, :, 0], 1), blocks[:, :, 1], blocks[:, :, 2].abs())
@@ -97,7 +97,7 @@ def mixture_likelihood(y: Tensor, mixture: Mixture) -> Tensor:
 
 
 def raw_likelihood(y: Tensor, raw: Tensor) -> Tensor:
-    """:func:`mixture_likelihood` of (B, 9M, h, w) as :func:`split_mixture` takes it, in float32.
+    """Likelihood (:func:`mixture_likelihood`) of raw outputs (B, 9M, h, w), in float32.
 
     Forward and gradient are a dozen operations each, written out, where splitting, softmax and two
     cumulative distributions take forty and as many intermediate tensors of three times the latent's size.

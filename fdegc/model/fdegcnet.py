@@ -18,7 +18,7 @@ from fdegc.options import RATE_POINTS
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Sizes of one family of networks.
+    """Profile: sizes of one family of networks.
 
     Attributes
     ----------
@@ -77,12 +77,12 @@ class Forward(TypedDict):
 
 
 def straight_through_round(x: Tensor) -> Tensor:
-    """Round, with the gradient of the identity."""
+    """Rounding with the gradient of the identity (straight-through)."""
     return x + (x.round() - x).detach()
 
 
 class FDEGCNet(nn.Module):
-    """The network of Fang et al. (2025); one class for the paper profiles and the lite profile.
+    """Network of Fang et al. (2025); one class for the paper profiles and the lite profile.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class FDEGCNet(nn.Module):
 
     @classmethod
     def from_profile(cls, profile: Profile) -> FDEGCNet:
-        """Build the network of a profile, randomly initialised."""
+        """Network of a profile, randomly initialised."""
         return cls(
             profile.widths,
             profile.latent,
@@ -146,7 +146,7 @@ class FDEGCNet(nn.Module):
 
     @classmethod
     def from_state_dict(cls, state_dict: dict[str, Tensor]) -> FDEGCNet:
-        """Rebuild a network from its parameters alone, as compressai's zoo does.
+        """Network rebuilt from its parameters alone, as compressai's zoo does.
 
         Raises
         ------
@@ -173,7 +173,7 @@ class FDEGCNet(nn.Module):
         return self._held
 
     def hold(self, channels: Tensor | None) -> None:
-        """Make some channels of y constants in training, and no others.
+        """Holding of some channels of y, and no others, as constants in training.
 
         The decoder and the entropy model learn to use them, but neither distortion nor rate changes what
         they say.

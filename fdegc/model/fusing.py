@@ -24,7 +24,7 @@ def compiles(tensor: Tensor) -> bool:
 
 
 def fused(function: Callable[P, R]) -> Callable[P, R]:
-    """A function of tensors, compiled where :func:`compiles` says so, and plain elsewhere or if that fails.
+    """Function of tensors, compiled where :func:`compiles` says so, and plain elsewhere or if that fails.
 
     Parameters
     ----------

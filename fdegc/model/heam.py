@@ -25,7 +25,7 @@ class HEAM(nn.Module):
         self.conv3x3 = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, N, H, W) to the same shape."""
+        """Attended features, (B, N, H, W) as the input: each channel group times its weights."""
         batch, channels, height, width = x.shape
         group = x.reshape(batch * self.groups, channels // self.groups, height, width)
         rows = group.mean(3, keepdim=True)

@@ -9,7 +9,7 @@ from fdegc.model.transforms import SLOPE, conv3x3, deconv3x3
 
 
 class HyperAnalysis(nn.Sequential):
-    """h_a: (B, M, h, w) latent to (B, H, h/4, w/4); H = M in the paper's profiles."""
+    """Hyper-analysis h_a: (B, M, h, w) latent to (B, H, h/4, w/4); H = M in the paper's profiles."""
 
     def __init__(self, latent: int, hyper: int) -> None:
         super().__init__(
@@ -28,7 +28,7 @@ class HyperAnalysis(nn.Sequential):
 
 
 class HyperSynthesis(nn.Sequential):
-    """h_s: (B, H, h, w) hyper-latent to (B, 2M, 4h, 4w) entropy features φ."""
+    """Hyper-synthesis h_s: (B, H, h, w) hyper-latent to (B, 2M, 4h, 4w) entropy features φ."""
 
     def __init__(self, latent: int, hyper: int) -> None:
         wide = hyper * 3 // 2

@@ -63,14 +63,14 @@ class GDN(nn.Module):
         self.gamma = nn.Parameter(torch.sqrt(0.1 * torch.eye(channels) + PEDESTAL))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, N, H, W) to the same shape."""
+        """Normalised features: (B, N, H, W) to the same shape."""
         beta, gamma = _non_negative(self.beta, BETA_MIN), _non_negative(self.gamma, 0.0)
         norm = F.conv2d(x.square(), gamma[:, :, None, None], beta)
         return x * (norm.sqrt() if self.inverse else norm.rsqrt())
 
 
 class CausalConv2d(nn.Conv2d):
-    """A convolution that sees only positions above, and to the left in the same row (mask of type A).
+    """Convolution that sees only positions above, and to the left in the same row (mask of type A).
 
     van den Oord et al., "Conditional image generation with PixelCNN decoders", NeurIPS 2016.
     """
@@ -87,11 +87,11 @@ class CausalConv2d(nn.Conv2d):
 
     @property
     def causal_weight(self) -> Tensor:
-        """The kernel, zero where it must not look."""
+        """Kernel of the convolution, zero where it must not look."""
         return self.weight * self.mask
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in, H, W) to (B, out, H, W)."""
+        """Causal convolution of features: (B, in, H, W) to (B, out, H, W)."""
         return F.conv2d(x, self.causal_weight, self.bias, padding=self.padding)
 
 

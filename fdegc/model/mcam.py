@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 class FrequencyGate(nn.Module):
-    """``|ifft2(p1(f) · fft2(p2(f)))|·α + f·β`` with 1×1 convolutions p1 and p2."""
+    """Frequency gate ``|ifft2(p1(f) · fft2(p2(f)))|·α + f·β`` with 1×1 convolutions p1 and p2."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -18,7 +18,7 @@ class FrequencyGate(nn.Module):
         self.beta = nn.Parameter(torch.ones(channels, 1, 1))
 
     def forward(self, f: Tensor) -> Tensor:
-        """Map (B, N, H, W) to the same shape."""
+        """Gated features: (B, N, H, W) to the same shape."""
         gate, values = self.p1(f), self.p2(f)
         if values.dtype == torch.bfloat16:  # there is no bfloat16 FFT
             gate, values = gate.float(), values.float()
@@ -52,7 +52,7 @@ class MCAM(nn.Module):
         self.conv_out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, N, H, W) to the same shape."""
+        """Output of the attention block: (B, N, H, W) to the same shape."""
         o = F.gelu(self.conv_in(x))
         f = (self.factor_o(o.mean((2, 3), keepdim=True)) * o).abs()
         f = self.fgm(f * self.factor_f(f.mean((2, 3), keepdim=True)))

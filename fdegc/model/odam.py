@@ -10,7 +10,7 @@ from fdegc.model.odconv import ODConv2d, convolve_together
 
 
 class DynamicBottleneck(nn.Module):
-    """``x + C(relu(B(relu(A(x)))))`` with dynamic A 1×1 N→N/2, B 3×3 and C 1×1 N/2→N."""
+    """Dynamic bottleneck ``x + C(relu(B(relu(A(x)))))``: dynamic A 1×1 N→N/2, B 3×3 and C 1×1 N/2→N."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -19,12 +19,12 @@ class DynamicBottleneck(nn.Module):
         self.conv3 = ODConv2d(channels // 2, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, N, H, W) to the same shape."""
+        """Output of the bottleneck: (B, N, H, W) to the same shape."""
         return x + self.conv3(F.relu(self.conv2(F.relu(self.conv1(x)))))
 
 
 class ODAM(nn.Module):
-    """``x + trunk(x) · sigmoid(conv1x1(mask(x)))``, trunk and mask three dynamic bottlenecks each.
+    """Attention ``x + trunk(x) · sigmoid(conv1x1(mask(x)))``, trunk and mask three dynamic bottlenecks each.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class ODAM(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, N, H, W) to the same shape."""
+        """Output of the attention block: (B, N, H, W) to the same shape."""
         trunk, mask = self._branches(x) if self.training else (self.trunk(x), self.mask(x))
         return x + trunk * torch.sigmoid(self.conv(mask))
 

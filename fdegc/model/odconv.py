@@ -17,7 +17,7 @@ BY_COLUMNS: bool | None = None
 
 
 class OmniAttention(nn.Module):
-    """The four attentions of a dynamic convolution, from a globally pooled descriptor.
+    """Attentions of a dynamic convolution, four of them, from a globally pooled descriptor.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class OmniAttention(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
-        """Return attentions over input channels, filters, taps and candidates.
+        """Attentions over input channels, filters, taps and candidates.
 
         Parameters
         ----------
@@ -77,7 +77,7 @@ class OmniAttention(nn.Module):
 
     @property
     def heads(self) -> list[nn.Conv2d]:
-        """What makes the attentions: of channels, of filters, of taps if there are several, of candidates."""
+        """Layers that make the attentions: of channels, filters, taps if there are several, candidates."""
         spatial = [] if self.spatial_fc is None else [self.spatial_fc]
         return [self.channel_fc, self.filter_fc, *spatial, self.kernel_fc]
 
@@ -92,7 +92,7 @@ def _linear(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 class ODConv2d(nn.Module):
-    """A stride-1, bias-free convolution whose kernel depends on its input.
+    """Dynamic convolution, stride 1 and bias-free, whose kernel depends on its input.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class ODConv2d(nn.Module):
         nn.init.normal_(self.weight, std=std)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in, H, W) to (B, out, H, W)."""
+        """Dynamic convolution of features: (B, in, H, W) to (B, out, H, W)."""
         return convolve_together([self], x) if self.training else _convolve(x, self._kernels(x))
 
     def _kernels(self, x: Tensor) -> Tensor:

@@ -45,14 +45,14 @@ _ATTENTION = {("Encoder", "1"): 3, ("Encoder", "2"): 8, ("Decoder", "1"): 0, ("D
 
 
 def odam_name(name: str) -> str:
-    """Translate a parameter name inside the research code's ODAM."""
+    """Our name of a parameter inside the research code's ODAM."""
     name = re.sub(r"^trunk_ResBlock(\d)", lambda m: f"trunk.{int(m[1]) - 1}", name)
     name = re.sub(r"^attention_ResBlock(\d)", lambda m: f"mask.{int(m[1]) - 1}", name)
     return re.sub(r"^conv1\.", "conv.", name)
 
 
 def mcam_name(name: str) -> str:
-    """Translate a parameter name inside the research code's MCAM."""
+    """Our name of a parameter inside the research code's MCAM."""
     module, _, leaf = name.rpartition(".")
     return f"{_MCAM.get(module, module)}.{leaf}"
 
@@ -77,7 +77,7 @@ def _transform_name(side: str, name: str) -> str:
 
 
 def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename a research checkpoint's parameters to ours, dropping what is never used.
+    """Parameters of a research checkpoint under our names, without what is never used.
 
     Parameters
     ----------

@@ -21,19 +21,19 @@ def lrelu(x: Tensor) -> Tensor:
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
-    """A 3×3 convolution with padding 1."""
+    """Convolution 3×3 with padding 1."""
     return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=bias)
 
 
 def deconv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.ConvTranspose2d:
-    """A 3×3 transposed convolution that multiplies the size by ``stride`` (1 or 2)."""
+    """Transposed convolution 3×3 that multiplies the size by ``stride`` (1 or 2)."""
     return nn.ConvTranspose2d(
         in_channels, out_channels, 3, stride=stride, padding=1, output_padding=stride - 1
     )
 
 
 class Residual(nn.Module):
-    """``x + LReLU(conv(LReLU(conv(x))))``; transposed 3×3 kernels in the synthesis."""
+    """Residual block ``x + LReLU(conv(LReLU(conv(x))))``; transposed 3×3 kernels in the synthesis."""
 
     def __init__(self, channels: int, transposed: bool = False) -> None:
         super().__init__()
@@ -42,12 +42,12 @@ class Residual(nn.Module):
         self.conv2 = make(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, N, H, W) to the same shape."""
+        """Output of the residual block: (B, N, H, W) to the same shape."""
         return x + lrelu(self.conv2(lrelu(self.conv1(x))))
 
 
 class Down(nn.Module):
-    """Halve the resolution: ``shortcut(x) + GDN(conv3x3(LReLU(conv3x3 s2 (x))))``.
+    """Downsampling block, half the resolution: ``shortcut(x) + GDN(conv3x3(LReLU(conv3x3 s2 (x))))``.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ class Down(nn.Module):
         self.gdn = GDN(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, N, H, W) to (B, N', H/2, W/2)."""
+        """Features at half the resolution: (B, N, H, W) to (B, N', H/2, W/2)."""
         return self.shortcut(x) + self.gdn(self.conv2(lrelu(self.conv1(x))))
 
 
 class Up(nn.Module):
-    """Double the resolution: ``shortcut(x) + IGDN(T3x3(LReLU(T3x3 s2 (x))))``.
+    """Upsampling block, double the resolution: ``shortcut(x) + IGDN(T3x3(LReLU(T3x3 s2 (x))))``.
 
     Parameters
     ----------
@@ -86,12 +86,12 @@ class Up(nn.Module):
         self.igdn = GDN(out_channels, inverse=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, N, H, W) to (B, N', 2H, 2W)."""
+        """Features at double the resolution: (B, N, H, W) to (B, N', 2H, 2W)."""
         return self.shortcut(x) + self.igdn(self.conv2(lrelu(self.conv1(x))))
 
 
 class Analysis(nn.Sequential):
-    """g_a: (B, 3, H, W) pixels to (B, M, H/16, W/16) latent; H and W multiples of 16."""
+    """Analysis transform g_a: (B, 3, H, W) pixels to (B, M, H/16, W/16) latent; H and W multiples of 16."""
 
     def __init__(self, widths: tuple[int, int, int], latent: int, taps: int = 1) -> None:
         n1, n2, n3 = widths
@@ -121,26 +121,26 @@ class Analysis(nn.Sequential):
 
     @property
     def to_features(self) -> nn.Sequential:
-        """All layers before the one that makes the latent."""
+        """Layers before the one that makes the latent."""
         return nn.Sequential(*list(self)[:7])
 
     @property
     def to_latent(self) -> nn.Conv2d:
-        """The convolution that makes the latent of the last features."""
+        """Convolution that makes the latent of the last features."""
         layer = self[7]
         assert isinstance(layer, nn.Conv2d)
         return layer
 
     @property
     def attention(self) -> ODAM:
-        """What the latent goes through last."""
+        """Attention that the latent goes through last."""
         layer = self[8]
         assert isinstance(layer, ODAM)
         return layer
 
 
 class Synthesis(nn.Sequential):
-    """g_s: (B, M, h, w) latent to (B, 3, 16h, 16w) pixels."""
+    """Synthesis transform g_s: (B, M, h, w) latent to (B, 3, 16h, 16w) pixels."""
 
     def __init__(self, widths: tuple[int, int, int], latent: int, taps: int = 1) -> None:
         n1, n2, n3 = widths
@@ -159,21 +159,21 @@ class Synthesis(nn.Sequential):
 
     @property
     def attention(self) -> ODAM:
-        """What the latent goes through first."""
+        """Attention that the latent goes through first."""
         layer = self[0]
         assert isinstance(layer, ODAM)
         return layer
 
     @property
     def first_residual(self) -> Residual:
-        """The residual layer at the resolution of the latent."""
+        """Residual layer at the resolution of the latent."""
         layer = self[1]
         assert isinstance(layer, Residual)
         return layer
 
     @property
     def first_up(self) -> Up:
-        """The layer that leaves the resolution of the latent."""
+        """Upsampling layer that leaves the resolution of the latent."""
         layer = self[2]
         assert isinstance(layer, Up)
         return layer

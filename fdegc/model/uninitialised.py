@@ -12,7 +12,7 @@ _DRAWS = frozenset({Tensor.normal_, Tensor.uniform_})
 
 
 class Uninitialised(TorchFunctionMode):
-    """A context in which modules are built without drawing their random parameters.
+    """Context in which modules are built without drawing their random parameters.
 
     Drawing ten million numbers takes five times as long as building the modules.  Parameters hold
     whatever was in memory, so all of them have to be loaded.
@@ -25,7 +25,7 @@ class Uninitialised(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Return the tensor as it is where it would be drawn."""
+        """Result of a function; a tensor as it is where it would be drawn."""
         if func in _DRAWS or getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else (kwargs or {})["tensor"]
         return func(*args, **(kwargs or {}))

@@ -32,7 +32,7 @@ _DEEPEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Polygons in a raster.
+    """Area of polygons in a raster.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ def find_box(info: RasterInfo, box: Sequence[float], crs: str | None = None) -> 
 
 
 def read_area(path: Path, info: RasterInfo) -> Area:
-    """Read polygons of a GeoJSON file (RFC 7946: WGS 84, unless a ``crs`` member of 2008 says otherwise).
+    """Area of a GeoJSON file's polygons (RFC 7946: WGS 84, unless a ``crs`` member of 2008 says otherwise).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Writes what GDAL can only make of a whole raster (COG, PNG, JPEG 2000), by way of a GeoTIFF beside it."""
+"""Sinks of what GDAL can only make of a whole raster (COG, PNG, JPEG 2000), by way of a GeoTIFF beside it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class _CopySink(RasterSink):
 
 
 class CogSink(_CopySink):
-    """A Cloud Optimized GeoTIFF being written: tiles of 512, overviews, everything that a GeoTIFF holds.
+    """Cloud Optimized GeoTIFF being written: tiles of 512, overviews, everything that a GeoTIFF holds.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def _give_tags_back(path: Path) -> None:
 
 
 class Jp2Sink(_CopySink):
-    """A lossless JPEG 2000 file being written, with GeoJP2 and GMLJP2 boxes.
+    """Lossless JPEG 2000 file being written, with GeoJP2 and GMLJP2 boxes.
 
     Raises
     ------
@@ -163,7 +163,7 @@ class Jp2Sink(_CopySink):
 
 
 class PngSink(_CopySink):
-    """A PNG being written: uint8 or uint16, one or three bands, with or without transparency.
+    """PNG being written: uint8 or uint16, one or three bands, with or without transparency.
 
     Raises
     ------

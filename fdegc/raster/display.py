@@ -1,4 +1,4 @@
-"""Turns samples of any type into something a screen can show."""
+"""Display of samples of any type on a screen: bands, limits, RGBA pictures."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _displayed(bands: int) -> tuple[int, ...]:
 
 
 def display_limits(samples: Samples) -> Limits:
-    """Values to show as black and white.
+    """Limits of display: values to show as black and white.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def to_rgb8(
     bands: Sequence[int] | None = None,
     opaque: float | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Make an RGBA picture of samples.
+    """RGBA picture of samples.
 
     Parameters
     ----------

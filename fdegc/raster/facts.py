@@ -64,7 +64,7 @@ class BandFacts(TypedDict, total=False):
 
 
 def scene_facts(dataset: Any) -> SceneFacts:
-    """What an open rasterio dataset says of the raster as a whole."""
+    """Facts that an open rasterio dataset tells of the raster as a whole."""
     points, crs = dataset.gcps
     domains, icc = _domains(dataset)
     return SceneFacts(
@@ -79,7 +79,7 @@ def scene_facts(dataset: Any) -> SceneFacts:
 
 
 def band_facts(dataset: Any, bands: Sequence[int]) -> BandFacts:
-    """What an open rasterio dataset says of bands, which are numbered from 1; the usual is left out."""
+    """Facts that an open rasterio dataset tells of bands, numbered from 1; the usual is left out."""
     scales = tuple(float(dataset.scales[i - 1]) for i in bands)
     offsets = tuple(float(dataset.offsets[i - 1]) for i in bands)
     scaled = any(scale != 1.0 for scale in scales) or any(offsets)
@@ -96,7 +96,7 @@ def band_facts(dataset: Any, bands: Sequence[int]) -> BandFacts:
 
 
 def alpha_facts(dataset: Any, band: int) -> AlphaBand | None:
-    """What an open rasterio dataset says of its alpha band; None if nothing unusual."""
+    """Facts that an open rasterio dataset tells of its alpha band; None if nothing unusual."""
     name, tags = _texts(dataset, "descriptions", [band])[0], _lasting(dataset.tags(band))
     if band == dataset.count and name is None and not tags:
         return None

@@ -13,7 +13,7 @@ MIDDLE = 0.5
 
 
 def fill_unknown(planes: Planes, known: Mask) -> None:
-    """Continue the known pixels smoothly into the unknown ones, in place.
+    """Smooth continuation of the known pixels into the unknown ones, in place.
 
     Pull-push on a pyramid of averages (Gortler et al., "The Lumigraph", SIGGRAPH 1996): unknown pixels are
     interpolated from ever larger blocks, as far as it takes to reach known ones (``benchmarks/fill.py``

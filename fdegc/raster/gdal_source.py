@@ -1,4 +1,4 @@
-"""Reads GeoTIFF, COG, JPEG 2000, VRT (and 16-bit colour PNG) through rasterio, by windows."""
+"""Source of GeoTIFF, COG, JPEG 2000, VRT (and 16-bit colour PNG), read through rasterio, by windows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class _Bands:
 
 
 class GdalSource(RasterSource):
-    """A raster that stays in its file.
+    """Raster that stays in its file.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class GdalSource(RasterSource):
         )
 
     def add_exif(self, exif: bytes | None) -> None:
-        """Note EXIF data, which GDAL does not hand over as they are."""
+        """Addition of EXIF data, which GDAL does not hand over as they are."""
         self.info = replace(self.info, exif=exif)
 
     def scan(self) -> Iterator[Window]:
@@ -242,12 +242,12 @@ class GdalSource(RasterSource):
         )
 
     def close(self) -> None:
-        """Close the file."""
+        """Closing of the file."""
         self._dataset.close()
 
 
 def open_dataset(name: str, driver: str) -> Any:
-    """Open a file, by an absolute path or GDAL's name of a part of it, with one driver.
+    """Rasterio dataset of an absolute path, or of GDAL's name of a part of a file, opened with one driver.
 
     Raises
     ------
@@ -345,7 +345,7 @@ def _equal(a: float | None, b: float | None) -> bool:
 
 
 def require_complete(dataset: Any, path: Path) -> None:
-    """Check that every block of a TIFF lies within the file, without reading any.
+    """Completeness check of a TIFF: every block lies within the file; none is read.
 
     Parameters
     ----------

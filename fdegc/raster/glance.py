@@ -31,7 +31,7 @@ def is_quick(source: RasterSource) -> bool:
 
 
 def glance(source: RasterSource, budget: int = BUDGET) -> tuple[Samples, RasterStatistics]:
-    """Look at evenly spaced blocks of a raster instead of all.
+    """Glance at a raster: samples and statistics of evenly spaced blocks instead of all.
 
     Parameters
     ----------

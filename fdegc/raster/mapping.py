@@ -19,7 +19,7 @@ UnitPixels = npt.NDArray[np.float32]
 
 
 def usable_pixels(samples: Samples) -> Mask | None:
-    """Where pixels mean something: bool (height, width), None if everywhere.
+    """Mask of pixels that mean something: bool (height, width), None if everywhere.
 
     A pixel is unusable where ``valid`` is False, ``alpha`` is 0 or no band is finite.
     """
@@ -36,7 +36,7 @@ def usable_pixels(samples: Samples) -> Mask | None:
 
 
 def usable_samples(samples: Samples) -> tuple[Mask | None, ...]:
-    """Where the samples of each band mean something: bool (height, width), None if everywhere.
+    """Mask of each band's samples that mean something: bool (height, width), None if everywhere.
 
     In usable pixels, those that are neither ``missing`` nor not finite.
     """
@@ -55,7 +55,7 @@ def usable_samples(samples: Samples) -> tuple[Mask | None, ...]:
 
 
 def valid_samples(samples: Samples) -> Mask | None:
-    """As :func:`usable_samples`, in one array: (height, width), or (bands, height, width) if bands differ."""
+    """Mask as :func:`usable_samples`, one array: (height, width); (bands, height, width) if bands differ."""
     masks = usable_samples(samples)
     if all(mask is masks[0] for mask in masks):
         return masks[0]
@@ -64,7 +64,7 @@ def valid_samples(samples: Samples) -> Mask | None:
 
 
 def plan_mapping(source: RasterSource, ranges: Sequence[ValueRange] = ()) -> tuple[BandMapping, ...]:
-    """Choose the mapping of every band.
+    """Mapping of every band to the network's range, chosen.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def count_clipped(samples: Samples, mapping: Sequence[BandMapping]) -> int:
 
 
 def to_unit(samples: Samples, mapping: Sequence[BandMapping]) -> UnitPixels:
-    """Map samples to the network's range.
+    """Samples mapped to the network's range.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def _fill(unit: UnitPixels, usable: Sequence[Mask | None]) -> None:
 
 
 def from_unit(unit: UnitPixels, mapping: Sequence[BandMapping], dtype: str) -> npt.NDArray[np.generic]:
-    """Map the network's range back to samples.
+    """Samples mapped back from the network's range.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def from_unit(unit: UnitPixels, mapping: Sequence[BandMapping], dtype: str) -> n
 
 
 def band_groups(bands: int) -> tuple[tuple[int, int, int], ...]:
-    """Split bands (numbered from 0) into threes; the last group repeats its last band to be full.
+    """Groups of three bands (numbered from 0); the last group repeats its last band to be full.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Opens a raster file by what it contains, whatever its name says."""
+"""Opening of a raster file by what it contains, whatever its name says."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PART_DRIVERS = {"netcdf": "netCDF", "hdf5": "HDF5Image", "bag": "BAG", "nitf_im
 
 
 def open_raster(path: str | Path, *, look_for_gaps: bool = True) -> RasterSource:
-    """Open a raster file for reading.
+    """Raster file, opened for reading.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def _open_part(name: Path, prefix: str, look_for_gaps: bool) -> RasterSource:
 
 
 def looks_like_raster(path: Path) -> bool:
-    """Tell by its first bytes whether a file is of a kind that :func:`open_raster` knows."""
+    """Whether a file is, by its first bytes, of a kind that :func:`open_raster` knows."""
     try:
         return _kind(_read_head(path)) is not None
     except UnsupportedRaster:

@@ -18,7 +18,7 @@ from fdegc.types import Samples
 
 
 class PartSource(RasterSource):
-    """A window of a raster.
+    """Window of a raster, as a raster of its own.
 
     Parameters
     ----------
@@ -94,14 +94,14 @@ class PartSource(RasterSource):
 
     @property
     def block_shape(self) -> tuple[int, int]:
-        """As those of the whole raster."""
+        """Rows and columns of a block, as of the whole raster."""
         return self._whole.block_shape
 
     @property
     def has_overviews(self) -> bool:
-        """As the whole raster has them."""
+        """Whether reduced reads are cheap, as of the whole raster."""
         return self._whole.has_overviews
 
     def close(self) -> None:
-        """Close the raster that it is a part of."""
+        """Closing of the raster that it is a part of."""
         self._whole.close()

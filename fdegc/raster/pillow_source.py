@@ -1,4 +1,4 @@
-"""Reads PNG, JPEG, WebP and BMP through Pillow, whole, into memory."""
+"""Source of PNG, JPEG, WebP and BMP, read through Pillow, whole, into memory."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _GREY_PIXEL, _COLOR_PIXEL = 4, 10
 
 
 class TooLarge(UnsupportedRaster):
-    """A picture of more pixels than Pillow decodes."""
+    """Picture of more pixels than Pillow decodes."""
 
 
 def open_pillow(path: Path, kind: str, facts: SceneFacts) -> ArraySource:
-    """Decode an image file completely.
+    """Raster of an image file that Pillow decodes completely.
 
     Parameters
     ----------

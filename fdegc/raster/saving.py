@@ -1,4 +1,4 @@
-"""Starts writing a raster file of the kind that its name, or the user, says."""
+"""Start of writing a raster file of the kind that its name, or the user, says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMPRESSIONS = ("deflate", "zstd", "none")
 
 
 def kind_of(path: Path, kind: str | None = None) -> str:
-    """The kind of file that a name stands for.
+    """Kind of file that a name stands for.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def open_sink(
     kind: str | None = None,
     compression: str = "deflate",
 ) -> RasterSink:
-    """Start writing a raster file.
+    """Raster file, opened for writing.
 
     Parameters
     ----------

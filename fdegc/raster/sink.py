@@ -26,7 +26,7 @@ _STEP = 1e-6
 
 
 class RasterSink(ABC):
-    """A raster file being written; a context manager that commits on success and aborts on error.
+    """Raster file being written; a context manager that commits on success and aborts on error.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class RasterSink(ABC):
         """Let go of the temporary file."""
 
     def write(self, window: Window, samples: Samples) -> None:
-        """Write one window.
+        """Writing of one window.
 
         Parameters
         ----------
@@ -86,7 +86,7 @@ class RasterSink(ABC):
             raise failed(self.path, error) from error
 
     def commit(self) -> None:
-        """Finish the file and put it in place.
+        """Completion of the file, which is put in place.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class RasterSink(ABC):
             self.abort()
 
     def abort(self) -> None:
-        """Delete what was written so far; harmless after :meth:`commit`."""
+        """Deletion of what was written so far; harmless after :meth:`commit`."""
         if self._done:
             return
         self._done = True

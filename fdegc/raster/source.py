@@ -36,14 +36,14 @@ def nodata_fits(nodata: float | None, dtype: str) -> bool:
 
 
 def nodata_sample(nodata: float, dtype: str) -> np.generic:
-    """``nodata`` as a sample of ``dtype``; it must fit."""
+    """Nodata value ``nodata`` as a sample of ``dtype``; it must fit."""
     with np.errstate(over="ignore"):
         sample: np.generic = np.dtype(dtype).type(nodata)
     return sample
 
 
 def is_nodata(band: Pixels, nodata: float) -> Mask:
-    """Where samples count as a nodata value that they can hold; floats near it do too, as GDAL has it.
+    """Mask of samples that count as a nodata value they can hold; floats near it do too, as GDAL has it.
 
     GDAL's ``ARE_REAL_EQUAL`` allows a few units in the last place of a float32, for both float types.
     """
@@ -59,7 +59,7 @@ def is_nodata(band: Pixels, nodata: float) -> Mask:
 def sample_validity(
     pixels: Pixels, nodata: Sequence[float | None], mask: Mask | None = None
 ) -> tuple[Mask, Mask | None]:
-    """Which pixels are valid, and which of their samples are missing nevertheless.
+    """Validity of pixels, and which of their samples are missing nevertheless.
 
     A sample is missing where it is its band's nodata value or not finite.  A pixel is invalid where the
     mask says so, or all of its samples are missing: GDAL's rule, so that dark colours stay valid where
@@ -95,7 +95,7 @@ def sample_validity(
 
 
 class RasterSource(ABC):
-    """Pixels that can be read by windows; used by one thread at a time.
+    """Raster whose pixels can be read by windows; used by one thread at a time.
 
     Attributes
     ----------
@@ -118,10 +118,10 @@ class RasterSource(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release the file; safe to call twice."""
+        """Release of the file; safe to call twice."""
 
     def read(self, window: Window) -> Samples:
-        """Read one window.
+        """Samples of one window.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class RasterSource(ABC):
         return self._read(window)
 
     def read_overview(self, max_side: int) -> Samples:
-        """Read the whole raster, made smaller to fit ``max_side`` × ``max_side`` pixels (never larger).
+        """Samples of the whole raster, made smaller to fit ``max_side`` × ``max_side`` pixels (never larger).
 
         Raises
         ------
@@ -166,7 +166,7 @@ class RasterSource(ABC):
         return self._read_decimated(width, height)
 
     def read_reduced(self, window: Window, width: int, height: int) -> Samples:
-        """Read one window, made smaller.
+        """Samples of one window, made smaller.
 
         Parameters
         ----------
@@ -244,7 +244,7 @@ class RasterSource(ABC):
 
 
 class ArraySource(RasterSource):
-    """A raster in memory.
+    """Raster in memory.
 
     Parameters
     ----------
@@ -318,7 +318,7 @@ class ArraySource(RasterSource):
         return self._samples.picked(rows, cols)
 
     def close(self) -> None:
-        """Do nothing: arrays need no closing."""
+        """Closing that does nothing: arrays need none."""
 
 
 def default_colors(bands: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Writes GeoTIFF by windows."""
+"""Sink of GeoTIFF, written by windows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CMYK = ("cyan", "magenta", "yellow", "black")
 
 
 class TiffSink(RasterSink):
-    """A GeoTIFF being written.
+    """GeoTIFF being written.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class TiffSink(RasterSink):
         self.unsupported_metadata = check_tiff(self._temporary, self.info)
 
     def close(self) -> None:
-        """Complete the temporary file, without giving it its name."""
+        """Completion of the temporary file, without giving it its name."""
         dataset, self._dataset = self._dataset, None
         if dataset is not None:
             with tiff_environment(self.info):
@@ -89,7 +89,7 @@ class TiffSink(RasterSink):
 
     @property
     def temporary(self) -> Path:
-        """The file as long as it has not got its name."""
+        """Path of the file as long as it has not got its name."""
         return self._temporary
 
 
@@ -103,7 +103,7 @@ def tiff_environment(info: RasterInfo, **options: Any) -> Any:
 
 
 def check_tiff(path: Path, info: RasterInfo) -> tuple[str, ...]:
-    """Check that a TIFF is complete; return what of a raster's metadata it does not hold.
+    """Metadata of a raster that a TIFF does not hold, after a check that the TIFF is complete.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def check_tiff(path: Path, info: RasterInfo) -> tuple[str, ...]:
 
 
 def common_nodata(info: RasterInfo) -> float | None:
-    """The nodata value of all bands; None if they differ or samples cannot hold it."""
+    """Nodata value of all bands; None if they differ or samples cannot hold it."""
     first = info.nodata
     if info.band_nodata or first is None or not nodata_fits(first, info.dtype):
         return None

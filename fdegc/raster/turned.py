@@ -1,4 +1,4 @@
-"""Turns a raster as its EXIF orientation says, window by window."""
+"""Raster turned as its EXIF orientation says, window by window."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STEPS = {
 
 
 class TurnedSource(RasterSource):
-    """A raster whose rows and columns are stored in another order than they are to be seen.
+    """Raster whose rows and columns are stored in another order than they are to be seen.
 
     Parameters
     ----------
@@ -74,5 +74,5 @@ class TurnedSource(RasterSource):
         yield from self._grid(self.info.width <= 2048 and not self._transposed)
 
     def close(self) -> None:
-        """Close the file."""
+        """Closing of the file."""
         self._stored.close()
