@@ -1,1 +1,1 @@
-"""The desktop application: a thin skin over :mod:`fdegc`."""
+"""Desktop application: a thin skin over :mod:`fdegc`."""

@@ -10,7 +10,7 @@ _PACKAGES = {"PySide6": "PySide6-Essentials", "pyqtgraph": "pyqtgraph"}
 
 
 def main() -> int:
-    """Run the app, or say which package it lacks; returns the exit status."""
+    """Entry point of ``fdegc-gui``: the app, or a message with the package it lacks; its exit status."""
     lacking = [package for name, package in _PACKAGES.items() if find_spec(name) is None]
     if lacking:
         print(

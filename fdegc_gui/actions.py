@@ -16,7 +16,7 @@ MENUS = ("File", "Codec", "View", "Help")
 
 @dataclass(frozen=True)
 class Command:
-    """Command: name, shortcuts, menu, tip.
+    """Command of the app: name, shortcuts, menu, tip.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ COMMANDS: tuple[Command, ...] = (
 
 
 class Actions:
-    """The commands as ``QAction``.
+    """Commands as ``QAction``.
 
     Parameters
     ----------
@@ -119,15 +119,15 @@ class Actions:
         return self._actions[key]
 
     def keys(self, key: str) -> str:
-        """Return the first shortcut of an action as the system writes it."""
+        """First shortcut of an action as the system writes it."""
         return self._actions[key].shortcut().toString(QKeySequence.SequenceFormat.NativeText)
 
     def all(self) -> list[QAction]:
-        """Return all actions in order."""
+        """All actions in order."""
         return list(self._actions.values())
 
     def listing(self) -> list[tuple[str, str, str]]:
-        """Return menu, words and keys of every action that has keys, as they are now."""
+        """Menu, words and keys of every action that has keys, as they are now."""
         rows = []
         for command in COMMANDS:
             action = self._actions[command.key]

@@ -33,7 +33,7 @@ _LAST_RESORT_MS = 30_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the application.
+    """Entry point of the app: window, event loop, exit status.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_application() -> QApplication:
-    """Make the ``QApplication`` with its names, style and fonts."""
+    """``QApplication`` of the app, with its names, style and fonts."""
     sys.setswitchinterval(_SWITCH_INTERVAL)
     app = QApplication(sys.argv[:1])
     app.setApplicationName("fdegc")
@@ -100,7 +100,7 @@ class Reporter(QObject):
         self._showing = False
 
     def report(self, failure: Failure) -> None:
-        """Show a failure unless one is shown already."""
+        """Error dialog for a failure, unless one is shown already."""
         if self._showing:
             return
         self._showing = True
@@ -114,7 +114,7 @@ class Reporter(QObject):
 
 @contextlib.contextmanager
 def _interruptible(window: MainWindow) -> Iterator[None]:
-    """Let Ctrl+C in the terminal close the window properly."""
+    """Ctrl+C in the terminal as a proper closing of the window."""
     timer = QTimer()
     timer.timeout.connect(lambda: None)  # Python looks at signals only when it runs
     before = signal.signal(signal.SIGINT, lambda *_: window.close())

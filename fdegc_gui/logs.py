@@ -27,13 +27,13 @@ _LEVELS = {
 
 
 def log_path() -> Path:
-    """Return where the log file is kept."""
+    """Path of the log file."""
     folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppLocalDataLocation)
     return Path(folder) / "fdegc.log"
 
 
 def set_up_logging() -> Path | None:
-    """Log to a rotating file in the user's data folder.
+    """Logging to a rotating file in the user's data folder.
 
     Returns
     -------
@@ -76,7 +76,7 @@ class ExceptionHook(QObject):
     caught = Signal(object)
 
     def install(self) -> Callable[[], None]:
-        """Take the place of Python's own hooks; the returned function puts them back."""
+        """Installation in place of Python's own hooks; the returned function puts them back."""
         before, before_thread = sys.excepthook, threading.excepthook
         sys.excepthook = self._on_exception
         threading.excepthook = self._on_thread_exception

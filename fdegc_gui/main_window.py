@@ -195,7 +195,7 @@ class MainWindow(QMainWindow):
         self._refresh_recent()
 
     def start(self, path: Path | None = None) -> None:
-        """Open a file if one is given, then load the engine; call once the window is shown."""
+        """First steps once the window is shown: opening of a file if one is given, then the engine."""
         if path is not None:
             self.controller.open(path)  # the engine loads once the scene is on the screen
         else:
@@ -204,32 +204,32 @@ class MainWindow(QMainWindow):
     # ------------------------------------------------------------------ wishes
 
     def ask_open(self) -> None:
-        """Ask for a file and open it."""
+        """Opening of a file that the user is asked for."""
         path = self._files.open_file(self, self.settings.folder("open"))
         if path is not None:
             self.controller.open(path)
 
     def start_compress(self) -> None:
-        """Compress (or decode) and let the keys go to the canvas, so that Space flips."""
+        """Compression (or decoding), with the keys going to the canvas, so that Space flips."""
         self.controller.compress()
         self.compare.grab_focus()
 
     def set_theme(self, choice: str) -> None:
-        """Choose colours."""
+        """Theme of the colours, chosen and remembered."""
         self.settings.theme = choice
         self.theme_actions[choice].setChecked(True)
         self.theme.set_choice(choice)
 
     def show_failure(self, heading: str, failure: Failure) -> None:
-        """Say in words what could not be done; the window stays usable."""
+        """Error dialog with words for what could not be done; the window stays usable."""
         ErrorDialog(heading, failure, self._log_file, self).open()
 
     def show_shortcuts(self) -> None:
-        """List the shortcuts."""
+        """Keyboard shortcuts dialog, shown."""
         ShortcutsDialog(self.actions_, self).open()
 
     def show_about(self) -> None:
-        """Say what this program is."""
+        """About dialog with what this program is, shown."""
         ready = self.controller.keeper.ready
         AboutDialog(ready.label if ready else "", self).open()
 

@@ -49,7 +49,7 @@ class Menus:
         self.by_name["Codec"].addMenu(device_menu)
 
     def add_themes(self, chosen: str, choose: Callable[[str], None]) -> dict[str, QAction]:
-        """Offer the themes and return their actions by name."""
+        """Theme menu; its actions by name."""
         menu = self.by_name["View"].addMenu("&Theme")
         group = QActionGroup(menu)
         actions = {}
@@ -63,7 +63,7 @@ class Menus:
         return actions
 
     def show_recent(self, paths: list[str], open_: Callable[[Path], None], clear: Callable[[], None]) -> None:
-        """List files to open again."""
+        """Recent files in the menu, to open again."""
         self.recent.clear()
         for path in paths:
             action = self.recent.addAction(Path(path).name.replace("&", "&&"))

@@ -41,7 +41,7 @@ class Settings:
 
     @property
     def splitter(self) -> QByteArray:
-        """Where canvas and side bar meet."""
+        """Splitter state: where canvas and side bar meet."""
         return self._bytes("window/splitter")
 
     @splitter.setter
@@ -68,7 +68,7 @@ class Settings:
 
     @property
     def theme(self) -> str:
-        """One of ``THEMES``."""
+        """Theme, one of ``THEMES``."""
         value = self._text("view/theme", "system")
         return value if value in THEMES else "system"
 
@@ -107,12 +107,12 @@ class Settings:
         self._store.setValue("codec/rate", str(value))
 
     def folder(self, purpose: str) -> str:
-        """Return the folder last used for ``open``, ``stream`` or ``image``; empty if it is gone."""
+        """Folder last used for ``open``, ``stream`` or ``image``; empty if it is gone."""
         folder = self._text(f"folders/{purpose}")
         return folder if folder and Path(folder).is_dir() else ""
 
     def set_folder(self, purpose: str, folder: Path) -> None:
-        """Remember a folder."""
+        """Remembered folder, replaced."""
         self._store.setValue(f"folders/{purpose}", str(folder))
 
     @property
@@ -124,21 +124,21 @@ class Settings:
         return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
 
     def add_recent(self, path: Path) -> None:
-        """Put a file at the head of the recent ones."""
+        """Addition of a file at the head of the recent ones."""
         entry = str(path)
         self._set_recent([entry, *(other for other in self.recent if other != entry)][:_RECENT_MAX])
 
     def remove_recent(self, path: Path) -> None:
-        """Forget a file, for example one that is gone."""
+        """Removal of a recent file, for example one that is gone."""
         self._set_recent([other for other in self.recent if other != str(path)])
 
     def clear_recent(self) -> None:
-        """Forget all files."""
+        """Removal of all recent files."""
         self._set_recent([])
 
     def _set_recent(self, entries: list[str]) -> None:
         self._store.setValue("files/recent", entries)
 
     def save(self) -> None:
-        """Write to disk now."""
+        """Immediate write to disk."""
         self._store.sync()

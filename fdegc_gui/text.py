@@ -27,7 +27,7 @@ NONE = "–"
 
 
 def time_left(seconds: float) -> str:
-    """Return a remaining time in words that do not flicker: coarse steps above ten seconds."""
+    """Remaining time in words that do not flicker: coarse steps above ten seconds."""
     if seconds < 1.5:
         return "a second left"
     if seconds < 10:
@@ -40,35 +40,35 @@ def time_left(seconds: float) -> str:
 
 
 def decibels(value: float | None) -> str:
-    """Return a level as ``34.21 dB``; ``lossless`` for infinity."""
+    """Level in decibels as ``34.21 dB``; ``lossless`` for infinity."""
     return NONE if value is None or math.isnan(value) else decibels_text(value)
 
 
 def fixed(value: float | None, digits: int) -> str:
-    """Return a number with fixed digits, or the dash."""
+    """Number with fixed digits, or the dash."""
     return NONE if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def ratio(value: float | None) -> str:
-    """Return a compression ratio as ``27.4 : 1``."""
+    """Compression ratio as ``27.4 : 1``."""
     if value is None:
         return NONE
     return f"{value:.1f} : 1" if value < 999.5 else f"{value:,.0f} : 1"
 
 
 def zoom_percent(zoom: float) -> str:
-    """Return a zoom factor in percent, one decimal below ten."""
+    """Percentage of a zoom factor, one decimal below ten."""
     percent = zoom * 100
     return f"{percent:.1f} %" if percent < 9.95 else f"{percent:.0f} %"
 
 
 def lmbda(rate: int) -> str:
-    """Return λ of a rate point without needless decimals."""
+    """λ of a rate point without needless decimals."""
     return f"{RATE_POINTS[rate - 1].lmbda:g}"
 
 
 def quality_name(quality: float) -> str:
-    """Return ``rate 4 · λ 1024`` for a trained point, ``quality 3.5`` between two."""
+    """Quality in words: ``rate 4 · λ 1024`` for a trained point, ``quality 3.5`` between two."""
     if float(quality).is_integer():
         return f"rate {int(quality)} · λ {lmbda(int(quality))}"
     return f"quality {quality:.3g}"

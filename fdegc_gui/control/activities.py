@@ -24,7 +24,7 @@ class Activities(QObject):
         self._going: dict[ActivityWatch, Activity] = {}
 
     def watch(self, activity: Activity) -> ActivityWatch:
-        """Return what tells of a request for as long as it runs."""
+        """Onlooker that tells of a request for as long as it runs."""
         return ActivityWatch(self, activity)
 
     @property
@@ -33,16 +33,16 @@ class Activities(QObject):
         return any(activity.cancellable for activity in self._going.values())
 
     def put(self, watch: ActivityWatch, activity: Activity) -> None:
-        """Begin something, or know more about it."""
+        """Entry of an activity that begins, or of which more is known."""
         self._going[watch] = activity
         self._tell()
 
     def get(self, watch: ActivityWatch) -> Activity | None:
-        """Return what is known of something; None if it does not go on."""
+        """Activity as far as it is known; None if it does not go on."""
         return self._going.get(watch)
 
     def end(self, watch: ActivityWatch) -> None:
-        """End something."""
+        """Removal of an activity that has ended."""
         if self._going.pop(watch, None) is not None:
             self._tell()
 

@@ -88,7 +88,7 @@ class Coding(QObject):
         self._batch: list[int] = []
 
     def start(self, rate: int | None = None) -> None:
-        """Compress at a rate point, the selected one by default; decode if a stream is open."""
+        """Compression at a rate point, the selected one by default; decoding if a stream is open."""
         scene, display = self._session.scene, self._session.display
         if scene is None or display is None:
             return
@@ -104,7 +104,7 @@ class Coding(QObject):
                 self.message.emit(f"Rate {rate} is next.")
 
     def start_all(self) -> None:
-        """Compress at every rate point that is not finished, the selected one first."""
+        """Compression at every rate point that is not finished, the selected one first."""
         scene = self._session.scene
         if scene is None or scene.stream is not None:
             return
@@ -113,11 +113,11 @@ class Coding(QObject):
         self._next_of_batch()
 
     def forget_batch(self) -> None:
-        """Start no more rate points."""
+        """End of the batch: no more rate points are started."""
         self._batch.clear()
 
     def leave_scene(self) -> None:
-        """Drop what runs and waits for the open scene."""
+        """Cancellation of what runs and waits for the open scene."""
         self._batch.clear()
         self._feed.clear()
         self._running.clear()

@@ -103,18 +103,18 @@ class Controller(QObject):
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """Engine, files, exports, pictures, probes."""
+        """Lanes: engine, files, exports, pictures, probes."""
         return self.engine, self.files, self.exports, self.painter.lane, self.prober.lane
 
     # ------------------------------------------------------------------ wishes
 
     def prepare(self) -> None:
-        """Get ready for scenes and load the engine, while nothing else is to be done."""
+        """Preparation for scenes and loading of the engine, while nothing else is to be done."""
         self.files.submit(PrepareToOpen(), failed=self._on_prepare_failed)
         self.keeper.load()
 
     def open(self, path: Path) -> None:
-        """Open a file; the current scene stays until that has succeeded."""
+        """Opening of a file; the current scene stays until that has succeeded."""
         if self._opening is not None:
             self._opening.drop()
         path = path.absolute()
@@ -126,17 +126,17 @@ class Controller(QObject):
         )
 
     def close_scene(self) -> None:
-        """Close the scene and cancel what runs for it."""
+        """Closing of the scene, with cancellation of what runs for it."""
         self._leave_scene()
         self.session.set_scene(None, None, {})
         self.files.submit(CloseFiles())
 
     def compress(self) -> None:
-        """Compress at the selected rate point; decode if a stream is open."""
+        """Compression at the selected rate point; decoding if a stream is open."""
         self.coding.start()
 
     def export(self, job: Job[Path, Never], target: Path, title: str) -> None:
-        """Write a file that the user keeps.
+        """Export of a file that the user keeps.
 
         Parameters
         ----------
@@ -156,13 +156,13 @@ class Controller(QObject):
         self._exports.add(request)
 
     def cancel(self) -> None:
-        """Stop what the user waits for: compression, decoding, export, metrics."""
+        """Cancellation of what the user waits for: compression, decoding, export, metrics."""
         self.coding.forget_batch()
         for lane in (self.engine, self.exports):
             lane.cancel_foreground()
 
     def shut_down(self) -> None:
-        """Cancel everything and end the threads; ``stopped`` tells when they have."""
+        """Shutdown: everything cancelled, the threads ended; ``stopped`` tells when they have."""
         self._feed.clear()
         for lane in self.lanes:
             lane.stop()
@@ -238,7 +238,7 @@ class Controller(QObject):
         self.message.emit("The estimates could not be refined; see the log.")
 
     def _leave_scene(self) -> None:
-        """Drop what runs for the open scene and remove its files."""
+        """Cancellation of what runs for the open scene, and removal of its files."""
         self.coding.leave_scene()
         self._estimates.drop()
         scene = self.session.scene

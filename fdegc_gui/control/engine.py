@@ -47,12 +47,12 @@ class EngineKeeper(QObject):
         self.ready: EngineReady | None = None
 
     def load(self) -> None:
-        """Load the engine unless that was asked for already."""
+        """Loading of the engine, unless that was asked for already."""
         if not self._wanted:
             self._submit()
 
     def set_device(self, device: str) -> None:
-        """Work on another device from now on; what runs is finished where it runs."""
+        """Device to work on from now on; what runs is finished where it runs."""
         if device != self.device:
             self.device = device
             self._submit()

@@ -42,7 +42,7 @@ class Exporting:
         self._session = controller.session
 
     def ask_stream(self) -> None:
-        """Ask where the compressed file goes and write it."""
+        """Export of the compressed file to where the user says."""
         scene, result = self._session.scene, self._session.current
         if scene is None or result is None or result.stream_path is None:
             return
@@ -53,7 +53,7 @@ class Exporting:
             self._controller.export(job, target, "Saving the compressed file…")
 
     def ask_image(self) -> None:
-        """Ask where the reconstruction goes and write it."""
+        """Export of the reconstruction to where the user says."""
         scene, result = self._session.scene, self._session.current
         reconstruction = result.reconstruction if result is not None else None
         if scene is None or result is None or reconstruction is None:
@@ -73,7 +73,7 @@ class Exporting:
         return str(Path(folder) / name)
 
     def _may_write(self, target: Path, purpose: str) -> bool:
-        """Ask before a file is replaced; the open scene itself never is."""
+        """Consent of the user before a file is replaced; the open scene itself never is."""
         scene = self._session.scene
         if target.exists():
             if scene is not None and target.resolve() == scene.path.resolve():

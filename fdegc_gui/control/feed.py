@@ -36,24 +36,24 @@ class TileFeed(QObject):
         self._timer.timeout.connect(self._on_frame)
 
     def push(self, result: Result, painted: PaintedTile, figures: TileFigures | None = None) -> None:
-        """Take a tile: a new one with its figures, or one that was rendered anew."""
+        """Queueing of a tile: a new one with its figures, or one that was rendered anew."""
         self._waiting.append((result, painted, figures))
         if not self._timer.isActive():
             self._timer.start()
 
     def when_empty(self, function: Callable[[], None]) -> None:
-        """Call a function once every tile that has come so far is in the picture."""
+        """Callback, called once every tile that has come so far is in the picture."""
         if self._waiting:
             self._then.append(function)
         else:
             function()
 
     def drop(self, result: Result) -> None:
-        """Forget tiles of a result that is no longer wanted."""
+        """Removal of the waiting tiles of a result that is no longer wanted."""
         self._waiting = deque(entry for entry in self._waiting if entry[0] is not result)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Removal of all waiting tiles and callbacks."""
         self._waiting.clear()
         self._then.clear()
         self._timer.stop()
@@ -85,7 +85,7 @@ class TileFeed(QObject):
 
 
 def _apply(result: Result, painted: PaintedTile, figures: TileFigures | None) -> None:
-    """Add a tile's pixels, and its figures if it is a new one."""
+    """Addition of a tile's pixels, and of its figures if it is a new one."""
     window = painted.window
     result.pyramid.write(window.x, window.y, painted.bgra)
     result.pyramid.transparent |= painted.transparent

@@ -43,14 +43,14 @@ class Measuring(QObject):
         session.scene_changed.connect(self._requests.drop)
 
     def set_download(self, allowed: bool) -> None:
-        """Allow LPIPS to download its backbone; results that lack it are measured again."""
+        """Permission for LPIPS to download its backbone; results that lack it are measured again."""
         self._allow_download = allowed
         for result in self._session.results.values():
             if allowed and result.metrics is not None and result.metrics.lpips is None:
                 self.measure(result)
 
     def measure(self, result: Result) -> None:
-        """Measure a finished result."""
+        """Metrics of a finished result, requested."""
         scene, reconstruction = self._session.scene, result.reconstruction
         if scene is None or reconstruction is None:
             return

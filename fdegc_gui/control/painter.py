@@ -114,7 +114,7 @@ class Painter(QObject):
     # ------------------------------------------------------------------ what is asked for
 
     def show_opened(self, opened: Opened) -> None:
-        """Load what is missing of a scene that has just been opened."""
+        """Loading of what is missing of a scene that has just been opened."""
         self._coarse = opened.coarse
         scene = opened.scene
         if scene.stream is None:
@@ -128,12 +128,12 @@ class Painter(QObject):
                 self._peak.add(request)
 
     def set_view(self, window: Window | None, zoom: float) -> None:
-        """Look at another part of the scene; None for nothing."""
+        """View of another part of the scene; None for nothing."""
         self._view = None if window is None else View(window, zoom)
         self._rest.start()
 
     def take_tile(self, result: Result, painted: PaintedTile) -> None:
-        """Have a tile rendered anew if the user has chosen another display since its run began."""
+        """New rendering of a tile if the user has chosen another display since its run began."""
         rendering = self._session.rendering
         if rendering is not None and painted.rendering != rendering:
             result.stale.add(painted.window)
@@ -169,7 +169,7 @@ class Painter(QObject):
             self._loading = None
 
     def _load_base(self, scene: Scene) -> None:
-        """Read all of the original, or of a huge one what is missing of its reduced picture."""
+        """Reading of all of the original, or of a huge one what is missing of its reduced picture."""
         self._drop_base()
         rendering = self._session.rendering
         if rendering is None:
@@ -194,7 +194,7 @@ class Painter(QObject):
             self._loading = _Loading(overview, overview_base(scene.info))
 
     def _refresh_result(self) -> None:
-        """Render the result that is looked at as the original is."""
+        """Rendering of the result that is looked at, as the original is."""
         scene, result, rendering = self._session.scene, self._session.current, self._session.rendering
         if scene is None or result is None or rendering is None:
             return
@@ -228,7 +228,7 @@ class Painter(QObject):
     # ------------------------------------------------------------------ as fine as it is shown
 
     def _refine(self) -> None:
-        """Ask for the parts in view that the whole pictures do not show finely enough."""
+        """Requests for the parts in view that the whole pictures do not show finely enough."""
         session, view, rendering = self._session, self._view, self._session.rendering
         scene, result = session.scene, session.current
         if scene is None or view is None or rendering is None:

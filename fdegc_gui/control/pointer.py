@@ -49,7 +49,7 @@ class Pointer(QObject):
         self._show()
 
     def _show(self) -> None:
-        """Say where it is: pixel, map coordinates, and once they are known degrees."""
+        """Pointer's position in words: pixel, map coordinates, and once they are known degrees."""
         scene, reading = self._session.scene, self._prober.reading
         if scene is None or self._at is None:
             self._status.show_position("")

@@ -52,11 +52,11 @@ class Prober(QObject):
 
     @property
     def reading(self) -> Reading | None:
-        """What is known of the pixel under the pointer."""
+        """Reading of the pixel under the pointer, as far as it is known."""
         return self._reading
 
     def look(self, pixel: tuple[int, int] | None) -> None:
-        """Look at a pixel (column, row), or at nothing."""
+        """Look-up of a pixel (column, row), or of nothing."""
         if pixel != self._pixel:
             self._pixel = pixel
             self._again()
@@ -102,5 +102,5 @@ class Prober(QObject):
 
 
 def _store(result: Result | None, pixel: tuple[int, int]) -> Reconstruction | None:
-    """Return where to find a pixel's reconstruction, if there is one yet."""
+    """Store with a pixel's reconstruction, if there is one yet."""
     return result.store if result is not None and result.covers(*pixel) else None

@@ -118,7 +118,7 @@ class ErrorDialog(QDialog):
         close.setFocus()
 
     def report(self) -> str:
-        """Return what a report needs: version, system, what was said, and the traceback."""
+        """Error report to copy: version, system, what was said, and the traceback."""
         lines = [
             f"FDEGC {__version__}, Python {platform.python_version()}, {platform.platform()}",
             f"{self.heading} {self.failure.message}",

@@ -18,7 +18,7 @@ IMAGE_FILTERS = ("GeoTIFF (*.tif)", "PNG (*.png)")
 
 
 def with_suffix(path: Path, allowed: tuple[str, ...], default: str) -> Path:
-    """Append a suffix unless the name has an allowed one."""
+    """Path with a suffix appended unless the name has an allowed one."""
     return path if path.suffix.lower() in allowed else path.with_name(path.name + default)
 
 
@@ -26,12 +26,12 @@ class FileDialogs:
     """File dialogs of the system."""
 
     def open_file(self, parent: QWidget, folder: str) -> Path | None:
-        """Ask for a file to open."""
+        """File to open, as the user chooses it."""
         name, _ = QFileDialog.getOpenFileName(parent, "Open a scene", folder, OPEN_FILTER)
         return Path(name) if name else None
 
     def save_stream(self, parent: QWidget, suggestion: str) -> Path | None:
-        """Ask where the compressed file goes."""
+        """Path for the compressed file, as the user chooses it."""
         name, _ = QFileDialog.getSaveFileName(
             parent,
             "Export compressed file",
@@ -42,7 +42,7 @@ class FileDialogs:
         return with_suffix(Path(name), (SUFFIX,), SUFFIX) if name else None
 
     def save_image(self, parent: QWidget, suggestion: str) -> Path | None:
-        """Ask where the reconstruction goes."""
+        """Path for the reconstruction, as the user chooses it."""
         name, chosen = QFileDialog.getSaveFileName(
             parent,
             "Export reconstruction",
@@ -54,7 +54,7 @@ class FileDialogs:
         return with_suffix(Path(name), (".tif", ".tiff", ".png"), default) if name else None
 
     def confirm_overwrite(self, parent: QWidget, path: Path) -> bool:
-        """Ask before a file is replaced; the safe answer is the default."""
+        """Confirmation before a file is replaced; the safe answer is the default."""
         box = QMessageBox(parent)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Replace file?")

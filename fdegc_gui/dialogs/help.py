@@ -25,7 +25,7 @@ from fdegc_gui.views.compare import GESTURES
 
 
 class ShortcutsDialog(QDialog):
-    """List of keyboard shortcuts: commands and keys."""
+    """Keyboard shortcuts dialog: commands and keys."""
 
     def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)

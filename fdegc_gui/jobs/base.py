@@ -50,7 +50,7 @@ class Job(Generic[Answer, Part]):
         return type(self).__name__
 
     def run(self, context: Context[Part]) -> Answer:
-        """Do the work on the lane's thread and return a frozen value."""
+        """Work of the job, on the lane's thread, and its answer, a frozen value."""
         raise NotImplementedError
 
 
@@ -74,7 +74,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
-        """Put an exception into words."""
+        """Failure from an exception, in words."""
         detail = "".join(traceback.format_exception(error))
         if isinstance(error, MemoryError):
             error = OutOfMemory("There is not enough memory for this. Close other programs and try again.")
@@ -125,12 +125,12 @@ class Context(Generic[Part]):
         return self._engine
 
     def progress(self, progress: Progress) -> None:
-        """Report how far the work is; too frequent reports are dropped, the last never."""
+        """Progress report; too frequent ones are dropped, the last never."""
         now = time.perf_counter()
         if progress.fraction >= 1.0 or now - self._last >= _PROGRESS_INTERVAL:
             self._last = now
             self._on_progress(progress)
 
     def part(self, value: Part) -> None:
-        """Hand over a part of the result, for example a tile."""
+        """Delivery of a part of the result, for example a tile."""
         self._on_part(value)

@@ -140,7 +140,7 @@ class _TileTap:
 
 @contextlib.contextmanager
 def _reconstruction(folder: Path, info: RasterInfo) -> Iterator[ReconstructionWriter]:
-    """Give a writer whose files go away if the work does not succeed."""
+    """Context of a writer whose files go away if the work does not succeed."""
     writer = ReconstructionWriter(folder, info)
     try:
         yield writer
@@ -284,7 +284,7 @@ class Measure(Job[MetricSet, Never]):
 
     @property
     def kind(self) -> str:
-        """One pending request a rate point, not one in all."""
+        """Kind by rate point: one pending request each, not one in all."""
         return f"Measure-{self.rate}"
 
     def run(self, context: Context[Never]) -> MetricSet:

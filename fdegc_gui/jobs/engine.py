@@ -81,7 +81,7 @@ _spared: set[str] = set()
 
 @contextlib.contextmanager
 def spared(what: str) -> Iterator[Callable[[], None]]:
-    """Keep what is imported or compiled meanwhile out of the garbage collector's sight, for ever.
+    """Exemption of what is imported or compiled meanwhile from garbage collection, for ever.
 
     A collection stops all threads.  Among the hundreds of thousands of objects that torch and numba
     bring it takes a quarter of a second, every time, and frees nothing: they stay until the program
@@ -142,7 +142,7 @@ class EngineHost:
         self._codec: CodecLike | None = None
 
     def codec(self, device: str) -> CodecLike:
-        """Return the codec on a device, loading it if need be."""
+        """Codec on a device, loaded if need be."""
         if self._codec is None or device != self._device:
             self.release()
             self._codec = self.engine.load(device)
@@ -150,7 +150,7 @@ class EngineHost:
         return self._codec
 
     def release(self) -> None:
-        """Let go of the codec and its memory."""
+        """Release of the codec and its memory."""
         if self._codec is not None:
             self._codec = None
             self._device = None

@@ -31,7 +31,7 @@ class ExportStream(Job[Path, Never]):
 
     @property
     def kind(self) -> str:
-        """Only an export to the same file is superseded."""
+        """Kind by target: only an export to the same file is superseded."""
         return f"export-{self.target}"
 
     def run(self, context: Context[Never]) -> Path:
@@ -60,7 +60,7 @@ class ExportReconstruction(Job[Path, Never]):
 
     @property
     def kind(self) -> str:
-        """Only an export to the same file is superseded."""
+        """Kind by target: only an export to the same file is superseded."""
         return f"export-{self.target}"
 
     def run(self, context: Context[Never]) -> Path:
@@ -78,7 +78,7 @@ class ExportReconstruction(Job[Path, Never]):
 
 
 def _copy(source: Path, target: Path, cancel: CancelToken) -> None:
-    """Copy a file; a reader of the target never sees half of it."""
+    """Atomic copy of a file: a reader of the target never sees half of it."""
     with source.open("rb") as data, whole(target) as out:
         while chunk := data.read(_CHUNK):
             cancel.check()

@@ -83,7 +83,7 @@ class Lane(QObject):
         self._thread.finished.connect(self.stopped)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Thread of the lane, started."""
         self._thread.start()
 
     def submit(
@@ -98,7 +98,7 @@ class Lane(QObject):
         part: Callable[[Part], object] | None = None,
         watch: Watch | None = None,
     ) -> Request[Answer, Part]:
-        """Queue a job; it may supersede a pending one or interrupt a preemptible one.
+        """Request for a job, queued; it may supersede a pending one or interrupt a preemptible one.
 
         Parameters
         ----------
@@ -128,17 +128,17 @@ class Lane(QObject):
         return request
 
     def cancel_foreground(self) -> None:
-        """Cancel what the user waits for."""
+        """Cancellation of what the user waits for."""
         for request in self._requests.still_open():
             if request.job.foreground:
                 request.cancel()
 
     def drop(self) -> None:
-        """Drop every request."""
+        """Dropping of every request."""
         self._requests.drop()
 
     def stop(self) -> None:
-        """Call everything off, answer nobody any more and let the thread end; returns at once."""
+        """Shutdown of the lane: everything called off, nobody answered any more; returns at once."""
         self._stopping = True
         self._queue.close()
         with self._lock:
@@ -150,7 +150,7 @@ class Lane(QObject):
         return self._thread.isRunning()
 
     def wait(self, milliseconds: int) -> bool:
-        """Block until the thread has ended; for shutdown after ``stop`` only."""
+        """Blocking wait until the thread has ended; for shutdown after ``stop`` only."""
         return self._thread.wait(milliseconds)
 
     def _stop_one(self, request: Request[Any, Any]) -> None:
@@ -213,7 +213,7 @@ class Lane(QObject):
 
 
 def _step_back() -> None:
-    """Give the window's thread the right of way over this one and the threads it will start.
+    """Lower scheduling priority for this thread and those it will start than the window's has.
 
     On Linux a nice level belongs to a thread and is inherited by those it creates: torch's pool,
     made after this, steps back as well.

@@ -42,7 +42,7 @@ class PaintedTile:
 
 
 def painted_tile(window: Window, samples: Samples, info: RasterInfo, rendering: Rendering) -> PaintedTile:
-    """Render one tile."""
+    """Picture of one tile, rendered."""
     bgra = paint(samples, info, rendering)
     return PaintedTile(window, bgra, bool(bgra[..., 3].min() < 255), rendering)
 
@@ -62,7 +62,7 @@ class PaintReduced(Job[Pyramid, Never]):
 
 
 def reduced_picture(info: RasterInfo, samples: Samples, rendering: Rendering) -> Pyramid:
-    """Render reduced samples of a whole scene, to be stretched over it."""
+    """Picture of a whole scene's reduced samples, to be stretched over it."""
     pyramid = Pyramid.from_overview(info.width, info.height, paint(samples, info, rendering))
     pyramid.rendering = rendering
     return pyramid
@@ -100,7 +100,7 @@ class PaintPatch(Job[Patch, Never]):
 
     @property
     def kind(self) -> str:
-        """One pending request a pane."""
+        """Kind by pane: one pending request each."""
         return f"PaintPatch-{self.which}"
 
     def run(self, context: Context[Never]) -> Patch:
@@ -128,7 +128,7 @@ class PaintTiles(Job[None, PaintedTile]):
 
     @property
     def kind(self) -> str:
-        """One pending request a result."""
+        """Kind by result: one pending request each."""
         return f"PaintTiles-{self.key}"
 
     def run(self, context: Context[PaintedTile]) -> None:
@@ -151,7 +151,7 @@ class PaintResult(Job[Pyramid, Pyramid]):
 
     @property
     def kind(self) -> str:
-        """One pending request a result."""
+        """Kind by result: one pending request each."""
         return f"PaintResult-{self.key}"
 
     def run(self, context: Context[Pyramid]) -> Pyramid:

@@ -26,7 +26,7 @@ class JobQueue(Generic[Entry]):
         self._closed = False
 
     def put(self, entry: Entry) -> list[Entry]:
-        """Add a request and return the pending ones of its kind, which it supersedes."""
+        """Addition of a request; the pending ones of its kind, which it supersedes, are returned."""
         with self._condition:
             superseded = [other for other in self._pending if other.kind == entry.kind]
             self._pending = [other for other in self._pending if other.kind != entry.kind]
@@ -36,7 +36,7 @@ class JobQueue(Generic[Entry]):
             return superseded
 
     def put_back(self, entry: Entry) -> bool:
-        """Return an interrupted request to the front; False if a newer one of its kind waits."""
+        """Requeueing of an interrupted request at the front; False if a newer one of its kind waits."""
         with self._condition:
             if self._closed or any(other.kind == entry.kind for other in self._pending):
                 return False
@@ -45,7 +45,7 @@ class JobQueue(Generic[Entry]):
             return True
 
     def remove(self, entry: Entry) -> bool:
-        """Take out a pending request; whether it was there."""
+        """Removal of a pending request; whether it was there."""
         with self._condition:
             if not any(other is entry for other in self._pending):
                 return False
@@ -53,7 +53,7 @@ class JobQueue(Generic[Entry]):
             return True
 
     def get(self) -> Entry | None:
-        """Wait for the most urgent request; None once the queue is closed."""
+        """Most urgent request, waited for; None once the queue is closed."""
         with self._condition:
             while not self._pending and not self._closed:
                 self._condition.wait()
@@ -66,7 +66,7 @@ class JobQueue(Generic[Entry]):
             return entry
 
     def close(self) -> None:
-        """Refuse further requests, drop the pending ones, and wake the waiting thread."""
+        """Closing of the queue: further requests refused, pending ones dropped, the waiting thread woken."""
         with self._condition:
             self._closed = True
             self._pending = []

@@ -20,7 +20,7 @@ _SQUARE = 128
 
 @dataclass
 class OpenRaster:
-    """Open raster file, and what was found out with it.
+    """Raster file that is open, and what was found out with it.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class OpenRaster:
     _square: tuple[Window, Samples] | None = field(default=None)
 
     def pixel(self, x: int, y: int) -> Samples:
-        """Return the samples of one pixel; its neighbours are kept for the next time."""
+        """Samples of one pixel; its neighbours are kept for the next time."""
         place = Window(x, y, 1, 1)
         if self._square is None or self._square[0].intersection(place) is None:
             info = self.source.info
@@ -56,7 +56,7 @@ class Rasters:
         self._local = threading.local()
 
     def get(self, path: Path) -> OpenRaster:
-        """Return an open file for use on the calling thread.
+        """Raster file, open for use on the calling thread.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Rasters:
             return source
 
     def release(self) -> None:
-        """Close what the calling thread has open."""
+        """Closing of the files that the calling thread has open."""
         entry: tuple[_Key, OpenRaster] | None = getattr(self._local, "entry", None)
         if entry is not None:
             del self._local.entry
@@ -96,7 +96,7 @@ class Rasters:
 
 
 def _key(path: Path) -> _Key:
-    """Tell a file from what it was before it was changed; a missing one is reported by opening it."""
+    """Identity of a file, another once it was changed; a missing one is reported by opening it."""
     try:
         state = path.stat()
     except OSError:

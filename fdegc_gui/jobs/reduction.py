@@ -18,7 +18,7 @@ class Reducible(Protocol):
 
     @property
     def info(self) -> RasterInfo:
-        """What it is."""
+        """Size, type and bands of the raster."""
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -29,11 +29,11 @@ class Reducible(Protocol):
         """Whether reduced reads are cheap."""
 
     def read_reduced(self, window: Window, width: int, height: int) -> Samples:
-        """Return a window's samples at a smaller size."""
+        """Samples of a window at a smaller size."""
 
 
 def aligned(window: Window, factor: int, width: int, height: int) -> Window:
-    """Widen a window to whole blocks of ``factor`` pixels a side, within a scene."""
+    """Window widened to whole blocks of ``factor`` pixels a side, within a scene."""
     left, top = window.x // factor * factor, window.y // factor * factor
     right = min(width, -(-(window.x + window.width) // factor) * factor)
     bottom = min(height, -(-(window.y + window.height) // factor) * factor)
@@ -41,7 +41,7 @@ def aligned(window: Window, factor: int, width: int, height: int) -> Window:
 
 
 def chunks(source: Reducible, window: Window, factor: int) -> Iterator[tuple[Window, Samples]]:
-    """Read a window in rows from top to bottom, one pixel for ``factor`` × ``factor``.
+    """Rows of a window, read from top to bottom, one pixel for ``factor`` × ``factor``.
 
     Parameters
     ----------

@@ -20,14 +20,14 @@ class Readable(Protocol):
 
     @property
     def info(self) -> RasterInfo:
-        """What it is."""
+        """Size, type and bands of the raster."""
 
     def read(self, window: Window) -> Samples:
-        """Return the samples of a window."""
+        """Samples of a window."""
 
 
 def paint(samples: Samples, info: RasterInfo, rendering: Rendering) -> Bgra:
-    """Render samples.
+    """Picture of samples, rendered.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def paint(samples: Samples, info: RasterInfo, rendering: Rendering) -> Bgra:
 
 
 def render(source: Readable, rendering: Rendering, cancel: CancelToken) -> Pyramid:
-    """Render a raster at the finest resolution that is kept for display.
+    """Pyramid of a raster, rendered at the finest resolution that is kept for display.
 
     Parameters
     ----------

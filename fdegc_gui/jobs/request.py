@@ -14,16 +14,16 @@ class Watch(Protocol):
     """Onlooker of a request, who is told what becomes of it even if nobody wants the answer any more."""
 
     def started(self) -> None:
-        """Hear that it runs, perhaps not for the first time."""
+        """Notification that it runs, perhaps not for the first time."""
 
     def progress(self, progress: Progress) -> None:
-        """Hear how far it is."""
+        """Notification of how far it is."""
 
     def cancelling(self) -> None:
-        """Hear that it was cancelled, and may take a moment to end."""
+        """Notification that it was cancelled, and may take a moment to end."""
 
     def ended(self) -> None:
-        """Hear that it is over, started or not."""
+        """Notification that it is over, started or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +93,14 @@ class Request(Generic[Answer, Part]):
         return self.job.priority
 
     def cancel(self) -> None:
-        """End it soon; ``cancelled`` is called then, unless it was finished already."""
+        """Cancellation, soon; ``cancelled`` is called then, unless it was finished already."""
         if self.is_open:
             if self._watch is not None:
                 self._watch.cancelling()
             self._stop(self)
 
     def drop(self) -> None:
-        """End it soon; none of the callbacks is called any more."""
+        """Cancellation without an answer, soon; none of the callbacks is called any more."""
         self._callbacks = None
         if self.is_open:
             self._stop(self)
@@ -108,38 +108,38 @@ class Request(Generic[Answer, Part]):
     # ------------------------------------------------------------------ for the lane
 
     def tell_started(self) -> None:
-        """Say that it runs."""
+        """Notification that it runs."""
         if self._callbacks is not None and self._callbacks.started is not None:
             self._callbacks.started()
         if self._watch is not None:
             self._watch.started()
 
     def tell_progress(self, progress: Progress) -> None:
-        """Say how far it is."""
+        """Notification of how far it is."""
         if self._callbacks is not None and self._callbacks.progress is not None:
             self._callbacks.progress(progress)
         if self._watch is not None:
             self._watch.progress(progress)
 
     def tell_part(self, part: Part) -> None:
-        """Hand over a part."""
+        """Delivery of a part."""
         if self._callbacks is not None and self._callbacks.part is not None:
             self._callbacks.part(part)
 
     def tell_done(self, answer: Answer) -> None:
-        """Hand over the answer."""
+        """Delivery of the answer."""
         callbacks = self._end()
         if callbacks is not None and callbacks.done is not None:
             callbacks.done(answer)
 
     def tell_failed(self, failure: Failure) -> None:
-        """Say why there is no answer."""
+        """Notification of failure: why there is no answer."""
         callbacks = self._end()
         if callbacks is not None and callbacks.failed is not None:
             callbacks.failed(failure)
 
     def tell_cancelled(self) -> None:
-        """Say that it was called off or superseded."""
+        """Notification that it was called off or superseded."""
         callbacks = self._end()
         if callbacks is not None and callbacks.cancelled is not None:
             callbacks.cancelled()
@@ -158,15 +158,15 @@ class Requests:
         self._requests: list[Request[Any, Any]] = []
 
     def add(self, request: Request[Answer, Part]) -> None:
-        """Keep a request for as long as it is open."""
+        """Addition of a request, kept for as long as it is open."""
         self._requests = [*self.still_open(), request]
 
     def still_open(self) -> list[Request[Any, Any]]:
-        """Return those whose answer is still to come."""
+        """Requests whose answer is still to come."""
         return [request for request in self._requests if request.is_open]
 
     def drop(self) -> None:
-        """Drop them all."""
+        """Dropping of all the requests."""
         for request in self.still_open():
             request.drop()
         self._requests = []

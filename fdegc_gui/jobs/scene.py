@@ -210,7 +210,7 @@ class OverviewRows:
 
 
 def overview_base(info: RasterInfo) -> int:
-    """Return the level of the reduced picture of a scene: a side of the scene is 2**level times as long."""
+    """Level of the reduced picture of a scene: a side of the scene is 2**level times as long."""
     return max(0, math.ceil(math.log2(max(info.width, info.height) / FIRST_LOOK_SIDE)))
 
 
@@ -267,12 +267,12 @@ class _Cancellable:
 
 
 def quick_peak(info: RasterInfo) -> float | None:
-    """Return the peak for PSNR where no look at the samples is needed."""
+    """Peak value for PSNR where no look at the samples is needed."""
     return 255.0 if info.dtype == "uint8" else None
 
 
 def peak_and_offset(source: RasterSource, cancel: CancelToken) -> tuple[float, tuple[float, ...]]:
-    """Return the peak for PSNR and each band's value of black, as the codec maps the samples."""
+    """Peak value for PSNR and each band's value of black, as the codec maps the samples."""
     info = source.info
     if info.dtype == "uint8":
         return 255.0, (0.0,) * info.bands
@@ -284,7 +284,7 @@ def peak_and_offset(source: RasterSource, cancel: CancelToken) -> tuple[float, t
 
 
 def _quick_estimates(info: RasterInfo) -> dict[int, Estimate]:
-    """Return estimates from the manifest's table; none if there are no weights to estimate for."""
+    """Estimates from the manifest's table; none if there are no weights to estimate for."""
     try:
         from fdegc.weights import quick_estimate
 

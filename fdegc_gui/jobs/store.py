@@ -59,7 +59,7 @@ class ReconstructionWriter:
         self._maps[name] = mapped
 
     def write(self, window: Window, samples: Samples) -> None:
-        """Store a tile."""
+        """Storage of a tile."""
         at = (slice(None), window.rows, window.cols)
         self._maps["pixels"][at] = samples.pixels
         if samples.valid is not None:
@@ -76,11 +76,11 @@ class ReconstructionWriter:
             self._maps["missing"][at] = samples.missing
 
     def finish(self) -> Reconstruction:
-        """Let go of the files and return what can be read and exported."""
+        """Reconstruction that can be read and exported, once the writer has let go of the files."""
         self._maps.clear()
         return Reconstruction(self._folder, self._info)
 
     def discard(self) -> None:
-        """Remove everything."""
+        """Removal of everything that was written."""
         self._maps.clear()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -44,13 +44,13 @@ class Activity:
     remaining: float | None = None
 
     def at(self, progress: Progress) -> Activity:
-        """Return the activity as far as it has come; unchanged while it is being cancelled."""
+        """Activity as far as it has come; unchanged while it is being cancelled."""
         if self.state is ActivityState.CANCELLING:
             return self
         return replace(self, fraction=progress.fraction, remaining=progress.remaining)
 
     def being_cancelled(self) -> Activity:
-        """Return the activity as it is told after Cancel."""
+        """Activity as it is told after Cancel."""
         return replace(self, state=ActivityState.CANCELLING, fraction=None, remaining=None)
 
     @property

@@ -44,7 +44,7 @@ class Display:
     limits: Limits = ()
 
     def with_limit(self, channel: int, pair: tuple[float, float], shown: Limits) -> Display:
-        """Return the choice with limits of the user's own for one channel, or all if they are linked.
+        """Choice with limits of the user's own for one channel, or all if they are linked.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ class Display:
         return replace(self, stretch=Stretch.CUSTOM, limits=limits)
 
     def with_bands(self, bands: tuple[int, ...]) -> Display:
-        """Return the choice for other bands; limits of the user's own stay if they still fit."""
+        """Choice for other bands; limits of the user's own stay if they still fit."""
         if self.stretch is Stretch.CUSTOM and len(bands) != len(self.limits):
             return replace(self, bands=bands, stretch=Stretch.PERCENTILE, limits=())
         return replace(self, bands=bands)
@@ -82,12 +82,12 @@ class Rendering:
 
 
 def default_display(info: RasterInfo, bands: tuple[int, ...]) -> Display:
-    """Return the choice for a scene nobody has chosen for: 8 bits as they are, others 2–98 %."""
+    """Default choice for a scene nobody has chosen for: 8 bits as they are, others 2–98 %."""
     return Display(bands, Stretch.AS_IS if info.dtype == "uint8" else Stretch.PERCENTILE)
 
 
 def stretches_for(dtype: str) -> tuple[Stretch, ...]:
-    """Return the stretches that make sense for a type: numbers with a point have no range of their own."""
+    """Stretches that make sense for a type: numbers with a point have no range of their own."""
     return tuple(s for s in Stretch if s is not Stretch.AS_IS or np.dtype(dtype).kind != "f")
 
 
@@ -100,7 +100,7 @@ def resolve(display: Display, dtype: str, statistics: RasterStatistics | None) -
 
 
 def resolve(display: Display, dtype: str, statistics: RasterStatistics | None) -> Rendering | None:
-    """Return the rendering of a choice.
+    """Rendering of a choice.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def _range(band: BandStatistics, stretch: Stretch) -> tuple[float, float]:
 
 
 def band_name(info: RasterInfo, index: int) -> str:
-    """Return a band's number with its name, or else its colour, for example ``4  nir``."""
+    """Band's number with its name, or else its colour, for example ``4  nir``."""
     name = info.band_names[index] if index < len(info.band_names) else None
     color = info.color_interpretation[index] if index < len(info.color_interpretation) else ""
     # GDAL calls the first of many bands grey, whatever it is.
@@ -151,7 +151,7 @@ def band_name(info: RasterInfo, index: int) -> str:
 
 
 def short_band_name(info: RasterInfo, index: int) -> str:
-    """Return a band's name or colour in a few letters, else its number."""
+    """Band's name or colour in a few letters, else its number."""
     name = info.band_names[index] if index < len(info.band_names) else None
     if name:
         return name if len(name) <= 10 else f"{name[:9]}…"

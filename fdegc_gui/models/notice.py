@@ -32,7 +32,7 @@ class Notice:
 
 
 def damage_notice(scene: Scene | None, result: Result | None) -> Notice | None:
-    """Say what was lost, where, and what to do; None for anything but a damaged ``.fdegc`` file.
+    """Notice of what was lost, where, and what to do; None for anything but a damaged ``.fdegc`` file.
 
     Parameters
     ----------

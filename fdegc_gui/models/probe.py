@@ -34,7 +34,7 @@ class PixelValues:
 
     @classmethod
     def of(cls, samples: Samples) -> PixelValues:
-        """Take the samples of a window of one pixel."""
+        """Pixel values from the samples of a window of one pixel."""
         numbers = [band.item() for band in samples.pixels[:, 0, 0]]
         gaps = [False] * len(numbers) if samples.missing is None else samples.missing[:, 0, 0]
         bands = tuple(
@@ -68,7 +68,7 @@ class Reading:
 
 
 def number(value: Number, dtype: str) -> str:
-    """Return a sample as people read it: whole numbers whole, others with the digits that they have."""
+    """Sample as people read it: whole numbers whole, others with the digits that they have."""
     if isinstance(value, int):
         return str(value).replace("-", "−")
     digits = 7 if dtype == "float32" else 10
@@ -76,7 +76,7 @@ def number(value: Number, dtype: str) -> str:
 
 
 def difference(one: Number, other: Number, dtype: str) -> str:
-    """Return by how much a reconstructed sample differs, with its sign; ``±0`` if it does not."""
+    """Difference of a reconstructed sample from the original, with its sign; ``±0`` if there is none."""
     if one == other:
         return "±0"
     by = one - other if isinstance(one, int) else float(np.float64(one) - np.float64(other))
@@ -87,7 +87,7 @@ def difference(one: Number, other: Number, dtype: str) -> str:
 def readout(
     info: RasterInfo, values: PixelValues | None, original: PixelValues | None = None
 ) -> tuple[tuple[str, str], ...]:
-    """Return names and values of a pixel's bands as a pane shows them.
+    """Names and values of a pixel's bands as a pane shows them.
 
     Parameters
     ----------
@@ -114,13 +114,13 @@ def readout(
 
 
 def degrees(lonlat: tuple[float, float]) -> str:
-    """Return longitude and latitude, about a tenth of a metre fine."""
+    """Longitude and latitude in words, about a tenth of a metre fine."""
     lon, lat = lonlat
     return f"{abs(lat):.6f}° {'N' if lat >= 0 else 'S'}  {abs(lon):.6f}° {'E' if lon >= 0 else 'W'}"
 
 
 def map_position(info: RasterInfo, x: float, y: float) -> tuple[float, float] | None:
-    """Return the map coordinates of a scene position; None without a transform that says anything."""
+    """Map coordinates of a scene position; None without a transform that says anything."""
     if info.transform is None or info.transform == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0):
         return None
     a, b, c, d, e, f = info.transform
@@ -128,7 +128,7 @@ def map_position(info: RasterInfo, x: float, y: float) -> tuple[float, float] | 
 
 
 def map_words(info: RasterInfo, x: float, y: float) -> str:
-    """Return the map coordinates of a scene position, to a tenth of a pixel; empty if there are none."""
+    """Map coordinates of a scene position in words, to a tenth of a pixel; empty if there are none."""
     place = map_position(info, x, y)
     if place is None or info.transform is None:
         return ""

@@ -20,7 +20,7 @@ _SMALLEST_SIDE = 128
 
 
 def premultiplied_bgra(rgba: npt.NDArray[np.uint8]) -> Bgra:
-    """Return pixels in the order and form that Qt's raster engine draws fastest.
+    """Premultiplied BGRA pixels, the order and form that Qt's raster engine draws fastest.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def premultiplied_bgra(rgba: npt.NDArray[np.uint8]) -> Bgra:
 
 
 def halve(image: Bgra) -> Bgra:
-    """Average blocks of 2×2 pixels; an odd last row or column counts twice."""
+    """Averages of blocks of 2×2 pixels; an odd last row or column counts twice."""
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
@@ -117,7 +117,7 @@ class Pyramid:
 
     @classmethod
     def from_overview(cls, width: int, height: int, bgra: Bgra) -> Pyramid:
-        """Wrap a reduced picture of any size, stretched over a scene of ``width`` × ``height``."""
+        """Pyramid of a reduced picture of any size, stretched over a scene of ``width`` × ``height``."""
         self = cls.__new__(cls)
         self.width, self.height, self.base = width, height, 0
         self.complete = True
@@ -130,18 +130,18 @@ class Pyramid:
         return self
 
     def erasable_copy(self) -> Pyramid:
-        """Return a copy that :meth:`erase` may be called on."""
+        """Independent copy that :meth:`erase` may be called on."""
         out = copy.copy(self)
         out.levels = [level.copy() for level in self.levels]
         out.transparent = True
         return out
 
     def scale(self, level: int) -> tuple[float, float]:
-        """Return how many scene pixels one pixel of a level spans, across and down."""
+        """Scene pixels that one pixel of a level spans, across and down."""
         return self._scales[level]
 
     def level_for(self, zoom: float) -> int:
-        """Return the coarsest level that still has at least one pixel for each pixel drawn."""
+        """Coarsest level that still has at least one pixel for each pixel drawn."""
         best = 0
         for k, (sx, sy) in enumerate(self._scales):
             if max(sx, sy) * zoom <= 1.0001:
@@ -149,7 +149,7 @@ class Pyramid:
         return best
 
     def write(self, x: int, y: int, bgra: Bgra) -> None:
-        """Put a rectangle of full-resolution pixels in place and refresh every level under it.
+        """Update of a rectangle of full-resolution pixels and of every level under it.
 
         Parameters
         ----------
@@ -164,18 +164,18 @@ class Pyramid:
         self._put(x0, y0, bgra)
 
     def erase(self, x: int, y: int, width: int, height: int) -> None:
-        """Make transparent the pixels that lie inside a rectangle of the scene."""
+        """Transparency, from now on, of the pixels that lie inside a rectangle of the scene."""
         for level, (sx, sy) in zip(self.levels, self._scales, strict=True):
             rows = _inside(y, y + height, self.height, sy)
             columns = _inside(x, x + width, self.width, sx)
             level[rows, columns] = 0
 
     def write_reduced(self, y0: int, pixels: Bgra) -> None:
-        """Put whole rows of the finest level that is kept in place, the first one at row ``y0`` of it."""
+        """Whole rows of the finest level that is kept, put in place, the first one at row ``y0`` of it."""
         self._put(0, y0, pixels)
 
     def _put(self, x0: int, y0: int, pixels: Bgra) -> None:
-        """Write at the finest level kept, then rebuild what depends on it."""
+        """Pixels written at the finest level kept, and a rebuild of what depends on it."""
         first = self.levels[0]
         x1, y1 = min(x0 + pixels.shape[1], first.shape[1]), min(y0 + pixels.shape[0], first.shape[0])
         first[y0:y1, x0:x1] = pixels[: y1 - y0, : x1 - x0]

@@ -38,29 +38,29 @@ class Reconstruction:
         return np.memmap(path, dtype=dtype, mode="r", shape=shape)
 
     def read(self, window: Window) -> Samples:
-        """Return the samples of a window."""
+        """Samples of a window."""
         return self._take(window.rows, window.cols)
 
     def read_every(self, step: int) -> Samples:
-        """Return every ``step``-th pixel of every ``step``-th row, from the middle of the first step on."""
+        """Every ``step``-th pixel of every ``step``-th row, from the middle of the first step on."""
         info = self.info
         at = min(step // 2, info.height - 1), min(step // 2, info.width - 1)
         return self._take(slice(at[0], None, step), slice(at[1], None, step))
 
     def read_reduced(self, window: Window, width: int, height: int) -> Samples:
-        """Return the samples of a window at a smaller size: means over blocks of valid pixels."""
+        """Samples of a window at a smaller size: means over blocks of valid pixels."""
         factor = max(-(-window.width // width), -(-window.height // height))
         samples = self.read(window)
         return samples if factor == 1 else block_means(samples, factor)
 
     @property
     def block_shape(self) -> tuple[int, int]:
-        """Any pixel can be read by itself."""
+        """Rows and columns of the least that a read takes: any pixel can be read by itself."""
         return 1, 1
 
     @property
     def has_overviews(self) -> bool:
-        """There are none."""
+        """Existence of overviews: there are none."""
         return False
 
     def _take(self, rows: slice, columns: slice) -> Samples:
@@ -79,11 +79,11 @@ class Reconstruction:
         )
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """No-op: nothing is kept open."""
 
 
 def block_means(samples: Samples, factor: int) -> Samples:
-    """Average blocks of pixels.
+    """Averages of blocks of pixels.
 
     Parameters
     ----------

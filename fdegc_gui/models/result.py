@@ -83,7 +83,7 @@ class Result:
         )
 
     def live_psnr(self, peak: float | None) -> float | None:
-        """Return the PSNR in dB of what is finished so far, or None if there is no original."""
+        """PSNR in dB of what is finished so far, or None if there is no original."""
         if self.encode is not None:
             return self.encode.psnr
         if peak is None or not self.has_error or not self.sample_count:
@@ -93,12 +93,12 @@ class Result:
         return 10.0 * math.log10(peak**2 * self.sample_count / self.squared_error)
 
     def bpp(self, pixels: int) -> float | None:
-        """Return bits per pixel: of the file when finished, of the finished pixels before."""
+        """Bits per pixel: of the file when finished, of the finished pixels before."""
         if self.encode is not None:
             return self.encode.bpp
         coded = self.coded_pixels(pixels)
         return 8.0 * self.bytes / coded if coded else None
 
     def coded_pixels(self, pixels: int) -> float:
-        """Return how many pixels ``bytes`` stands for; coding runs ahead of reconstruction."""
+        """Number of pixels that ``bytes`` stands for; coding runs ahead of reconstruction."""
         return pixels if self.state is State.DONE else max(self.pixels_done, self.fraction * pixels)

@@ -28,7 +28,7 @@ OVERVIEW_SIDE = 8192
 
 
 def display_base(width: int, height: int) -> int:
-    """Return the finest pyramid level that a scene of this size is kept at (0: full resolution)."""
+    """Finest pyramid level that a scene of this size is kept at (0: full resolution)."""
     if width * height <= FULL_DETAIL_PIXELS:
         return 0
     return max(0, math.ceil(math.log2(max(width, height) / OVERVIEW_SIDE)))
@@ -69,7 +69,7 @@ class Scene:
 
 
 class Session(QObject):
-    """Open scene and everything known about it.
+    """Session: the open scene and everything known about it.
 
     Signals
     -------
@@ -130,12 +130,12 @@ class Session(QObject):
 
     @property
     def scene(self) -> Scene | None:
-        """The open scene."""
+        """Scene that is open."""
         return self._scene
 
     @property
     def rate(self) -> int:
-        """The rate point that is selected (1 to 6), whatever is open."""
+        """Rate point that is selected (1 to 6), whatever is open."""
         return self._rate
 
     @property
@@ -145,7 +145,7 @@ class Session(QObject):
 
     @property
     def current(self) -> Result | None:
-        """The result that is looked at, if there is one."""
+        """Result that is looked at, if there is one."""
         return self.results.get(self.key)
 
     @property
@@ -154,7 +154,7 @@ class Session(QObject):
         return self.overview is not None and (self.current is None or not self.current.tiles_done)
 
     def next_number(self) -> int:
-        """Return a number for a scene about to be opened."""
+        """Number for a scene about to be opened."""
         self._counter += 1
         return self._counter
 
@@ -171,7 +171,7 @@ class Session(QObject):
         statistics: RasterStatistics | None = None,
         reduced: Samples | None = None,
     ) -> None:
-        """Replace the open scene; results of the former one are dropped.
+        """Replacement of the open scene; results of the former one are dropped.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ class Session(QObject):
 
     @property
     def display(self) -> Display | None:
-        """What the user wants to see of the open scene; kept for every file as long as the program runs."""
+        """Display of the open scene as the user wants it; kept for every file as long as the program runs."""
         scene = self._scene
         if scene is None:
             return None
@@ -208,11 +208,11 @@ class Session(QObject):
         return chosen if chosen is not None else default_display(scene.info, scene.bands)
 
     def choices(self, path: Path) -> dict[tuple[int, str], Display]:
-        """Return what was chosen for a file, by the number and the type of its bands."""
+        """Choices made for a file, by the number and the type of its bands."""
         return self._displays.get(path, {})
 
     def set_display(self, display: Display) -> None:
-        """Choose bands and stretch of the open scene."""
+        """Choice of bands and stretch of the open scene."""
         scene = self._scene
         if scene is not None and display != self.display:
             chosen = {**self.choices(scene.path), (scene.info.bands, scene.info.dtype): display}
@@ -220,7 +220,7 @@ class Session(QObject):
             self.display_changed.emit()
 
     def reset_display(self) -> None:
-        """Show the open scene as if nobody had chosen."""
+        """Default display of the open scene, as if nobody had chosen."""
         if self._scene is not None:
             self.set_display(default_display(self._scene.info, self._scene.bands))
 
@@ -230,26 +230,26 @@ class Session(QObject):
         return self._statistics
 
     def set_statistics(self, statistics: RasterStatistics) -> None:
-        """Know the ranges of the bands, or know them better."""
+        """Ranges of the bands, now known or known better."""
         if statistics != self._statistics:
             self._statistics = statistics
             self.display_changed.emit()
 
     @property
     def rendering(self) -> Rendering | None:
-        """How samples of the open scene are to be rendered now; None if it cannot be told yet."""
+        """Rendering for samples of the open scene as of now; None if it cannot be told yet."""
         display = self.display
         if self._scene is None or display is None:
             return None
         return resolve(display, self._scene.info.dtype, self._statistics)
 
     def set_original(self, pyramid: Pyramid, backdrop: Pyramid | None = None) -> None:
-        """Show another picture of the original, over a backdrop if it is not complete."""
+        """Replacement of the original's picture, over a backdrop if it is not complete."""
         self.original, self.original_backdrop = pyramid, backdrop
         self.image_changed.emit()
 
     def set_patch(self, which: str, patch: Patch | None) -> None:
-        """Show or drop a finely resolved part of ``original`` or ``result``."""
+        """Finely resolved part of ``original`` or ``result``, shown or dropped."""
         if patch is not self.patches.get(which):
             if patch is None:
                 del self.patches[which]
@@ -258,38 +258,38 @@ class Session(QObject):
             self.patches_changed.emit()
 
     def set_peak(self, peak: float) -> None:
-        """Know the peak for PSNR."""
+        """Peak value for PSNR, now known."""
         if self._scene is not None:
             self._scene = dataclasses.replace(self._scene, peak=peak)
 
     # ------------------------------------------------------------------ results
 
     def set_estimates(self, estimates: Mapping[int, Estimate]) -> None:
-        """Store estimates refined by trying the network on this scene."""
+        """Estimates refined by trying the network on this scene, stored."""
         self.estimates.update(estimates)
         self.refined = True
         self.estimates_changed.emit()
 
     def learn_speed(self, result: Result) -> None:
-        """Compare a finished result's time with its estimate, and correct the others by it."""
+        """Correction of the other estimates by a finished result's time against its own estimate."""
         estimate, encode = self.estimates.get(result.rate), result.encode
         if estimate is not None and encode is not None and estimate.seconds > 0:
             self.speed = (encode.encode_seconds + encode.reconstruct_seconds) / estimate.seconds
             self.estimates_changed.emit()
 
     def forget_speed(self) -> None:
-        """Trust the estimates as they are; on another device the correction means nothing."""
+        """Removal of the speed correction; on another device it means nothing."""
         self.speed = 1.0
         self.estimates_changed.emit()
 
     def set_rate(self, rate: int) -> None:
-        """Look at another rate point."""
+        """Selection of another rate point to look at."""
         if rate != self._rate:
             self._rate = rate
             self.rate_changed.emit(rate)
 
     def begin(self, key: int, quality: float, tiles_total: int, store: Reconstruction) -> Result:
-        """Start a result afresh."""
+        """Fresh beginning of a result."""
         info = store.info
         pyramid = Pyramid(info.width, info.height, display_base(info.width, info.height))
         pyramid.rendering = self.rendering
@@ -301,7 +301,7 @@ class Session(QObject):
         return result
 
     def drop(self, result: Result) -> None:
-        """Forget a result that was cancelled or failed."""
+        """Removal of a result that was cancelled or failed."""
         if self.holds(result):
             del self.results[result.rate]
             self.result_changed.emit(result.rate)

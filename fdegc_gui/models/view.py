@@ -36,7 +36,7 @@ class View:
         return self.window.pixels > _LARGE_PART * info.pixels
 
     def with_margin(self, info: RasterInfo) -> Window:
-        """Return the part of a scene to read for it."""
+        """Part of a scene to read for the view, with a margin."""
         window = self.window
         across, down = round(window.width * _MARGIN), round(window.height * _MARGIN)
         left, top = max(0, window.x - across), max(0, window.y - down)

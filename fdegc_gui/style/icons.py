@@ -13,12 +13,12 @@ _SIZES = (16, 20, 32, 40)
 
 
 def app_icon() -> QIcon:
-    """Return the icon of the application."""
+    """Icon of the application."""
     return QIcon(str(data_dir("resources") / "icons" / "fdegc.svg"))
 
 
 def pixmap(name: str, color: str, size: int) -> QPixmap:
-    """Draw an icon of ``resources/icons`` in one colour; empty if the file is missing."""
+    """Pixmap of an icon of ``resources/icons`` in one colour; empty if the file is missing."""
     image = QPixmap(size, size)
     image.fill(Qt.GlobalColor.transparent)
     path = data_dir("resources") / "icons" / f"{name}.svg"
@@ -35,7 +35,7 @@ def pixmap(name: str, color: str, size: int) -> QPixmap:
 
 
 def icon(name: str, color: str, disabled: str | None = None) -> QIcon:
-    """Return an icon in a colour, and in another where it is disabled."""
+    """Icon in a colour, and in another where it is disabled."""
     out = QIcon()
     for size in _SIZES:
         out.addPixmap(pixmap(name, color, size))

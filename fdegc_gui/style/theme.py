@@ -113,16 +113,16 @@ class Theme(QObject):
 
     @property
     def choice(self) -> str:
-        """What the user chose: ``system``, ``light`` or ``dark``."""
+        """Choice of the user: ``system``, ``light`` or ``dark``."""
         return self._choice
 
     def set_choice(self, choice: str) -> None:
-        """Choose and apply."""
+        """Choice of theme, applied."""
         self._choice = choice
         self.apply()
 
     def apply(self) -> None:
-        """Give the application the palette and the style sheet."""
+        """Palette and style sheet of the application, set."""
         app = QApplication.instance()
         if not isinstance(app, QApplication):
             raise RuntimeError("a theme needs an application")
@@ -140,7 +140,7 @@ class Theme(QObject):
 
 
 def set_up_fonts(app: QApplication) -> None:
-    """Choose a face with good figures where the system's default is a stopgap."""
+    """Application font, one with good figures where the system's default is a stopgap."""
     font = app.font()
     families = set(QFontDatabase.families())
     # Desktops name a face of their own; a bare X server or the offscreen platform does not.
@@ -153,7 +153,7 @@ def set_up_fonts(app: QApplication) -> None:
 
 
 def figures(font: QFont, *, scale: float = 1.0, bold: bool = False) -> QFont:
-    """Return a copy with figures of equal width, so that changing numbers do not jitter."""
+    """Tabular-figures copy of a font: figures of equal width, so that changing numbers do not jitter."""
     out = QFont(font)
     out.setPointSizeF(font.pointSizeF() * scale)
     if bold:

@@ -83,17 +83,17 @@ class Pane(QWidget):
 
     @property
     def pyramid(self) -> Pyramid | None:
-        """The picture that is shown."""
+        """Picture that is shown."""
         return self._picture.pyramid if self._picture is not None else None
 
     @property
     def backdrop(self) -> Pyramid | None:
-        """What is seen where the picture has nothing yet."""
+        """Backdrop: what is seen where the picture has nothing yet."""
         return self._backdrop.pyramid if self._backdrop is not None else None
 
     @property
     def patch(self) -> Patch | None:
-        """The part that is shown more finely."""
+        """Part that is shown more finely."""
         return self._patch.patch if self._patch is not None else None
 
     @property
@@ -108,12 +108,12 @@ class Pane(QWidget):
 
     @property
     def label(self) -> str:
-        """What the pane says it shows."""
+        """Label of the pane: what it says it shows."""
         return self._label
 
     @property
     def hint(self) -> str:
-        """The text in the middle of an empty pane."""
+        """Text in the middle of an empty pane."""
         return self._hint
 
     def show_picture(
@@ -126,7 +126,7 @@ class Pane(QWidget):
         backdrop: Pyramid | None = None,
         marks: tuple[Window, ...] = (),
     ) -> None:
-        """Show a picture, or a hint where there is none yet.
+        """Picture in the pane, or a hint where there is none yet.
 
         Parameters
         ----------
@@ -149,27 +149,27 @@ class Pane(QWidget):
         self.update()
 
     def show_patch(self, patch: Patch | None) -> None:
-        """Show a part of the scene more finely than the picture does; None for none."""
+        """Part of the scene, shown more finely than the picture does; None for none."""
         if patch is not self.patch:
             self._patch = None if patch is None else PatchLayer(patch)
             self.update()
 
     def show_readout(self, entries: Readout) -> None:
-        """Show names and values at the lower left; nothing if there are none."""
+        """Read-out of names and values at the lower left; nothing if there are none."""
         if tuple(entries) != self._readout.entries:
             before = self._readout.rect(self.rect())
             self._readout.set_entries(entries)
             self.update(before.united(self._readout.rect(self.rect())).toAlignedRect())
 
     def show_cross(self, at: QPointF | None) -> None:
-        """Mark a scene position; None for none."""
+        """Cross at a scene position; None for none."""
         for point in (self._cross, at):
             if point is not None:
                 self.update(cross_rect(self._pane_position(point)))
         self._cross = at
 
     def refresh(self, windows: list[Window]) -> None:
-        """Repaint what lies over some rectangles of the scene."""
+        """Repaint of what lies over some rectangles of the scene."""
         rect, zoom, ratio = self._scene_rect(), self._viewport.zoom, self.devicePixelRatioF()
         region = QRect()
         for window in windows:
@@ -189,17 +189,17 @@ class Pane(QWidget):
         return self._viewport.scene_rect(size.width(), size.height())
 
     def scene_position(self, position: QPointF) -> QPointF:
-        """Return the scene point at a position in the pane (logical pixels)."""
+        """Scene point at a position in the pane (logical pixels)."""
         ratio, rect, zoom = self.devicePixelRatioF(), self._scene_rect(), self._viewport.zoom
         return QPointF((position.x() * ratio - rect.x()) / zoom, (position.y() * ratio - rect.y()) / zoom)
 
     def _pane_position(self, point: QPointF) -> QPointF:
-        """Return where a scene point lies in the pane (logical pixels)."""
+        """Position of a scene point in the pane (logical pixels)."""
         rect, zoom, ratio = self._scene_rect(), self._viewport.zoom, self.devicePixelRatioF()
         return QPointF((rect.x() + point.x() * zoom) / ratio, (rect.y() + point.y() * zoom) / ratio)
 
     def visible_part(self, width: int, height: int) -> Window | None:
-        """Return what is seen of a scene of ``width`` × ``height`` pixels; None if nothing is."""
+        """Visible part of a scene of ``width`` × ``height`` pixels; None if nothing is."""
         first = self.scene_position(QPointF(0, 0))
         last = self.scene_position(QPointF(self.width(), self.height()))
         x0, y0 = max(0, int(first.x() // 1)), max(0, int(first.y() // 1))
@@ -235,7 +235,7 @@ class Pane(QWidget):
         self._readout.paint(painter, self.rect(), tokens)
 
     def _paint_picture(self, painter: QPainter, rect: QRectF, visible: QRectF) -> None:
-        """Paint backdrop and picture, and the part that is finer in their place, not over them."""
+        """Painting of backdrop and picture, and of the part that is finer in their place, not over them."""
         zoom = self._viewport.zoom
         painter.setClipRect(visible, Qt.ClipOperation.IntersectClip)
         if self._patch is not None:

@@ -94,7 +94,7 @@ class CompareView(QWidget):
         return self._flipped
 
     def set_flipped(self, flipped: bool) -> None:
-        """Show the original in the reconstruction's pane, or stop it."""
+        """Original in the reconstruction's pane, or an end to that."""
         flipped = flipped and self._session.original is not None
         if flipped != self._flipped:
             self._flipped = flipped
@@ -102,11 +102,11 @@ class CompareView(QWidget):
             self.show_reading(*self._reading)
 
     def grab_focus(self) -> None:
-        """Let keys go to the canvas."""
+        """Keyboard focus for the canvas."""
         self.reconstruction.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def look_at(self, window: Window) -> None:
-        """Show a part of the scene with what is around it."""
+        """Part of the scene brought into view, with what is around it."""
         ratio = self.devicePixelRatioF()
         room = min(
             self.reconstruction.width() * ratio / window.width,
@@ -135,7 +135,7 @@ class CompareView(QWidget):
         self.view_changed.emit(part, self.viewport.zoom)
 
     def show_reading(self, pixel: tuple[int, int] | None, reading: Reading | None) -> None:
-        """Show the values under the pointer in both panes.
+        """Values under the pointer, shown in both panes.
 
         Parameters
         ----------
@@ -238,7 +238,7 @@ class CompareView(QWidget):
         super().changeEvent(event)
 
     def pixel_at(self, position: QPointF) -> tuple[int, int] | None:
-        """Return the pixel (column, row) under a scene position, or None outside the scene."""
+        """Pixel (column, row) under a scene position, or None outside the scene."""
         scene = self._session.scene
         if scene is None:
             return None
@@ -248,7 +248,7 @@ class CompareView(QWidget):
 
 
 def _patch_of(result: Result | None, patch: Patch | None) -> Patch | None:
-    """Return a part of a result's picture if it is one of this result, and that is finished."""
+    """Patch of a result's picture if it is one of this result, and that is finished."""
     if result is None or patch is None or result.state is not State.DONE or patch.key != result.rate:
         return None
     return patch

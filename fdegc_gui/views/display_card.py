@@ -39,14 +39,14 @@ _TIPS = {
 
 
 def limit_text(value: float) -> str:
-    """Return a limit as it is typed."""
+    """Text of a limit as it is typed."""
     if value == int(value) and abs(value) < 1e7:
         return str(int(value))
     return f"{value:.5g}"
 
 
 def typed_limit(text: str) -> float | None:
-    """Return the number that was typed, with a point or a comma; None if it is none."""
+    """Number that was typed, with a point or a comma; None if it is none."""
     try:
         value = float(text.strip().replace("−", "-").replace(",", "."))
     except ValueError:
@@ -72,12 +72,12 @@ class _Channel:
             edit.setFont(figures(edit.font()))
 
     def set_visible(self, visible: bool) -> None:
-        """Show or hide the row."""
+        """Visibility of the row."""
         for widget in (self.label, self.band, self.low, self.high):
             widget.setVisible(visible)
 
     def show(self, info: RasterInfo, name: str, band: int, limits: tuple[float, float] | None) -> None:
-        """Show a choice without telling anyone."""
+        """Display of a choice without telling anyone."""
         self.label.setText(name)
         self.band.setAccessibleName(f"Band shown as {name.lower()}")
         self.low.setAccessibleName(f"{name}: value of black")
@@ -93,7 +93,7 @@ class _Channel:
             edit.setCursorPosition(0)
 
     def typed(self) -> tuple[float, float] | None:
-        """Return black and white as they were typed; None unless black is below white."""
+        """Black and white as they were typed; None unless black is below white."""
         low, high = typed_limit(self.low.text()), typed_limit(self.high.text())
         return None if low is None or high is None or low >= high else (low, high)
 
@@ -195,7 +195,7 @@ class DisplayCard(QFrame):
     # ------------------------------------------------------------------ what is shown
 
     def refresh(self) -> None:
-        """Show the session's choice."""
+        """Update of the card to the session's choice."""
         scene, display, rendering = self._session.scene, self._session.display, self._session.rendering
         if scene is None or display is None:
             return
@@ -228,7 +228,7 @@ class DisplayCard(QFrame):
         self.stretch.setToolTip(_TIPS[chosen])
 
     def _mark(self, at: int) -> None:
-        """Colour limits that cannot be used."""
+        """Colour for limits that cannot be used."""
         channel = self.channels[at]
         typed = channel.low.isEnabled() and channel.typed() is None
         wrong = typed and (channel.low.isModified() or channel.high.isModified())
@@ -293,7 +293,7 @@ class DisplayCard(QFrame):
     # ------------------------------------------------------------------ keys
 
     def open(self) -> None:
-        """Show it and take the keys."""
+        """Opening of the card, which takes the keys."""
         self.refresh()
         self.show()
         self.raise_()

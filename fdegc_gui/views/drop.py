@@ -21,14 +21,14 @@ class DropHint(QLabel):
         self.hide()
 
     def cover(self) -> None:
-        """Show it over all of the window."""
+        """Display of the hint over all of the window."""
         self.setGeometry(self._window.rect())
         self.raise_()
         self.show()
 
 
 def dropped_file(event: QDropEvent) -> Path | None:
-    """Return the first local file of a drop."""
+    """First local file of a drop."""
     for url in event.mimeData().urls():
         if url.isLocalFile():
             return Path(url.toLocalFile())

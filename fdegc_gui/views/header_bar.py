@@ -24,7 +24,7 @@ class _Elided(QLabel):
         self.setMinimumWidth(40)
 
     def show_text(self, text: str) -> None:
-        """Show a text, whole in the tooltip."""
+        """Text of the label, whole in the tooltip."""
         self._full = text
         self.setToolTip(text)
         self._shorten()

@@ -31,7 +31,7 @@ class Layer:
             self._images.append(_image(level, form))
 
     def paint(self, painter: QPainter, rect: QRectF, visible: QRectF, zoom: float) -> None:
-        """Paint what is seen, from the level nearest to the zoom.
+        """Painting of what is seen, from the level nearest to the zoom.
 
         Parameters
         ----------
@@ -81,13 +81,13 @@ class PatchLayer:
         return QRectF(left, top, window.width * zoom, window.height * zoom)
 
     def inner(self, rect: QRectF, zoom: float) -> QRect:
-        """Return the whole device pixels that it covers, for a scene that lies at ``rect``."""
+        """Whole device pixels that the part covers, for a scene that lies at ``rect``."""
         target = self._target(rect, zoom)
         left, top = round(target.left()), round(target.top())
         return QRect(left, top, round(target.right()) - left, round(target.bottom()) - top)
 
     def paint(self, painter: QPainter, rect: QRectF, zoom: float) -> None:
-        """Paint it over a scene that lies at ``rect`` (device pixels)."""
+        """Painting of the part over a scene that lies at ``rect`` (device pixels)."""
         painter.save()
         smooth = zoom * self.patch.factor < 0.9999 or self.patch.factor > 1
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)

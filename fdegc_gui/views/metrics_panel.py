@@ -44,14 +44,14 @@ class Figure:
 
 
 def definitions() -> dict[str, str]:
-    """Return the metrics' definitions by key; numpy comes with them, not torch."""
+    """Definitions of the metrics by key; numpy comes with them, not torch."""
     from fdegc.metrics import DEFINITIONS
 
     return dict(DEFINITIONS)
 
 
 def figures_of(session: Session) -> dict[str, Figure]:
-    """Return every cell's value for the result that is looked at."""
+    """Values of all cells for the result that is looked at."""
     scene, result = session.scene, session.current
     if scene is None or result is None:
         return {}
@@ -77,7 +77,7 @@ def figures_of(session: Session) -> dict[str, Figure]:
 
 
 def _slow(result: Result, name: str, digits: int) -> Figure:
-    """Return a metric that is computed over the finished scene."""
+    """Figure of a metric that is computed over the finished scene."""
     if result.metrics is not None:
         value = getattr(result.metrics, name)
         note = result.metrics.notes.get(name, "")
@@ -115,7 +115,7 @@ class _Cell(QWidget):
         layout.addWidget(self.value)
 
     def show_figure(self, figure: Figure, definition: str) -> None:
-        """Show a value; the tooltip says what it means and why it is missing."""
+        """Value in the cell; the tooltip says what it means and why it is missing."""
         if self.value.text() != figure.text:
             self.value.setText(figure.text)
             self.value.setAccessibleName(f"{self._name}: {figure.text}")
@@ -150,7 +150,7 @@ class MetricsPanel(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the session's figures."""
+        """Update of the panel to the session's figures."""
         if self._definitions is None and self._session.scene is not None:
             self._definitions = definitions()  # not at start-up: the window comes first
         known = self._definitions or {}

@@ -81,7 +81,7 @@ class NoticeBar(QFrame):
         layout.addWidget(self.dismiss, 0, top)
 
     def show_notice(self, notice: Notice | None) -> None:
-        """Show a notice, or none; one that was dismissed does not come back."""
+        """Notice in the bar, or none; one that was dismissed does not come back."""
         if notice == self._notice:
             return
         self._notice, self._next = notice, 0

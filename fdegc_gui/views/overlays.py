@@ -21,7 +21,7 @@ Readout = Sequence[tuple[str, str]]
 
 
 def pill(painter: QPainter, rect: QRectF, tokens: Tokens) -> None:
-    """Paint the ground of a text."""
+    """Ground of a text, painted as a rounded rectangle."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -31,7 +31,7 @@ def pill(painter: QPainter, rect: QRectF, tokens: Tokens) -> None:
 
 
 def paint_label(painter: QPainter, width: int, font: QFont, label: str, zoom: str, tokens: Tokens) -> None:
-    """Paint what is shown on the left and the zoom on the right."""
+    """Label of what is shown on the left, and the zoom on the right, painted."""
     painter.setFont(figures(font, scale=0.95))
     metrics = painter.fontMetrics()
     zoom_width = metrics.horizontalAdvance("0000 %") + 22
@@ -47,7 +47,7 @@ def paint_label(painter: QPainter, width: int, font: QFont, label: str, zoom: st
 
 
 def paint_hint(painter: QPainter, pane: QRect, font: QFont, hint: str, tokens: Tokens) -> None:
-    """Paint a sentence in the middle."""
+    """Hint, a sentence painted in the middle."""
     painter.setFont(font)
     flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
     room = pane.adjusted(32, 56, -32, -32)
@@ -61,7 +61,7 @@ def paint_marks(
     painter: QPainter, marks: Sequence[Window], rect: QRectF, visible: QRectF, zoom: float, ratio: float,
     tokens: Tokens,
 ) -> None:  # fmt: skip
-    """Hatch and outline places that hold no picture."""
+    """Hatching and outlines of places that hold no picture."""
     color = QColor(tokens.bad)
     painter.save()
     painter.setPen(QPen(color, round(2 * ratio)))
@@ -75,13 +75,13 @@ def paint_marks(
 
 
 def cross_rect(at: QPointF) -> QRect:
-    """Return what a cross covers, in logical pixels."""
+    """Rectangle that a cross covers, in logical pixels."""
     reach = _ARM + 3
     return QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach).toAlignedRect()
 
 
 def paint_cross(painter: QPainter, at: QPointF, tokens: Tokens) -> None:
-    """Mark a point: dark with a light edge, so that it shows on any picture."""
+    """Cross at a point: dark with a light edge, so that it shows on any picture."""
     painter.save()
     for width, color in ((3.0, "#b0ffffff"), (1.0, "#ff101418")):
         painter.setPen(QPen(QColor(color), width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap))
@@ -106,11 +106,11 @@ class ReadoutBox:
 
     @property
     def entries(self) -> tuple[tuple[str, str], ...]:
-        """What is shown."""
+        """Entries that are shown."""
         return self._entries
 
     def set_entries(self, entries: Readout) -> None:
-        """Show other values; columns only grow while the same names are shown, so that nothing jumps."""
+        """Entries to show; columns only grow while the same names are shown, so that nothing jumps."""
         entries = tuple(entries)
         metrics = QFontMetrics(self._font)
         names = max((metrics.horizontalAdvance(name) for name, _ in entries), default=0)
@@ -120,7 +120,7 @@ class ReadoutBox:
         self._entries = entries
 
     def rect(self, pane: QRect) -> QRectF:
-        """Return where it lies in a pane, in logical pixels; empty if there is nothing to show."""
+        """Rectangle of the box in a pane, in logical pixels; empty if there is nothing to show."""
         if not self._entries:
             return QRectF()
         columns, rows = self._grid(pane)
@@ -139,7 +139,7 @@ class ReadoutBox:
         return -(-len(self._entries) // rows), rows
 
     def paint(self, painter: QPainter, pane: QRect, tokens: Tokens) -> None:
-        """Paint it."""
+        """Painting of the box."""
         box = self.rect(pane)
         if box.isEmpty():
             return

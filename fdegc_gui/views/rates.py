@@ -37,7 +37,7 @@ class Cost:
 
 
 def cost_of(estimate: Estimate | None, result: Result | None, speed: float = 1.0) -> Cost:
-    """Return what a row shows: measured if finished, otherwise estimated."""
+    """Cost that a row shows: measured if finished, otherwise estimated."""
     memory = human_bytes(estimate.memory_bytes) if estimate is not None else NONE
     if result is not None and result.state is State.DONE and result.encode is not None:
         encode = result.encode
@@ -51,7 +51,7 @@ def cost_of(estimate: Estimate | None, result: Result | None, speed: float = 1.0
 
 
 def _columns(width: int) -> list[tuple[float, float]]:
-    """Return left and right of the four columns of figures."""
+    """Left and right of the four columns of figures."""
     room = width - _LEFT - _RIGHT
     edges = [_LEFT, *(_LEFT + room * stop for stop in _STOPS)]
     return list(itertools.pairwise(edges))
@@ -74,11 +74,11 @@ class _Row(QAbstractButton):
 
     @property
     def cost(self) -> Cost:
-        """What the row shows."""
+        """Cost that the row shows."""
         return self._cost
 
     def show_cost(self, cost: Cost) -> None:
-        """Show other figures."""
+        """Cost to show from now on."""
         self._cost = cost
         kind = "Measured on this scene" if cost.exact else "Estimated for this scene"
         text = (
@@ -214,12 +214,12 @@ class RateSelector(QWidget):
         self.refresh()
 
     def show_progress(self, rate: int | None, fraction: float = 0.0) -> None:
-        """Show how far a running rate point is; None when none runs."""
+        """Progress of a running rate point; None when none runs."""
         self._progress = None if rate is None else (rate, fraction)
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the session's figures."""
+        """Update of the rows to the session's figures."""
         session = self._session
         for rate, row in self.rows.items():
             result = session.results.get(rate)

@@ -47,7 +47,7 @@ class RdPlot(QWidget):
 
     @property
     def points(self) -> list[tuple[float, float, int]]:
-        """(bpp, PSNR in dB, rate) of every finished rate point with a finite PSNR, by bpp."""
+        """Points of the curve: (bpp, PSNR in dB, rate) of finished rates with a finite PSNR, by bpp."""
         found = []
         for result in self._session.results.values():
             encode = result.encode
@@ -57,7 +57,7 @@ class RdPlot(QWidget):
         return sorted(found)
 
     def refresh(self) -> None:
-        """Show what is finished by now."""
+        """Update of the curve to what is finished by now."""
         enough = len(self.points) >= _ENOUGH
         if enough and self._plot is None:
             self._build()

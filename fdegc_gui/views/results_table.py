@@ -56,11 +56,11 @@ class ResultsModel(QAbstractTableModel):
         self.endResetModel()
 
     def rate(self, row: int) -> int:
-        """Return the rate point of a row."""
+        """Rate point of a row."""
         return self._rows[row][0].rate
 
     def row_of(self, rate: int) -> int | None:
-        """Return the row of a rate point, if it is finished."""
+        """Row of a rate point, if it is finished."""
         return next((i for i, (result, _) in enumerate(self._rows) if result.rate == rate), None)
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008

@@ -20,14 +20,14 @@ _AUTHORITY = re.compile(r'(?:AUTHORITY|ID)\s*\[\s*"([^"]+)"\s*,\s*"?(\d+)"?\s*\]
 
 
 def crs_name(wkt: str) -> str:
-    """Return the name of a coordinate reference system and its code, from its WKT."""
+    """CRS in words: name of the coordinate reference system and its code, from its WKT."""
     name, code = _NAME.search(wkt), _AUTHORITY.search(wkt.strip())
     text = name.group(1) if name else "defined, without a name"
     return f"{text} ({code.group(1)}:{code.group(2)})" if code else text
 
 
 def bounds(info: RasterInfo) -> tuple[float, float, float, float] | None:
-    """Return left, bottom, right, top in map units; None without a transform."""
+    """Left, bottom, right, top in map units; None without a transform."""
     if info.transform is None:
         return None
     a, b, c, d, e, f = info.transform
@@ -38,7 +38,7 @@ def bounds(info: RasterInfo) -> tuple[float, float, float, float] | None:
 
 
 def facts_of(scene: Scene) -> list[tuple[str, str]]:
-    """Return names and values in the order they are read."""
+    """Names and values of the facts, in the order they are read."""
     info = scene.info
     rows = [
         ("File", scene.path.name),
@@ -110,7 +110,7 @@ class FactsPanel(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the facts of the open scene."""
+        """Update of the panel to the facts of the open scene."""
         while (item := self._grid.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:

@@ -54,7 +54,7 @@ class Section(QWidget):
         return self._button.isChecked()
 
     def set_open(self, is_open: bool) -> None:
-        """Fold or unfold."""
+        """Folding or unfolding of the section."""
         self._button.setChecked(is_open)
 
     def _on_toggled(self, is_open: bool) -> None:
@@ -68,7 +68,7 @@ class Section(QWidget):
 
 
 def heading(text: str) -> QLabel:
-    """Return a label in the style of a section's title."""
+    """Label in the style of a section's title."""
     label = QLabel(text)
     label.setObjectName("title")
     return label

@@ -101,7 +101,7 @@ class SideBar(QWidget):
         layout.addWidget(scroll, 1)
 
     def show_button(self, text: str, enabled: bool, done: bool) -> None:
-        """Say what the button does; it stands back once there is nothing left to do."""
+        """Button text and state: what it does; it stands back once there is nothing left to do."""
         self._top.setVisible(
             enabled or not done or not self.rates.isHidden()
         )  # nothing left but a dead button
@@ -113,7 +113,7 @@ class SideBar(QWidget):
             self.compress.style().polish(self.compress)
 
     def set_folded(self, names: set[str]) -> None:
-        """Fold the named sections, unfold the others."""
+        """Folding of the named sections, unfolding of the others."""
         for name, section in self.sections.items():
             section.set_open(name not in names)
 

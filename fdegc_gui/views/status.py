@@ -78,7 +78,7 @@ class StatusLine(QWidget):
             layout.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
 
     def show_message(self, message: str) -> None:
-        """Show a sentence for a while; work that goes on keeps the place."""
+        """Message in a sentence, shown for a while; work that goes on keeps the place."""
         if self._activity is None:
             self.text.setText(message)
             self._clear.start(_MESSAGE_MS)
@@ -88,7 +88,7 @@ class StatusLine(QWidget):
             self.text.setText(self._note)
 
     def show_activity(self, activity: Activity | None) -> None:
-        """Show what goes on, or nothing."""
+        """Activity that goes on, or nothing, in the line."""
         self._activity = activity
         going = activity is not None
         self.bar.setVisible(going)
@@ -110,11 +110,11 @@ class StatusLine(QWidget):
         self._make_room()
 
     def _make_room(self) -> None:
-        """Show the position unless what goes on needs the room."""
+        """Visibility of the position unless what goes on needs the room."""
         self.position.setVisible(self._activity is None or self.width() >= _WIDE)
 
     def show_note(self, note: str) -> None:
-        """Say something about the picture for as long as it holds; empty for nothing."""
+        """Remark about the picture, shown for as long as it holds; empty for nothing."""
         if note != self._note:
             self._note = note
             self._show_text()
@@ -124,11 +124,11 @@ class StatusLine(QWidget):
         self.text.setText("  ·  ".join(part for part in (title, self._note) if part))
 
     def show_position(self, text: str) -> None:
-        """Show where the pointer is."""
+        """Position of the pointer, in the line."""
         self.position.setText(text)
 
     def show_devices(self, chosen: str, label: str, devices: list[tuple[str, str]], state: str = "") -> None:
-        """Show the device in use and offer the others.
+        """Device in use, with the others on offer.
 
         Parameters
         ----------

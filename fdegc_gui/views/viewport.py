@@ -48,12 +48,12 @@ class Viewport(QObject):
         return self._fitted
 
     def set_scene(self, width: int, height: int) -> None:
-        """Look at another scene, fitted."""
+        """Scene to look at from now on, fitted."""
         self._scene = QSizeF(width, height)
         self.fit()
 
     def set_pane(self, width: float, height: float) -> None:
-        """Tell the size of the panes in device pixels."""
+        """Size of the panes in device pixels."""
         size = QSizeF(max(1.0, width), max(1.0, height))
         if size != self._pane:
             self._pane = size
@@ -72,14 +72,14 @@ class Viewport(QObject):
         return min(max(zoom, 1e-4), 8.0)  # a tiny picture is not blown up without end
 
     def fit(self) -> None:
-        """Show the whole scene."""
+        """View of the whole scene."""
         self._zoom = self.fit_zoom
         self._center = QPointF(self._scene.width() / 2, self._scene.height() / 2)
         self._fitted = True
         self.changed.emit()
 
     def set_zoom(self, zoom: float, anchor: QPointF | None = None) -> None:
-        """Zoom; the scene point under ``anchor`` (device pixels from the pane's middle) stays put."""
+        """Zoom factor; the scene point under ``anchor`` (device pixels from the pane's middle) stays put."""
         lowest = min(self.fit_zoom, 1.0) / 2
         zoom = min(max(zoom, lowest), MAX_ZOOM)
         at = anchor if anchor is not None else QPointF(0, 0)
@@ -90,32 +90,32 @@ class Viewport(QObject):
         self.changed.emit()
 
     def zoom_by(self, factor: float, anchor: QPointF | None = None) -> None:
-        """Zoom by a factor, stopping at 100 % on the way."""
+        """Multiplication of the zoom by a factor, with a stop at 100 % on the way."""
         target = self._zoom * factor
         crosses = (self._zoom < 1.0 < target) or (target < 1.0 < self._zoom)
         near = target != self._zoom and 1 / _SNAP < target < _SNAP and not math.isclose(self._zoom, 1.0)
         self.set_zoom(1.0 if crosses or near else target, anchor)
 
     def pan(self, dx: float, dy: float) -> None:
-        """Drag the scene by device pixels."""
+        """Movement of the scene by device pixels."""
         self._center -= QPointF(dx, dy) / self._zoom
         self._fitted = False
         self._settle()
         self.changed.emit()
 
     def restore(self, center: QPointF, zoom: float) -> None:
-        """Look at a place at a zoom."""
+        """Restoration of a place at a zoom."""
         self._center = QPointF(center)
         self.set_zoom(zoom)
 
     def _settle(self) -> None:
-        """Keep the middle of the pane over the scene, so that it can never get lost."""
+        """Correction that keeps the pane's middle over the scene, so that it can never get lost."""
         x = min(max(self._center.x(), 0.0), self._scene.width())
         y = min(max(self._center.y(), 0.0), self._scene.height())
         self._center = QPointF(x, y)
 
     def scene_rect(self, pane_width: float, pane_height: float) -> QRectF:
-        """Return where the scene lies in a pane, in device pixels, on whole pixels."""
+        """Rectangle of the scene in a pane, in device pixels, on whole pixels."""
         # Whole device pixels: at 100 % nothing is resampled, and both panes resample alike.
         x = round(pane_width / 2 - self._center.x() * self._zoom)
         y = round(pane_height / 2 - self._center.y() * self._zoom)

@@ -65,7 +65,7 @@ class Welcome(QWidget):
         outer.addStretch(1)
 
     def show_recent(self, paths: list[str]) -> None:
-        """List files to open again."""
+        """Recent files on the page, to open again."""
         while (item := self._recent.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
