@@ -14,7 +14,7 @@ version=${2:-2.13.0+cpu}
 
 # What the core needs; not Qt, and not compressai with its torchvision.
 install() {
-  grep -E '^(numba|llvmlite|pillow|psutil|rasterio|safetensors|tqdm|typing-extensions)==' constraints.txt |
+  grep -E '^(numba|llvmlite|pillow|platformdirs|psutil|rasterio|safetensors|tqdm|typing-extensions)==' constraints.txt |
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" "torch==$version" "numpy>=2,<2.5" -r /dev/stdin
 }
 
