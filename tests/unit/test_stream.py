@@ -173,9 +173,9 @@ PLANES = {MASK: mask_plane, ALPHA: alpha_plane, MISSING: band_masks}
 @pytest.mark.parametrize(
     ("tag", "words"),
     [
-        (MASK, "validity mask of a.fdegc is"),
-        (ALPHA, "alpha band of a.fdegc is"),
-        (MISSING, "bands of a.fdegc are"),
+        (MASK, "validity mask of “a.fdegc” is"),
+        (ALPHA, "alpha band of “a.fdegc” is"),
+        (MISSING, "bands of “a.fdegc” are"),
     ],
 )
 def test_a_lost_plane_is_said(tmp_path: Path, tag: bytes, words: str) -> None:
