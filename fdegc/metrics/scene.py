@@ -153,7 +153,7 @@ def compare(
         raise InvalidOption(f"Unknown metric {unknown[0]}; there are {', '.join(METRIC_NAMES)}.")
     cancel = cancel or CancelToken()
     whole = info.pixels <= WHOLE_PIXELS
-    windows = [Window(0, 0, info.width, info.height)] if whole else blocks(info.width, info.height)
+    windows = [Window(0, 0, info.width, info.height)] if whole else blocks(info.width, info.height, BLOCK)
     tallies: dict[str, _Tally] = {
         "ms_ssim": _Average(ms_ssim),
         "vifp": _Vifp(),

@@ -15,15 +15,19 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from terminals import watch
 
-from fdegc.batch import running
-from fdegc.batch.listing import Job
+from fdegc.batch.listing import Job, judge_raster, list_jobs
 from fdegc.batch.rows import COLUMNS, FileRow, check_report, write_report
+from fdegc.batch.running import BatchMeter, run_here, split
+from fdegc.batch.work import Work
 from fdegc.cli import main
 from fdegc.codec import Codec
+from fdegc.control import CancelToken
 from fdegc.errors import OutputExists, OutputFailed
 from fdegc.format.info import ORIGIN, read_info
 from fdegc.format.reader import ContainerReader
+from fdegc.options import EncodeOptions
 from fdegc.types import Progress
 
 WIDTH, HEIGHT = 130, 50
@@ -70,6 +74,7 @@ def outputs(folder: str = "out") -> dict[str, bytes]:
 
 DONE = {"a.png": "done", "b.tif": "done", "c.png": "done", "notes.txt": "skipped"}
 FINISHED = dict.fromkeys(DONE, "skipped")
+PART_OF_B = r"b\.tif +[3-9]\d%"  # what a terminal shows when some of its tiles are done
 
 # ------------------------------------------------------------------------------ what is written
 
@@ -112,18 +117,27 @@ def test_the_pixels_are_those_of_single_runs(folder: Path) -> None:
         assert ORIGIN not in reader.blocks
 
 
-def test_the_network_is_loaded_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
-    start = Codec.__init__
+def run_with(work: Work) -> dict[str, FileRow]:
+    """Do the work with all files of ``in`` that need it; rows by the names of the inputs."""
+    found: list[FileRow] = []
+    listing = list_jobs(["in"], Path("out"), ".fdegc", judge_raster, recursive=True)
+    Path("out").mkdir(exist_ok=True)
+    run_here(split(listing.jobs, work, found.append), work, on_row=found.append, cancel=CancelToken())
+    return {Path(row.input).name: row for row in found}
 
-    def counting(self: Codec, **options: Any) -> None:
-        made.append(options)
-        start(self, **options)
 
-    monkeypatch.setattr(Codec, "__init__", counting)
-    run()
+def test_the_network_is_loaded_once(folder: Path) -> None:
+    made: list[Codec] = []
+
+    class Counting(Work):
+        def codec(self) -> Codec:
+            made.append(super().codec())
+            return made[-1]
+
+    work = Counting(EncodeOptions(4.0, 64), threads=1)
+    assert {row.status for row in run_with(work).values()} == {"done"}
     assert len(made) == 1
-    run()
+    assert {row.status for row in run_with(work).values()} == {"skipped"}
     assert len(made) == 1, "nothing was to be done"
 
 
@@ -219,20 +233,13 @@ def test_a_damaged_output_is_not_taken_for_finished(folder: Path) -> None:
     assert statuses(run("--force")) == {**FINISHED, "a.png": "done", "b.tif": "done"}
 
 
-def test_an_interrupted_batch_reports_and_goes_on(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_interrupted_batch_reports_and_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     straight = run()
     shutil.move("out", "straight")
-
-    def interrupting(self: running.BatchMeter, job: Job, fraction: float) -> None:
-        if job.source.name == "b.tif" and fraction > 0.3:
-            signal.raise_signal(signal.SIGTERM)
-
     with monkeypatch.context() as patch:
-        patch.setattr(running.BatchMeter, "within", interrupting)
+        terminal = watch(patch, {PART_OF_B: lambda: signal.raise_signal(signal.SIGTERM)})
         found = run(code=130)
-    assert "2 of 4 files are finished; the same command goes on from there" in capsys.readouterr().err
+    assert "2 of 4 files are finished; the same command goes on from there" in terminal.getvalue()
     assert statuses(found) == {**DONE, "b.tif": "pending", "c.png": "pending"}
     assert list(outputs()) == ["a.fdegc", "b.fdegc.part", "b.fdegc.part.journal"]
     found = run()
@@ -244,13 +251,8 @@ def test_an_interrupted_batch_reports_and_goes_on(
 def test_psnr_of_a_resumed_file_is_that_of_the_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run("--psnr")["b.tif"]["psnr"]
     shutil.rmtree("out")
-
-    def interrupting(self: running.BatchMeter, job: Job, fraction: float) -> None:
-        if job.source.name == "b.tif" and fraction > 0.3:
-            signal.raise_signal(signal.SIGINT)
-
     with monkeypatch.context() as patch:
-        patch.setattr(running.BatchMeter, "within", interrupting)
+        watch(patch, {PART_OF_B: lambda: signal.raise_signal(signal.SIGINT)})
         run("--psnr", code=130)
     row = run("--psnr")["b.tif"]
     assert row["resumed_tiles"] > 0
@@ -264,26 +266,33 @@ def test_fail_fast_stops_and_the_default_goes_on(folder: Path) -> None:
     assert statuses(run(code=1)) == {**DONE, "a.png": "skipped", "ab.png": "failed"}
 
 
-def test_an_unexpected_fault_costs_one_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def faulty(self: Codec, source: Any, out: Path, *rest: Any, **options: Any) -> Any:
-        raise ZeroDivisionError("oops") if out.name == "a.fdegc" else MemoryError
+def test_an_unexpected_fault_costs_one_file(folder: Path) -> None:
+    faults = [MemoryError(), ZeroDivisionError("oops")]
 
-    monkeypatch.setattr(Codec, "encode", faulty)
-    found = run(code=1)
-    assert "ZeroDivisionError: oops" in found["a.png"]["message"]
-    assert "not enough memory" in found["b.tif"]["message"]
+    class Faulty(Work):
+        def codec(self) -> Codec:
+            if faults:
+                raise faults.pop()
+            return super().codec()
+
+    found = run_with(Faulty(EncodeOptions(4.0, 64), threads=1))
+    assert "ZeroDivisionError: oops" in found["a.png"].message
+    assert "not enough memory" in found["b.tif"].message
+    assert {name: row.status for name, row in found.items()} == {
+        "a.png": "failed",
+        "b.tif": "failed",
+        "c.png": "done",
+    }
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def changing(self: running.BatchMeter, job: Job, fraction: float) -> None:
-        if job.source.name == "b.tif" and 0.3 < fraction < 1:
-            os.utime(job.source, ns=(5, 5))
-        if job.source.name == "a.png" and 0.3 < fraction < 1:
-            job.source.unlink(missing_ok=True)
-
-    monkeypatch.setattr(running.BatchMeter, "within", changing)
+    changes = {
+        PART_OF_B: lambda: os.utime("in/b.tif", ns=(5, 5)),
+        r"a\.png +[3-9]\d%": Path("in/a.png").unlink,
+    }
+    watch(monkeypatch, changes)
     found = run(code=1)
     assert statuses(found) == {**DONE, "b.tif": "failed"}
     assert "changed while it was being read" in found["b.tif"]["message"]
@@ -404,7 +413,7 @@ def test_a_terminal_sees_the_file_and_the_whole(folder: Path, monkeypatch: pytes
 def test_the_meter_counts_bytes_and_estimates() -> None:
     jobs = [Job(Path("a"), Path("b"), 1_000_000), Job(Path("c"), Path("d"), 3_000_000)]
     seen: list[Progress] = []
-    meter = running.BatchMeter(jobs, seen.append)
+    meter = BatchMeter(jobs, seen.append)
     meter.within(jobs[0], 0.5)
     meter.finished(jobs[0])
     meter.finished(jobs[1])

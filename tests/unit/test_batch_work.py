@@ -57,44 +57,46 @@ def codec() -> Codec:
     return Codec(device="cpu", threads=1)
 
 
-def started_attempt(
-    job: Job, todo: Work, monkeypatch: pytest.MonkeyPatch, cancel: CancelToken
-) -> tuple[threading.Thread, list[FileRow]]:
+class TellingToken(CancelToken):
+    """A token that tells when somebody waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = threading.Event()
+
+    def wait(self, seconds: float) -> bool:
+        self.waiting.set()
+        return super().wait(seconds)
+
+
+def started_attempt(job: Job, todo: Work, cancel: TellingToken) -> tuple[threading.Thread, list[FileRow]]:
     """An attempt in another thread that has come as far as to wait for its output."""
-    waiting = threading.Event()
-    wait = CancelToken.wait
-
-    def telling(self: CancelToken, seconds: float) -> bool:
-        waiting.set()
-        return wait(self, seconds)
-
-    monkeypatch.setattr(CancelToken, "wait", telling)
     result: list[FileRow] = []
     thread = threading.Thread(
         target=lambda: result.append(attempt(job, todo, codec, wait=True, cancel=cancel))
     )
     thread.start()
-    assert waiting.wait(60)
+    assert cancel.waiting.wait(60)
     return thread, result
 
 
-def test_an_attempt_waits_for_another_that_gives_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attempt_waits_for_another_that_gives_up(folder: Path) -> None:
     job, todo = job_and_work(folder)
     other = held(job)
     assert "another process" in attempt(job, todo, codec, cancel=CancelToken()).message
-    thread, result = started_attempt(job, todo, monkeypatch, CancelToken())
+    thread, result = started_attempt(job, todo, TellingToken())
     other.suspend()
     thread.join(60)
     assert result[0].status == "done"
     assert outputs() == ["a.fdegc"]
 
 
-def test_an_attempt_takes_the_result_of_another(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attempt_takes_the_result_of_another(folder: Path) -> None:
     job, todo = job_and_work(folder)
     assert attempt(job, todo, codec, cancel=CancelToken()).status == "done"
     finished = job.output.rename(folder / "finished")
     other = held(job)
-    thread, result = started_attempt(job, todo, monkeypatch, CancelToken())
+    thread, result = started_attempt(job, todo, TellingToken())
     finished.rename(job.output)
     other.suspend()  # killed after the output was in place: its journal is still there
     thread.join(60)
@@ -106,8 +108,8 @@ def test_an_attempt_takes_the_result_of_another(folder: Path, monkeypatch: pytes
 def test_waiting_ends_when_cancelled_or_without_hope(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job, todo = job_and_work(folder)
     other = held(job)
-    cancel = CancelToken()
-    thread, result = started_attempt(job, todo, monkeypatch, cancel)
+    cancel = TellingToken()
+    thread, result = started_attempt(job, todo, cancel)
     cancel.cancel()
     thread.join(60)
     assert result[0].status == "pending"

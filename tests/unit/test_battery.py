@@ -7,7 +7,6 @@ import json
 import sys
 import zlib
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ import rasterio
 from PIL import Image
 
 from fdegc.evaluation.coder import Coder
+from fdegc.weights import find
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = 96
@@ -179,9 +179,6 @@ def test_the_worst_variant_comes_first(battery):
 
 def test_the_program(battery, tmp_path, monkeypatch, capsys):
     Image.fromarray(texture(3, 4).transpose(1, 2, 0)).save(tmp_path / "a.png")
-    stream = SimpleNamespace(weights_hash="12ab", profile="fake")
-    monkeypatch.setattr(battery, "fdegc_coder", lambda *_: (fake("fdegc"), stream))
-    monkeypatch.setattr(battery, "Codec", lambda **_: None)
     call = ["battery.py", str(tmp_path), "--side", "64", "--rates", "2", "--variants", "natural", "scene: *"]
     monkeypatch.setattr(sys, "argv", [*call, "--json", str(tmp_path / "out.json")])
     battery.main()
@@ -194,7 +191,7 @@ def test_the_program(battery, tmp_path, monkeypatch, capsys):
         "natural",
         "a.png",
         64,
-        "12ab",
+        find(profile="lite").short_hash.hex(),
     )
     monkeypatch.setattr(sys, "argv", [*call, "--sheet", str(tmp_path / "sheet.png")])
     battery.main()

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import rasterio
 from rasterio.transform import from_origin
+from terminals import watch
 
 from fdegc import __version__
-from fdegc.cli import compress, info, main
-from fdegc.cli.common import Report
+from fdegc.cli import main
 from fdegc.format.reader import ContainerReader
 
 WIDTH, HEIGHT, TILE = 150, 90, 64
@@ -343,18 +342,18 @@ def test_metrics_refuse_what_cannot_be_compared(
 # ------------------------------------------------------------------------------ running
 
 
-def test_interrupting_leaves_nothing_behind(
-    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @contextlib.contextmanager
-    def interrupting_bar() -> Iterator[Any]:
-        yield lambda progress: signal.raise_signal(signal.SIGINT) if progress.fraction == 0 else None
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(compress, "progress_bar", interrupting_bar)
+
+def test_interrupting_leaves_nothing_behind(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = watch(monkeypatch, {"compress +0%": interrupt})
     handler = signal.getsignal(signal.SIGINT)
     out = tmp_path / "a.fdegc"
     assert main(["compress", str(scene), str(out), "--tile-size", str(TILE)]) == 130
-    assert capsys.readouterr().err == "fdegc: interrupted\n"
+    assert terminal.getvalue().rpartition("\r")[2] == "fdegc: interrupted\n"
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGINT) is handler
 
@@ -366,18 +365,13 @@ def test_interrupted_compression_goes_on_where_it_stopped(
     assert main(["compress", str(scene), str(straight), "--tile-size", "64"]) == 0
     command = ["compress", str(scene), str(out), "--tile-size", "64"]
     with monkeypatch.context() as patch:
-
-        @contextlib.contextmanager
-        def interrupting_bar() -> Iterator[Any]:
-            yield lambda progress: signal.raise_signal(signal.SIGINT) if progress.fraction > 0.3 else None
-
-        patch.setattr(compress, "progress_bar", interrupting_bar)
-        capsys.readouterr()
+        terminal = watch(patch, {r"compress +[3-9]\d%": interrupt})
         assert main(command) == 130
-        assert "the same command goes on from there" in capsys.readouterr().err
+        assert "the same command goes on from there" in terminal.getvalue()
         assert not out.exists()
+        terminal = watch(patch, {r"compress +[3-9]\d%": interrupt})
         assert main([*command, "--no-resume"]) == 130
-        assert "kept" not in capsys.readouterr().err
+        assert "kept" not in terminal.getvalue()
     report = run_json(capsys, *command)
     assert report["resumed_tiles"] == 2
     assert out.read_bytes() == straight.read_bytes()
@@ -428,28 +422,33 @@ def test_failures_of_the_system_are_sentences(
     error: BaseException,
     code: int,
     words: str,
+    coded: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def failing(*_: object) -> Report:
+    def failing() -> None:
         raise error
 
-    monkeypatch.setattr(info, "run", failing)
-    assert main(["info", "a.tif"]) == code
+    monkeypatch.setattr(psutil, "virtual_memory", failing)
+    assert main(["verify", str(coded)]) == code
     captured = capsys.readouterr()
     assert captured.out == ""
     assert words in captured.err
 
 
 def test_what_a_library_prints_does_not_reach_stdout(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def chatty(*_: object) -> Report:
-        print("Setting up something")
-        return Report({"Answer": "42"}, {"command": "info", "answer": 42})
+    look, printed = psutil.virtual_memory, []
 
-    monkeypatch.setattr(info, "run", chatty)
-    assert run_json(capsys, "info", "a.tif")["answer"] == 42
+    def chatty() -> Any:
+        print("Setting up something")
+        printed.append(True)
+        return look()
+
+    monkeypatch.setattr(psutil, "virtual_memory", chatty)
+    assert run_json(capsys, "compress", scene, tmp_path / "a.fdegc")["tiles"] == 1
+    assert printed
 
 
 def test_a_terminal_gets_a_progress_bar(scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

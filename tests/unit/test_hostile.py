@@ -28,6 +28,7 @@ def one_network() -> Iterator[None]:
     """Load the network once for all commands of this file."""
     shared = facade.Codec(device="cpu", threads=1)
     with pytest.MonkeyPatch.context() as patch:
+        # A command makes its own codec, and loading one for each of hundreds would take most of the time.
         patch.setattr(facade, "Codec", lambda **_: shared)
         yield
 

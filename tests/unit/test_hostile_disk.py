@@ -10,10 +10,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import hostile
 import pytest
+from hostile import files_up_to
 
 from fdegc.cli import main
 from fdegc.codec import Codec, facade
@@ -25,12 +25,13 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_network() -> Iterator[None]:
+def one_network() -> Iterator[Codec]:
     """Load the network once for all commands of this file."""
     shared = facade.Codec(device="cpu", threads=1)
     with pytest.MonkeyPatch.context() as patch:
+        # A command makes its own codec, and loading one for each of hundreds would take most of the time.
         patch.setattr(facade, "Codec", lambda **_: shared)
-        yield
+        yield shared
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +60,6 @@ def tmpfs(folder: Path, options: str) -> Iterator[Callable[[str], None]]:
         yield remount
     finally:
         subprocess.run(["umount", str(folder)], check=True)
-
-
-@contextlib.contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """No file of this process grows beyond so many bytes: what a full disk does, for everybody to test."""
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def sentence(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -210,15 +198,15 @@ def test_a_link_in_the_place_of_the_output_is_replaced_not_followed(
 # ------------------------------------------------------------------------------ under the hands
 
 
-def interfered(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]) -> None:
-    """Do something after a command opened its files and before the codec reads the pixels."""
-    method = getattr(Codec, name)
+def interfered(monkeypatch: pytest.MonkeyPatch, codec: Codec, act: Callable[[], object]) -> None:
+    """Do something after a command opened its files and before the codec, made then, reads the pixels."""
 
-    def first_act(self: Codec, *arguments: Any, **options: Any) -> Any:
+    def first_act(**_: object) -> Codec:
+        monkeypatch.undo()
         act()
-        return method(self, *arguments, **options)
+        return codec
 
-    monkeypatch.setattr(Codec, name, first_act)
+    monkeypatch.setattr(facade, "Codec", first_act)
 
 
 @pytest.mark.parametrize("kind", ["striped.tif", "tiled.tif", "lossless.jp2", "a.png", "a.jpg"])
@@ -226,6 +214,7 @@ def interfered(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], obj
 def test_a_raster_that_changes_works_or_is_a_sentence(
     kind: str,
     change: str,
+    one_network: Codec,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -241,7 +230,7 @@ def test_a_raster_that_changes_works_or_is_a_sentence(
             new = {"cut": data[: len(data) // 3], "other": bytes(len(data)), "empty": b""}[change]
             path.write_bytes(new)
 
-    interfered(monkeypatch, "encode", act)
+    interfered(monkeypatch, one_network, act)
     code = main(["compress", str(path), str(out), "--tile-size", "64"])
     said = capsys.readouterr()
     if code == 0:
@@ -255,6 +244,7 @@ def test_a_raster_that_changes_works_or_is_a_sentence(
 @pytest.mark.parametrize("change", ["cut", "gone", "other"])
 def test_a_stream_that_changes_is_told(
     change: str,
+    one_network: Codec,
     scene: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -268,7 +258,7 @@ def test_a_stream_that_changes_is_told(
         "other": lambda: path.write_bytes(bytes(len(data))),
         "gone": path.unlink,
     }
-    interfered(monkeypatch, "decode", changes[change])
+    interfered(monkeypatch, one_network, changes[change])
     assert main(["decompress", str(path), str(out)]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and said.startswith("fdegc: error: ") and "a.fdegc" in said

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdegc import atomic
 from fdegc.errors import Cancelled, FdegcError, OutOfMemory, OutputExists, OutputFailed
 from fdegc.format.header import StreamHeader
 from fdegc.format.reader import ContainerReader
@@ -282,14 +281,15 @@ def test_a_lock_on_a_journal_that_was_removed_is_worth_nothing(
     first = open_writer(out)
     fill(first)
     first.add_block(b"blck", b"data")
-    lock, waiting = atomic._lock, [getattr(first, end)]
+    fcntl = pytest.importorskip("fcntl")
+    lock, waiting = fcntl.flock, [getattr(first, end)]
 
-    def first_ends_before_we_lock(file: object) -> None:
+    def first_ends_before_we_lock(file: int, how: int) -> None:
         if waiting:
             waiting.pop()()
-        lock(file)
+        lock(file, how)
 
-    monkeypatch.setattr(atomic, "_lock", first_ends_before_we_lock)
+    monkeypatch.setattr(fcntl, "flock", first_ends_before_we_lock)
     second = ContainerWriter(out, HEADER, fingerprint=PRINT)
     assert second.units_done == 0
     if end == "commit":
@@ -301,10 +301,10 @@ def test_a_lock_on_a_journal_that_was_removed_is_worth_nothing(
 def test_a_file_system_without_locks_is_no_obstacle(
     out: Path, expected: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(file: object) -> None:
+    def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "no locks")
 
-    monkeypatch.setattr(atomic, "_lock", refuse)
+    monkeypatch.setattr("msvcrt.locking" if sys.platform == "win32" else "fcntl.flock", refuse)
     assert finish(open_writer(out)) == expected
 
 

@@ -381,7 +381,7 @@ def test_blocks_agree_with_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     b[:, :300] = noisy(a[:, :300], 25)
     whole = compute(a, b)
     monkeypatch.setattr(scene, "WHOLE_PIXELS", 1000)
-    monkeypatch.setattr(scene, "blocks", lambda width, height: windows.blocks(width, height, 256))
+    monkeypatch.setattr(scene, "BLOCK", 256)
     parts = compute(a, b)
     assert parts.psnr == whole.psnr
     assert parts.ms_ssim == pytest.approx(whole.ms_ssim, abs=0.01)
@@ -397,7 +397,7 @@ def test_flat_and_invalid_blocks_do_not_spoil_a_scene(monkeypatch: pytest.Monkey
     valid = np.ones((200, 600), bool)
     valid[:, 400:] = False
     monkeypatch.setattr(scene, "WHOLE_PIXELS", 1000)
-    monkeypatch.setattr(scene, "blocks", lambda width, height: windows.blocks(width, height, 200))
+    monkeypatch.setattr(scene, "BLOCK", 200)
     result = metrics.compute(Samples(a, valid), Samples(b), info(a), 255.0, names=("ms_ssim", "vifp"))
     expected = (
         metrics.ms_ssim(a[..., :200], b[..., :200]) + metrics.ms_ssim(a[..., 200:400], b[..., 200:400])
@@ -420,7 +420,7 @@ def test_a_scene_is_read_once_by_windows(monkeypatch: pytest.MonkeyPatch) -> Non
             return Samples(self.pixels[:, window.rows, window.cols])
 
     monkeypatch.setattr(scene, "WHOLE_PIXELS", 1000)
-    monkeypatch.setattr(scene, "blocks", lambda width, height: windows.blocks(width, height, 200))
+    monkeypatch.setattr(scene, "BLOCK", 200)
     first, second = Reader(a), Reader(b)
     mapping = [BandMapping(0.0, 255.0)] * 3
     result = metrics.compare(first, second, info(a), mapping, names=("psnr", "ms_ssim", "vifp"))

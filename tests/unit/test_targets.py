@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from fdegc.cli import main
-from fdegc.codec import Codec, facade, search
+from fdegc.codec import Codec, search
 from fdegc.codec.search import solve
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, TargetMissed
@@ -24,6 +23,7 @@ from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource
 from fdegc.raster_info import Window
 from fdegc.types import Samples
+from fdegc.weights import find
 
 
 @pytest.fixture(scope="module")
@@ -134,13 +134,14 @@ def test_targets_out_of_reach_leave_nothing_and_name_what_can_be_reached(
     assert easy.quality == 1.0 and "lowest quality" in easy.note
 
 
-def test_weights_with_one_rate_point_have_nothing_to_choose(
-    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entry = codec._default.entry
-    monkeypatch.setattr(codec._default, "entry", replace(entry, rates=entry.rates[3:4]))
+def test_weights_with_one_rate_point_have_nothing_to_choose(tmp_path: Path) -> None:
+    path = find(profile="lite").path
+    document = json.loads(path.with_name("manifest.json").read_text(encoding="utf-8"))
+    for model in document["models"]:
+        model.update(file=str(path.with_name(model["file"])), rates=model["rates"][3:4])
+    (tmp_path / "manifest.json").write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(InvalidOption, match="one rate point"):
-        codec.encode(
+        Codec(device="cpu", profile="lite", weights=tmp_path).encode(
             ArraySource(textured(64, 64)),
             tmp_path / "a.fdegc",
             EncodeOptions(target=Target(TargetKind.SIZE, 900)),
@@ -198,17 +199,20 @@ def test_the_estimate_comes_before_the_work(codec: Codec, tmp_path: Path) -> Non
     assert seen[0].seconds > 0 and seen[0].memory_bytes > 0
 
 
-def test_an_estimate_is_made_only_for_who_listens(
-    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: Any) -> None:
-        raise AssertionError("nobody asked")
+def test_an_estimate_is_made_only_for_who_listens(codec: Codec, tmp_path: Path) -> None:
+    read: list[Window] = []
 
-    monkeypatch.setattr(facade, "estimate", refuse)
-    source = ArraySource(textured(128, 128))
-    assert codec.encode(source, tmp_path / "a.fdegc", EncodeOptions(4.0)).estimate is not None
-    with pytest.raises(AssertionError, match="nobody asked"):
-        codec.encode(source, tmp_path / "b.fdegc", EncodeOptions(4.0), on_estimate=lambda _: None)
+    class Recording(ArraySource):
+        def _read(self, window: Window) -> Samples:
+            read.append(window)
+            return super()._read(window)
+
+    source, out = Recording(textured(640, 640)), tmp_path / "a.fdegc"
+    assert codec.encode(source, out, EncodeOptions(4.0)).estimate is not None
+    tiles = read.copy()
+    read.clear()
+    codec.encode(source, out, EncodeOptions(4.0), on_estimate=lambda _: None, overwrite=True)
+    assert len(tiles) == 4 < len(read) and read[-4:] == tiles
 
 
 def test_an_estimate_can_be_cancelled(codec: Codec, tmp_path: Path) -> None:

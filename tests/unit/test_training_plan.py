@@ -17,6 +17,7 @@ from fdegc.cli import main
 from fdegc.errors import InvalidOption, WeightsInvalid
 from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.training.config import ResearchConfig
+from fdegc.training.data import CropSource
 from fdegc.training.export import export_weights
 from fdegc.training.loop import Trainer
 from fdegc.training.phases import Phase, parse_finish, parse_span, process_age
@@ -50,28 +51,35 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainOptions:
     return TrainOptions(folder, folder, tmp_path / "run", profile="tiny", batch=4, crop=64, warmup_steps=3)
 
 
-def watched(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+class WatchedSource:
+    """A source of crops that knows what each step was made of."""
+
+    def __init__(self, source: CropSource, trainer: Trainer, steps: list[dict[str, Any]]) -> None:
+        self.source, self.trainer, self.steps = source, trainer, steps
+        self.used, self.left_out = source.used, source.left_out
+
+    def draw(self, size: int) -> torch.Tensor:
+        return self.source.draw(size)
+
+    def crops(self, drawn: torch.Tensor) -> torch.Tensor:
+        crops = self.source.crops(drawn)
+        rate = float(self.trainer.optimisers["adam"].param_groups[0]["lr"])
+        self.steps.append({"shape": tuple(crops.shape), "fraction": self.trainer._fraction, "rate": rate})
+        return crops
+
+
+def watched(trainer: Trainer) -> list[dict[str, Any]]:
     """What each step was made of."""
     steps: list[dict[str, Any]] = []
-    step = trainer._step
-
-    def watch(drawn: Any, quality: Any, fraction: float, source: Any = None) -> Any:
-        out = step(drawn, quality, fraction, source)
-        rate = float(trainer.optimisers["adam"].param_groups[0]["lr"])
-        steps.append({"shape": tuple(source.crops(drawn).shape), "fraction": fraction, "rate": rate})
-        return out
-
-    monkeypatch.setattr(trainer, "_step", watch)
+    trainer.sources = [WatchedSource(source, trainer, steps) for source in trainer.sources]
     return steps
 
 
 @pytest.mark.parametrize("images", ["host", "device"])
-def test_a_run_finishes_in_larger_crops(
-    options: TrainOptions, monkeypatch: pytest.MonkeyPatch, images: str
-) -> None:
+def test_a_run_finishes_in_larger_crops(options: TrainOptions, images: str) -> None:
     options = replace(options, finish="2x128@0.6", minutes=0.5, images=images)
     trainer = Trainer(options, clock=Clock())
-    steps = watched(trainer, monkeypatch)
+    steps = watched(trainer)
     assert trainer.train()
     shapes = [step["shape"] for step in steps]
     assert set(shapes) == {(4, 3, 64, 64), (2, 3, 128, 128)}
@@ -99,9 +107,9 @@ def test_a_finish_is_shared_by_all_processes(options: TrainOptions) -> None:
         Trainer(replace(options, finish="1x128@0.5"))
 
 
-def test_a_span_is_a_part_of_the_schedule(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_span_is_a_part_of_the_schedule(options: TrainOptions) -> None:
     trainer = Trainer(replace(options, span=(0.5, 0.75), minutes=0.2, warmup_steps=1), clock=Clock())
-    steps = watched(trainer, monkeypatch)
+    steps = watched(trainer)
     assert trainer.train()
     fractions = [step["fraction"] for step in steps]
     assert fractions == sorted(fractions)
@@ -109,13 +117,11 @@ def test_a_span_is_a_part_of_the_schedule(options: TrainOptions, monkeypatch: py
     assert steps[-1]["rate"] == pytest.approx(3e-3 * schedule(fractions[-1]))
 
 
-def test_a_run_ends_in_time_with_annealed_weights(
-    options: TrainOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_ends_in_time_with_annealed_weights(options: TrainOptions) -> None:
     clock = Clock()
     options = replace(options, stop_at=70.0, minutes=1000.0, parts=0.05)
     trainer = Trainer(options, clock=clock, age=lambda: 10.0 + clock.now)
-    steps = watched(trainer, monkeypatch)
+    steps = watched(trainer)
     assert trainer.train()
     assert 10.0 + clock.now < 70.0 - 5.0  # trying the export took three looks at the clock
     assert steps[-1]["fraction"] > 0.9
@@ -134,10 +140,10 @@ def test_a_run_ends_in_time_with_annealed_weights(
         load_start(parts[1])
 
 
-def test_a_configuration_ends_in_time_too(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configuration_ends_in_time_too(options: TrainOptions) -> None:
     clock = Clock()
     trainer = Trainer(replace(options, config=CONFIG, stop_at=90.0), clock=clock, age=lambda: clock.now)
-    steps = watched(trainer, monkeypatch)
+    steps = watched(trainer)
     assert trainer.train()
     assert trainer.step < 100
     assert steps[0]["rate"] == pytest.approx(1e-3)
