@@ -121,9 +121,9 @@ def compress(
     with _source(source, nodata, crs, transform) as raster:
         if out.exists():
             if raster.info.path and os.path.exists(raster.info.path) and out.samefile(raster.info.path):
-                raise InvalidOption(f"{out} is the input itself; choose another name for the output.")
+                raise InvalidOption(f"“{out}” is the input itself; choose another name for the output.")
             if not overwrite:
-                raise OutputExists(f"{out} exists already; choose another name or allow overwriting.")
+                raise OutputExists(f"“{out}” exists already; choose another name or allow overwriting.")
         codec = _codec(device, threads, profile)
         return codec.encode(raster, out, options, on_progress=progress, cancel=cancel, overwrite=overwrite)
 

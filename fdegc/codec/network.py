@@ -107,7 +107,8 @@ def as_convolutions(layers: nn.Module) -> nn.Module:
             as_convolutions(layer)
             continue
         size, reach = layer.kernel_size[0], layer.kernel_size[0] - 1 - int(layer.padding[0])
-        plain = nn.Conv2d(layer.in_channels, layer.out_channels, size, padding=reach)
+        with Uninitialised():  # nor are the process's random numbers drawn from
+            plain = nn.Conv2d(layer.in_channels, layer.out_channels, size, padding=reach)
         plain.weight = nn.Parameter(layer.weight.detach().flip(2, 3).transpose(0, 1).contiguous())
         plain.bias = layer.bias
         setattr(layers, name, plain)

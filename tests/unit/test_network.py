@@ -18,7 +18,9 @@ def test_plain_convolutions_compute_what_transposed_ones_do() -> None:
         nn.Sequential(nn.ConvTranspose2d(6, 5, 3, stride=2, padding=1, output_padding=1)),
         nn.ConvTranspose2d(5, 3, 1),
     ).double()
+    before = torch.get_rng_state()
     plain = as_convolutions(copy.deepcopy(layers))
+    assert torch.equal(torch.get_rng_state(), before)  # whoever uses the library has seeded them
     kinds = [type(layer).__name__ for layer in plain.modules() if "Conv" in type(layer).__name__]
     assert kinds == ["Conv2d", "ConvTranspose2d", "Conv2d"]
     x = torch.randn(2, 4, 7, 9, dtype=torch.float64)
