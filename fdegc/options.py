@@ -125,14 +125,39 @@ class EncodeOptions:
         all of uint8's, and of other types the smallest to the largest valid value of each band.
     target : Target or None
         What to reach; then ``quality`` does not count, and the best one is searched.
+    check : bool
+        Whether each tile is decoded again and kept another way where that is better: nothing comes out
+        worse than JPEG 2000 would make it in the same bytes, and the file says how good each tile is.
+    max_error : float or None
+        Largest error of any valid sample, in the samples' units; 0: lossless; None: what the quality gives.
+    lossy : bool
+        Whether palettes and classes are compressed with losses, too, which else are not.
+
+    Raises
+    ------
+    InvalidOption
     """
 
     quality: float = 4.0
     tile_size: int = 512
     ranges: tuple[ValueRange, ...] = ()
     target: Target | None = None
+    check: bool = True
+    max_error: float | None = None
+    lossy: bool = False
 
     def __post_init__(self) -> None:
+        if self.max_error is not None:
+            if not (math.isfinite(self.max_error) and self.max_error >= 0):
+                raise InvalidOption(f"A largest error must be 0 or more, not {self.max_error:g}.")
+            if self.target is not None:
+                raise InvalidOption(
+                    "A largest error and a target exclude each other: what a bound takes is what it takes."
+                )
+            if self.ranges:
+                raise InvalidOption(
+                    "A largest error and a range exclude each other: what lies outside of a range is off by more."
+                )
         if not QUALITY_MIN <= self.quality <= QUALITY_MAX:
             raise InvalidOption(f"Quality must lie between 1.0 and 6.0, not {self.quality:g}.")
         if self.tile_size % 64 or not 64 <= self.tile_size <= 2048:

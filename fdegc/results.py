@@ -123,6 +123,12 @@ class EncodeResult:
         What was expected before the work started.
     note : str
         Where a target was met without being reached: why.
+    ways : mapping of str to int
+        Tiles by the way they were coded: "network", "jpeg2000", "exact", "classes".
+    worst : float or None
+        PSNR of the worst tile in dB; None if it was not measured.
+    advice : tuple of str
+        Sentences on a result that would disappoint.
     """
 
     path: Path
@@ -140,6 +146,9 @@ class EncodeResult:
     errors: ErrorFigures | None = None
     estimate: Estimate | None = None
     note: str = ""
+    ways: Mapping[str, int] = field(default_factory=dict)
+    worst: float | None = None
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,10 @@ class StreamInfo:
     ``bpp`` and ``ratio`` are those of the whole file; ``profile`` and ``weights_hash`` (16 hex
     digits) name the network it needs.  ``lost`` names metadata (in words) that the file held and that
     damage made unreadable; empty for an intact file.  ``halo``: pixels that tiles see of each other;
-    ``mapping``: of every band.
+    ``mapping``: of every band.  ``ways``: tiles by the way they were coded, as in :class:`EncodeResult`;
+    ``psnr`` and ``worst``: of the scene and of its worst tile in dB as the encoder measured them, to a third of
+    a decibel, ``inf`` without loss, None where the file does not say; ``bound``: the largest error that the file
+    promises, 0 if it is lossless, None if it promises none.
     """
 
     raster: RasterInfo
@@ -165,6 +177,10 @@ class StreamInfo:
     lost: tuple[str, ...] = ()
     halo: int = 0
     mapping: tuple[BandMapping, ...] = ()
+    ways: Mapping[str, int] = field(default_factory=dict)
+    psnr: float | None = None
+    worst: float | None = None
+    bound: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

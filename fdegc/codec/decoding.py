@@ -13,11 +13,14 @@ from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Network
 from fdegc.codec.tile_synthesis import ReadyTile, TileSynthesis, nearest_rate, restore_nodata
 from fdegc.codec.tiling import TilePlan
+from fdegc.codec.ways import SPARING, PlainWays, known_samples
 from fdegc.codec.workers import Workers, chunks
 from fdegc.coding.unit import CodedUnit, IntArray
 from fdegc.control import ProgressMeter
-from fdegc.errors import CorruptStream, DecoderMismatch
+from fdegc.errors import CorruptStream, DecoderMismatch, UnsupportedStream
 from fdegc.format.info import alpha_plane, band_masks, mask_plane
+from fdegc.format.kinds import UnitKind, unpack_quality
+from fdegc.format.layout import HASH_BITS
 from fdegc.format.reader import ContainerReader
 from fdegc.options import QUALITY_STEPS
 from fdegc.raster_info import RasterInfo, Window
@@ -26,11 +29,46 @@ from fdegc.types import STRIDE, Samples
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CodedTile:
-    """Units of a tile as they lie in the file, or what is wrong with them."""
+    """Units of a tile as they lie in the file, their kind, or what is wrong with them."""
 
     index: int
     units: list[CodedUnit]
+    kind: int = UnitKind.LATENTS
+    known: npt.NDArray[np.bool_] | None = None
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedTile:
+    """Tile whose units were decoded.
+
+    Attributes
+    ----------
+    index : int
+    latents : list of ndarray of int32, shape (M, h, w)
+        One a band group: its own, or of a tile without any those that its neighbours see.
+    payload : bytes
+        Of a tile without latents, else nothing.
+    pixels : ndarray or None
+        Of a tile without latents: (bands, height, width).
+    problem : str
+        Why nothing could be decoded; empty if all is well.
+    """
+
+    index: int
+    latents: list[IntArray]
+    payload: bytes = b""
+    pixels: npt.NDArray[np.generic] | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wanted:
+    """Tile whose pixels are wanted: its latents with their ring, or its pixels if it has none."""
+
+    window: Window
+    ready: ReadyTile | None
+    pixels: npt.NDArray[np.generic] | None
 
 
 class Decoding:
@@ -38,7 +76,8 @@ class Decoding:
 
     Parameters
     ----------
-    network : Network
+    network : Network or None
+        None if no tile of the file has latents.
     reader : ContainerReader
     info : RasterInfo
     workers : Workers
@@ -61,7 +100,7 @@ class Decoding:
 
     def __init__(
         self,
-        network: Network,
+        network: Network | None,
         reader: ContainerReader,
         info: RasterInfo,
         workers: Workers,
@@ -71,56 +110,105 @@ class Decoding:
         self.header = header = reader.header
         self.plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
         self.wanted = list(range(len(self.plan))) if window is None else self.plan.touching(window)
-        self.needed = self.plan.needed(self.wanted)
+        self.needed = self.wanted if network is None else self.plan.needed(self.wanted)
         self.damaged: dict[int, str] = {}
         self.bytes_read = 0
-        self._rate = nearest_rate(header.quality_steps / QUALITY_STEPS, network.entropy.rates)
-        self._synthesis = TileSynthesis(network, header, workers.share.batch)
+        self._kinds = reader.entries.kinds[:: header.groups]
+        self._ways = PlainWays(header)
+        self._synthesis = None
+        if network is not None:
+            batch = workers.share.batch
+            self._synthesis = TileSynthesis(network, header, self.plan, batch, self._quality_of)
         self.valid, self.alpha = mask_plane(reader), alpha_plane(reader)
         self.missing = band_masks(reader)
 
-    def latents(self) -> Iterator[tuple[int, list[IntArray] | None]]:
-        """Latents of the needed tiles, one (M, h, w) array a band group; None for a damaged tile."""
+    def _quality_of(self, index: int) -> float:
+        entry = self.reader.entries[index * self.header.groups]
+        return unpack_quality(entry.quality, self.header.quality_steps / QUALITY_STEPS)
+
+    def decoded(self) -> Iterator[DecodedTile]:
+        """Needed tiles, in order, as far as their units say."""
         for decoded in self.workers.ordered(
             self._decode, chunks(self._read(), self.workers.share.wavefronts)
         ):
-            for index, latents, problem in decoded:
-                if problem:
-                    self.damaged[index] = problem
-                yield index, None if problem else latents
+            for tile in decoded:
+                if tile.problem:
+                    self.damaged[tile.index] = tile.problem
+                yield tile
 
     def _read(self) -> Iterator[_CodedTile]:
         groups = self.header.groups
         for index in self.needed:
+            kind, known = int(self._kinds[index]), None
             try:
-                units = [self._unit(index * groups + group) for group in range(groups)]
+                count = groups if kind == UnitKind.LATENTS else 1
+                units = [self._unit(index * groups + group) for group in range(count)]
+                if kind in SPARING:
+                    known = self._known(self.plan.window(index))
             except CorruptStream as error:
-                yield _CodedTile(index, [], str(error))
+                yield _CodedTile(index, [], problem=str(error))
             else:
-                yield _CodedTile(index, units)
+                yield _CodedTile(index, units, kind, known)
 
-    def _decode(self, tiles: Sequence[_CodedTile]) -> list[tuple[int, list[IntArray], str]]:
-        """Latents of tiles, or what is wrong with them, on a worker; by fewer where memory is short."""
-        return in_batches(self._decode_together, tiles, len(tiles))
+    def _known(self, window: Window) -> npt.NDArray[np.bool_] | None:
+        """Samples of a window that are there, (bands, height, width); None for all of them."""
+        valid = None if self.valid is None else self.valid.read(window)
+        missing = None if self.missing is None else self.missing.read(window)
+        return known_samples(self.header.bands, window, valid, missing)
 
-    def _decode_together(self, tiles: Sequence[_CodedTile]) -> list[tuple[int, list[IntArray], str]]:
+    def _decode(self, tiles: Sequence[_CodedTile]) -> list[DecodedTile]:
+        """Latents or pixels of tiles, on a worker; by fewer where memory is short."""
+        done = {t.index: DecodedTile(t.index, [], problem=t.problem) for t in tiles if t.problem}
+        latent = [t for t in tiles if t.kind == UnitKind.LATENTS and t.index not in done]
+        if latent:
+            done |= {tile.index: tile for tile in in_batches(self._decode_latents, latent, len(latent))}
+        for tile in tiles:
+            if tile.index not in done:
+                done[tile.index] = self._decode_plain(tile)
+        return [done[tile.index] for tile in tiles]
+
+    def _decode_plain(self, tile: _CodedTile) -> DecodedTile:
+        """Tile that was coded without the network, and what its neighbours see of it."""
+        self.workers.check()
+        size, payload = self.plan.window(tile.index), tile.units[0].payload
+        try:
+            pixels = self._ways.decode(tile.kind, payload, size.height, size.width, tile.known)
+        except (CorruptStream, UnsupportedStream) as error:
+            return DecodedTile(tile.index, [], problem=str(error))
+        latents: list[IntArray] = []
+        beside = [self._kinds[neighbour] for neighbour in self.plan.neighbours(tile.index)]
+        if self._synthesis is not None and UnitKind.LATENTS in beside:
+            latents = self._synthesis.ring(tile.index, pixels, self.workers.check)
+        return DecodedTile(tile.index, latents, payload, pixels)
+
+    def _decode_latents(self, tiles: Sequence[_CodedTile]) -> list[DecodedTile]:
+        if self.network is None:
+            why = "It has latents, which the header says no tile of this file has."
+            return [DecodedTile(tile.index, [], problem=why) for tile in tiles]
         units = [unit for tile in tiles for unit in tile.units]
         shapes = [self._shape(tile.index) for tile in tiles for _ in tile.units]
+        rates = [self._rate(tile.index) for tile in tiles for _ in tile.units]
         network, check = self.network, self.workers.check
         with memory_errors(network.device):
-            results = iter(network.coder.decode(units, shapes, network.features, self._rate, check))
+            results = iter(network.coder.decode(units, shapes, network.features, rates, check))
         decoded = []
         for tile in tiles:
             latents: list[IntArray] = []
-            problem = tile.problem
+            problem = ""
             for _ in tile.units:
                 result = next(results)
                 if isinstance(result, (CorruptStream, DecoderMismatch)):
                     problem = str(result)
                 else:
                     latents.append(result)
-            decoded.append((tile.index, latents, problem))
+            decoded.append(DecodedTile(tile.index, latents, problem=problem))
         return decoded
+
+    def _rate(self, index: int) -> int:
+        """Rate point whose tables code the hyper-latents of a tile."""
+        if self.network is None:
+            return 1
+        return nearest_rate(self._quality_of(index), self.network.entropy.rates)
 
     def _shape(self, index: int) -> tuple[int, int]:
         padded = self.plan.padded_window(index)
@@ -130,7 +218,8 @@ class Decoding:
         payload = self.reader.payload(number)
         entry = self.reader.entries[number]
         self.bytes_read += len(payload)
-        return CodedUnit(payload, entry.dither, entry.phi_hash, entry.y_hash)
+        bits = HASH_BITS[self.header.version]
+        return CodedUnit(payload, entry.dither, entry.phi_hash, entry.y_hash, bits)
 
     def tiles(self, meter: ProgressMeter) -> Iterator[tuple[Window, Samples]]:
         """Pixels of the wanted tiles, in about raster order; damaged ones are zero.
@@ -147,26 +236,39 @@ class Decoding:
                 yield window, self._samples(window, pixels)
                 meter.advance(1)
 
-    def _ready(self, meter: ProgressMeter) -> Iterator[ReadyTile]:
+    def _ready(self, meter: ProgressMeter) -> Iterator[_Wanted]:
         """Wanted tiles whose neighbourhood is known."""
         mosaic = LatentMosaic(self.plan, set(self.wanted))
-        for index, latents in self.latents():
+        plain: dict[int, npt.NDArray[np.generic]] = {}
+        for tile in self.decoded():
             meter.advance(1)
-            if latents is None:  # its neighbours see zeros
-                shape = (self.network.latent, *self._shape(index))
+            if tile.pixels is not None and tile.index in mosaic.pending:
+                plain[tile.index] = tile.pixels
+            if self.network is None or self._synthesis is None:
+                yield _Wanted(self.plan.window(tile.index), None, tile.pixels)
+                continue
+            latents = tile.latents
+            if not latents:  # its neighbours see zeros
+                shape = (self.network.latent, *self._shape(tile.index))
                 latents = [np.zeros(shape, np.int32)] * self.header.groups
-            for ready in mosaic.put(index, latents):
-                yield self._synthesis.ready(mosaic, self.plan, ready)
+            for index in mosaic.put(tile.index, latents):
+                ready = self._synthesis.ready(mosaic, index)
+                yield _Wanted(ready.window, ready, plain.pop(index, None))
 
-    def _pixels(self, tiles: Sequence[ReadyTile]) -> list[tuple[Window, npt.NDArray[np.generic]]]:
+    def _pixels(self, tiles: Sequence[_Wanted]) -> list[tuple[Window, npt.NDArray[np.generic]]]:
         """Pixels of tiles, on a worker."""
-        sound = [tile for tile in tiles if tile.index not in self.damaged]
-        found = iter(self._synthesis.pixels(sound, self.workers.check))
+        made = [t.ready for t in tiles if t.ready is not None and t.pixels is None]
+        sound = [tile for tile in made if tile.index not in self.damaged]
+        found = {}
+        if self._synthesis is not None:
+            pixels = self._synthesis.pixels(sound, self.workers.check)
+            found = {tile.index: own for tile, own in zip(sound, pixels, strict=True)}
         out: list[tuple[Window, npt.NDArray[np.generic]]] = []
         for tile in tiles:
-            size = (self.header.bands, tile.window.height, tile.window.width)
-            whole = tile.index not in self.damaged
-            out.append((tile.window, next(found) if whole else np.zeros(size, self.header.dtype)))
+            own = tile.pixels if tile.ready is None else found.get(tile.ready.index, tile.pixels)
+            if own is None:
+                own = np.zeros((self.header.bands, tile.window.height, tile.window.width), self.header.dtype)
+            out.append((tile.window, own))
         return out
 
     def _samples(self, window: Window, pixels: npt.NDArray[np.generic]) -> Samples:

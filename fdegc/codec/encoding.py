@@ -2,65 +2,98 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.codec.judging import Judge
 from fdegc.codec.latents import LatentCoder, LatentStore
 from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Float32Array
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tile_reader import AnalysedTile, TileReader, TileSamples
 from fdegc.codec.tile_synthesis import ReadyTile, TileSynthesis, restore_nodata
+from fdegc.codec.ways import PlainTile
 from fdegc.codec.workers import Workers, chunks
 from fdegc.coding.unit import CodedUnit
 from fdegc.control import ProgressMeter
 from fdegc.errors import MetricUnavailable
 from fdegc.format.info import mapping_of
+from fdegc.format.kinds import UnitKind, pack_fidelity, unpack_fidelity
+from fdegc.format.layout import IndexEntry
 from fdegc.format.writer import ContainerWriter
 from fdegc.metrics import ErrorAccumulator
-from fdegc.raster.mapping import valid_samples
+from fdegc.raster.mapping import peak_value, valid_samples
+from fdegc.raster_info import Window
 from fdegc.results import ErrorFigures, TileResult
 from fdegc.types import Samples
 
 TileCallback = Callable[[TileResult], None]
+IntArray = npt.NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Task:
-    """A tile to be coded: as it was read, or its latents if they were analysed before."""
+    """A tile to be coded: as it was read, or its latents if they were analysed before.
+
+    ``done`` are the units that an earlier run has left in the file.
+    """
 
     index: int
     read: TileSamples | None
     latents: list[Float32Array]
+    done: list[tuple[IndexEntry, bytes]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Coded:
-    """A tile that is coded: its units that were not in the file yet, and its latents for the preview."""
+class _Tile:
+    """A tile that is coded, and what is known of it so far.
+
+    Attributes
+    ----------
+    index : int
+    analysed : AnalysedTile or None
+    units : list of CodedUnit
+        Those that are not in the file yet, of its latents.
+    size : int
+        Bytes of all its units.
+    rounded : list of ndarray of int16 or int32
+        Its latents, or those that neighbours see of it; empty if nobody looks.
+    plain : PlainTile or None
+        What is written in place of latents.
+    written : bool
+        Whether an earlier run has written it.
+    fidelity : float or None
+        PSNR in dB, where it is known.
+    original : Samples or None
+    pixels : ndarray or None
+        What the decoder will make of it, before anything is restored where it is not valid.
+    errors : ErrorAccumulator or None
+    """
 
     index: int
     analysed: AnalysedTile | None
     units: list[CodedUnit]
-    rounded: list[npt.NDArray[np.int32]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reconstructed:
-    """A tile of the preview with its errors."""
-
-    tile: ReadyTile
-    samples: Samples
-    errors: ErrorAccumulator
+    size: int
+    rounded: list[IntArray]
+    plain: PlainTile | None = None
+    written: bool = False
+    fidelity: float | None = None
+    original: Samples | None = None
+    pixels: npt.NDArray[np.generic] | None = None
+    errors: ErrorAccumulator | None = None
 
 
 class Encoding:
-    """Encoder of one raster: codes its tiles, writes them, and reconstructs them for a preview.
+    """Encoder of one raster: codes its tiles, checks what the decoder will make of them, writes the better.
 
     Parameters
     ----------
@@ -75,6 +108,13 @@ class Encoding:
         Of all tiles, which are else analysed on the way.
     on_tile : callable, optional
         Called on the thread that calls :meth:`run`.
+
+    Attributes
+    ----------
+    ways : Counter of UnitKind
+        How many tiles were coded in which way.
+    worst : float or None
+        PSNR in dB of the worst tile; None if it is not known.
     """
 
     def __init__(
@@ -90,34 +130,37 @@ class Encoding:
         self.plan, self.reader, self.writer, self.workers = plan, reader, writer, workers
         self.stored, self.on_tile = latents, on_tile
         batch = workers.share.batch
-        self.coder = LatentCoder(plan.network, plan.quality, batch)
-        self.synthesis = TileSynthesis(plan.network, plan.header, batch)
+        self._coders: dict[float, LatentCoder] = {}
+        self.judge = Judge(plan.header, capped=plan.options.target is not None)
+        self.synthesis = TileSynthesis(plan.network, plan.header, plan.tiles, batch, plan.quality_of)
         self.differences = ErrorAccumulator(plan.header.bands)
+        self.ways: Counter[UnitKind] = Counter()
+        self.worst: float | None = None
+        self._peak = peak_value(mapping_of(plan.header))
         self._busy = {"coding": 0.0, "preview": 0.0}
         self._resumed = writer.units_done
         self._lock = threading.Lock()
 
     def run(self, meter: ProgressMeter) -> None:
-        """Coding of all tiles, and their reconstruction if the plan asks for it.
+        """Coding of all tiles, and what the plan asks for besides.
 
         Parameters
         ----------
         meter : ProgressMeter
-            Its total is the number of tiles, twice that with a preview.
+            Its total is the number of tiles, twice that where the decoder's pixels are computed.
         """
-        tiles = self._written(meter)
-        if not self.plan.reconstruct:
-            for _ in tiles:
-                pass
-            return
-        for finished in self.workers.ordered(self._preview, self._originals(self._ready(tiles))):
-            for tile in finished:
+        tiles = self._coded(meter)
+        if self.plan.decodes and not self.plan.exact:
+            tiles = self._settled(self._judged(self._beside(tiles)))
+        for tile in self._in_order(tiles):
+            self._write(tile)
+            if self.plan.decodes:
                 self._show(tile)
                 meter.advance(1)
 
     @property
     def preview_share(self) -> float:
-        """Share of the workers' time that went into the preview."""
+        """Share of the workers' time that went into the decoder's pixels."""
         return self._busy["preview"] / (sum(self._busy.values()) or 1.0)
 
     @contextmanager
@@ -132,85 +175,224 @@ class Encoding:
     # ------------------------------------------------------------------ coding
 
     def _tasks(self) -> Iterator[_Task]:
+        groups = self.plan.header.groups
         for index in range(len(self.plan.tiles)):
+            first = index * groups
+            done = [self.writer.done(unit) for unit in range(first, min(first + groups, self._resumed))]
             if self.stored is not None:
-                yield _Task(index, None, self.stored.latents(index))
+                yield _Task(index, None, self.stored.latents(index), done)
             else:
-                yield _Task(index, self.reader.read(index), [])
+                yield _Task(index, self.reader.read(index), [], done)
 
-    def _done(self, index: int) -> int:
-        """Units of a tile that an earlier run has left in the file."""
-        return min(max(self._resumed - index * self.plan.header.groups, 0), self.plan.header.groups)
-
-    def _code(self, tasks: Sequence[_Task]) -> list[_Coded]:
-        """Units of tiles, on a worker."""
-        with self._counted("coding"):
-            check, batch = self.workers.check, self.workers.share.batch
-            # Where an earlier run got this far, only mask, overview and the like are needed.
-            finished = all(self._done(task.index) == self.plan.header.groups for task in tasks)
-            read = [task.read for task in tasks if task.read is not None]
-            wanted = self.plan.reconstruct or not finished
-            analysed = {tile.index: tile for tile in self.reader.analyse(read, check, batch, latents=wanted)}
-            latents = [analysed[t.index].latents if t.index in analysed else t.latents for t in tasks]
-            missing = [own[self._done(task.index) :] for task, own in zip(tasks, latents, strict=True)]
-            units = iter(self.coder.code([y for own in missing for y in own], check))
-            return [
-                _Coded(
-                    task.index,
-                    analysed.get(task.index),
-                    [next(units) for _ in lacking],
-                    [self.coder.rounded(y) for y in own] if self.plan.reconstruct else [],
-                )
-                for task, own, lacking in zip(tasks, latents, missing, strict=True)
-            ]
-
-    def _written(self, meter: ProgressMeter) -> Iterator[_Coded]:
-        """Tiles that are in the file, in order."""
-        for finished in self.workers.ordered(self._code, chunks(self._tasks(), self.workers.share.batch)):
+    def _coded(self, meter: ProgressMeter) -> Iterator[_Tile]:
+        """Tiles in order, coded."""
+        code = self._code_exactly if self.plan.exact else self._code
+        for finished in self.workers.ordered(code, chunks(self._tasks(), self.workers.share.batch)):
             for tile in finished:
                 if tile.analysed is not None:
                     self.reader.keep(tile.analysed)
-                for unit in tile.units:
-                    self.writer.add(
-                        unit.payload, dither=unit.dither, phi_hash=unit.phi_hash, y_hash=unit.y_hash
-                    )
                 meter.advance(1)
                 yield tile
 
-    # ------------------------------------------------------------------ preview
+    def _code(self, tasks: Sequence[_Task]) -> list[_Tile]:
+        """Units of tiles' latents, on a worker."""
+        with self._counted("coding"):
+            check, batch = self.workers.check, self.workers.share.batch
+            groups = self.plan.header.groups
+            # Where an earlier run got this far, only mask, overview and the like are needed.
+            wanted = self.plan.decodes or any(len(task.done) < groups for task in tasks)
+            read = [task.read for task in tasks if task.read is not None]
+            analysed = {tile.index: tile for tile in self.reader.analyse(read, check, batch, latents=wanted)}
+            coded = []
+            for task in tasks:
+                found = analysed.get(task.index)
+                latents = task.latents if found is None else found.latents
+                coder = self._coder(self.plan.quality_of(task.index))
+                written = len(task.done) == groups
+                units = [] if written else coder.code(latents[len(task.done) :], check)
+                # 16 bits hold them, and a whole row of tiles waits for the next one.
+                rounded = [coder.rounded(y).astype(np.int16) for y in latents] if self.plan.decodes else []
+                size = sum(len(u.payload) for u in units) + sum(len(payload) for _, payload in task.done)
+                tile = _Tile(task.index, found, units, size, rounded, written=written)
+                coded.append(self._as_left(tile, task) if written else tile)
+            return coded
 
-    def _ready(self, tiles: Iterator[_Coded]) -> Iterator[ReadyTile]:
-        """Tiles that others complete."""
+    def _coder(self, quality: float) -> LatentCoder:
+        if quality not in self._coders:
+            self._coders[quality] = LatentCoder(self.plan.network, quality, self.workers.share.batch)
+        return self._coders[quality]
+
+    def _as_left(self, tile: _Tile, task: _Task) -> _Tile:
+        """A tile as an earlier run left it in the file."""
+        entry, payload = task.done[0]
+        tile = replace(tile, fidelity=unpack_fidelity(entry.fidelity))
+        if entry.kind == UnitKind.LATENTS:
+            return tile
+        kind, pixels = UnitKind(entry.kind), None
+        if self.plan.decodes and task.read is not None:
+            size = self.plan.tiles.window(tile.index)
+            known = self.reader.known(tile.index, task.read.own)
+            pixels = self.judge.ways.decode(kind, payload, size.height, size.width, known)
+            if not self.plan.exact:
+                ring = self.synthesis.ring(tile.index, pixels, self.workers.check)
+                tile = replace(tile, rounded=[*ring])
+        return replace(tile, plain=PlainTile(kind, payload, pixels), pixels=pixels)
+
+    def _code_exactly(self, tasks: Sequence[_Task]) -> list[_Tile]:
+        """Tiles without loss, or with a bound, on a worker."""
+        bound = self.plan.header.bound or 0.0
+        out = []
+        with self._counted("coding"):
+            read = [task.read for task in tasks if task.read is not None]
+            analysed = self.reader.analyse(read, self.workers.check, latents=False)
+            for task, found in zip(tasks, analysed, strict=True):
+                self.workers.check()
+                assert task.read is not None
+                original = task.read.own
+                tile = _Tile(task.index, found, [], 0, [], original=original, written=bool(task.done))
+                if task.done:
+                    tile = self._as_left(tile, task)
+                else:
+                    known = self.reader.known(task.index, original)
+                    plain = self.judge.ways.exact(original.pixels, known, bound)
+                    tile = replace(tile, plain=plain, pixels=plain.pixels, size=len(plain.payload))
+                out.append(tile if tile.pixels is None else self._measured(tile))
+        return out
+
+    # ------------------------------------------------------------------ the decoder's pixels
+
+    def _beside(self, tiles: Iterator[_Tile]) -> Iterator[tuple[_Tile, ReadyTile, Samples]]:
+        """Tiles whose neighbours are coded, too, with the pixels that they are compared with."""
         mosaic = LatentMosaic(self.plan.tiles)
+        waiting: dict[int, _Tile] = {}
         for tile in tiles:
+            waiting[tile.index] = tile
             for index in mosaic.put(tile.index, tile.rounded):
-                yield self.synthesis.ready(mosaic, self.plan.tiles, index)
+                ready = self.synthesis.ready(mosaic, index)
+                yield waiting.pop(index), ready, self.plan.source.read(ready.window)
 
-    def _originals(self, tiles: Iterator[ReadyTile]) -> Iterator[list[tuple[ReadyTile, Samples]]]:
-        """Batches of tiles with the pixels that they are compared with."""
-        return chunks(
-            ((tile, self.plan.source.read(tile.window)) for tile in tiles), self.workers.share.batch
-        )
+    def _judged(self, tiles: Iterator[tuple[_Tile, ReadyTile, Samples]]) -> Iterator[_Tile]:
+        """Tiles of which is known how they are written, and what decodes of them beside others alike."""
+        for finished in self.workers.ordered(self._judge, chunks(tiles, self.workers.share.batch)):
+            yield from finished
 
-    def _preview(self, batch: Sequence[tuple[ReadyTile, Samples]]) -> list[_Reconstructed]:
-        """Pixels and errors of tiles, on a worker."""
+    def _judge(self, batch: Sequence[tuple[_Tile, ReadyTile, Samples]]) -> list[_Tile]:
+        """Pixels and errors of tiles and the better way for each, on a worker."""
         with self._counted("preview"):
-            found = self.synthesis.pixels([tile for tile, _ in batch], self.workers.check)
+            latent = [ready for tile, ready, _ in batch if self._needs_synthesis(tile)]
+            found = {r.index: p for r, p in zip(latent, self._pixels(latent), strict=True)}
             out = []
-            for (tile, original), pixels in zip(batch, found, strict=True):
-                errors = ErrorAccumulator(self.plan.header.bands)
-                errors.add(original.pixels, pixels, valid_samples(original))
-                shown = restore_nodata(pixels, original.valid, original.missing, self.plan.source.info)
-                samples = Samples(shown, original.valid, original.alpha, original.missing)
-                out.append(_Reconstructed(tile, samples, errors))
+            for tile, ready, original in batch:
+                self.workers.check()
+                tile = replace(tile, original=original, pixels=found.get(tile.index, tile.pixels))
+                # What an earlier run began with latents goes on with them.
+                free = not tile.written and len(tile.units) == self.plan.header.groups
+                if tile.pixels is not None and self.plan.checks and free:
+                    quality = self.plan.quality_of(tile.index)
+                    known = self.reader.known(tile.index, original)
+                    plain = self.judge.better(original, known, tile.pixels, tile.size, quality)
+                    if plain is not None:
+                        assert plain.pixels is not None
+                        ring = self.synthesis.ring(tile.index, plain.pixels, self.workers.check)
+                        tile = replace(tile, plain=plain, pixels=plain.pixels, rounded=[*ring])
+                out.append(self._measured(tile))
             return out
 
-    def _show(self, tile: _Reconstructed) -> None:
+    def _needs_synthesis(self, tile: _Tile) -> bool:
+        """Whether a tile's pixels come from its latents, and somebody wants them."""
+        return tile.plain is None and (not tile.written or self.plan.reconstruct)
+
+    def _pixels(self, tiles: Sequence[ReadyTile]) -> list[npt.NDArray[np.generic]]:
+        return self.synthesis.pixels(tiles, self.workers.check) if tiles else []
+
+    def _settled(self, tiles: Iterator[_Tile]) -> Iterator[_Tile]:
+        """Tiles as the decoder will have them: made anew beside tiles that turned out to have no latents."""
+        around = chunks(self._around(tiles), self.workers.share.batch)
+        for finished in self.workers.ordered(self._settle, around):
+            yield from finished
+
+    def _around(self, tiles: Iterator[_Tile]) -> Iterator[tuple[_Tile, ReadyTile | None]]:
+        """Tiles whose neighbours are judged; with their latents where one of those has none."""
+        mosaic = LatentMosaic(self.plan.tiles)
+        waiting: dict[int, _Tile] = {}
+        plain: set[int] = set()
+        for tile in tiles:
+            waiting[tile.index] = tile
+            if tile.plain is not None:
+                plain.add(tile.index)
+            for index in mosaic.put(tile.index, tile.rounded):
+                ready = self.synthesis.ready(mosaic, index)
+                mixed = not plain.isdisjoint(self.plan.tiles.neighbours(index))
+                own = waiting.pop(index)
+                # What stays as it is needs not be carried on.
+                yield replace(own, rounded=[]), ready if mixed and self._needs_synthesis(own) else None
+
+    def _settle(self, batch: Sequence[tuple[_Tile, ReadyTile | None]]) -> list[_Tile]:
+        """Tiles with what the decoder will make of them, on a worker."""
+        again = [ready for _, ready in batch if ready is not None]
+        if not again:
+            return [tile for tile, _ in batch]
+        with self._counted("preview"):
+            found = {r.index: p for r, p in zip(again, self._pixels(again), strict=True)}
+            return [
+                self._measured(replace(tile, pixels=found[tile.index])) if tile.index in found else tile
+                for tile, _ in batch
+            ]
+
+    def _measured(self, tile: _Tile) -> _Tile:
+        """A tile with its errors."""
+        if tile.pixels is None or tile.original is None:
+            return tile
+        errors = ErrorAccumulator(self.plan.header.bands)
+        errors.add(tile.original.pixels, tile.pixels, valid_samples(tile.original))
+        return replace(tile, errors=errors, fidelity=_psnr(errors, self._peak))
+
+    # ------------------------------------------------------------------ writing
+
+    def _in_order(self, tiles: Iterator[_Tile]) -> Iterator[_Tile]:
+        """Tiles in the order of the file; those of the last two rows settle by turns."""
+        waiting: dict[int, _Tile] = {}
+        wanted = 0
+        for tile in tiles:
+            waiting[tile.index] = tile
+            while wanted in waiting:
+                yield waiting.pop(wanted)
+                wanted += 1
+
+    def _write(self, tile: _Tile) -> None:
+        """Addition of a tile's units to the file."""
+        plain, groups = tile.plain, self.plan.header.groups
+        self.ways[UnitKind.LATENTS if plain is None else plain.kind] += 1
+        if tile.fidelity is not None:
+            self.worst = min(tile.fidelity, math.inf if self.worst is None else self.worst)
+        if tile.written:
+            return
+        first = {"fidelity": pack_fidelity(tile.fidelity), "quality": self.plan.stored_quality(tile.index)}
+        if plain is None:
+            done = groups - len(tile.units)
+            for number, unit in enumerate(tile.units, done):
+                self.writer.add(
+                    unit.payload,
+                    dither=unit.dither,
+                    phi_hash=unit.phi_hash,
+                    y_hash=unit.y_hash,
+                    **(first if number == 0 else {}),
+                )
+            return
+        self.writer.add(plain.payload, kind=plain.kind, **first)
+        for _ in range(groups - 1):
+            self.writer.add(b"", kind=UnitKind.NOTHING)
+
+    def _show(self, tile: _Tile) -> None:
+        if tile.errors is None or tile.original is None or tile.pixels is None:
+            return
         self.differences.merge(tile.errors)
         if self.on_tile is not None:
+            window, original = self.plan.tiles.window(tile.index), tile.original
+            shown = restore_nodata(tile.pixels, original.valid, original.missing, self.plan.info)
+            samples = Samples(shown, original.valid, original.alpha, original.missing)
             error, count = tile.errors.squared_error, tile.errors.count
-            window = tile.tile.window
-            self.on_tile(TileResult(window, tile.samples, self.writer.payload_bytes, error, count))
+            self.on_tile(TileResult(window, samples, self.writer.payload_bytes, error, count))
 
     # ------------------------------------------------------------------ the rest of the file
 
@@ -226,3 +408,10 @@ class Encoding:
             return self.differences.figures(spans, self.plan.header.dtype)
         except MetricUnavailable:
             return None
+
+
+def _psnr(errors: ErrorAccumulator, peak: float) -> float | None:
+    try:
+        return errors.psnr(peak)
+    except MetricUnavailable:
+        return None

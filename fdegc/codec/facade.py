@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fdegc.codec.advice import advice_on
 from fdegc.codec.decoding import Decoding
 from fdegc.codec.devices import resolve_device, share_out
 from fdegc.codec.encoding import Encoding, TileCallback
@@ -27,6 +28,7 @@ from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.errors import CorruptStream
 from fdegc.format.band_masks import BandMasksReader
 from fdegc.format.info import describe, read_info
+from fdegc.format.kinds import ways_of
 from fdegc.format.planes import PlaneReader
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
@@ -138,7 +140,8 @@ class Codec:
             Written under a temporary name and renamed at the end.
         options : EncodeOptions
         reconstruct : bool
-            Whether to compute the decoder's pixels too, for ``on_tile`` and the PSNR.
+            Whether to compute the decoder's pixels of every tile, for ``on_tile`` and the PSNR, even where
+            ``options.check`` does not, or an earlier run has finished it.
         resume : bool
             Keep finished tiles beside ``out`` when interrupted, and go on from those of an earlier
             run with the same source and options.  Only for files, and not with a target.
@@ -188,13 +191,14 @@ class Codec:
             )
             run = Encoding(plan, reader, writer, workers, latents=latents, on_tile=on_tile)
             resumed = writer.units_done // plan.header.groups
-            run.run(ProgressMeter("compress", len(plan.tiles) * (2 if reconstruct else 1), on_progress))
+            run.run(ProgressMeter("compress", len(plan.tiles) * (2 if plan.decodes else 1), on_progress))
             run.metadata()
             plan.check_unchanged()
             size = writer.commit()
         seconds = time.perf_counter() - start
         preview = seconds * run.preview_share
-        errors = run.errors() if reconstruct else None
+        # Of tiles that an earlier run had finished nothing is known unless they were reconstructed.
+        errors = run.errors() if reconstruct or (plan.decodes and not resumed) else None
         return EncodeResult(
             path=Path(out),
             bytes=size,
@@ -211,6 +215,9 @@ class Codec:
             errors=errors,
             estimate=cost,
             note=note,
+            ways=ways_of(kind for kind, count in run.ways.items() for _ in range(count)),
+            worst=run.worst,
+            advice=advice_on(plan, run.ways, errors),
         )
 
     def decode(
@@ -330,8 +337,9 @@ class Codec:
             meter = ProgressMeter("verify", len(run.needed), on_progress)
             digest = hashlib.sha256()
             with run.workers:
-                for _, latents in run.latents():
-                    for latent in latents or ():
+                for tile in run.decoded():
+                    digest.update(tile.payload)
+                    for latent in () if tile.payload else tile.latents:
                         digest.update(np.ascontiguousarray(latent, "<i4").tobytes())
                     meter.advance(1)
             for plane in (run.valid, run.alpha, run.missing):
@@ -347,11 +355,13 @@ class Codec:
         raster = info.raster
         if window is not None:
             window.check_inside(raster.width, raster.height)
-        network = self._network(short_hash=reader.header.weights_hash)
         header = reader.header
+        # Files without latents are decoded without any network, but by as many workers as one allows.
+        network = None if header.whole else self._network(short_hash=header.weights_hash)
         plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
         needed = len(plan) if window is None else len(plan.needed(plan.touching(window)))
-        workers = self._crew(network, raster, info.tile_size, cancel or CancelToken(), needed)
+        crew = network or self._default
+        workers = self._crew(crew, raster, info.tile_size, cancel or CancelToken(), needed)
         return Decoding(network, reader, raster, workers, window)
 
     def estimate_all(self, source: RasterSource, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:

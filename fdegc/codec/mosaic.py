@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,17 +23,22 @@ class LatentMosaic:
     plan : TilePlan
     wanted : set of int or None
         Tiles that will be synthesised; None for all.
+
+    Attributes
+    ----------
+    pending : set of int
+        Tiles that were not synthesised yet.
     """
 
     def __init__(self, plan: TilePlan, wanted: set[int] | None = None) -> None:
         self._plan = plan
-        self._pending = set(range(len(plan))) if wanted is None else set(wanted)
+        self.pending = set(range(len(plan))) if wanted is None else set(wanted)
         self._latents: dict[int, list[npt.NDArray[np.int16]]] = {}
         # Arrays to use again, by shape.  New ones for every tile would outlive the buffers beside them on
         # the heap and keep it from shrinking: resident memory would creep up with the scene.
         self._spare: dict[tuple[int, ...], list[npt.NDArray[np.int16]]] = defaultdict(list)
 
-    def put(self, index: int, latents: list[npt.NDArray[np.int32]]) -> list[int]:
+    def put(self, index: int, latents: Sequence[npt.NDArray[np.signedinteger[Any]]]) -> list[int]:
         """Addition of a tile's latents, one (M, h, w) array a band group; returns tiles that became ready.
 
         The latents are copied.  A ready tile stays ready; call :meth:`window` for it and then :meth:`done`.
@@ -39,30 +47,42 @@ class LatentMosaic:
         return [
             i
             for i in self._plan.neighbours(index)
-            if i in self._pending and all(n in self._latents for n in self._plan.neighbours(i))
+            if i in self.pending and all(n in self._latents for n in self._plan.neighbours(i))
         ]
 
-    def _copy(self, latent: npt.NDArray[np.int32]) -> npt.NDArray[np.int16]:
+    def _copy(self, latent: npt.NDArray[np.signedinteger[Any]]) -> npt.NDArray[np.int16]:
         spare = self._spare[latent.shape]
         copy = spare.pop() if spare else np.empty(latent.shape, np.int16)
         copy[:] = latent
         return copy
 
-    def window(self, index: int, group: int) -> tuple[npt.NDArray[np.int16], Window]:
-        """Latents of a tile with its ring, and where the tile lies in them (in latent samples)."""
+    def window(
+        self, index: int, group: int, factors: Mapping[int, npt.NDArray[np.float32]] = MappingProxyType({})
+    ) -> tuple[npt.NDArray[Any], Window]:
+        """Latents of a tile with its ring, and where the tile lies in them (in latent samples).
+
+        Parameters
+        ----------
+        index, group : int
+        factors : mapping of int to ndarray of float32, shape (M, 1, 1)
+            By which the latents of some neighbours are multiplied; then all latents are float32, else int16.
+        """
         context = self._plan.context_window(index)
         example = self._latents[index][group]
-        out = np.zeros((example.shape[0], context.height // STRIDE, context.width // STRIDE), np.int16)
+        size = (example.shape[0], context.height // STRIDE, context.width // STRIDE)
+        out: npt.NDArray[Any] = np.zeros(size, np.float32 if factors else np.int16)
         for neighbour in self._plan.neighbours(index):
             tile = self._plan.padded_window(neighbour)
             left, top = max(tile.x, context.x), max(tile.y, context.y)
             right = min(tile.x + tile.width, context.x + context.width)
             bottom = min(tile.y + tile.height, context.y + context.height)
-            source = self._latents[neighbour][group][
+            source: npt.NDArray[Any] = self._latents[neighbour][group][
                 :,
                 (top - tile.y) // STRIDE : (bottom - tile.y) // STRIDE,
                 (left - tile.x) // STRIDE : (right - tile.x) // STRIDE,
             ]
+            if neighbour in factors:
+                source = source * factors[neighbour]
             out[
                 :,
                 (top - context.y) // STRIDE : (bottom - context.y) // STRIDE,
@@ -79,8 +99,8 @@ class LatentMosaic:
 
     def done(self, index: int) -> None:
         """Removal of a synthesised tile and of every neighbour that no pending tile needs any more."""
-        self._pending.discard(index)
+        self.pending.discard(index)
         for i in self._plan.neighbours(index):
-            if not any(n in self._pending for n in self._plan.neighbours(i)):
+            if not any(n in self.pending for n in self._plan.neighbours(i)):
                 for latent in self._latents.pop(i, ()):
                     self._spare[latent.shape].append(latent)

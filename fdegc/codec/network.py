@@ -287,6 +287,12 @@ class Network:
         gain = self._gains(quality)[0][0]
         return np.asarray(gain.cpu().numpy(), np.float32).reshape(-1, 1, 1)
 
+    @torch.inference_mode()
+    def inverse_gain(self, quality: float) -> Float32Array:
+        """Factor of every channel of a rounded latent at a quality, in g_s: float32, shape (M, 1, 1)."""
+        inverse = self._gains(quality)[1][0]
+        return np.asarray(inverse.cpu().numpy(), np.float32).reshape(-1, 1, 1)
+
     def hyper_analyse(self, ys: Sequence[Float32Array], batch: int = 1) -> list[IntArray]:
         """Rounded, clamped hyper-latents of unrounded gained latents: each (M, h, w) to (H, ⌈h/4⌉, ⌈w/4⌉).
 
@@ -309,40 +315,46 @@ class Network:
 
     def synthesise(
         self,
-        y_hats: Sequence[npt.NDArray[np.integer[Any]]],
+        y_hats: Sequence[npt.NDArray[Any]],
         quality: float,
         check: Check = nothing,
         batch: int = 1,
+        *,
+        clip: bool = True,
     ) -> list[Float32Array]:
         """Pixels of rounded gained latents (g_s).
 
         Parameters
         ----------
         y_hats : sequence of ndarray of int, shape (M, h, w)
+            Or of float32, where some are of another gain than that of ``quality`` and were brought to it.
         quality : float
+        clip : bool
+            Whether pixels are clipped to [0, 1].
         check, batch
             As in :meth:`analyse`.
 
         Returns
         -------
-        list of ndarray of float32, shape (3, 16h, 16w), clipped to [0, 1]
+        list of ndarray of float32, shape (3, 16h, 16w)
         """
-        return _by_shape(lambda part: self._synthesise(part, quality, check), y_hats, batch)
+        return _by_shape(lambda part: self._synthesise(part, quality, check, clip), y_hats, batch)
 
     @torch.inference_mode()
     def _synthesise(
-        self, y_hats: Sequence[npt.NDArray[np.integer[Any]]], quality: float, check: Check
+        self, y_hats: Sequence[npt.NDArray[Any]], quality: float, check: Check, clip: bool
     ) -> list[Float32Array]:
         with memory_errors(self.device):
             y_hat, inverse = stacked(y_hats, self.device), self._gains(quality)[1]
-            return list(self._launching.run(lambda: self._pixels(y_hat.float() * inverse, check)))
+            return list(self._launching.run(lambda: self._pixels(y_hat.float() * inverse, check, clip)))
 
-    def _pixels(self, y: Tensor, check: Check) -> Tensor:
-        """Pixels of a latent without gain, clipped."""
+    def _pixels(self, y: Tensor, check: Check, clip: bool) -> Tensor:
+        """Pixels of a latent without gain."""
         x = self._layers(self.net.g_s, y, check, self._synthesis_type)
         if self.net.linear_s is not None:
             x += self._layers(self.net.linear_s, y, check, self._synthesis_type)
-        return (x + self.net.offset).clamp_(0, 1)
+        x = x + self.net.offset
+        return x.clamp_(0, 1) if clip else x
 
     @torch.inference_mode()
     def estimate_bits(

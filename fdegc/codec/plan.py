@@ -72,14 +72,18 @@ class EncodingPlan:
         """
         fingerprint = source_fingerprint(source)
         mapping = plan_mapping(source, options.ranges)
+        exact = options.max_error is not None
         header = header_for(
             source.info,
             mapping,
             tile_size=options.tile_size,
             halo=HALO,
             quality_steps=options.quality_steps,
-            weights_hash=network.entry.short_hash,
-            profile=network.entry.profile,
+            # Whoever reads a file without latents needs no weights.
+            weights_hash=bytes(8) if exact else network.entry.short_hash,
+            profile="" if exact else network.entry.profile,
+            bound=options.max_error,
+            whole=exact,
         )
         return cls(
             network=network,
@@ -102,6 +106,29 @@ class EncodingPlan:
     def quality(self) -> float:
         """Quality in the unit of the options."""
         return self.header.quality_steps / QUALITY_STEPS
+
+    @property
+    def exact(self) -> bool:
+        """Whether all tiles are coded without the network, with a bound or without loss."""
+        return self.header.whole
+
+    @property
+    def checks(self) -> bool:
+        """Whether what the network makes of tiles is compared with other ways."""
+        return self.options.check and not self.exact
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the decoder's pixels are computed."""
+        return self.reconstruct or self.options.check
+
+    def quality_of(self, index: int) -> float:
+        """Quality of a tile."""
+        return self.quality
+
+    def stored_quality(self, index: int) -> int:
+        """Quality of a tile as the index has it; 0: that of the header."""
+        return 0
 
     def at(self, steps: int) -> Self:
         """Plan of the same compression at another quality, in 1/256 steps."""

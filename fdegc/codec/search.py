@@ -146,7 +146,7 @@ class Trials:
         places = self.plan.tiles
         header = self.plan.at(steps).header
         coder = LatentCoder(self.plan.network, steps / QUALITY_STEPS, self._batch)
-        synthesis = TileSynthesis(self.plan.network, header, self._batch)
+        synthesis = TileSynthesis(self.plan.network, header, places, self._batch)
         total = ErrorAccumulator(header.bands, angles=False)
         meter = self._meter(len(tiles))
 
@@ -155,7 +155,7 @@ class Trials:
             for index in places.needed(list(tiles)):
                 rounded = [coder.rounded(y) for y in self._latents.latents(index)]
                 for place in mosaic.put(index, rounded):
-                    tile = synthesis.ready(mosaic, places, place)
+                    tile = synthesis.ready(mosaic, place)
                     yield tile, self.plan.source.read(tile.window)
 
         def work(batch: Sequence[tuple[ReadyTile, Samples]]) -> list[ErrorAccumulator]:

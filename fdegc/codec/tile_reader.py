@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from fdegc.codec.network import Float32Array
+from fdegc.codec.inputs import Float32Array, NetworkInputs
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
+from fdegc.codec.ways import known_samples
 from fdegc.format.band_masks import BandMasksWriter
 from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
 from fdegc.format.overview import OverviewBuilder, OverviewPart
 from fdegc.format.planes import PlaneWriter
-from fdegc.raster.mapping import band_groups, count_clipped, to_unit, usable_pixels
+from fdegc.raster.mapping import count_clipped, to_unit, usable_pixels
 from fdegc.raster_info import Window
 from fdegc.types import STRIDE, Samples
 
@@ -39,6 +41,11 @@ class TileSamples:
     index: int
     samples: Samples
     place: Window
+
+    @property
+    def own(self) -> Samples:
+        """Samples of the tile itself."""
+        return self.samples.part(self.place)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +86,7 @@ class TileReader:
     def __init__(self, plan: EncodingPlan) -> None:
         self._network, self._source, self._tiles = plan.network, plan.source, plan.tiles
         self._header, self._mapping = plan.header, plan.mapping
+        self._inputs = NetworkInputs(plan.header)
         self.clipped = 0
         header, info, size = plan.header, plan.info, (plan.header.width, plan.header.height)
         self._valid = PlaneWriter(*size, header.tile_size, np.bool_) if info.has_mask else None
@@ -156,8 +164,14 @@ class TileReader:
             return None, clipped, overview
         context = self._tiles.context_window(tile.index)
         padded: Float32Array = reflect_pad(unit, context.height, context.width).astype(np.float32, copy=False)
-        groups = [padded[list(group)] for group in band_groups(self._header.bands)]
-        return groups, clipped, overview
+        return self._inputs.of(padded), clipped, overview
+
+    def known(self, index: int, own: Samples) -> npt.NDArray[np.bool_] | None:
+        """Samples of a tile that the decoder knows to be there: (bands, height, width); None for all."""
+        header = self._header
+        valid = own.valid if header.has_mask else None
+        missing = own.missing if header.has_band_masks else None
+        return known_samples(header.bands, self._tiles.window(index), valid, missing)
 
     def _size(self, index: int) -> tuple[int, int]:
         tile = self._tiles.padded_window(index)

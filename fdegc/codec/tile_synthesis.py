@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.codec.mosaic import LatentMosaic
-from fdegc.codec.network import Network
-from fdegc.codec.tiling import TilePlan
+from fdegc.codec.inputs import NetworkInputs
+from fdegc.codec.network import Network, round_latent
+from fdegc.codec.tiling import TilePlan, reflect_pad
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.options import QUALITY_STEPS
-from fdegc.raster.mapping import band_groups, from_unit
+from fdegc.raster.mapping import from_unit, to_unit
 from fdegc.raster.source import nodata_fits, nodata_sample
 from fdegc.raster_info import RasterInfo, Window
-from fdegc.types import STRIDE
+from fdegc.types import STRIDE, Samples
 
 
 def nearest_rate(quality: float, rates: int) -> int:
@@ -36,16 +37,18 @@ class ReadyTile:
         Its number in the plan.
     window : Window
         Its pixels in the scene.
-    latents : list of ndarray of int16, shape (M, h, w)
+    latents : list of ndarray of int16, or of float32 beside tiles of another quality, shape (M, h, w)
         One a band group, with the neighbours' ring.
     inner : Window
         The tile in them, in latent samples.
+    quality : float
     """
 
     index: int
     window: Window
-    latents: list[npt.NDArray[np.int16]]
+    latents: list[npt.NDArray[Any]]
     inner: Window
+    quality: float
 
 
 class TileSynthesis:
@@ -55,21 +58,60 @@ class TileSynthesis:
     ----------
     network : Network
     header : StreamHeader
+    plan : TilePlan
     batch : int
         Latents that the device gets at a time.
+    quality_of : callable, optional
+        Quality of a tile; that of the header by default.
     """
 
-    def __init__(self, network: Network, header: StreamHeader, batch: int = 1) -> None:
+    def __init__(
+        self,
+        network: Network,
+        header: StreamHeader,
+        plan: TilePlan,
+        batch: int = 1,
+        quality_of: Callable[[int], float] | None = None,
+    ) -> None:
         self._network, self._dtype, self._batch = network, header.dtype, batch
-        self._quality = header.quality_steps / QUALITY_STEPS
+        self._plan = plan
+        quality = header.quality_steps / QUALITY_STEPS
+        self._quality_of = quality_of or (lambda _: quality)
         self._mapping = mapping_of(header)
-        self._groups = band_groups(header.bands)
+        self._inputs = NetworkInputs(header)
 
-    def ready(self, mosaic: LatentMosaic, plan: TilePlan, index: int) -> ReadyTile:
+    def ready(self, mosaic: LatentMosaic, index: int) -> ReadyTile:
         """Latents that a tile needs, taken out of a mosaic, which then forgets the tile."""
-        parts = [mosaic.window(index, number) for number in range(len(self._groups))]
+        quality = self._quality_of(index)
+        factors = {}
+        for neighbour in self._plan.neighbours(index):
+            other = self._quality_of(neighbour)
+            if other != quality:
+                inverse = self._network.inverse_gain
+                factors[neighbour] = inverse(other) / inverse(quality)
+        parts = [mosaic.window(index, number, factors) for number in range(self._inputs.groups)]
         mosaic.done(index)
-        return ReadyTile(index, plan.window(index), [latents for latents, _ in parts], parts[0][1])
+        latents = [latents for latents, _ in parts]
+        return ReadyTile(index, self._plan.window(index), latents, parts[0][1], quality)
+
+    def ring(
+        self, index: int, pixels: npt.NDArray[np.generic], check: Callable[[], None]
+    ) -> list[npt.NDArray[np.int32]]:
+        """Latents that neighbours see of a tile that was coded without any: those of its decoded pixels.
+
+        Parameters
+        ----------
+        index : int
+        pixels : ndarray, shape (bands, height, width)
+            As they were decoded, before anything is restored where they are not valid.
+        check : callable
+            Called now and then; raises to cancel.
+        """
+        padded = self._plan.padded_window(index)
+        unit = to_unit(Samples(pixels), self._mapping)
+        inputs = self._inputs.of(reflect_pad(unit, padded.height, padded.width))
+        gain = self._network.gain(self._quality_of(index))
+        return [round_latent(y * gain) for y in self._network.analyse(inputs, check, self._batch)]
 
     def pixels(self, tiles: Sequence[ReadyTile], check: Callable[[], None]) -> list[npt.NDArray[np.generic]]:
         """Pixels of tiles, each of shape (bands, height, width), on any thread.
@@ -80,17 +122,20 @@ class TileSynthesis:
         check : callable
             Called now and then; raises to cancel.
         """
-        inputs = [latents for tile in tiles for latents in tile.latents]
-        found = iter(self._network.synthesise(inputs, self._quality, check, self._batch))
-        out = []
-        for tile in tiles:
-            size = tile.window
-            unit = np.empty((len(self._mapping), size.height, size.width), np.float32)
-            top, left = tile.inner.y * STRIDE, tile.inner.x * STRIDE
-            for group in self._groups:
-                unit[list(group)] = next(found)[:, top : top + size.height, left : left + size.width]
-            out.append(from_unit(unit, self._mapping, self._dtype))
-        return out
+        found: dict[int, npt.NDArray[np.generic]] = {}
+        for quality in {tile.quality for tile in tiles}:
+            alike = [tile for tile in tiles if tile.quality == quality]
+            inputs = [latents for tile in alike for latents in tile.latents]
+            clip = self._inputs.plain
+            outputs = iter(self._network.synthesise(inputs, quality, check, self._batch, clip=clip))
+            for tile in alike:
+                size = tile.window
+                top, left = tile.inner.y * STRIDE, tile.inner.x * STRIDE
+                own = [
+                    next(outputs)[:, top : top + size.height, left : left + size.width] for _ in tile.latents
+                ]
+                found[tile.index] = from_unit(self._inputs.bands(own), self._mapping, self._dtype)
+        return [found[tile.index] for tile in tiles]
 
 
 def restore_nodata(

@@ -44,12 +44,17 @@ Check = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class CodedUnit:
-    """Payload of a unit with what the index keeps of it."""
+    """Payload of a unit with what the index keeps of it; of the hashes so many of their lower bits."""
 
     payload: bytes
     dither: int
     phi_hash: int
     y_hash: int
+    hash_bits: int = 32
+
+    def mismatch(self, kept: int, array: IntArray) -> bool:
+        """Whether an array is not the one of which a hash was kept."""
+        return bool((kept ^ digest(array)) & ((1 << self.hash_bits) - 1))
 
 
 def digest(array: IntArray) -> int:
@@ -140,7 +145,7 @@ class UnitCoder:
         units: Sequence[CodedUnit],
         shapes: Sequence[tuple[int, int]],
         features: FeatureFunction,
-        rate: int,
+        rates: int | Sequence[int],
         check: Check = _nothing,
     ) -> list[IntArray | CorruptStream | DecoderMismatch]:
         """Latents of a batch of coded units, whose wavefronts advance together.
@@ -150,8 +155,10 @@ class UnitCoder:
         units : sequence of CodedUnit
         shapes : sequence of (h, w)
             Of each unit's latent.
-        features, rate, check
+        features, check
             As in :meth:`encode`.
+        rates : int, or sequence of int
+            As ``rate`` there, of all units or of each.
 
         Returns
         -------
@@ -162,7 +169,8 @@ class UnitCoder:
         """
         out: list[IntArray | CorruptStream | DecoderMismatch] = []
         heads: list[tuple[int, _Head]] = []
-        for i, (unit, shape) in enumerate(zip(units, shapes, strict=True)):
+        rate_of = [rates] * len(units) if isinstance(rates, int) else rates
+        for i, (unit, shape, rate) in enumerate(zip(units, shapes, rate_of, strict=True)):
             out.append(np.zeros((self.weights.latent, *shape), np.int32))
             if unit.payload == EMPTY:
                 continue
@@ -174,7 +182,7 @@ class UnitCoder:
         busy: list[tuple[int, _Head, IntArray]] = []
         for (i, head), raw in zip(heads, features([head.z for _, head in heads]), strict=True):
             phi = snap(raw[:, : head.shape[0], : head.shape[1]], units[i].dither)
-            if digest(phi) != units[i].phi_hash:
+            if units[i].mismatch(units[i].phi_hash, phi):
                 out[i] = DecoderMismatch(
                     "This machine computed other entropy features than the one that wrote the file."
                 )
@@ -186,7 +194,7 @@ class UnitCoder:
             for (i, _, _), result in zip(busy, decoded, strict=True):
                 out[i] = result
         for i, latent in enumerate(out):
-            if isinstance(latent, np.ndarray) and digest(latent) != units[i].y_hash:
+            if isinstance(latent, np.ndarray) and units[i].mismatch(units[i].y_hash, latent):
                 out[i] = DecoderMismatch("A tile decoded to other latents than were encoded.")
         return out
 

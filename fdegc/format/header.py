@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from fdegc.errors import CorruptStream, UnsupportedStream
 from fdegc.raster_info import DTYPES, MAX_BANDS, MAX_PIXELS, MAX_SIDE
-from fdegc.types import BandMapping
+from fdegc.types import BandMapping, Components
 
-VERSION = 1
+#: Version that is written, and those that are read.
+VERSION = 2
+READABLE = (1, 2)
 #: Required features this version knows, by bit; a set bit that is not here is refused.
 KNOWN_FLAGS: dict[int, str] = {}
 
-#: Units of a file: its index, 17 bytes a unit, has to fit in memory.
+#: Units of a file: its index, 16 or 17 bytes a unit, has to fit in memory.
 MAX_UNITS = 1 << 23
 #: Bytes of one unit's payload and of one block's data.
 MAX_PAYLOAD = 64 << 20
@@ -23,8 +25,12 @@ MAX_BLOCK = 256 << 20
 
 #: Version, required flags, bytes of the header that follows.
 PREFIX = struct.Struct("<BHH")
-_FIXED = struct.Struct("<IIHBBBH8sB")
+_SIZES = struct.Struct("<IIH")
+_FIXED = struct.Struct("<BBBH8sB")
 _MAPPING = struct.Struct("<dd")
+_BOUND = struct.Struct("<d")
+# What follows the name in version 2.
+_HAS_MAPPING, _HAS_COMPONENTS, _HAS_BOUND, _WHOLE = 1, 2, 4, 8
 # The byte of the sample type also says which lossless planes there must be.
 _MASK_BIT, _ALPHA_BIT, _BANDS_BIT, _DTYPE_MASK = 0x10, 0x20, 0x40, 0x0F
 # The name is shown to users and looked up: no control characters, no separators of paths.
@@ -58,6 +64,16 @@ class StreamHeader:
     has_mask, has_alpha, has_band_masks : bool
         Whether a lossless validity mask, alpha band or masks of single bands belong to the file, in a
         block.
+    version : int
+        Of the format.
+    components : Components or None
+        How bands enter the network; None for three at a time as they are, the last group repeating its
+        last band (always in version 1).
+    bound : float or None
+        Largest error of a valid sample that the file promises, in the samples' units; 0: lossless; None:
+        none.
+    whole : bool
+        Whether a tile is one unit with all its bands, as where no tile has latents.
     """
 
     width: int
@@ -73,6 +89,10 @@ class StreamHeader:
     has_mask: bool = False
     has_alpha: bool = False
     has_band_masks: bool = False
+    version: int = VERSION
+    components: Components | None = None
+    bound: float | None = None
+    whole: bool = False
 
     @property
     def tiles(self) -> int:
@@ -81,8 +101,10 @@ class StreamHeader:
 
     @property
     def groups(self) -> int:
-        """Number of band groups."""
-        return -(-self.bands // 3)
+        """Number of units of a tile: groups of bands as they enter the network, or one with all bands."""
+        if self.whole:
+            return 1
+        return -(-self.bands // 3) if self.components is None else self.components.groups
 
     @property
     def units(self) -> int:
@@ -92,10 +114,9 @@ class StreamHeader:
     def pack(self) -> bytes:
         """Version, flags, length and header, as stored."""
         name = self.profile.encode("ascii")
-        body = _FIXED.pack(
-            self.width,
-            self.height,
-            self.bands,
+        sizes = (self.width, self.height, self.bands)
+        body = _SIZES.pack(*sizes) if self.version == 1 else b"".join(map(pack_number, sizes))
+        body += _FIXED.pack(
             DTYPES.index(self.dtype)
             | self.has_mask * _MASK_BIT
             | self.has_alpha * _ALPHA_BIT
@@ -106,8 +127,30 @@ class StreamHeader:
             self.weights_hash,
             len(name),
         )
-        body += name + b"".join(_MAPPING.pack(m.offset, m.scale) for m in self.mapping)
-        return PREFIX.pack(VERSION, 0, len(body)) + body
+        body += name
+        mapping = b"".join(_MAPPING.pack(m.offset, m.scale) for m in self.mapping)
+        if self.version == 1:
+            body += mapping
+        else:
+            body += bytes([self._form]) + mapping
+            if self.components is not None:
+                body += pack_number(self.components.groups) + struct.pack(
+                    f"<{self.bands * (1 + 3 * self.components.groups)}f",
+                    *self.components.means,
+                    *(number for row in self.components.matrix for number in row),
+                )
+            body += b"" if self.bound is None else _BOUND.pack(self.bound)
+        return PREFIX.pack(self.version, 0, len(body)) + body
+
+    @property
+    def _form(self) -> int:
+        """Byte that says what follows it."""
+        return (
+            bool(self.mapping) * _HAS_MAPPING
+            | (self.components is not None) * _HAS_COMPONENTS
+            | (self.bound is not None) * _HAS_BOUND
+            | self.whole * _WHOLE
+        )
 
     @staticmethod
     def unpack(data: bytes) -> StreamHeader:
@@ -125,9 +168,9 @@ class StreamHeader:
         version, flags, length = PREFIX.unpack_from(data)
         if len(data) != PREFIX.size + length:
             raise CorruptStream("The file's header is malformed.")
-        if version != VERSION:
+        if version not in READABLE:
             raise UnsupportedStream(
-                f"This file is of format version {version}, this program reads version {VERSION}: "
+                f"This file is of format version {version}, this program reads versions up to {VERSION}: "
                 "update FDEGC."
             )
         unknown = [bit for bit in range(16) if flags >> bit & 1 and bit not in KNOWN_FLAGS]
@@ -135,46 +178,140 @@ class StreamHeader:
             raise UnsupportedStream(
                 f"This file needs a feature this program does not know (flag {unknown[0]}). Update FDEGC."
             )
-        body = data[PREFIX.size :]
         try:
-            width, height, bands, dtype, tile, halo, steps, weights, name_length = _FIXED.unpack_from(body)
-            name = body[_FIXED.size : _FIXED.size + name_length].decode("ascii")
-            pairs = body[_FIXED.size + name_length :]
-            mapping = tuple(BandMapping(*pair) for pair in _MAPPING.iter_unpack(pairs))
-        except (struct.error, UnicodeDecodeError) as error:
+            header = _parse(version, data[PREFIX.size :])
+        except (struct.error, UnicodeDecodeError, IndexError, ValueError) as error:
             raise CorruptStream("The file's header is malformed.") from error
-        sound = (
-            1 <= width <= MAX_SIDE
-            and 1 <= height <= MAX_SIDE
-            and width * height <= MAX_PIXELS
-            and 1 <= bands <= MAX_BANDS
-            and dtype & _DTYPE_MASK < len(DTYPES)
-            and dtype < 2 * _BANDS_BIT
-            and 1 <= tile <= 32
-            and halo <= 4 * tile
-            and 256 <= steps <= 1536
-            and len(name) == name_length
-            and _PROFILE.fullmatch(name)
-            and (len(mapping) == bands or (not mapping and dtype & _DTYPE_MASK == 0))
-            and all(math.isfinite(m.offset) and math.isfinite(m.scale) for m in mapping)
-        )
-        if not sound:
+        if header is None:
             raise CorruptStream("The file's header holds values outside the limits of the format.")
-        header = StreamHeader(
-            width=width,
-            height=height,
-            bands=bands,
-            dtype=DTYPES[dtype & _DTYPE_MASK],
-            tile_size=tile * 64,
-            halo=halo * 16,
-            quality_steps=steps,
-            weights_hash=weights,
-            profile=name,
-            mapping=mapping,
-            has_mask=bool(dtype & _MASK_BIT),
-            has_alpha=bool(dtype & _ALPHA_BIT),
-            has_band_masks=bool(dtype & _BANDS_BIT),
-        )
         if header.units > MAX_UNITS:
             raise CorruptStream("The file's header claims more tiles than the format allows.")
         return header
+
+
+def _parse(version: int, body: bytes) -> StreamHeader | None:
+    """Header of a version; None if a value lies outside of its limits.
+
+    Raises
+    ------
+    struct.error, UnicodeDecodeError, IndexError, ValueError
+        If it is malformed.
+    """
+    if version == 1:
+        width, height, bands = _SIZES.unpack_from(body)
+        at = _SIZES.size
+    else:
+        (width, _), (height, _), (bands, at) = _numbers(body, 3)
+    dtype, tile, halo, steps, weights, name_length = _FIXED.unpack_from(body, at)
+    at += _FIXED.size
+    name = body[at : at + name_length].decode("ascii")
+    at += name_length
+    if not (
+        1 <= width <= MAX_SIDE
+        and 1 <= height <= MAX_SIDE
+        and width * height <= MAX_PIXELS
+        and 1 <= bands <= MAX_BANDS
+        and dtype & _DTYPE_MASK < len(DTYPES)
+        and dtype < 2 * _BANDS_BIT
+        and 1 <= tile <= 32
+        and halo <= 4 * tile
+        and 256 <= steps <= 1536
+        and len(name) == name_length
+        and _PROFILE.fullmatch(name)
+    ):
+        return None
+    components, bound, form = None, None, 0
+    if version == 1:
+        mapping = tuple(BandMapping(*pair) for pair in _MAPPING.iter_unpack(body[at:]))
+        at = len(body)
+    else:
+        form = body[at]
+        at += 1
+        count = bands if form & _HAS_MAPPING else 0
+        pairs = body[at : at + count * _MAPPING.size]
+        mapping = tuple(BandMapping(*pair) for pair in _MAPPING.iter_unpack(pairs))
+        at += len(pairs)
+        if form & _HAS_COMPONENTS:
+            components, at = _components(body, at, bands)
+        if form & _HAS_BOUND:
+            (bound,) = _BOUND.unpack_from(body, at)
+            at += _BOUND.size
+    sound = (
+        at == len(body)
+        and form < 2 * _WHOLE
+        and (len(mapping) == bands or (not mapping and dtype & _DTYPE_MASK == 0))
+        and all(math.isfinite(m.offset) and math.isfinite(m.scale) for m in mapping)
+        and (bound is None or (math.isfinite(bound) and bound >= 0))
+    )
+    if not sound:
+        return None
+    return StreamHeader(
+        width=width,
+        height=height,
+        bands=bands,
+        dtype=DTYPES[dtype & _DTYPE_MASK],
+        tile_size=tile * 64,
+        halo=halo * 16,
+        quality_steps=steps,
+        weights_hash=weights,
+        profile=name,
+        mapping=mapping,
+        has_mask=bool(dtype & _MASK_BIT),
+        has_alpha=bool(dtype & _ALPHA_BIT),
+        has_band_masks=bool(dtype & _BANDS_BIT),
+        version=version,
+        components=components,
+        bound=bound,
+        whole=bool(form & _WHOLE),
+    )
+
+
+def _components(body: bytes, at: int, bands: int) -> tuple[Components, int]:
+    groups, at = unpack_number(body, at)
+    if not 1 <= groups <= MAX_BANDS:
+        raise ValueError("a component transform of too many groups")
+    numbers = struct.unpack_from(f"<{bands * (1 + 3 * groups)}f", body, at)
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("a component transform that is not finite")
+    rows = tuple(numbers[start : start + bands] for start in range(bands, len(numbers), bands))
+    return Components(rows, numbers[:bands]), at + 4 * len(numbers)
+
+
+def pack_number(value: int) -> bytes:
+    """Unsigned integer by seven bits a byte, lowest first; the highest bit says that more follow (LEB128)."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def unpack_number(data: bytes, at: int) -> tuple[int, int]:
+    """Number that :func:`pack_number` wrote at a place, and the place behind it.
+
+    Raises
+    ------
+    IndexError
+        If it does not end.
+    ValueError
+        If it is longer than it must be, or above 2⁶³.
+    """
+    value = 0
+    for count in range(9):
+        byte = data[at + count]
+        value |= (byte & 0x7F) << 7 * count
+        if byte < 0x80:
+            if count and not byte:
+                raise ValueError("a number that is longer than it must be")
+            return value, at + count + 1
+    raise ValueError("a number that is too large")
+
+
+def _numbers(data: bytes, count: int) -> list[tuple[int, int]]:
+    """The first numbers of some bytes, each with the place behind it."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for _ in range(count):
+        value, at = unpack_number(data, at)
+        found.append((value, at))
+    return found

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from fdegc.errors import CorruptStream, UnsupportedRaster
 from fdegc.format.band_masks import BandMasksReader
-from fdegc.format.header import MAX_UNITS, VERSION, StreamHeader
+from fdegc.format.header import MAX_UNITS, StreamHeader
+from fdegc.format.kinds import unpack_fidelity, ways_of
 from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, WORDS, raster_info
 from fdegc.format.planes import PlaneReader
 from fdegc.format.reader import ContainerReader
 from fdegc.options import QUALITY_STEPS
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo
 from fdegc.results import StreamInfo
-from fdegc.types import IDENTITY, BandMapping
+from fdegc.types import IDENTITY, BandMapping, Components
 
 #: Tells what a file was made from; of no use to a decoder.
 ORIGIN = b"oRGN"
@@ -31,6 +33,9 @@ def header_for(
     quality_steps: int,
     weights_hash: bytes,
     profile: str,
+    components: Components | None = None,
+    bound: float | None = None,
+    whole: bool = False,
 ) -> StreamHeader:
     """Header of the stream of a raster.
 
@@ -58,6 +63,9 @@ def header_for(
         has_mask=info.has_mask,
         has_alpha=info.has_alpha,
         has_band_masks=info.has_band_masks,
+        components=components,
+        bound=bound,
+        whole=whole,
     )
     if header.units > MAX_UNITS:
         raise UnsupportedRaster(
@@ -147,7 +155,7 @@ def describe(reader: ContainerReader) -> StreamInfo:
         bytes=reader.size,
         bpp=reader.size * 8 / raster.pixels,
         ratio=raster.raw_bytes / reader.size,
-        version=VERSION,
+        version=header.version,
         quality=header.quality_steps / QUALITY_STEPS,
         profile=header.profile,
         weights_hash=header.weights_hash.hex(),
@@ -156,7 +164,31 @@ def describe(reader: ContainerReader) -> StreamInfo:
         lost=lost_metadata(reader),
         halo=header.halo,
         mapping=mapping_of(header),
+        ways=ways_of(reader.entries.kinds[:: header.groups].tolist()),
+        bound=header.bound,
+        **_fidelity(reader),
     )
+
+
+def _fidelity(reader: ContainerReader) -> dict[str, float | None]:
+    """PSNR of the scene and of its worst tile, of what the index says of every tile."""
+    header = reader.header
+    stored = reader.entries.fidelities[:: header.groups].tolist()
+    found = [value for value in map(unpack_fidelity, stored) if value is not None]
+    if not found:
+        return {"psnr": None, "worst": None}
+    tile, columns = header.tile_size, -(-header.width // header.tile_size)
+    errors = pixels = 0.0
+    for index, value in enumerate(stored):
+        psnr = unpack_fidelity(value)
+        if psnr is None:
+            continue
+        y, x = divmod(index, columns)
+        area = min(tile, header.width - x * tile) * min(tile, header.height - y * tile)
+        # A third of a decibel is what is stored, rounded down.
+        errors += 0.0 if math.isinf(psnr) else area * 10 ** (-(psnr + 1 / 6) / 10)
+        pixels += area
+    return {"psnr": math.inf if errors == 0 else -10 * math.log10(errors / pixels), "worst": min(found)}
 
 
 def read_info(path: Path) -> StreamInfo:

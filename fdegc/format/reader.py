@@ -17,7 +17,6 @@ from fdegc.format.layout import (
     BLOCK,
     CRC,
     END_MAGIC,
-    ENTRY,
     MAX_BLOCKS,
     TAIL,
     TRAILER,
@@ -27,6 +26,8 @@ from fdegc.format.layout import (
     block_crc,
     block_places,
     crc32,
+    entry_size,
+    is_short,
     pack_front,
     with_crc,
 )
@@ -169,10 +170,10 @@ class ContainerReader:
         if CRC.unpack(self._take(CRC.size))[0] != crc32(packed):
             raise CorruptStream(f"The header of “{self.path.name}” is damaged.")
         header = StreamHeader.unpack(packed)
-        index = self._take(header.units * ENTRY.size)
+        index = self._take(header.units * entry_size(header.version))
         if CRC.unpack(self._take(CRC.size))[0] != crc32(index):
             raise CorruptStream(f"The index of “{self.path.name}” is damaged.")
-        return header, UnitIndex(index, self._file.tell())
+        return header, UnitIndex(index, self._file.tell(), header.version)
 
     def _tail_offset(self) -> int | None:
         """Where the trailer says that the TAIL block starts; None if the trailer is damaged."""
@@ -200,12 +201,13 @@ class ContainerReader:
             return None
         end = PREFIX.size + PREFIX.unpack_from(data)[2] if len(data) >= PREFIX.size else 0
         header = StreamHeader.unpack(data[:end])
-        heads_at = end + header.units * ENTRY.size
+        heads_at = end + header.units * entry_size(header.version)
         heads = data[heads_at:]
         if len(data) < heads_at or len(heads) % BLOCK.size or len(heads) > MAX_BLOCKS * BLOCK.size:
             return None
         index = data[end:heads_at]
-        return _Tail(header, UnitIndex(index, len(pack_front(header, b"")) + len(index)), heads)
+        start = len(pack_front(header, b"")) + len(index)
+        return _Tail(header, UnitIndex(index, start, header.version), heads)
 
     def _matching_tail(self, offset: int | None) -> _Tail | None:
         """The TAIL block at an offset, if it is sound and belongs to the header and index at the front."""
@@ -220,13 +222,23 @@ class ContainerReader:
     def _find_blocks(self, tail: _Tail | None) -> None:
         """Learn where the blocks are: from the copy at the end, else by following the chain of lengths."""
         self.chain_broken = self._tail_damaged = False
-        if tail is None:
+        if tail is None and self._ends_short():
+            self._block_places = ()
+        elif tail is None:
             self._block_places, tail_at = self._walk(self.entries.end)
             self.chain_broken = tail_at is None
             tail = self._matching_tail(tail_at)
             self._tail_damaged = tail is None
         if tail is not None:
             self._block_places = block_places(tail.heads, self.entries.end)
+
+    def _ends_short(self) -> bool:
+        """Whether nothing but the end of a file follows the payloads, as in one that needs no TAIL."""
+        end = self.entries.end
+        if not is_short(self.header, b"") or end + len(END_MAGIC) > self.size:
+            return False
+        self._file.seek(end)
+        return self._take(len(END_MAGIC)) == END_MAGIC
 
     def _walk(self, offset: int) -> tuple[tuple[BlockPlace, ...], int | None]:
         """Blocks from an offset on, and where the TAIL starts; None if the chain does not lead there."""

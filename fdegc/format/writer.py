@@ -16,14 +16,17 @@ from fdegc.errors import Cancelled, OutOfMemory, OutputExists, OutputFailed
 from fdegc.format import MAGIC
 from fdegc.format.header import MAX_BLOCK, MAX_PAYLOAD, StreamHeader
 from fdegc.format.journal import Journal
+from fdegc.format.kinds import UnitKind
 from fdegc.format.layout import (
     BLOCK,
     CRC,
-    ENTRY,
     MAX_BLOCKS,
     TAIL,
+    IndexEntry,
+    UnitIndex,
     block_crc,
     crc32,
+    entry_size,
     pack_back,
     pack_front,
     with_crc,
@@ -79,7 +82,8 @@ class ContainerWriter:
         self._temporary: Path | None = None
         if self.path.exists() and not overwrite:
             raise OutputExists(f"“{self.path}” exists already; choose another name or allow overwriting.")
-        self._payload_at = len(pack_front(header, b"")) + header.units * ENTRY.size
+        self._entry_size = entry_size(header.version)
+        self._payload_at = len(pack_front(header, b"")) + header.units * self._entry_size
         try:
             self._open(fingerprint)
         except OSError as error:
@@ -95,7 +99,7 @@ class ContainerWriter:
         else:
             part = part_path(self.path)
             digest = hashlib.sha256(hashlib.sha256(fingerprint).digest() + self.header.pack()).digest()
-            self._journal = Journal(part.with_name(f"{part.name}.journal"), digest, ENTRY.size)
+            self._journal = Journal(part.with_name(f"{part.name}.journal"), digest, self._entry_size)
             # Only the owner of the journal may touch the part.
             self._temporary = part
             self._file = open_plainly(part)
@@ -107,12 +111,13 @@ class ContainerWriter:
     def _pick_up(self, file: BinaryIO, journal: Journal) -> None:
         """Take over the units that are whole; what follows the first damaged one is dropped."""
         file.seek(self._payload_at)
-        for length, dither, phi_hash, y_hash, crc in ENTRY.iter_unpack(journal.records):
-            payload = file.read(min(length, MAX_PAYLOAD))
-            if len(payload) != length or crc32(payload) != crc or self.units_done == self.header.units:
+        for entry in UnitIndex(journal.records, self._payload_at, self.header.version):
+            payload = file.read(min(entry.length, MAX_PAYLOAD))
+            sound = len(payload) == entry.length and crc32(payload) == entry.crc
+            if not sound or self.units_done == self.header.units:
                 break
-            self._index += ENTRY.pack(length, dither, phi_hash, y_hash, crc)
-            self.payload_bytes += length
+            self._index += entry.pack(self.header.version)
+            self.payload_bytes += entry.length
         journal.keep(self.units_done)
         file.truncate(self._payload_at + self.payload_bytes)
 
@@ -131,10 +136,39 @@ class ContainerWriter:
     @property
     def units_done(self) -> int:
         """Number of units that are in the file; the next one that :meth:`add` expects."""
-        return len(self._index) // ENTRY.size
+        return len(self._index) // self._entry_size
 
-    def add(self, payload: bytes, *, dither: int = 0, phi_hash: int = 0, y_hash: int = 0) -> None:
-        """Addition of the next unit's payload.
+    def done(self, unit: int) -> tuple[IndexEntry, bytes]:
+        """Entry and payload of a unit that is in the file.
+
+        Raises
+        ------
+        OutputFailed
+        """
+        file = self._running()
+        entry = UnitIndex(bytes(self._index), self._payload_at, self.header.version)[unit]
+        try:
+            file.flush()
+            place = file.tell()
+            file.seek(entry.offset)
+            payload = file.read(entry.length)
+            file.seek(place)
+        except OSError as error:
+            raise self._failed(error) from error
+        return entry, payload
+
+    def add(
+        self,
+        payload: bytes,
+        *,
+        kind: UnitKind = UnitKind.LATENTS,
+        quality: int = 0,
+        fidelity: int = 0,
+        dither: int = 0,
+        phi_hash: int = 0,
+        y_hash: int = 0,
+    ) -> None:
+        """Addition of the next unit's payload; see :class:`~fdegc.format.layout.IndexEntry`.
 
         Raises
         ------
@@ -146,7 +180,16 @@ class ContainerWriter:
                 f"Unit {self.units_done} of “{self.path}” needs more than the {MAX_PAYLOAD >> 20} MiB that "
                 "the format allows: choose smaller tiles."
             )
-        entry = ENTRY.pack(len(payload), dither, phi_hash, y_hash, crc32(payload))
+        entry = IndexEntry(
+            length=len(payload),
+            kind=kind,
+            quality=quality,
+            fidelity=fidelity,
+            dither=dither,
+            phi_hash=phi_hash,
+            y_hash=y_hash,
+            crc=crc32(payload),
+        ).pack(self.header.version)
         try:
             file.write(payload)
             if self._journal is not None:

@@ -1,0 +1,60 @@
+"""Advice on a compression whose result would disappoint its user."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from fdegc.codec.plan import EncodingPlan
+from fdegc.format.kinds import UnitKind
+from fdegc.results import ErrorFigures
+
+#: A PSNR so many decibels below what a rate usually gives is worth a sentence.
+_FAR = 6.0
+#: So is a scene of which at least this share of the tiles is better off without the network.
+_MOST = 0.5
+
+
+def advice_on(
+    plan: EncodingPlan, ways: Mapping[UnitKind, int], errors: ErrorFigures | None
+) -> tuple[str, ...]:
+    """Sentences on a result that is far from what its rate usually gives, or that hardly needed the network.
+
+    Parameters
+    ----------
+    plan : EncodingPlan
+    ways : mapping
+        Tiles by the way they were coded.
+    errors : ErrorFigures or None
+        None if they were not measured.
+    """
+    if plan.exact:
+        return ()
+    said = []
+    tiles = sum(ways.values())
+    plain = tiles - ways.get(UnitKind.LATENTS, 0)
+    exact = ways.get(UnitKind.EXACT, 0) + ways.get(UnitKind.CLASSES, 0)
+    if tiles and plain >= _MOST * tiles:
+        how = "without loss" if exact == plain else "as JPEG 2000" if not exact else "as JPEG 2000 or without loss"
+        hint = "--lossless keeps all of it exactly" if exact else "a higher rate or --lossless keeps more of it"
+        said.append(
+            f"This scene is unlike those that the network was trained on: {plain} of {tiles} tiles were kept "
+            f"{how}, which was better in no more bytes; {hint}."
+        )
+    usual = _usual_psnr(plan)
+    if errors is not None and usual is not None and errors.psnr < usual - _FAR:
+        said.append(
+            f"PSNR is {errors.psnr:.1f} dB, where this rate usually gives {usual:.1f} dB: look at the result, or "
+            "choose a higher rate."
+        )
+    return tuple(said)
+
+
+def _usual_psnr(plan: EncodingPlan) -> float | None:
+    """PSNR in dB that the weights reach on validation images at the plan's quality."""
+    points = [(figures.quality, figures.psnr) for figures in plan.network.entry.rates]
+    if not points or not all(math.isfinite(psnr) for _, psnr in points):
+        return None
+    nearest = sorted(points, key=lambda point: abs(point[0] - plan.quality))[:2]
+    (low, first), (high, second) = sorted(nearest)[0], sorted(nearest)[-1]
+    return first if low == high else first + (second - first) * (plan.quality - low) / (high - low)

@@ -1,0 +1,50 @@
+"""How the bands of a scene enter the network, three at a time, and come back out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.format.header import StreamHeader
+from fdegc.raster.mapping import band_groups
+
+Float32Array = npt.NDArray[np.float32]
+
+
+class NetworkInputs:
+    """Network inputs of bands: as they are, three at a time, or through the header's component transform.
+
+    Parameters
+    ----------
+    header : StreamHeader
+
+    Attributes
+    ----------
+    groups : int
+        Network inputs of a tile.
+    plain : bool
+        Whether bands enter as they are, so that what comes out is at once in [0, 1].
+    """
+
+    def __init__(self, header: StreamHeader) -> None:
+        self._components, self._bands = header.components, header.bands
+        self.groups = header.groups
+        self.plain = header.components is None
+
+    def of(self, unit: Float32Array) -> list[Float32Array]:
+        """Inputs, each (3, height, width), of bands in [0, 1], (bands, height, width)."""
+        if self._components is None:
+            return [unit[list(group)] for group in band_groups(self._bands)]
+        mixed = self._components.forward(unit)
+        return [mixed[start : start + 3] for start in range(0, len(mixed), 3)]
+
+    def bands(self, outputs: Sequence[Float32Array]) -> Float32Array:
+        """Bands, (bands, height, width), of what the network gave for each input; not always in [0, 1]."""
+        if self._components is not None:
+            return self._components.backward(np.concatenate(outputs))
+        unit = np.empty((self._bands, *outputs[0].shape[1:]), np.float32)
+        for group, output in zip(band_groups(self._bands), outputs, strict=True):
+            unit[list(group)] = output
+        return unit

@@ -1,0 +1,140 @@
+"""Ways of coding a tile that need no network: JPEG 2000, without loss or with a bound, and by classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.coding import jpeg2000
+from fdegc.errors import CorruptStream, UnsupportedStream
+from fdegc.format.header import StreamHeader
+from fdegc.format.info import mapping_of
+from fdegc.format.kinds import UnitKind
+from fdegc.raster.mapping import from_unit
+from fdegc.raster_info import Window
+from fdegc.types import BandMapping
+
+Pixels = npt.NDArray[np.generic]
+Mask = npt.NDArray[np.bool_]
+
+#: Kinds that leave out samples which the lossless planes say are not there.
+SPARING = (UnitKind.EXACT, UnitKind.CLASSES)
+#: Largest number of JPEG 2000 samples here.
+_MOST = 65535
+
+
+def known_samples(
+    bands: int,
+    window: Window,
+    valid: npt.NDArray[np.generic] | None,
+    missing: npt.NDArray[np.generic] | None,
+) -> Mask | None:
+    """Samples of a window that are there: bool (bands, height, width), None for all of them.
+
+    Parameters
+    ----------
+    bands : int
+    window : Window
+    valid : ndarray, shape (height, width), or None
+        Not 0 where pixels are valid.
+    missing : ndarray, shape (bands, height, width), or None
+        Not 0 where valid pixels lack a sample.
+    """
+    if valid is None and missing is None:
+        return None
+    known = np.ones((bands, window.height, window.width), bool)
+    if valid is not None:
+        known &= valid.astype(bool)
+    if missing is not None:
+        known &= ~missing.astype(bool)
+    return None if known.all() else known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainTile:
+    """Tile that was coded without the network: kind, payload, and the pixels that it decodes to, if known."""
+
+    kind: UnitKind
+    payload: bytes
+    pixels: Pixels | None
+
+
+def _span(entry: BandMapping, dtype: str) -> int:
+    """Number that JPEG 2000 knows the upper end of a band's range by.
+
+    Integers keep their steps; what has none, or more than 16 bits, gets 65535.
+    """
+    whole = entry.offset.is_integer() and entry.scale.is_integer() and entry.scale <= _MOST
+    return max(int(entry.scale), 1) if np.dtype(dtype).kind in "iu" and whole else _MOST
+
+
+class PlainWays:
+    """Coder and decoder of tiles without the network; for any number of threads at once.
+
+    Parameters
+    ----------
+    header : StreamHeader
+    """
+
+    def __init__(self, header: StreamHeader) -> None:
+        self._dtype, self._mapping = header.dtype, mapping_of(header)
+        self._spans = [_span(entry, header.dtype) for entry in self._mapping]
+        self._bits = max(self._spans).bit_length()
+        self._scale = np.array(self._spans, np.float32)[:, None, None]
+
+    def jpeg2000(self, unit: npt.NDArray[np.float32], size: int) -> PlainTile:
+        """Tile as a JPEG 2000 codestream.
+
+        Parameters
+        ----------
+        unit : ndarray of float32, shape (bands, height, width)
+            All bands in [0, 1], known everywhere (:func:`~fdegc.raster.mapping.to_unit`).
+        size : int
+            Bytes that are wanted.
+        """
+        kind = np.uint8 if self._bits <= 8 else np.uint16
+        payload = jpeg2000.encode(np.rint(unit * self._scale).astype(kind), self._bits, size)
+        return PlainTile(UnitKind.JPEG2000, payload, self._decode_jpeg2000(payload, unit.shape))
+
+    def exact_if(self, pixels: Pixels, known: Mask | None, most: float) -> Iterator[PlainTile]:
+        """The tile without loss, if a first look lets hope that this takes no more than ``most`` bytes."""
+        yield from ()
+
+    def exact(self, pixels: Pixels, known: Mask | None, bound: float) -> PlainTile:
+        """The tile with errors of at most a bound, in source units; without loss for 0."""
+        raise NotImplementedError
+
+    def _decode_jpeg2000(self, payload: bytes, shape: tuple[int, ...]) -> Pixels:
+        bands, height, width = shape
+        samples = jpeg2000.decode(payload, (bands, height, width), self._bits)
+        return from_unit(samples.astype(np.float32) / self._scale, self._mapping, self._dtype)
+
+    def decode(
+        self, kind: int, payload: bytes, height: int, width: int, known: Mask | None = None
+    ) -> Pixels:
+        """Pixels of a tile that was coded without the network: (bands, height, width).
+
+        Parameters
+        ----------
+        kind : int
+        payload : bytes
+        height, width : int
+        known : ndarray of bool, shape (bands, height, width), or None
+            Samples that are there, for kinds in :data:`SPARING`; None for all.
+
+        Raises
+        ------
+        CorruptStream
+            If the payload is malformed.
+        UnsupportedStream
+            If the kind is not known.
+        """
+        shape = (len(self._mapping), height, width)
+        if kind == UnitKind.JPEG2000:
+            return self._decode_jpeg2000(payload, shape)
+        if kind == UnitKind.NOTHING:
+            raise CorruptStream("A tile has no payload.")
+        raise UnsupportedStream(f"A tile is coded in a way this program does not know ({kind}): update FDEGC.")
