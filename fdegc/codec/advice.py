@@ -39,7 +39,7 @@ def advice_on(
         hint = "--lossless keeps all of it exactly" if exact else "a higher rate or --lossless keeps more of it"
         said.append(
             f"This scene is unlike those that the network was trained on: {plain} of {tiles} tiles were kept "
-            f"{how}, which was better in no more bytes; {hint}."
+            f"{how}, which was better; {hint}."
         )
     usual = _usual_psnr(plan)
     if errors is not None and usual is not None and errors.psnr < usual - _FAR:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,16 +17,17 @@ from fdegc.types import Samples
 
 #: JPEG 2000 has to be better by this share of the squared error, so that tiles do not change for nothing.
 _MARGIN = 0.03
-#: Sizes of JPEG 2000 that are tried where it is better, as shares of what the network took.
-_SIZES = (0.6, 0.8, 1.25, 1.6)
+#: Steps of size that are tried where JPEG 2000 is better, up or down from what the network took.
+_STEP, _MOST_STEPS = 1.25, 4
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
 _HOPE = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Cost:
-    """Bytes and squared error of a tile, and what both amount to at the rate in question."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Candidate:
+    """A way to keep a tile (None: the latents), its bytes, its squared error, and what both amount to."""
 
+    tile: PlainTile | None
     bytes: int
     squared_error: float
     total: float
@@ -75,35 +76,36 @@ class Judge:
         mask = valid_samples(samples)
         lmbda = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1)
 
-        def cost(found: npt.NDArray[np.generic], count: int) -> _Cost:
+        def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
             error = _squared_error(samples.pixels, found, mask)
-            return _Cost(count, error, 8 * count + lmbda * self._weight * error)
+            return _Candidate(tile, count, error, 8 * count + lmbda * self._weight * error)
 
-        best, chosen = cost(pixels, size), None
-        for tile in self._others(samples, known, size, best):
+        def plain(tile: PlainTile) -> _Candidate:
             assert tile.pixels is not None
-            own = cost(tile.pixels, len(tile.payload))
-            if self._capped and (own.bytes > size or own.squared_error > best.squared_error):
-                continue
-            if own.total < best.total:
-                best, chosen = own, tile
-        return chosen
+            return judged(tile.pixels, len(tile.payload), tile)
 
-    def _others(
-        self, samples: Samples, known: npt.NDArray[np.bool_] | None, size: int, ours: _Cost
-    ) -> Iterator[PlainTile]:
-        """What other ways make of a tile, as far as they may be better."""
-        yield from self.ways.exact_if(samples.pixels, known, _HOPE * size)
+        ours = judged(pixels, size, None)
+        others = [plain(tile) for tile in self.ways.exact_if(samples.pixels, known, _HOPE * size)]
         unit = to_unit(samples, self._mapping)
-        same = self.ways.jpeg2000(unit, size)
-        assert same.pixels is not None
-        error = _squared_error(samples.pixels, same.pixels, valid_samples(samples))
-        if len(same.payload) > size or error > (1 - _MARGIN) * ours.squared_error:
-            return
-        yield same
-        for share in _SIZES:
-            if share < 1 or not self._capped:
-                yield self.ways.jpeg2000(unit, round(share * size))
+        same = plain(self.ways.jpeg2000(unit, size))
+        if same.bytes <= size and same.squared_error < (1 - _MARGIN) * ours.squared_error:
+            others += [same, *self._resized(same, lambda count: plain(self.ways.jpeg2000(unit, count)))]
+        if self._capped:
+            others = [o for o in others if o.bytes <= size and o.squared_error <= ours.squared_error]
+        return min([ours, *others], key=lambda candidate: candidate.total).tile
+
+    def _resized(self, start: _Candidate, code: Callable[[int], _Candidate]) -> Iterator[_Candidate]:
+        """JPEG 2000 at other sizes, as long as each is better than the one before: larger ones, else smaller."""
+        for factor in (1 / _STEP,) if self._capped else (_STEP, 1 / _STEP):
+            best = start
+            for power in range(1, _MOST_STEPS + 1):
+                other = code(round(start.bytes * factor**power))
+                if other.total >= best.total:
+                    break
+                yield other
+                best = other
+            if best is not start:
+                return
 
 
 def _squared_error(

@@ -9,7 +9,7 @@ refused before a library sees it.
 from __future__ import annotations
 
 import struct
-import warnings
+import uuid
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +23,9 @@ _SOC, _SIZ, _COD, _QCD, _COM, _SOT, _SOD, _EOC = (
     0xFF4F, 0xFF51, 0xFF52, 0xFF5C, 0xFF64, 0xFF90, 0xFF93, 0xFFD9,
 )  # fmt: skip
 _DRIVER = "JP2OpenJPEG"
+# rasterio warns of whatever has no place on Earth, and filters of warnings are no matter of single threads.
+_PLACE = (2.0, 0.0, 0.0, 0.0, -2.0, 0.0)
+_WORLD = b"2\n0\n0\n-2\n0\n0\n"
 _MOST_LEVELS = 5
 _CODE_BLOCK = bytes([4, 4])  # exponents less two: 64 × 64
 _IRREVERSIBLE = b"\0"
@@ -44,18 +47,19 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
     size : int
         Bytes that are wanted.  OpenJPEG keeps below it, apart from the headers of tiny pictures.
     """
+    from affine import Affine
     from rasterio.io import MemoryFile
 
     components, height, width = samples.shape
     rate = 100.0 * 8 * size / (samples.size * bits)
-    with warnings.catch_warnings(), MemoryFile() as file:
-        warnings.simplefilter("ignore")  # it has no place on Earth
+    with MemoryFile() as file:
         with file.open(
             driver=_DRIVER,
             width=width,
             height=height,
             count=components,
             dtype=samples.dtype,
+            transform=Affine(*_PLACE),
             CODEC="J2K",
             REVERSIBLE="NO",
             QUALITY=f"{min(max(rate, 1e-3), 100.0):.6f}",
@@ -99,10 +103,13 @@ def decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
     _check(data, shape, bits)
     kind = np.uint8 if bits <= 8 else np.uint16
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with MemoryFile(data) as file, file.open(driver=_DRIVER) as picture:
-                samples = picture.read()
+        folder = uuid.uuid4().hex
+        with (
+            MemoryFile(_WORLD, dirname=folder, filename="tile.wld"),
+            MemoryFile(data, dirname=folder, filename="tile.j2k") as file,
+            file.open(driver=_DRIVER) as picture,
+        ):
+            samples = picture.read()
     except RasterioError as error:
         raise CorruptStream("The JPEG 2000 codestream of a tile cannot be decoded.") from error
     if samples.shape != shape or samples.dtype != kind:
