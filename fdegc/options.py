@@ -130,6 +130,8 @@ class EncodeOptions:
         worse than JPEG 2000 would make it in the same bytes, and the file says how good each tile is.
     max_error : float or None
         Largest error of any valid sample, in the samples' units; 0: lossless; None: what the quality gives.
+    band_weights : tuple of float
+        How much errors of each band count beside each other, > 0, one a band; none: all alike.
     lossy : bool
         Whether palettes and classes are compressed with losses, too, which else are not.
 
@@ -144,6 +146,7 @@ class EncodeOptions:
     target: Target | None = None
     check: bool = True
     max_error: float | None = None
+    band_weights: tuple[float, ...] = ()
     lossy: bool = False
 
     def __post_init__(self) -> None:
@@ -158,6 +161,8 @@ class EncodeOptions:
                 raise InvalidOption(
                     "A largest error and a range exclude each other: what lies outside of a range is off by more."
                 )
+        if not all(math.isfinite(weight) and weight > 0 for weight in self.band_weights):
+            raise InvalidOption("Weights of bands must be positive numbers.")
         if not QUALITY_MIN <= self.quality <= QUALITY_MAX:
             raise InvalidOption(f"Quality must lie between 1.0 and 6.0, not {self.quality:g}.")
         if self.tile_size % 64 or not 64 <= self.tile_size <= 2048:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fdegc.options import METRIC_FIGURES, METRIC_LABELS
@@ -36,6 +36,44 @@ def seconds_text(value: float) -> str:
 def decibels_text(value: float) -> str:
     """Text of a level in decibels; ``lossless`` for infinity."""
     return "lossless" if math.isinf(value) else f"{value:.2f} dB"
+
+
+#: How the ways of coding a tile are worded, after a number of tiles.
+_WAYS = {
+    "network": "by the network",
+    "jpeg2000": "as JPEG 2000",
+    "exact": "exactly",
+    "classes": "as classes",
+    "unknown": "in a way unknown here",
+}
+
+
+def ways_text(ways: Mapping[str, int]) -> str:
+    """Text of how many tiles were coded in which way."""
+    if len(ways) == 1:
+        (name,) = ways
+        return f"all {_WAYS[name]}"
+    return ", ".join(f"{count} {_WAYS[name]}" for name, count in ways.items())
+
+
+def exactness_text(bound: float | None) -> str | None:
+    """Text of the largest error that a file promises; None if it promises none."""
+    if bound is None:
+        return None
+    return "lossless" if bound == 0 else f"no sample is off by more than {bound:g}"
+
+
+def fidelity_text(stream: StreamInfo) -> str | None:
+    """Text of a file's PSNR and that of its worst tile, as far as its index says; None if it does not."""
+    if stream.psnr is None or stream.worst is None:
+        return None
+    if math.isinf(stream.worst) or stream.tiles == 1:
+        return _about(stream.psnr)
+    return f"{_about(stream.psnr)}, the worst tile {_about(stream.worst)}"
+
+
+def _about(psnr: float) -> str:
+    return "lossless" if math.isinf(psnr) else f"about {psnr:.1f} dB"
 
 
 def finite(value: float | None) -> float | None:

@@ -16,11 +16,10 @@ from fdegc.batch.listing import Job, Listing, judge_raster, judge_stream, list_j
 from fdegc.batch.rows import FileRow, check_report, row_data, write_report
 from fdegc.batch.running import run_here, split
 from fdegc.batch.work import Work
-from fdegc.cli.common import Report, Suspended, quality_of, terminable
+from fdegc.cli.common import Report, Suspended, options_of, terminable
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, OutputFailed
 from fdegc.format import SUFFIX
-from fdegc.options import EncodeOptions
 from fdegc.text import bytes_text, decibels_text, seconds_text
 from fdegc.types import Progress
 
@@ -38,10 +37,9 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     listing = _listing(args, SUFFIX, judge_raster)
     from fdegc.weights import default_profile, find
 
-    quality = quality_of(args)
     profile = args.profile or default_profile()
     work = Work(
-        EncodeOptions(quality, args.tile_size, args.ranges, args.target),
+        options_of(args),
         profile=profile,
         weights_hash=find(profile=profile).short_hash,
         psnr=args.psnr,

@@ -66,6 +66,30 @@ def quality_of(args: argparse.Namespace) -> float:
     return float(DEFAULT_RATE) if asked is None else asked
 
 
+def options_of(args: argparse.Namespace) -> EncodeOptions:
+    """Options of the compression that a command line asks for.
+
+    Raises
+    ------
+    InvalidOption
+        If two of them exclude each other.
+    """
+    if args.max_error is not None and (args.rate is not None or args.quality is not None):
+        raise InvalidOption(
+            "A largest error and a rate exclude each other: what a bound takes is what it takes. Leave one out."
+        )
+    return EncodeOptions(
+        quality_of(args),
+        args.tile_size,
+        args.ranges,
+        args.target,
+        check=args.check,
+        max_error=args.max_error,
+        band_weights=args.band_weights,
+        lossy=args.lossy,
+    )
+
+
 class Suspended(Cancelled):
     """Interruption of a command, with finished work kept for later."""
 

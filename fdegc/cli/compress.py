@@ -13,19 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fdegc.cli.arguments import CommandParser, add_part, add_paths
-from fdegc.cli.common import Facts, Report, Suspended, check_output, part_window, progress_bar, quality_of
+from fdegc.cli.common import Facts, Report, Suspended, check_output, options_of, part_window, progress_bar
 from fdegc.errors import Cancelled, InvalidOption
 from fdegc.format import SUFFIX
 from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
 from fdegc.text import (
     bytes_text,
+    decibels_text,
     error_data,
     error_facts,
+    exactness_text,
+    finite,
     quality_text,
     raster_data,
     raster_text,
     seconds_text,
     size_text,
+    ways_text,
 )
 
 if TYPE_CHECKING:
@@ -101,7 +105,20 @@ def _psnr(text: str) -> Target:
     return _checked(lambda: Target(TargetKind.PSNR, value))
 
 
+def _bound(text: str) -> float:
+    value = float(text)
+    _checked(lambda: EncodeOptions(max_error=value))
+    return value
+
+
+def _weights(text: str) -> tuple[float, ...]:
+    weights = tuple(float(part) for part in text.split(","))
+    _checked(lambda: EncodeOptions(band_weights=weights))
+    return weights
+
+
 # What argparse calls the type in "invalid … value".
+_bound.__name__, _weights.__name__ = "number", "weights"
 _quality.__name__, _tile_size.__name__, _ranges.__name__ = "quality", "tile size", "range (low:high)"
 _bpp.__name__ = _psnr.__name__ = "number"
 
@@ -126,12 +143,15 @@ def add_arguments(parser: CommandParser) -> None:
     _add_targets(rate)
     _add_range(parser)
     add_part(parser, area=True)
+    _add_ways(parser)
     parser.add_argument("--profile", metavar="NAME", help="weights to compress with (default: lite)")
     parser.add_argument(
         "--tile-size", type=_tile_size, default=512, metavar="N", help="pixels (default: 512)"
     )
     parser.add_argument(
-        "--psnr", action="store_true", help="also reconstruct, and report PSNR and other errors"
+        "--psnr",
+        action="store_true",
+        help="report PSNR and other errors even where --no-check or an interrupted run leaves them out",
     )
     parser.add_argument(
         "--no-resume",
@@ -176,6 +196,40 @@ def _add_range(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_ways(parser: argparse.ArgumentParser) -> None:
+    """Add the options for what becomes of tiles that the network serves badly, or not at all."""
+    parser.add_argument(
+        "--no-check",
+        dest="check",
+        action="store_false",
+        help="do not decode what was coded: faster on a CPU, but no figures in the file, and a scene that is "
+        "unlike the training images may come out worse than as JPEG 2000",
+    )
+    bound = parser.add_mutually_exclusive_group()
+    bound.add_argument(
+        "--max-error",
+        type=_bound,
+        metavar="E",
+        help="no valid sample is off by more than E, in the samples' units; no rate applies",
+    )
+    bound.add_argument(
+        "--lossless", dest="max_error", action="store_const", const=0.0, help="the same with no error at all"
+    )
+    parser.add_argument(
+        "--lossy",
+        action="store_true",
+        help="compress palettes and classes with losses, too (default: without)",
+    )
+    parser.add_argument(
+        "--band-weight",
+        dest="band_weights",
+        type=_weights,
+        default=(),
+        metavar="W,W,...",
+        help="how much errors of each band count beside the others, one number a band",
+    )
+
+
 # ------------------------------------------------------------------------------ what it does
 
 
@@ -188,7 +242,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     if args.output.suffix.lower() != SUFFIX:
         raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{args.output.name}”.")
     check_output(args.input, args.output, force=args.force)
-    options = EncodeOptions(quality_of(args), args.tile_size, args.ranges, args.target)
+    options = options_of(args)
     with _opened(args) as source:
         from fdegc.codec import Codec
 
@@ -265,7 +319,10 @@ def _facts(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) -
         "Written": str(args.output),
         "Scene": raster_text(raster),
         "Size": size_text(result.bytes, result.bpp, result.ratio),
-        "Quality": quality_text(result.quality),
+        "Quality": exactness_text(args.max_error) or quality_text(result.quality),
+        "Tiles": ways_text(result.ways),
+        "Worst tile": decibels_text(result.worst) if result.worst is not None and result.tiles > 1 else None,
+        "Note": " ".join(result.advice) or None,
         "Target": result.note or None,
         "Clipped": clipped if result.clipped else None,
         **error_facts(result.errors),
@@ -292,6 +349,10 @@ def _data(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) ->
         "clipped": result.clipped,
         "tile_size": args.tile_size,
         "tiles": result.tiles,
+        "ways": dict(result.ways),
+        "worst_psnr": finite(result.worst),
+        "max_error_bound": args.max_error,
+        "advice": list(result.advice),
         "resumed_tiles": result.resumed_tiles,
         "device": result.device,
         "seconds": result.encode_seconds,

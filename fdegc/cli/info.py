@@ -12,6 +12,9 @@ from fdegc.format import is_stream
 from fdegc.options import RATE_POINTS
 from fdegc.text import (
     bytes_text,
+    exactness_text,
+    fidelity_text,
+    finite,
     quality_text,
     ranges_data,
     ranges_text,
@@ -19,6 +22,7 @@ from fdegc.text import (
     raster_facts,
     seconds_text,
     size_text,
+    ways_text,
 )
 
 if TYPE_CHECKING:
@@ -73,10 +77,11 @@ def _stream_report(path: Path) -> Report:
         "File": str(path),
         **raster_facts(stream.raster),
         "Size": size_text(stream.bytes, stream.bpp, stream.ratio),
-        "Quality": quality_text(stream.quality),
+        "Quality": exactness_text(stream.bound) or quality_text(stream.quality),
+        "PSNR": fidelity_text(stream),
         "Range": ranges_text(stream.mapping),
-        "Network": f"{stream.profile}, weights {stream.weights_hash}",
-        "Tiles": f"{stream.tiles} of {stream.tile_size}×{stream.tile_size}",
+        "Network": f"{stream.profile}, weights {stream.weights_hash}" if stream.profile else None,
+        "Tiles": f"{stream.tiles} of {stream.tile_size}×{stream.tile_size}: {ways_text(stream.ways)}",
         "Version": str(stream.version),
     }
     data = {
@@ -92,6 +97,10 @@ def _stream_report(path: Path) -> Report:
         "weights_hash": stream.weights_hash,
         "tile_size": stream.tile_size,
         "tiles": stream.tiles,
+        "ways": dict(stream.ways),
+        "psnr": finite(stream.psnr),
+        "worst_psnr": finite(stream.worst),
+        "max_error_bound": stream.bound,
         **raster_data(stream.raster, full=True),
     }
     return Report(facts, data)

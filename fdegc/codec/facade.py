@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fdegc.codec.advice import advice_on
+from fdegc.codec.choosing import choose_components
 from fdegc.codec.decoding import Decoding
 from fdegc.codec.devices import resolve_device, share_out
 from fdegc.codec.encoding import Encoding, TileCallback
@@ -173,6 +174,7 @@ class Codec:
         with contextlib.ExitStack() as stack:
             workers = stack.enter_context(self._crew(network, info, options.tile_size, cancel))
             plan = EncodingPlan.of(network, source, options, origin=origin, reconstruct=reconstruct)
+            plan = plan.through(choose_components(plan, workers))
             cost = quick_estimate(
                 info, options.quality, options.tile_size, network.entry, workers.share.workers
             )

@@ -10,14 +10,14 @@ from typing_extensions import Self
 
 from fdegc.codec.network import Network
 from fdegc.codec.tiling import TilePlan
-from fdegc.errors import UnsupportedRaster
+from fdegc.errors import InvalidOption, UnsupportedRaster
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import ORIGIN, header_for
 from fdegc.options import QUALITY_STEPS, EncodeOptions
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import plan_mapping
 from fdegc.raster_info import RasterInfo
-from fdegc.types import HALO, BandMapping
+from fdegc.types import HALO, BandMapping, Components
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -68,8 +68,12 @@ class EncodingPlan:
         Raises
         ------
         InvalidOption
-            If the ranges do not fit the bands.
+            If the ranges or the weights do not fit the bands.
         """
+        if len(options.band_weights) not in (0, source.info.bands):
+            raise InvalidOption(
+                f"{len(options.band_weights)} weights were given for {source.info.bands} bands; give one a band."
+            )
         fingerprint = source_fingerprint(source)
         mapping = plan_mapping(source, options.ranges)
         exact = options.max_error is not None
@@ -129,6 +133,10 @@ class EncodingPlan:
     def stored_quality(self, index: int) -> int:
         """Quality of a tile as the index has it; 0: that of the header."""
         return 0
+
+    def through(self, components: Components | None) -> Self:
+        """Plan of the same compression, with bands that enter the network through a component transform."""
+        return replace(self, header=replace(self.header, components=components))
 
     def at(self, steps: int) -> Self:
         """Plan of the same compression at another quality, in 1/256 steps."""
