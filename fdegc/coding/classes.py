@@ -1,8 +1,8 @@
 """Lossless coding of rasters with few distinct values: classes, masks, palettes, drawings, charts.
 
-The distinct values are listed, then each sample is asked about: is it what its western neighbour is, or
-the northern one, and so on; what none of them is, is spelt bit by bit.  Each answer is predicted by a mix
-of counters, each for another view of the surroundings, and by what followed when they were last seen.
+The distinct values are listed, then each sample is coded: whether it is what its western neighbour is, and
+if not, its index bit by bit.  Each bit is predicted by a mix of counters, each for another view of the
+surroundings, one of them for what followed when these were last seen.
 """
 
 from __future__ import annotations
@@ -50,8 +50,6 @@ Check = Callable[[], None]
 
 #: Rows above and columns beside a tile that the surroundings reach into; they hold index 0.
 _ABOVE, _BESIDE = 2, 3
-#: Values that are asked about in turn, at most.
-_ASKED = 2
 _PATTERNS = 1 << 12
 #: Counters mixed for an answer, and for a bit of a value that is spelt.
 _VIEWS, _SPELLING = 8, 8
@@ -61,16 +59,16 @@ _DEPTH = 16  # bits of a spelt value
 #: Places of the counters that are not hashed.
 _CALM = 0
 _PATTERN = _CALM + 32
-_FOLLOWED = _PATTERN + _ASKED * _PATTERNS
-_NODE = _FOLLOWED + _ASKED * 32
+_FOLLOWED = _PATTERN + _PATTERNS
+_NODE = _FOLLOWED + 32
 _FOLLOWED_NODE = _NODE + (1 << _DEPTH)
 _HASHED = _FOLLOWED_NODE + 64
-_SPELT_WEIGHTS = _ASKED * _SETS * _VIEWS
+_SPELT_WEIGHTS = _SETS * _VIEWS
 
 #: Observations that counters remember.
 _LONG, _SHORT = 1023, 255
 #: Speed at which weights learn.
-_SPEED = 6
+_SPEED = 12
 _CHECK_BITS = 16
 #: Room that the encoder adds at a time, in words.
 _PIECE = 1 << 16
@@ -130,15 +128,14 @@ def _spell(
     model: _Model,
     value: int,
     values: int,
-    asked: npt.NDArray[np.int64],
-    count: int,
+    west: int,
     guess: int,
     views: npt.NDArray[np.int64],
     places: npt.NDArray[np.int64],
     inputs: npt.NDArray[np.int64],
     known: Tables,
 ) -> int:
-    """Coding of a value that is none of ``count`` that were asked about; implied bits cost nothing."""
+    """Coding of a value that is not ``west``, bit by bit; bits that this implies cost nothing."""
     depth = 0
     while (1 << depth) < values:
         depth += 1
@@ -149,9 +146,10 @@ def _spell(
         middle = low + (1 << level)
         zeros = min(middle, values) - low
         ones = max(min(middle + (1 << level), values) - middle, 0)
-        for i in range(count):
-            zeros -= low <= asked[i] < middle
-            ones -= middle <= asked[i] < middle + (1 << level)
+        if low <= west < middle:
+            zeros -= 1
+        elif middle <= west < middle + (1 << level):
+            ones -= 1
         bit = (value >> level) & 1
         if ones == 0:
             bit = 0
@@ -198,7 +196,6 @@ def _code_rows(
     views = np.zeros(6, np.int64)
     places = np.zeros(_VIEWS, np.int64)
     inputs = np.zeros(_VIEWS, np.int64)
-    asked = np.zeros(_ASKED, np.int64)
     pointer, length, calm = model.match[0], model.match[1], model.match[2]
     while row < rows and (decoding or words.size - np.int64(state[2]) >= room):
         first = (row + _ABOVE) * width + _BESIDE
@@ -260,55 +257,26 @@ def _code_rows(
                 length = 1
             guess = cells[pointer] if length else -1
             last[slot] = here
-            count = 0
-            found = -1
-            for turn in range(6):
-                if turn == 0:
-                    candidate = w
-                elif turn == 1:
-                    candidate = n
-                elif turn == 2:
-                    candidate = ne
-                elif turn == 3:
-                    candidate = nw
-                elif turn == 4:
-                    candidate = guess
-                else:
-                    candidate = ww
-                repeated = candidate < 0 or count == _ASKED
-                for i in range(count):
-                    repeated |= asked[i] == candidate
-                if repeated:
-                    continue
-                asked[count] = candidate
-                count += 1
-                if count == 1 and denied:
-                    continue
-                if count == values:
-                    found = candidate
-                    break
-                k = count - 1
-                salt = k * _SALT
+            found = w
+            if not denied:
                 for i in range(4):
-                    places[i] = _HASHED + (((views[i] + salt) * _FACTOR >> 30) & mask)
-                places[4] = _HASHED + (((shape + salt) * _FACTOR >> 30) & mask)
-                places[5] = _HASHED + (((north + salt) * _FACTOR >> 30) & mask)
-                places[6] = _PATTERN + k * _PATTERNS + pattern
-                places[7] = _FOLLOWED + k * 32
+                    places[i] = _HASHED + ((views[i] * _FACTOR >> 30) & mask)
+                places[4] = _HASHED + ((shape * _FACTOR >> 30) & mask)
+                places[5] = _HASHED + ((north * _FACTOR >> 30) & mask)
+                places[6] = _PATTERN + pattern
+                places[7] = _FOLLOWED
                 if length:
-                    places[7] += min(length, 15) * 2 + (guess == candidate)
-                chosen = (k * 3 + sureness(counters, places[3])) * 3 + sureness(counters, places[2])
-                if code_mixed(
+                    places[7] += min(length, 15) * 2 + (guess == w)
+                chosen = sureness(counters, places[3]) * 3 + sureness(counters, places[2])
+                same = 1 if value == w else 0
+                denied = not code_mixed(
                     state, words, decoding, counters, places, inputs, model.weights, chosen * _VIEWS, _VIEWS,
-                    1 if value == candidate else 0, _LONG, _SPEED, known,
-                ):  # fmt: skip
-                    found = candidate
-                    break
-            if found < 0:
-                found = _spell(
-                    state, words, decoding, model, value, values, asked, count, guess, views, places, inputs,
-                    known,
+                    same, _LONG, _SPEED, known,
                 )  # fmt: skip
+            if denied:
+                found = _spell(
+                    state, words, decoding, model, value, values, w, guess, views, places, inputs, known
+                )
             cells[here] = found
             if length:
                 if guess == found:
@@ -353,7 +321,7 @@ def encode(samples: Samples, valid: Mask | None = None, check: Check | None = No
     _put_values(state, words, values, known)
     if len(values) > 1:
         model = _model(samples.size)
-        room = columns * (_ASKED + _DEPTH + 1) + 4
+        room = columns * (_DEPTH + 2) + 4
         row = 0
         while row < rows:
             if check is not None:

@@ -90,8 +90,10 @@ def test_damage_is_noticed(place: int, change: int) -> None:
     samples = picture(3, (60, 60), "uint8", 9)
     data = bytearray(classes.encode(samples))
     data[place % (len(data) - 8)] ^= change
-    with pytest.raises(CorruptStream):
-        classes.decode(bytes(data), (60, 60), np.uint8)
+    try:  # the last bits may be said in more than one way
+        assert np.array_equal(classes.decode(bytes(data), (60, 60), np.uint8), samples)
+    except CorruptStream:
+        pass
 
 
 def test_cancelling() -> None:
