@@ -1,0 +1,587 @@
+"""Lossless and near-lossless coding of integer bands; floating point by a map to integers.
+
+Each sample is predicted from samples around it, in its band and in the bands before it, by weights that
+least squares found for the samples above and to the left, as in Meyer and Tischer's TMW and GLICBAWLS.
+What is left is coded bit by bit, each bit predicted by a mix of counters.  With a ``max_error`` of E the
+rest is divided by 2E + 1 and rounded, inside of the loop, so that no sample is off by more than E.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.coding.bits import (
+    FRESH,
+    ONE,
+    Counters,
+    Tables,
+    Weights,
+    code,
+    code_mixed,
+    code_number,
+    sureness,
+    tables,
+)
+from fdegc.coding.compiling import njit
+from fdegc.coding.range_coder import (
+    WORDS,
+    State,
+    Words,
+    finish,
+    new_encoder,
+    put_bits,
+    start,
+    take_bit,
+    words_of,
+)
+from fdegc.errors import CorruptStream, InvalidOption
+
+Samples = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+Planes = npt.NDArray[np.int64]
+Check = Callable[[], None]
+
+#: Rows above and below, and columns beside a band, that predictions reach into.
+_EDGE = 3
+#: Samples whose differences to the base enter the prediction: 8 of the band, 7 of the band before it, 5
+#: of the one before that; as (row, column) offsets.
+_OWN = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1), (-1, -2))
+_NEXT = ((0, 0), (0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (-1, 1))
+_FAR = ((0, 0), (0, -1), (-1, 0), (0, 1), (1, 0))
+_TAPS = len(_OWN) + len(_NEXT) + len(_FAR)
+#: Columns that share weights.
+_BLOCK = 32
+#: Weights are multiples of 2^-_WEIGHT_BITS within ±_WEIGHT_LIMIT.
+_WEIGHT_BITS = 16
+_WEIGHT_LIMIT = 4 << _WEIGHT_BITS
+#: Differences have at most this many bits.
+_DIFFERENCE_BITS = 16
+_SUM_BITS = 40
+#: Predictions are multiples of 2^-_FRACTION_BITS.
+_FRACTION_BITS = 4
+#: Bits by which differences are widened, before they are weighed.
+_WIDEN = 0
+_MOST_LOG = 0
+#: Sweeps over the normal equations for a block of a row.
+_SWEEPS = 2
+
+_VIEWS = 8
+_UNARY = 24
+_SETS = 64 * 3
+_MEMORY = 255
+_SPEED = 6
+_CHECK_BITS = 16
+_PIECE = 1 << 16
+_FACTOR = 0x2545F4914F6CDD1D
+#: Counters that are not hashed: of the numbers behind an escape.
+_ESCAPE = 0
+_HASHED = _ESCAPE + 128
+
+
+class _Model(NamedTuple):
+    """All that the coder of a tile learns.
+
+    Attributes
+    ----------
+    counters : ndarray of uint32
+    mask : int
+        Of a hash: what is left of it is a place behind ``_HASHED``.
+    mixers : ndarray of int32
+    sums : ndarray of int64, shape (blocks + 2, taps, taps + 1)
+        Products of differences, and of them with the sample's, of each block of columns; older rows less.
+    weights : ndarray of int64, shape (blocks, taps)
+    bias : ndarray of int64, shape (contexts, 2)
+        Sum and number of errors by context.
+    """
+
+    counters: Counters
+    mask: int
+    mixers: Weights
+    sums: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.int64]
+    bias: npt.NDArray[np.int64]
+
+
+def _model(shape: tuple[int, int, int]) -> _Model:
+    bits = min(max((16 * shape[0] * shape[1] * shape[2]).bit_length(), 14), 19)
+    blocks = -(-shape[2] // _BLOCK)
+    return _Model(
+        np.full(_HASHED + (1 << bits), FRESH, np.uint32),
+        (1 << bits) - 1,
+        np.full(_SETS * _VIEWS, ONE // 4, np.int32),
+        np.zeros((blocks + 2, _TAPS, _TAPS + 1), np.int64),
+        np.zeros((blocks, _TAPS), np.int64),
+        np.zeros((1 << 10, 2), np.int64),
+    )
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _log(value: int) -> int:
+    """Number of bits of a value ≥ 0."""
+    bits = 0
+    while value >> bits:
+        bits += 1
+    return bits
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _level(value: int) -> int:
+    """Logarithm of a value ≥ 0 in steps of half a bit."""
+    if value < 2:
+        return value
+    bits = _log(value)
+    return 2 * bits - 2 + ((value >> (bits - 2)) & 1)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _signed_level(value: int, most: int) -> int:
+    """Level of a difference: 0 … 2 · most."""
+    if value < 0:
+        return most - min(_level(-value), most)
+    return most + min(_level(value), most)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _hash(context: int, value: int) -> int:
+    """Context extended by a value, modulo 2^64."""
+    mixed = (context + value + 1) * _FACTOR
+    return mixed ^ (mixed >> 29)
+
+
+@njit(cache=True, nogil=True)
+def _solve(model: _Model, block: int, taps: int, system: npt.NDArray[np.int64]) -> None:
+    """Gauss and Seidel's steps towards a block's weights, from those of the row above."""
+    sums, weights = model.sums, model.weights[block]
+    top = 0
+    for i in range(taps):
+        for j in range(i + 1):
+            system[i, j] = sums[block, i, j] + sums[block + 1, i, j] + sums[block + 2, i, j]
+        system[i, taps] = sums[block, i, taps] + sums[block + 1, i, taps] + sums[block + 2, i, taps]
+        top = max(top, system[i, i])
+    shift = max(_log(top) - _SUM_BITS, 0)
+    for i in range(taps):
+        for j in range(i + 1):
+            system[i, j] >>= shift
+            system[j, i] = system[i, j]
+        system[i, taps] >>= shift
+    for _ in range(_SWEEPS):
+        for i in range(taps):
+            rest = system[i, taps] << _WEIGHT_BITS
+            for j in range(taps):
+                rest -= system[i, j] * weights[j]
+            step = rest // (system[i, i] + (system[i, i] >> 7) + 16)
+            weights[i] = min(max(weights[i] + step, -_WEIGHT_LIMIT), _WEIGHT_LIMIT)
+
+
+@njit(cache=True, nogil=True)
+def _code_rest(
+    state: State,
+    words: Words,
+    decoding: bool,
+    model: _Model,
+    rest: int,
+    scale: int,
+    views: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
+    inputs: npt.NDArray[np.int64],
+    known: Tables,
+) -> int:
+    """Coding of a quantised rest: how often 2^scale goes into it, its lower bits, its sign."""
+    size = abs(rest)
+    upper = size >> scale
+    node = min(scale, 15) << 6
+    told = 0
+    while told < _UNARY:
+        bit = _view(
+            state, words, decoding, model, node + told, 0, views, places, inputs,
+            min(told, 7), 1 if upper > told else 0, known,
+        )  # fmt: skip
+        if not bit:
+            break
+        told += 1
+    if told == _UNARY:
+        told += code_number(state, words, decoding, model.counters, _ESCAPE, upper - told, known)
+    found = told
+    for level in range(scale - 1, -1, -1):
+        bit = (size >> level) & 1
+        done = scale - 1 - level
+        if done < 3 and told < _UNARY:
+            path = (found & ((1 << done) - 1)) | (1 << done)
+            bit = _view(
+                state, words, decoding, model, node + 32 + min(told, 2) * 8 + path, 1, views, places, inputs,
+                8 + path, bit, known,
+            )  # fmt: skip
+        else:
+            bit = code(state, words, decoding, 1 << 15, bit)
+        found = (found << 1) | bit
+    if found:
+        extent = min(_level(found << 1 >> scale), 7)
+        negative = _view(
+            state, words, decoding, model, node + 56 + extent, 2, views, places, inputs, 16 + extent,
+            1 if rest < 0 else 0, known,
+        )  # fmt: skip
+        if negative:
+            found = -found
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _view(
+    state: State,
+    words: Words,
+    decoding: bool,
+    model: _Model,
+    node: int,
+    kind: int,
+    views: npt.NDArray[np.int64],
+    places: npt.NDArray[np.int64],
+    inputs: npt.NDArray[np.int64],
+    chosen: int,
+    bit: int,
+    known: Tables,
+) -> int:
+    for i in range(_VIEWS):
+        places[i] = _HASHED + ((_hash(views[i], node) * _FACTOR >> 30) & model.mask)
+    chosen = chosen * 3 + sureness(model.counters, places[0])
+    return code_mixed(
+        state, words, decoding, model.counters, places, inputs, model.mixers, chosen * _VIEWS, _VIEWS, bit,
+        _MEMORY, _SPEED, known,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _code_rows(
+    state: State,
+    words: Words,
+    decoding: bool,
+    band: int,
+    row: int,
+    rows: int,
+    room: int,
+    top: int,
+    error: int,
+    planes: Planes,
+    rests: Planes,
+    valid: npt.NDArray[np.bool_],
+    offsets: npt.NDArray[np.int64],
+    model: _Model,
+    known: Tables,
+) -> int:
+    """Coding of a band's rows from ``row`` on while ``room`` words are left; returns the next row."""
+    width = planes.shape[2]
+    columns = width - 2 * _EDGE
+    cells = planes[band].reshape(-1)
+    left = rests[band].reshape(-1)
+    before = planes[max(band - 1, 0)].reshape(-1)
+    before_left = rests[max(band - 1, 0)].reshape(-1)
+    far = planes[max(band - 2, 0)].reshape(-1)
+    far_left = rests[max(band - 2, 0)].reshape(-1)
+    own = len(_OWN)
+    taps = own + (len(_NEXT) if band > 0 else 0) + (len(_FAR) if band > 1 else 0)
+    step = 2 * error + 1
+    narrow = max(_log(top) - _DIFFERENCE_BITS + 1, 0)
+    difference = np.zeros(_TAPS, np.int32)
+    system = np.zeros((_TAPS, _TAPS + 1), np.int64)
+    views = np.zeros(_VIEWS, np.int64)
+    places = np.zeros(_VIEWS, np.int64)
+    inputs = np.zeros(_VIEWS, np.int64)
+    half = 1 << (_WEIGHT_BITS - _FRACTION_BITS - 1)
+    while row < rows and (decoding or words.size - np.int64(state[2]) >= room):
+        first = (row + _EDGE) * width + _EDGE
+        for i in range(1, _EDGE + 1):
+            cells[first - i] = cells[first - width]
+        for column in range(columns):
+            here = first + column
+            block = column // _BLOCK
+            if column % _BLOCK == 0:
+                _solve(model, block, taps, system)
+                # What comes in here counts for more than what was there.
+                for i in range(taps):
+                    for j in range(taps + 1):
+                        model.sums[block + 1, i, j] -= model.sums[block + 1, i, j] >> 2
+            w, n = cells[here - 1], cells[here - width]
+            if not valid[row, column]:
+                cells[here] = w if column else n
+                continue
+            nw, ne = cells[here - width - 1], cells[here - width + 1]
+            base = (w + n) >> 1
+            for i in range(own):
+                difference[i] = (cells[here + offsets[i]] - base) >> narrow
+            if band > 0:
+                other = (before[here - 1] + before[here - width]) >> 1
+                for i in range(own, own + len(_NEXT)):
+                    difference[i] = (before[here + offsets[i]] - other) >> narrow
+            if band > 1:
+                other = (far[here - 1] + far[here - width]) >> 1
+                for i in range(own + len(_NEXT), taps):
+                    difference[i] = (far[here + offsets[i]] - other) >> narrow
+            total = 0
+            weights = model.weights[block]
+            for i in range(taps):
+                total += np.int64(difference[i]) * weights[i]
+            fine = (base << _FRACTION_BITS) + (((total + half) >> (_WEIGHT_BITS - _FRACTION_BITS)) << narrow)
+            fine = min(max(fine, 0), top << _FRACTION_BITS)
+
+            ew, en = left[here - 1], left[here - width]
+            enw, ene = left[here - width - 1], left[here - width + 1]
+            mine = (
+                2 * abs(ew)
+                + 2 * abs(en)
+                + abs(enw)
+                + abs(ene)
+                + abs(left[here - 2])
+                + abs(left[here - 2 * width])
+            )
+            theirs = 0
+            told = 0
+            if band > 0:
+                told = before_left[here]
+                theirs = (
+                    4 * abs(told) + abs(before_left[here - 1]) + abs(before_left[here + 1])
+                    + abs(before_left[here - width]) + abs(before_left[here + width])
+                )  # fmt: skip
+            both = mine
+            if band > 0:
+                both = (mine + theirs) >> 1
+            scale = max(_log(both) - 4, 0)
+
+            straight = min(max(w + n - nw, min(w, n)), max(w, n)) << _FRACTION_BITS
+            pattern = (
+                (w << _FRACTION_BITS > fine)
+                | (n << _FRACTION_BITS > fine) << 1
+                | (nw << _FRACTION_BITS > fine) << 2
+                | (ne << _FRACTION_BITS > fine) << 3
+                | ((2 * w - cells[here - 2]) << _FRACTION_BITS > fine) << 4
+                | ((2 * n - cells[here - 2 * width]) << _FRACTION_BITS > fine) << 5
+            )
+            slot = pattern | min(_level(both) >> 1, 15) << 6
+            seen = model.bias[slot, 1]
+            corrected = fine
+            if seen > 0:
+                corrected += model.bias[slot, 0] // seen
+            corrected = min(max(corrected, 0), top << _FRACTION_BITS)
+            predicted = (corrected + (1 << (_FRACTION_BITS - 1))) >> _FRACTION_BITS
+            fraction = (corrected - (predicted << _FRACTION_BITS)) >> 2  # -2 … 1
+            small = scale + _FRACTION_BITS - 1
+            level = _level(both)
+            a = _signed_level((straight - fine) >> small, 5)
+            b = _signed_level(((w << _FRACTION_BITS) - fine) >> small, 5)
+            c = _signed_level(((n << _FRACTION_BITS) - fine) >> small, 5)
+            d = _signed_level((told << 1) >> scale, 7)
+            if scale > 1:
+                fraction = 0
+            views[0] = _hash(1, level * 4 + fraction)
+            views[1] = _hash(_hash(2, _level(abs(ew))), _level(abs(en)))
+            views[2] = _hash(_hash(3, _level(mine)), _level(theirs))
+            views[3] = _hash(_hash(4, a), d)
+            views[4] = _hash(_hash(5, b), c)
+            views[5] = _hash(
+                _hash(6, d), _signed_level((ew << 1) >> scale, 5) * 16 + _signed_level((en << 1) >> scale, 5)
+            )
+            views[6] = _hash(_hash(7, pattern), fraction)
+            views[7] = _hash(_hash(8, _level(abs(ene))), _level(abs(enw)))
+            if band > 1:
+                views[7] = _hash(views[7] * 0 + 9, _signed_level((far_left[here] << 1) >> scale, 7) * 16 + d)
+            rest = 0
+            if not decoding:
+                rest = cells[here] - predicted
+                rest = (rest + error) // step if rest >= 0 else -((error - rest) // step)
+            rest = _code_rest(state, words, decoding, model, rest, scale, views, places, inputs, known)
+            value = min(max(predicted + rest * step, 0), top)
+            cells[here] = value
+            left[here] = rest
+            off = (value << _FRACTION_BITS) - fine
+            model.bias[slot, 0] += off
+            model.bias[slot, 1] = seen + 1
+            if seen == 63:
+                model.bias[slot, 0] >>= 1
+                model.bias[slot, 1] >>= 1
+            calm = min(_log(both), _MOST_LOG)
+            target = ((value - base) >> narrow << _WIDEN) >> calm
+            for i in range(taps):
+                difference[i] = (difference[i] << _WIDEN) >> calm
+            sums = model.sums[block + 1]
+            for i in range(taps):
+                left_factor = difference[i]
+                for j in range(i + 1):
+                    sums[i, j] += np.int64(left_factor) * np.int64(difference[j])
+                sums[i, taps] += np.int64(left_factor) * target
+        for i in range(_EDGE):
+            cells[first + columns + i] = cells[first + columns - 1]
+        if row == rows - 1:
+            for i in range(_EDGE):
+                for j in range(width):
+                    cells[first - _EDGE + width * (i + 1) + j] = cells[first - _EDGE + j]
+        row += 1
+    return row
+
+
+def encode(
+    samples: Samples, max_error: int = 0, valid: Mask | None = None, check: Check | None = None
+) -> bytes:
+    """Bytes of integer bands.
+
+    Parameters
+    ----------
+    samples : ndarray of integers, shape (bands, rows, columns)
+        Of at most 32 bits.
+    max_error : int
+        How far a decoded sample may be off; 0 is lossless.
+    valid : ndarray of bool, shape (bands, rows, columns) or (rows, columns), optional
+        Samples that matter; the others decode to something.
+    check : callable, optional
+        Called now and then; raises to cancel.
+
+    Raises
+    ------
+    InvalidOption
+        If the samples have more than 32 bits, or ``max_error`` is negative or has more than 31.
+    """
+    _allowed(samples.dtype, max_error)
+    shape = (samples.shape[0], samples.shape[1], samples.shape[2])
+    valid = _masks(valid, shape)
+    if not valid.any():
+        return b""
+    chosen = samples[valid]
+    least, most = int(chosen.min()), int(chosen.max())
+    ranks = chosen.astype(np.int64) - least
+    unit = max(int(np.gcd.reduce(ranks)), 1) if max_error == 0 else 1
+    top = (most - least) // unit
+    known = tables()
+    model = _model(shape)
+    state = new_encoder()
+    words = np.zeros(128, np.uint32)
+    _code_limits(state, words, False, model, (least - _least(samples.dtype), unit - 1, top), known)
+    planes, rests = _planes(shape), _planes(shape)
+    inner = planes[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
+    inner[valid] = ranks // unit
+    if top > 0:
+        room = shape[2] * 96 + 4
+        for band in range(shape[0]):
+            _forget(model)
+            row = 0
+            while row < shape[1]:
+                if check is not None:
+                    check()
+                words = np.concatenate([words[: int(state[WORDS])], np.zeros(_PIECE + room, np.uint32)])
+                row = _code_rows(
+                    state, words, False, band, row, shape[1], room, top, max_error, planes, rests,
+                    valid[band], _offsets(shape), model, known,
+                )  # fmt: skip
+        words = np.concatenate([words[: int(state[WORDS])], np.zeros(32, np.uint32)])
+        put_bits(state, words, _digest(inner[valid]), _CHECK_BITS)
+    return finish(state, words)
+
+
+def decode(
+    data: bytes,
+    shape: tuple[int, int, int],
+    dtype: npt.DTypeLike,
+    max_error: int = 0,
+    valid: Mask | None = None,
+    check: Check | None = None,
+) -> Samples:
+    """Integer bands from their bytes.
+
+    Parameters
+    ----------
+    data : bytes
+    shape : (bands, rows, columns)
+    dtype : dtype
+    max_error, valid
+        As they were encoded.
+    check : callable, optional
+        As in :func:`encode`.
+
+    Raises
+    ------
+    CorruptStream
+        If the bytes are damaged.
+    """
+    dtype = np.dtype(dtype)
+    _allowed(dtype, max_error)
+    valid = _masks(valid, shape)
+    if not valid.any():
+        return np.zeros(shape, dtype)
+    known = tables()
+    model = _model(shape)
+    words = words_of(data)
+    state = new_encoder()
+    start(state, words)
+    least, unit, top = _code_limits(state, words, True, model, (0, 0, 0), known)
+    least, unit = least + _least(dtype), unit + 1
+    if least + top * unit > np.iinfo(dtype).max:
+        raise CorruptStream("A tile's samples have impossible limits.")
+    if top == 0:
+        return np.full(shape, least, dtype)
+    planes, rests = _planes(shape), _planes(shape)
+    step = max(_PIECE // max(shape[2], 1), 1)
+    for band in range(shape[0]):
+        _forget(model)
+        for row in range(0, shape[1], step):
+            if check is not None:
+                check()
+            _code_rows(
+                state, words, True, band, row, min(row + step, shape[1]), 0, top, max_error, planes, rests,
+                valid[band], _offsets(shape), model, known,
+            )  # fmt: skip
+    inner = planes[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
+    told = 0
+    for _ in range(_CHECK_BITS):
+        told = told << 1 | take_bit(state, words)
+    if told != _digest(inner[valid]):
+        raise CorruptStream("A tile's samples are damaged.")
+    return (inner * unit + least).astype(dtype)
+
+
+def _allowed(dtype: np.dtype[Any], max_error: int) -> None:
+    if dtype.kind not in "iu" or dtype.itemsize > 4:
+        raise InvalidOption(f"Samples of type {dtype} are none of integers of up to 32 bits.")
+    if not 0 <= max_error < 1 << 31:
+        raise InvalidOption(f"An error of {max_error} is outside of 0 to 2147483647.")
+
+
+def _masks(valid: Mask | None, shape: tuple[int, int, int]) -> Mask:
+    if valid is None:
+        return np.ones(shape, np.bool_)
+    return np.ascontiguousarray(np.broadcast_to(valid, shape))
+
+
+def _planes(shape: tuple[int, int, int]) -> Planes:
+    return np.zeros((shape[0], shape[1] + 2 * _EDGE, shape[2] + 2 * _EDGE), np.int64)
+
+
+def _offsets(shape: tuple[int, int, int]) -> npt.NDArray[np.int64]:
+    width = shape[2] + 2 * _EDGE
+    return np.array([row * width + column for row, column in (*_OWN, *_NEXT, *_FAR)], np.int64)
+
+
+def _forget(model: _Model) -> None:
+    """Start of a band: nothing is known of how it goes with others."""
+    model.sums[:] = 0
+    model.weights[:] = 0
+    model.bias[:] = 0
+
+
+def _digest(values: Samples) -> int:
+    """Lower 16 bits of the CRC-32 of valid samples less the least, as little-endian int64."""
+    return zlib.crc32(np.ascontiguousarray(values, "<i8").tobytes()) & ((1 << _CHECK_BITS) - 1)
+
+
+def _least(dtype: np.dtype[Any]) -> int:
+    return int(np.iinfo(dtype).min)
+
+
+def _code_limits(
+    state: State, words: Words, decoding: bool, model: _Model, limits: tuple[int, int, int], known: Tables
+) -> tuple[int, int, int]:
+    """Least sample, the unit of which all are multiples above it, less 1, and how many of them there are."""
+    least, unit, top = (
+        int(code_number(state, words, decoding, model.counters, _ESCAPE, limit, known)) for limit in limits
+    )
+    return least, unit, top
