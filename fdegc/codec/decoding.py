@@ -172,7 +172,9 @@ class Decoding:
         self.workers.check()
         size, payload = self.plan.window(tile.index), tile.units[0].payload
         try:
-            pixels = self._ways.decode(tile.kind, payload, size.height, size.width, tile.known)
+            pixels = self._ways.decode(
+                tile.kind, payload, size.height, size.width, tile.known, self.workers.check
+            )
         except (CorruptStream, UnsupportedStream) as error:
             return DecodedTile(tile.index, [], problem=str(error))
         latents: list[IntArray] = []

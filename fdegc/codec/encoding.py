@@ -232,7 +232,9 @@ class Encoding:
         if self.plan.decodes and task.read is not None:
             size = self.plan.tiles.window(tile.index)
             known = self.reader.known(tile.index, task.read.own)
-            pixels = self.judge.ways.decode(kind, payload, size.height, size.width, known)
+            pixels = self.judge.ways.decode(
+                kind, payload, size.height, size.width, known, self.workers.check
+            )
             if not self.plan.exact:
                 ring = self.synthesis.ring(tile.index, pixels, self.workers.check)
                 tile = replace(tile, rounded=[*ring])
@@ -254,7 +256,7 @@ class Encoding:
                     tile = self._as_left(tile, task)
                 else:
                     known = self.reader.known(task.index, original)
-                    plain = self.judge.ways.exact(original.pixels, known, bound)
+                    plain = self.judge.ways.exact(original.pixels, known, bound, self.workers.check)
                     tile = replace(tile, plain=plain, pixels=plain.pixels, size=len(plain.payload))
                 out.append(tile if tile.pixels is None else self._measured(tile))
         return out
@@ -290,7 +292,9 @@ class Encoding:
                 if tile.pixels is not None and self.plan.checks and free:
                     quality = self.plan.quality_of(tile.index)
                     known = self.reader.known(tile.index, original)
-                    plain = self.judge.better(original, known, tile.pixels, tile.size, quality)
+                    plain = self.judge.better(
+                        original, known, tile.pixels, tile.size, quality, self.workers.check
+                    )
                     if plain is not None:
                         assert plain.pixels is not None
                         ring = self.synthesis.ring(tile.index, plain.pixels, self.workers.check)

@@ -57,6 +57,7 @@ class Judge:
         pixels: npt.NDArray[np.generic],
         size: int,
         quality: float,
+        check: Callable[[], None],
     ) -> PlainTile | None:
         """Way that serves a tile better than the network did; None if there is none.
 
@@ -72,6 +73,8 @@ class Judge:
             Bytes of those latents.
         quality : float
             At which they were coded.
+        check : callable
+            Called now and then; raises to cancel.
         """
         mask = valid_samples(samples)
         lmbda = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1)
@@ -85,7 +88,7 @@ class Judge:
             return judged(tile.pixels, len(tile.payload), tile)
 
         ours = judged(pixels, size, None)
-        others = [plain(tile) for tile in self.ways.exact_if(samples.pixels, known, _HOPE * size)]
+        others = [plain(tile) for tile in self.ways.exact_if(samples.pixels, known, _HOPE * size, check)]
         unit = to_unit(samples, self._mapping)
         same = plain(self.ways.jpeg2000(unit, size))
         if same.bytes <= size and same.squared_error < (1 - _MARGIN) * ours.squared_error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.coding import jpeg2000
+from fdegc.coding import colours, exact, jpeg2000
 from fdegc.errors import CorruptStream, UnsupportedStream
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
@@ -19,9 +19,12 @@ from fdegc.types import BandMapping
 
 Pixels = npt.NDArray[np.generic]
 Mask = npt.NDArray[np.bool_]
+Check = Callable[[], None]
 
 #: Kinds that leave out samples which the lossless planes say are not there.
 SPARING = (UnitKind.EXACT, UnitKind.CLASSES)
+#: Pixels that are looked at, and the share of them that may be distinct, before a tile is tried by its colours.
+_LOOKED_AT, _FEW = 4096, 0.1
 #: Largest number of JPEG 2000 samples here.
 _MOST = 65535
 
@@ -62,6 +65,28 @@ class PlainTile:
     pixels: Pixels | None
 
 
+def nothing() -> None:
+    """Cancellation check that never cancels."""
+
+
+def may_be_classes(pixels: Pixels) -> bool:
+    """Whether a look at some pixels of a tile, (bands, height, width), finds few distinct ones."""
+    some = pixels.reshape(len(pixels), -1)[:, :: max(pixels[0].size // _LOOKED_AT, 1)]
+    return len(np.unique(some, axis=1).T) <= _FEW * some.shape[1]
+
+
+def _smoothness_bytes(pixels: Pixels, known: Mask | None) -> float:
+    """Bytes that a tile would take if differences between neighbours were coded one by one, a rough upper bound."""
+    total = 0.0
+    for number, band in enumerate(pixels):
+        steps = np.diff(band.astype(np.int64), axis=1)
+        if known is not None:
+            steps = steps[known[number, :, 1:] & known[number, :, :-1]]
+        counts = np.unique(steps, return_counts=True)[1]
+        total += float(counts @ np.log2(steps.size / counts)) / 8 if steps.size else 0.0
+    return total
+
+
 def _span(entry: BandMapping, dtype: str) -> int:
     """Number that JPEG 2000 knows the upper end of a band's range by.
 
@@ -99,13 +124,50 @@ class PlainWays:
         payload = jpeg2000.encode(np.rint(unit * self._scale).astype(kind), self._bits, size)
         return PlainTile(UnitKind.JPEG2000, payload, self._decode_jpeg2000(payload, unit.shape))
 
-    def exact_if(self, pixels: Pixels, known: Mask | None, most: float) -> Iterator[PlainTile]:
-        """The tile without loss, if a first look lets hope that this takes no more than ``most`` bytes."""
-        yield from ()
+    def exact_if(self, pixels: Pixels, known: Mask | None, most: float, check: Check) -> Iterator[PlainTile]:
+        """The tile without loss, if a first look lets hope that this takes no more than about ``most`` bytes.
 
-    def exact(self, pixels: Pixels, known: Mask | None, bound: float) -> PlainTile:
-        """The tile with errors of at most a bound, in source units; without loss for 0."""
-        raise NotImplementedError
+        Parameters
+        ----------
+        pixels : ndarray, shape (bands, height, width)
+        known : ndarray of bool, shape (bands, height, width), or None
+            Samples that the decoder knows to be there; None for all.
+        most : float
+        check : callable
+            Called now and then; raises to cancel.
+        """
+        if pixels.dtype.kind not in "iu":
+            return
+        if may_be_classes(pixels):
+            yield from self._classes(pixels, known, check)
+        if _smoothness_bytes(pixels, known) <= most:
+            yield self._exact(pixels, known, 0.0, check)
+
+    def exact(self, pixels: Pixels, known: Mask | None, bound: float, check: Check) -> PlainTile:
+        """The tile with errors of at most a bound, in source units, in the better of two ways; 0: without loss.
+
+        Parameters
+        ----------
+        pixels, known, check
+            As in :meth:`exact_if`.
+        bound : float
+        """
+        ways = [self._exact(pixels, known, bound, check)]
+        if pixels.dtype.kind in "iu" and may_be_classes(pixels):
+            ways += self._classes(pixels, known, check)
+        return min(ways, key=lambda tile: len(tile.payload))
+
+    def _exact(self, pixels: Pixels, known: Mask | None, bound: float, check: Check) -> PlainTile:
+        payload = exact.encode(pixels, bound, known, check)
+        decoded = exact.decode(payload, pixels.shape, self._dtype, known, check)
+        return PlainTile(UnitKind.EXACT, payload, decoded)
+
+    def _classes(self, pixels: Pixels, known: Mask | None, check: Check) -> Iterator[PlainTile]:
+        """The tile by its distinct pixels; nothing if they are too many, or bands lack other samples."""
+        payload = colours.encode(pixels, known, check)
+        if payload is not None:
+            decoded = colours.decode(payload, pixels.shape, self._dtype, known, check)
+            yield PlainTile(UnitKind.CLASSES, payload, decoded)
 
     def _decode_jpeg2000(self, payload: bytes, shape: tuple[int, ...]) -> Pixels:
         bands, height, width = shape
@@ -113,7 +175,13 @@ class PlainWays:
         return from_unit(samples.astype(np.float32) / self._scale, self._mapping, self._dtype)
 
     def decode(
-        self, kind: int, payload: bytes, height: int, width: int, known: Mask | None = None
+        self,
+        kind: int,
+        payload: bytes,
+        height: int,
+        width: int,
+        known: Mask | None = None,
+        check: Check = nothing,
     ) -> Pixels:
         """Pixels of a tile that was coded without the network: (bands, height, width).
 
@@ -124,6 +192,8 @@ class PlainWays:
         height, width : int
         known : ndarray of bool, shape (bands, height, width), or None
             Samples that are there, for kinds in :data:`SPARING`; None for all.
+        check : callable
+            Called now and then; raises to cancel.
 
         Raises
         ------
@@ -135,6 +205,10 @@ class PlainWays:
         shape = (len(self._mapping), height, width)
         if kind == UnitKind.JPEG2000:
             return self._decode_jpeg2000(payload, shape)
+        if kind == UnitKind.EXACT:
+            return exact.decode(payload, shape, self._dtype, known, check)
+        if kind == UnitKind.CLASSES:
+            return colours.decode(payload, shape, self._dtype, known, check)
         if kind == UnitKind.NOTHING:
             raise CorruptStream("A tile has no payload.")
         raise UnsupportedStream(f"A tile is coded in a way this program does not know ({kind}): update FDEGC.")
