@@ -22,7 +22,7 @@ from fdegc.format import SUFFIX, is_stream
 from fdegc.format.info import read_info
 from fdegc.format.reader import ContainerReader
 from fdegc.memory import check_free
-from fdegc.options import EncodeOptions, Target, ValueRange
+from fdegc.options import COMPRESSIONS, KINDS, TIFF_KINDS, EncodeOptions, Target, ValueRange
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Transform, Window
 from fdegc.results import DecodeResult, EncodeResult, StreamInfo
 from fdegc.text import damage_text
@@ -316,7 +316,7 @@ def decompress(
         with open(path, device=device, threads=threads) as file:
             return file.read(window, masked=masked, progress=progress, cancel=cancel)
     from fdegc.raster import open_sink
-    from fdegc.raster.saving import COMPRESSIONS, KINDS, kind_of
+    from fdegc.raster.saving import kind_of
 
     if masked:
         raise InvalidOption("masked is for arrays; a file has its own ways to say what is missing.")
@@ -324,7 +324,7 @@ def decompress(
         raise InvalidOption(f"The format must be one of {', '.join(KINDS)}, not {format}.")
     source, out, place = _path(path, "path"), _path(output, "output"), _window(window)
     kind = kind_of(out, format)
-    if compression is not None and kind not in ("geotiff", "cog"):
+    if compression is not None and kind not in TIFF_KINDS:
         raise InvalidOption(f"compression is for GeoTIFF and COG; {KINDS[kind][1]} has its own.")
     if compression is not None and compression not in COMPRESSIONS:
         raise InvalidOption(f"The compression must be one of {', '.join(COMPRESSIONS)}, not {compression}.")

@@ -20,7 +20,7 @@ from fdegc.errors import Cancelled, FdegcError, OutputBusy
 from fdegc.format.info import ORIGIN, describe, read_info
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import part_path
-from fdegc.options import EncodeOptions
+from fdegc.options import KINDS, TIFF_KINDS, EncodeOptions
 from fdegc.results import StreamInfo
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _decoded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
         names = ("width", "height", "bands", "dtype")
         if any(getattr(raster.info, name) != getattr(info.raster, name) for name in names):
             return info, "it is another raster"
-    if work.kind in ("geotiff", "cog") and is_cog(job.output) != (work.kind == "cog"):
+    if work.kind in TIFF_KINDS and is_cog(job.output) != (work.kind == "cog"):
         return info, "it is a file of another format"
     return info, None
 
@@ -298,7 +298,6 @@ def _decompress(
     cancel: CancelToken,
 ) -> FileRow:
     from fdegc.raster import open_sink
-    from fdegc.raster.saving import KINDS
 
     info = read_info(job.source)
     job.output.parent.mkdir(parents=True, exist_ok=True)

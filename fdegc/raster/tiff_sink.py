@@ -160,7 +160,7 @@ def _profile(info: RasterInfo, compression: str) -> dict[str, Any]:
 
 
 def compression_options(info: RasterInfo, compression: str) -> dict[str, Any]:
-    """GDAL's creation options for one of ``saving.COMPRESSIONS``."""
+    """GDAL's creation options for one of :data:`fdegc.options.COMPRESSIONS`."""
     if compression == "none":
         return {}
     return {"compress": compression, "predictor": 3 if np.dtype(info.dtype).kind == "f" else 2}

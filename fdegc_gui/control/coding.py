@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from fdegc.format import SUFFIX
 from fdegc.options import EncodeOptions
 from fdegc.types import Progress
 from fdegc_gui.control.activities import Activities
@@ -135,7 +136,7 @@ class Coding(QObject):
             path=scene.path,
             options=options,
             device=self._keeper.device,
-            out=self._folder / f"{name}.fdegc",
+            out=self._folder / f"{name}{SUFFIX}",
             store=run.store.folder,
             display=display,
             rendering=self._session.rendering,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
 
+from fdegc.format import SUFFIX
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs import Failure
@@ -46,7 +47,7 @@ class Exporting:
         scene, result = self._session.scene, self._session.current
         if scene is None or result is None or result.stream_path is None:
             return
-        name = scene.path.name if scene.stream else f"{scene.path.stem}-rate{result.rate}.fdegc"
+        name = scene.path.name if scene.stream else f"{scene.path.stem}-rate{result.rate}{SUFFIX}"
         target = self._files.save_stream(self._window, self._suggest("stream", name))
         if target is not None and self._may_write(target, "stream"):
             job = ExportStream(source=result.stream_path, target=target)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
+from fdegc.options import SLOW_METRICS
 from fdegc.results import MetricSet
 from fdegc_gui.control.activities import Activities
 from fdegc_gui.jobs import Failure, Lane, Requests
-from fdegc_gui.jobs.coding import SLOW_METRICS, Measure
+from fdegc_gui.jobs.coding import Measure
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.result import MetricState, Result
 from fdegc_gui.models.session import Session

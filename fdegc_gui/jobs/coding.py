@@ -11,7 +11,7 @@ from typing import ClassVar
 from typing_extensions import Never
 
 from fdegc.errors import MetricUnavailable
-from fdegc.options import EncodeOptions
+from fdegc.options import SLOW_METRICS, EncodeOptions
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileResult
 from fdegc.types import RasterStatistics
@@ -27,7 +27,6 @@ from fdegc_gui.models.reconstruction import Reconstruction
 MEASURE_PIXELS = 64_000_000
 #: Side of the grid of samples that tells the display range of a decoded scene.
 _STATISTICS_SIDE = 1536
-SLOW_METRICS = ("ms_ssim", "vifp", "lpips")
 
 
 @dataclass(frozen=True, slots=True)
