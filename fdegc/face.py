@@ -280,16 +280,8 @@ def decompress(
         "geotiff", "cog", "png" or "jp2"; by default what the name of the output ends in.
     compression : str, optional
         "deflate" (by default), "zstd" or "none", for GeoTIFF and COG.
-    device : str
-        "auto", "cpu", "cuda", "cuda:N" or "mps".
-    threads : int, optional
-        Tiles in work at a time; by default as many as there are cores.
-    overwrite : bool
-        Whether to replace a file that exists.
-    progress : callable, optional
-        Gets a :class:`~fdegc.types.Progress` now and then, on this thread.
-    cancel : CancelToken, optional
-        Its ``cancel()``, from another thread, ends the work with :class:`~fdegc.errors.Cancelled`.
+    device, threads, overwrite, progress, cancel
+        As of :func:`compress`.
 
     Returns
     -------
@@ -347,10 +339,8 @@ def open(path: Name, *, device: str = "auto", threads: int | None = None) -> Fde
     Parameters
     ----------
     path : str or path
-    device : str
-        "auto", "cpu", "cuda", "cuda:N" or "mps".
-    threads : int, optional
-        Tiles in work at a time; by default as many as there are cores.
+    device, threads
+        As of :func:`compress`.
 
     Returns
     -------
@@ -368,9 +358,7 @@ class FdegcFile:
 
     Parameters
     ----------
-    path : str or path
-    device : str
-    threads : int or None
+    path, device, threads
         As of :func:`open`.
 
     Attributes
@@ -422,8 +410,8 @@ class FdegcFile:
             x and y of the upper left pixel, width, height.
         masked : bool
             Whether to return a masked array.
-        progress : callable, optional
-        cancel : CancelToken, optional
+        progress, cancel
+            As of :func:`compress`.
 
         Returns
         -------

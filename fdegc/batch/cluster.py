@@ -202,17 +202,9 @@ def run_on_cluster(
     ----------
     client : distributed.Client
         As of :func:`connected`.
-    jobs : sequence of Job
-    work : Work
-    on_row : callable
-        Gets one row a file, in the order in which they are finished.
-    on_file : callable, optional
-        Told of a file that is finished.
-    on_progress : callable, optional
-        Gets the progress of all together, as the stage "batch".
-    fail_fast : bool
-        Whether the first file that fails ends the work.
-    cancel : CancelToken
+    jobs, work, on_row, on_file, on_progress, fail_fast, cancel
+        As of :func:`~fdegc.batch.running.run_here`; but rows come in the order in which files are finished,
+        files are told of when they are finished, and there is only the progress of all together.
 
     Raises
     ------

@@ -84,17 +84,22 @@ def check_output(source: Path, output: Path, *, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def terminable(cancel: CancelToken) -> Iterator[None]:
-    """SIGTERM, by which schedulers and ``torchrun`` end a run, taken as a request to stop, as Ctrl-C is."""
+def signal_handled(number: signal.Signals, handler: Callable[[], None]) -> Iterator[None]:
+    """Signal that is handled by a function for a while; off the main thread whoever called us handles it."""
     try:
-        before = signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
-    except ValueError:  # not on the main thread: whoever called us handles signals
+        before = signal.signal(number, lambda *_: handler())
+    except ValueError:  # not on the main thread
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
+
+
+def terminable(cancel: CancelToken) -> contextlib.AbstractContextManager[None]:
+    """SIGTERM, by which schedulers and ``torchrun`` end a run, taken as a request to stop, as Ctrl-C is."""
+    return signal_handled(signal.SIGTERM, cancel.cancel)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from fdegc_gui.control.controller import Controller
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.export import ExportReconstruction, ExportStream
+from fdegc_gui.models.result import State
 from fdegc_gui.settings import Settings
 
 
@@ -56,8 +57,7 @@ class Exporting:
     def ask_image(self) -> None:
         """Export of the reconstruction to where the user says."""
         scene, result = self._session.scene, self._session.current
-        reconstruction = result.reconstruction if result is not None else None
-        if scene is None or result is None or reconstruction is None:
+        if scene is None or result is None or result.state is not State.DONE:
             return
         mark = "-decoded" if scene.stream else f"-rate{result.rate}"
         plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
@@ -65,7 +65,7 @@ class Exporting:
         suggestion = self._suggest("image", f"{scene.path.stem}{mark}{suffix}")
         target = self._files.save_image(self._window, suggestion)
         if target is not None and self._may_write(target, "image"):
-            job = ExportReconstruction(reconstruction=reconstruction, target=target)
+            job = ExportReconstruction(store=result.store, target=target)
             self._controller.export(job, target, "Saving the reconstruction…")
 
     def _suggest(self, purpose: str, name: str) -> str:
