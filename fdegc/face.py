@@ -146,7 +146,8 @@ def _array_source(
     array: Array, nodata: float | None, crs: Any, transform: Sequence[float] | None
 ) -> RasterSource:
     from fdegc.raster import ArraySource
-    from fdegc.raster.source import default_colors, nodata_fits
+    from fdegc.raster.source import default_colors
+    from fdegc.raster.validity import nodata_fits
 
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise InvalidOption(
@@ -427,7 +428,7 @@ class FdegcFile:
         WeightsMissing, OutOfMemory, Cancelled, DeviceUnavailable
         """
         from fdegc.raster.sink import mark_invalid
-        from fdegc.raster.source import nodata_fits
+        from fdegc.raster.validity import nodata_fits
 
         samples = self.samples(window, progress=progress, cancel=cancel)
         pixels = mark_invalid(samples, self.info.raster)

@@ -16,7 +16,7 @@ from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.options import QUALITY_STEPS
 from fdegc.raster.mapping import band_groups, from_unit
-from fdegc.raster.source import nodata_fits, nodata_sample
+from fdegc.raster.validity import nodata_fits, nodata_sample
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import STRIDE
 

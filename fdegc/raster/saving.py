@@ -9,7 +9,7 @@ from pathlib import Path
 from fdegc.errors import OutputFailed
 from fdegc.options import KINDS
 from fdegc.raster.copy_sink import CogSink, Jp2Sink, PngSink
-from fdegc.raster.gdal_source import GDAL_ERRORS, open_dataset
+from fdegc.raster.gdal import GDAL_ERRORS, open_dataset
 from fdegc.raster.sink import RasterSink, exists, failed
 from fdegc.raster.tiff_sink import TiffSink
 from fdegc.raster_info import RasterInfo

@@ -18,11 +18,10 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning
 from rasterio.transform import Affine
 from rasterio.windows import Window as RioWindow
 
-from fdegc.raster.gdal_source import GDAL_ERRORS, cache_for, require_complete
+from fdegc.raster.gdal import GDAL_ERRORS, WARNINGS_LOCK, cache_for, require_complete
 from fdegc.raster.holding import unsupported_metadata
-from fdegc.raster.pillow_source import WARNINGS_LOCK
 from fdegc.raster.sink import RasterSink, alpha_of, failed
-from fdegc.raster.source import nodata_fits
+from fdegc.raster.validity import nodata_fits
 from fdegc.raster_info import GroundControlPoint, RasterInfo, Window
 from fdegc.types import Samples
 

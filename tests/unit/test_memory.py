@@ -16,7 +16,7 @@ from PIL import Image
 from fdegc.errors import OutOfMemory
 from fdegc.memory import BLOCK_CACHE, PROCESS_BYTES, block_cache, check_memory
 from fdegc.raster import open_raster
-from fdegc.raster.gdal_source import cache_for
+from fdegc.raster.gdal import cache_for
 from fdegc.raster_info import RasterInfo
 from fdegc.weights import quick_estimate
 
