@@ -117,7 +117,7 @@ def compress(
     options = EncodeOptions(quality, tile_size, tuple(ranges), target)
     out = _path(path, "path")
     if out.suffix.lower() != SUFFIX:
-        raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not {out.name}.")
+        raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{out.name}”.")
     with _source(source, nodata, crs, transform) as raster:
         if out.exists():
             if raster.info.path and os.path.exists(raster.info.path) and out.samefile(raster.info.path):
@@ -495,7 +495,7 @@ class FdegcFile:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise InvalidOption(f"{self.path} was closed; open it again to read from it.")
+            raise InvalidOption(f"“{self.path}” was closed; open it again to read from it.")
 
 
 def info(path: Name) -> StreamInfo | RasterInfo:

@@ -178,7 +178,7 @@ def check_shared(client: Any, folder: Path) -> None:
         for worker, found in client.run(sees, str(probe)).items():
             if not found:
                 raise ClusterUnavailable(
-                    f"The worker {worker} does not see {folder.absolute()}; inputs and outputs have to "
+                    f"The worker {worker} does not see “{folder.absolute()}”; inputs and outputs have to "
                     "lie on storage that all machines share under the same names."
                 )
     finally:
@@ -260,7 +260,7 @@ def _row(job: Job, future: Any) -> FileRow:
     if future.status != "finished":
         error = future.exception()
         why = "the workers that tried it died" if type(error).__name__ == "KilledWorker" else _short(error)
-        message = f"The cluster gave up {job.source}: {why}."
+        message = f"The cluster gave up “{job.source}”: {why}."
         return FileRow(str(job.source), str(job.output), "failed", message)
     row = FileRow(**{**future.result(), "input": str(job.source), "output": str(job.output)})
     if row.status == "skipped":  # none was finished when the work began: an attempt that was lost finished it

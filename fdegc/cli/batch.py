@@ -97,7 +97,9 @@ def _run(args: argparse.Namespace, listing: Listing, work: Work, cancel: CancelT
     try:
         args.out_dir.mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputFailed(f"The folder {args.out_dir} cannot be made: {error.strerror or error}.") from error
+        raise OutputFailed(
+            f"The folder “{args.out_dir}” cannot be made: {error.strerror or error}."
+        ) from error
     rows: list[FileRow] = []
     with terminable(cancel), _runner(args) as run, _Screen(quiet=args.json) as screen:
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from fdegc.errors import CorruptStream, UnsupportedStream
 from fdegc.raster_info import DTYPES, MAX_BANDS, MAX_PIXELS, MAX_SIDE
-from fdegc.types import BandMapping
+from fdegc.types import STRIDE, BandMapping
 
 VERSION = 1
 #: Required features this version knows, by bit; a set bit that is not here is refused.
@@ -101,7 +101,7 @@ class StreamHeader:
             | self.has_alpha * _ALPHA_BIT
             | self.has_band_masks * _BANDS_BIT,
             self.tile_size // 64,
-            self.halo // 16,
+            self.halo // STRIDE,
             self.quality_steps,
             self.weights_hash,
             len(name),
@@ -166,7 +166,7 @@ class StreamHeader:
             bands=bands,
             dtype=DTYPES[dtype & _DTYPE_MASK],
             tile_size=tile * 64,
-            halo=halo * 16,
+            halo=halo * STRIDE,
             quality_steps=steps,
             weights_hash=weights,
             profile=name,

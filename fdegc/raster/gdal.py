@@ -1,4 +1,4 @@
-"""GDAL as everything here uses it: its errors, opening, its cache, files that were cut off."""
+"""GDAL as everything here uses it: its errors, opening, files that were cut off."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from fdegc.errors import UnsupportedRaster
-from fdegc.memory import block_cache
 
 #: rasterio lets GDAL's own exceptions out in places; their base has no public name.
 GDAL_ERRORS = (RasterioError, OSError, ValueError, RuntimeError, CPLE_BaseError)
@@ -34,26 +32,6 @@ def open_dataset(name: str, driver: str) -> Any:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.Env():
             return rasterio.open(name, driver=driver)
-
-
-def cache_for(dataset: Any, rows: int) -> int:
-    """Bytes of blocks for GDAL to keep, so that none is coded twice in work from top to bottom.
-
-    Parameters
-    ----------
-    dataset : rasterio dataset
-        An open one.
-    rows : int
-        Rows that are read or written at a time, in pieces from left to right.
-
-    Returns
-    -------
-    int
-        Enough for all blocks that such rows touch, within :data:`BLOCK_CACHE`, and for a single block.
-    """
-    height, width = (int(side) for side in dataset.block_shapes[0])
-    pixel = 1 + sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
-    return max(block_cache(rows + 2 * height, int(dataset.width), pixel), height * width * pixel)
 
 
 def require_complete(dataset: Any, path: Path) -> None:

@@ -15,9 +15,9 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import UnsupportedRaster
-from fdegc.memory import BLOCK_CACHE, check_free
+from fdegc.memory import BLOCK_CACHE, cache_for, check_free
 from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, scene_facts
-from fdegc.raster.gdal import GDAL_ERRORS, cache_for, open_dataset, require_complete
+from fdegc.raster.gdal import GDAL_ERRORS, open_dataset, require_complete
 from fdegc.raster.source import RasterSource, default_colors
 from fdegc.raster.validity import Mask, Pixels, nodata_fits, sample_validity
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Window

@@ -18,7 +18,8 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning
 from rasterio.transform import Affine
 from rasterio.windows import Window as RioWindow
 
-from fdegc.raster.gdal import GDAL_ERRORS, WARNINGS_LOCK, cache_for, require_complete
+from fdegc.memory import cache_for
+from fdegc.raster.gdal import GDAL_ERRORS, WARNINGS_LOCK, require_complete
 from fdegc.raster.holding import unsupported_metadata
 from fdegc.raster.sink import RasterSink, alpha_of, failed
 from fdegc.raster.validity import nodata_fits

@@ -161,7 +161,7 @@ class Coding(QObject):
             run,
             lambda result, decoded: self._finish_decoding(scene, result, decoded),
             "Decoding",
-            f"{scene.path.name} could not be decoded.",
+            f"“{scene.path.name}” could not be decoded.",
         )
 
     def _submit(

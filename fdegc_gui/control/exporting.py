@@ -79,7 +79,7 @@ class Exporting:
         if target.exists():
             if scene is not None and target.resolve() == scene.path.resolve():
                 message = "It is the file that is open. Choose another name, so that the original stays."
-                self._show_failure(f"{target.name} was not replaced.", Failure(message, message, True))
+                self._show_failure(f"“{target.name}” was not replaced.", Failure(message, message, True))
                 return False
             if not self._files.confirm_overwrite(self._window, target):
                 return False

@@ -47,7 +47,7 @@ class ExportStream(_Export):
             _copy(self.source, self.target, context.cancel)
         except OSError as error:
             raise OutputFailed(
-                f"{self.target.name} could not be written to {self.target.parent}: "
+                f"“{self.target.name}” could not be written to “{self.target.parent}”: "
                 f"{error.strerror or error}. "
                 "Check that the folder exists, is writable and has room, or choose another."
             ) from error

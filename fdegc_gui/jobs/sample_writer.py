@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from fdegc.errors import OutputFailed
 from fdegc.raster_info import RasterInfo, Window
+from fdegc.text import bytes_text
 from fdegc.types import Samples
 from fdegc_gui.models.sample_store import SampleStore, plane_shape
 
@@ -48,8 +49,8 @@ class SampleWriter:
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if shutil.disk_usage(self._folder).free < size + _RESERVE:
             raise OutputFailed(
-                f"The temporary folder {self._folder.parent} has no room for the reconstruction "
-                f"({size / 1e6:.0f} MB). Free some space or set TMPDIR to another disk."
+                f"The temporary folder “{self._folder.parent}” has no room for the reconstruction "
+                f"({bytes_text(size)}). Free some space or set TMPDIR to another disk."
             )
         path = self._folder / name
         with path.open("wb") as file:

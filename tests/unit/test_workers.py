@@ -367,7 +367,7 @@ def test_a_gpu_without_room_for_a_tile_is_refused_before_any_work(monkeypatch: p
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 500_000_000)
     gpu = torch.device("cuda")
     assert share_out(gpu, 0.1e9, 400, 1024).workers == 1
-    with pytest.raises(OutOfMemory, match=r"about 0\.9 GB on the GPU, which has no more than 1\.0 GB free"):
+    with pytest.raises(OutOfMemory, match=r"about 900 MB on the GPU, which has no more than 1 GB free"):
         share_out(gpu, 0.9e9, 400, 1024)
 
 
