@@ -194,13 +194,13 @@ def app(device: str, image: Path) -> None:
         print(f"loaded on {ready.label}; devices: {', '.join(label for _, label in ready.devices)}")
         shown: dict[str, Any] = {
             "device": device,
-            "store": Path(folder) / "reconstruction",
+            "folder": Path(folder) / "reconstruction",
             "display": Display((0, 1, 2), Stretch.AS_IS),
             "rendering": None,
         }
         out = Path(folder) / "scene.fdegc"
         job = Compress(path=image, options=EncodeOptions(4.0), out=out, **shown)
-        result = job.run(context).encode
+        result = job.run(context)
         print(
             f"compressed: {result.bytes} bytes, {result.psnr:.2f} dB, {len(parts)} tiles shown, "
             f"{result.encode_seconds:.2f} s and {result.reconstruct_seconds:.2f} s of preview"

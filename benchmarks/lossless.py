@@ -133,7 +133,7 @@ def measure(samples: Samples) -> dict[str, float | None]:
             lambda: lossless.encode(samples), lambda data: lossless.decode(data, shape, dtype), samples
         )
         row["bands"] = times[0]
-        if few or len(samples) == 1 and dtype == np.uint8:
+        if few or (len(samples) == 1 and dtype == np.uint8):
             times = both_ways(
                 lambda: classes.encode(samples[0]),
                 lambda data: classes.decode(data, shape[1:], dtype),

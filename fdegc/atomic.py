@@ -57,6 +57,16 @@ def whole(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def identity(path: str | os.PathLike[str]) -> bytes | None:
+    """State of a file, which tells it from others and its own earlier ones; None if it is not there."""
+    try:
+        resolved = Path(path).resolve(strict=True)
+        state = resolved.stat()
+    except (OSError, RuntimeError):
+        return None
+    return os.fsencode(f"{resolved}\0{state.st_size}\0{state.st_mtime_ns}")
+
+
 # ------------------------------------------------------------------------------ locked
 
 if sys.platform == "win32":

@@ -22,7 +22,7 @@ from fdegc.format import SUFFIX, is_stream
 from fdegc.format.info import read_info
 from fdegc.format.reader import ContainerReader
 from fdegc.memory import check_free
-from fdegc.options import EncodeOptions, Target, ValueRange
+from fdegc.options import COMPRESSIONS, KINDS, TIFF_KINDS, EncodeOptions, Target, ValueRange
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Transform, Window
 from fdegc.results import DecodeResult, EncodeResult, StreamInfo
 from fdegc.text import damage_text
@@ -117,7 +117,7 @@ def compress(
     options = EncodeOptions(quality, tile_size, tuple(ranges), target)
     out = _path(path, "path")
     if out.suffix.lower() != SUFFIX:
-        raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not {out.name}.")
+        raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{out.name}”.")
     with _source(source, nodata, crs, transform) as raster:
         if out.exists():
             if raster.info.path and os.path.exists(raster.info.path) and out.samefile(raster.info.path):
@@ -146,7 +146,8 @@ def _array_source(
     array: Array, nodata: float | None, crs: Any, transform: Sequence[float] | None
 ) -> RasterSource:
     from fdegc.raster import ArraySource
-    from fdegc.raster.source import default_colors, nodata_fits
+    from fdegc.raster.source import default_colors
+    from fdegc.raster.validity import nodata_fits
 
     if array.ndim not in (2, 3) or 0 in array.shape:
         raise InvalidOption(
@@ -280,16 +281,8 @@ def decompress(
         "geotiff", "cog", "png" or "jp2"; by default what the name of the output ends in.
     compression : str, optional
         "deflate" (by default), "zstd" or "none", for GeoTIFF and COG.
-    device : str
-        "auto", "cpu", "cuda", "cuda:N" or "mps".
-    threads : int, optional
-        Tiles in work at a time; by default as many as there are cores.
-    overwrite : bool
-        Whether to replace a file that exists.
-    progress : callable, optional
-        Gets a :class:`~fdegc.types.Progress` now and then, on this thread.
-    cancel : CancelToken, optional
-        Its ``cancel()``, from another thread, ends the work with :class:`~fdegc.errors.Cancelled`.
+    device, threads, overwrite, progress, cancel
+        As of :func:`compress`.
 
     Returns
     -------
@@ -316,7 +309,7 @@ def decompress(
         with open(path, device=device, threads=threads) as file:
             return file.read(window, masked=masked, progress=progress, cancel=cancel)
     from fdegc.raster import open_sink
-    from fdegc.raster.saving import COMPRESSIONS, KINDS, kind_of
+    from fdegc.raster.saving import kind_of
 
     if masked:
         raise InvalidOption("masked is for arrays; a file has its own ways to say what is missing.")
@@ -324,7 +317,7 @@ def decompress(
         raise InvalidOption(f"The format must be one of {', '.join(KINDS)}, not {format}.")
     source, out, place = _path(path, "path"), _path(output, "output"), _window(window)
     kind = kind_of(out, format)
-    if compression is not None and kind not in ("geotiff", "cog"):
+    if compression is not None and kind not in TIFF_KINDS:
         raise InvalidOption(f"compression is for GeoTIFF and COG; {KINDS[kind][1]} has its own.")
     if compression is not None and compression not in COMPRESSIONS:
         raise InvalidOption(f"The compression must be one of {', '.join(COMPRESSIONS)}, not {compression}.")
@@ -347,10 +340,8 @@ def open(path: Name, *, device: str = "auto", threads: int | None = None) -> Fde
     Parameters
     ----------
     path : str or path
-    device : str
-        "auto", "cpu", "cuda", "cuda:N" or "mps".
-    threads : int, optional
-        Tiles in work at a time; by default as many as there are cores.
+    device, threads
+        As of :func:`compress`.
 
     Returns
     -------
@@ -368,9 +359,7 @@ class FdegcFile:
 
     Parameters
     ----------
-    path : str or path
-    device : str
-    threads : int or None
+    path, device, threads
         As of :func:`open`.
 
     Attributes
@@ -422,8 +411,8 @@ class FdegcFile:
             x and y of the upper left pixel, width, height.
         masked : bool
             Whether to return a masked array.
-        progress : callable, optional
-        cancel : CancelToken, optional
+        progress, cancel
+            As of :func:`compress`.
 
         Returns
         -------
@@ -439,7 +428,7 @@ class FdegcFile:
         WeightsMissing, OutOfMemory, Cancelled, DeviceUnavailable
         """
         from fdegc.raster.sink import mark_invalid
-        from fdegc.raster.source import nodata_fits
+        from fdegc.raster.validity import nodata_fits
 
         samples = self.samples(window, progress=progress, cancel=cancel)
         pixels = mark_invalid(samples, self.info.raster)
@@ -506,7 +495,7 @@ class FdegcFile:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise InvalidOption(f"{self.path} was closed; open it again to read from it.")
+            raise InvalidOption(f"“{self.path}” was closed; open it again to read from it.")
 
 
 def info(path: Name) -> StreamInfo | RasterInfo:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+import numpy as np
 import psutil
 
 from fdegc.errors import OutOfMemory
+from fdegc.text import bytes_text
 
 #: Resident bytes of the program with the network loaded and nothing to do.
 PROCESS_BYTES = 0.8e9
@@ -36,6 +39,26 @@ def block_cache(rows: int, width: int, pixel: int) -> int:
     """
     least, most = BLOCK_CACHE
     return min(max(rows * width * pixel, least), most)
+
+
+def cache_for(dataset: Any, rows: int) -> int:
+    """Bytes of blocks for GDAL to keep, so that none is coded twice in work from top to bottom.
+
+    Parameters
+    ----------
+    dataset : rasterio dataset
+        An open one.
+    rows : int
+        Rows that are read or written at a time, in pieces from left to right.
+
+    Returns
+    -------
+    int
+        Enough for all blocks that such rows touch, within :data:`BLOCK_CACHE`, and for a single block.
+    """
+    height, width = (int(side) for side in dataset.block_shapes[0])
+    pixel = 1 + sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+    return max(block_cache(rows + 2 * height, int(dataset.width), pixel), height * width * pixel)
 
 
 def check_memory(
@@ -77,5 +100,5 @@ def check_free(missing: float, what: str, remedy: str) -> None:
     free = psutil.virtual_memory().available
     if missing > free:
         raise OutOfMemory(
-            f"{what} needs about {missing / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free; {remedy}."
+            f"{what} needs about {bytes_text(missing)} of memory and {bytes_text(free)} are free; {remedy}."
         )

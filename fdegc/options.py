@@ -1,4 +1,4 @@
-"""What can be asked of a compression; the stdlib only."""
+"""What can be asked of a compression and of what is written; the stdlib only."""
 
 from __future__ import annotations
 
@@ -17,8 +17,26 @@ QUALITY_MAX = 6.0
 #: Metrics that compare two rasters, in the order in which they are shown, and how people call them.
 METRIC_LABELS = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "vifp": "VIFp", "lpips": "LPIPS"}
 METRIC_NAMES = tuple(METRIC_LABELS)
+#: Those that are not sums over samples, so that they wait for the whole scene and take long.
+SLOW_METRICS = tuple(name for name in METRIC_NAMES if name != "psnr")
 #: Their figures, as :class:`~fdegc.results.MetricSet` has them: MS-SSIM is also given in dB.
 METRIC_FIGURES = ("psnr", "ms_ssim", "ms_ssim_db", "vifp", "lpips")
+
+#: Kinds of raster files that are written: the endings of their names, and what people call them.
+KINDS = {
+    "geotiff": ((".tif", ".tiff"), "GeoTIFF"),
+    "cog": ((".tif", ".tiff"), "COG"),
+    "png": ((".png",), "PNG"),
+    "jp2": ((".jp2",), "JPEG 2000"),
+}
+#: Those of them that may be compressed in several ways, and how; always without loss.
+TIFF_KINDS = ("geotiff", "cog")
+COMPRESSIONS = ("deflate", "zstd", "none")
+#: What the names of rasters usually end in; they are read by their contents, whatever their names.
+RASTER_SUFFIXES = (
+    *(".tif", ".tiff", ".jp2", ".j2k", ".vrt", ".png", ".jpg", ".jpeg", ".webp", ".bmp"),
+    *(".img", ".ntf", ".nc"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +177,7 @@ class EncodeOptions:
                 )
             if self.ranges:
                 raise InvalidOption(
-                    "A largest error and a range exclude each other: what lies outside of a range is off by more."
+                    "A largest error and a range exclude each other: what a range leaves out is off by more."
                 )
         if not all(math.isfinite(weight) and weight > 0 for weight in self.band_weights):
             raise InvalidOption("Weights of bands must be positive numbers.")

@@ -157,7 +157,7 @@ class RasterInfo:
     bands : int
         Bands that are coded; an alpha band is not counted among them.
     dtype : str
-        numpy name of the samples' type: uint8, int8, uint16, int16, uint32, int32, float32, float64.
+        numpy name of the samples' type, one of :data:`DTYPES`.
     band_names : tuple of (str or None)
         One description a band.
     color_interpretation : tuple of str

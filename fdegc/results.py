@@ -159,9 +159,9 @@ class StreamInfo:
     digits) name the network it needs.  ``lost`` names metadata (in words) that the file held and that
     damage made unreadable; empty for an intact file.  ``halo``: pixels that tiles see of each other;
     ``mapping``: of every band.  ``ways``: tiles by the way they were coded, as in :class:`EncodeResult`;
-    ``psnr`` and ``worst``: of the scene and of its worst tile in dB as the encoder measured them, to a third of
-    a decibel, ``inf`` without loss, None where the file does not say; ``bound``: the largest error that the file
-    promises, 0 if it is lossless, None if it promises none.
+    ``psnr`` and ``worst``: of the scene and of its worst tile in dB as the encoder measured them, to a
+    third of a decibel, ``inf`` without loss, None where the file does not say; ``bound``: the largest error
+    that the file promises, 0 if it is lossless, None if it promises none.
     """
 
     raster: RasterInfo

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fdegc.raster_info import RasterInfo, Window
-    from fdegc.results import DecodeResult, ErrorFigures, MetricSet
+    from fdegc.results import DecodeResult, ErrorFigures, MetricSet, StreamInfo
     from fdegc.types import BandMapping
 
 

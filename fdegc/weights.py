@@ -153,7 +153,7 @@ def find(
         ):
             return entry
     wanted = f"weights {short_hash.hex()}" if short_hash else f"weights of profile '{profile}'"
-    folders = ", ".join(str(folder) for folder in search_folders())
+    folders = ", ".join(f"“{folder}”" for folder in search_folders())
     raise WeightsMissing(
         f"The {wanted} are not installed (looked in {folders}); "
         "install the release of FDEGC that they came with, or set FDEGC_WEIGHTS to their folder."

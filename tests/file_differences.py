@@ -15,8 +15,8 @@ from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning
 from rasterio.windows import Window as RioWindow
 
 from fdegc.raster.facts import alpha_index
+from fdegc.raster.gdal import WARNINGS_LOCK
 from fdegc.raster.holding import close, same_crs, same_items
-from fdegc.raster.pillow_source import WARNINGS_LOCK
 
 #: Metadata domains that tell how a file is laid out.
 _LAYOUT = frozenset(

@@ -178,7 +178,7 @@ def check_shared(client: Any, folder: Path) -> None:
         for worker, found in client.run(sees, str(probe)).items():
             if not found:
                 raise ClusterUnavailable(
-                    f"The worker {worker} does not see {folder.absolute()}; inputs and outputs have to "
+                    f"The worker {worker} does not see “{folder.absolute()}”; inputs and outputs have to "
                     "lie on storage that all machines share under the same names."
                 )
     finally:
@@ -202,17 +202,9 @@ def run_on_cluster(
     ----------
     client : distributed.Client
         As of :func:`connected`.
-    jobs : sequence of Job
-    work : Work
-    on_row : callable
-        Gets one row a file, in the order in which they are finished.
-    on_file : callable, optional
-        Told of a file that is finished.
-    on_progress : callable, optional
-        Gets the progress of all together, as the stage "batch".
-    fail_fast : bool
-        Whether the first file that fails ends the work.
-    cancel : CancelToken
+    jobs, work, on_row, on_file, on_progress, fail_fast, cancel
+        As of :func:`~fdegc.batch.running.run_here`; but rows come in the order in which files are finished,
+        files are told of when they are finished, and there is only the progress of all together.
 
     Raises
     ------
@@ -268,7 +260,7 @@ def _row(job: Job, future: Any) -> FileRow:
     if future.status != "finished":
         error = future.exception()
         why = "the workers that tried it died" if type(error).__name__ == "KilledWorker" else _short(error)
-        message = f"The cluster gave up {job.source}: {why}."
+        message = f"The cluster gave up “{job.source}”: {why}."
         return FileRow(str(job.source), str(job.output), "failed", message)
     row = FileRow(**{**future.result(), "input": str(job.source), "output": str(job.output)})
     if row.status == "skipped":  # none was finished when the work began: an attempt that was lost finished it

@@ -11,11 +11,8 @@ from pathlib import Path
 from fdegc.batch.rows import FileRow
 from fdegc.errors import InvalidOption
 from fdegc.format import SUFFIX
+from fdegc.options import RASTER_SUFFIXES
 
-#: A file of a folder with such a name counts as a raster even if its contents are damaged.
-RASTER_SUFFIXES = frozenset(
-    {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jp2", ".j2k", ".vrt", ".img", ".ntf", ".nc"}
-)
 #: Overviews and masks that GDAL keeps beside a raster: rasters by content, but none of their own.
 _COMPANIONS = frozenset({".ovr", ".msk"})
 
@@ -56,7 +53,7 @@ def judge_raster(path: Path) -> str | None:
         return f"It belongs to “{path.stem}”."
     if path.exists() and not path.is_file():
         return "It is not an ordinary file."
-    if suffix in RASTER_SUFFIXES:
+    if suffix in RASTER_SUFFIXES:  # even if its contents are damaged
         return None
     from fdegc.raster import looks_like_raster
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fdegc.atomic import in_use, remove_stale
+from fdegc.atomic import identity, in_use, remove_stale
 from fdegc.batch.listing import Job
 from fdegc.batch.rows import FileRow, Status
 from fdegc.control import CancelToken, ProgressCallback
@@ -20,7 +20,7 @@ from fdegc.errors import Cancelled, FdegcError, OutputBusy
 from fdegc.format.info import ORIGIN, describe, read_info
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import part_path
-from fdegc.options import EncodeOptions
+from fdegc.options import KINDS, TIFF_KINDS, EncodeOptions
 from fdegc.results import StreamInfo
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _decoded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
         names = ("width", "height", "bands", "dtype")
         if any(getattr(raster.info, name) != getattr(info.raster, name) for name in names):
             return info, "it is another raster"
-    if work.kind in ("geotiff", "cog") and is_cog(job.output) != (work.kind == "cog"):
+    if work.kind in TIFF_KINDS and is_cog(job.output) != (work.kind == "cog"):
         return info, "it is a file of another format"
     return info, None
 
@@ -145,10 +145,8 @@ def _decoded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
 def origin_of(source: Path, work: Work) -> bytes | None:
     """Hashes of a source file as it is now and of the options, eight bytes each; None if it is not there."""
     assert work.encode is not None
-    try:
-        path = source.resolve(strict=True)
-        state = path.stat()
-    except (OSError, RuntimeError):
+    file = identity(source)
+    if file is None:
         return None
     # Options that are not used leave no trace: those of later versions do not make files look different.
     options = {
@@ -156,7 +154,6 @@ def origin_of(source: Path, work: Work) -> bytes | None:
         for field in dataclasses.fields(work.encode)
         if field.name in ("quality", "tile_size") or getattr(work.encode, field.name) != field.default
     }
-    file = os.fsencode(f"{path}\0{state.st_size}\0{state.st_mtime_ns}")
     how = f"{sorted(options.items())}\0{work.weights_hash.hex()}".encode()
     return hashlib.sha256(file).digest()[:8] + hashlib.sha256(how).digest()[:8]
 
@@ -201,7 +198,7 @@ def attempt(
     except MemoryError:
         row = _row(job, "failed", "There is not enough memory for this; smaller tiles need less.")
     except OSError as error:
-        row = _row(job, "failed", f"{error.filename or job.source}: {error.strerror or error}.")
+        row = _row(job, "failed", f"“{error.filename or job.source}”: {error.strerror or error}.")
     except Exception as error:  # one file must not cost the others of a night
         row = _row(
             job, "failed", f"{job.source} met a fault of FDEGC ({type(error).__name__}: {error}); report it."
@@ -298,7 +295,6 @@ def _decompress(
     cancel: CancelToken,
 ) -> FileRow:
     from fdegc.raster import open_sink
-    from fdegc.raster.saving import KINDS
 
     info = read_info(job.source)
     job.output.parent.mkdir(parents=True, exist_ok=True)
@@ -307,9 +303,9 @@ def _decompress(
         result = codec().decode(job.source, sink, on_progress=on_progress, cancel=cancel)
     problems = []
     if result.damaged:
-        problems.append(f"{len(result.damaged)} parts of {job.source} are damaged and were filled.")
+        problems.append(f"{len(result.damaged)} parts of “{job.source}” are damaged and were filled.")
     if info.lost:
-        problems.append(f"The metadata of {job.source} is damaged; missing: {', '.join(info.lost)}.")
+        problems.append(f"The metadata of “{job.source}” is damaged; missing: {', '.join(info.lost)}.")
     status: Status = "failed" if problems else "done"
     if sink.unsupported_metadata:
         problems.append(f"{KINDS[work.kind][1]} cannot hold: {', '.join(sink.unsupported_metadata)}.")

@@ -20,6 +20,7 @@ from fdegc.cli.common import Report, Suspended, options_of, terminable
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, OutputFailed
 from fdegc.format import SUFFIX
+from fdegc.options import KINDS, TIFF_KINDS
 from fdegc.text import bytes_text, decibels_text, seconds_text
 from fdegc.types import Progress
 
@@ -54,11 +55,9 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
 def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Batch of ``fdegc decompress --out-dir``, with its report."""
     _refuse_parts(args)
-    from fdegc.raster.saving import KINDS
-
     kind = args.format or "geotiff"
     endings, title = KINDS[kind]
-    if args.compression is not None and kind not in ("geotiff", "cog"):
+    if args.compression is not None and kind not in TIFF_KINDS:
         raise InvalidOption(f"--compression is for GeoTIFF and COG; {title} has its own.")
     listing = _listing(args, endings[0], judge_stream)
     work = Work(
@@ -97,7 +96,9 @@ def _run(args: argparse.Namespace, listing: Listing, work: Work, cancel: CancelT
     try:
         args.out_dir.mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputFailed(f"The folder {args.out_dir} cannot be made: {error.strerror or error}.") from error
+        raise OutputFailed(
+            f"The folder “{args.out_dir}” cannot be made: {error.strerror or error}."
+        ) from error
     rows: list[FileRow] = []
     with terminable(cancel), _runner(args) as run, _Screen(quiet=args.json) as screen:
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdegc.errors import Cancelled, InvalidOption, OutputExists, OutputFailed
+from fdegc.options import EncodeOptions
 
 if TYPE_CHECKING:
     from fdegc.control import CancelToken
@@ -76,7 +77,7 @@ def options_of(args: argparse.Namespace) -> EncodeOptions:
     """
     if args.max_error is not None and (args.rate is not None or args.quality is not None):
         raise InvalidOption(
-            "A largest error and a rate exclude each other: what a bound takes is what it takes. Leave one out."
+            "A largest error and a rate exclude each other: a bound takes what it takes. Leave one out."
         )
     return EncodeOptions(
         quality_of(args),
@@ -108,17 +109,22 @@ def check_output(source: Path, output: Path, *, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def terminable(cancel: CancelToken) -> Iterator[None]:
-    """SIGTERM, by which schedulers and ``torchrun`` end a run, taken as a request to stop, as Ctrl-C is."""
+def signal_handled(number: signal.Signals, handler: Callable[[], None]) -> Iterator[None]:
+    """Signal that is handled by a function for a while; off the main thread whoever called us handles it."""
     try:
-        before = signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
-    except ValueError:  # not on the main thread: whoever called us handles signals
+        before = signal.signal(number, lambda *_: handler())
+    except ValueError:  # not on the main thread
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
+
+
+def terminable(cancel: CancelToken) -> contextlib.AbstractContextManager[None]:
+    """SIGTERM, by which schedulers and ``torchrun`` end a run, taken as a request to stop, as Ctrl-C is."""
+    return signal_handled(signal.SIGTERM, cancel.cancel)
 
 
 @contextlib.contextmanager

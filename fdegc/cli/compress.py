@@ -299,7 +299,7 @@ def _opened(args: argparse.Namespace) -> RasterSource:
 
 
 def _listener(args: argparse.Namespace) -> Callable[[Estimate], None] | None:
-    """Who wants to know what the work will cost; None if nobody does, for it takes a moment to find out."""
+    """Who wants to know what the work will cost; None if nobody does, for it takes some work to find out."""
     if sys.stderr.isatty():
         return _say_estimate
     return (lambda _: None) if args.json else None

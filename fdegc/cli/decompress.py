@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fdegc.cli.arguments import CommandParser, add_part, add_paths
 from fdegc.cli.common import Report, check_output, part_window, progress_bar
 from fdegc.errors import InvalidOption
+from fdegc.options import COMPRESSIONS, KINDS, TIFF_KINDS
 from fdegc.text import bytes_text, damage_text, raster_data, raster_text, seconds_text, window_data
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ def add_arguments(parser: CommandParser) -> None:
     add_paths(parser, "IN.fdegc", "OUT.{tif,png,jp2}")
     parser.add_argument(
         "--format",
-        choices=("geotiff", "cog", "png", "jp2"),
+        choices=tuple(KINDS),
         help="kind of file (default: what the name ends in, geotiff with --out-dir; cog is a GeoTIFF with "
         "tiles and overviews)",
     )
     parser.add_argument(
         "--compression",
-        choices=("deflate", "zstd", "none"),
+        choices=COMPRESSIONS,
         help="of GeoTIFF and COG, without loss (default: deflate)",
     )
     add_part(parser, area=False)
@@ -47,10 +48,10 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     check_output(args.input, args.output, force=args.force)
     from fdegc.format.info import read_info
     from fdegc.raster import open_sink
-    from fdegc.raster.saving import KINDS, kind_of
+    from fdegc.raster.saving import kind_of
 
     kind = kind_of(args.output, args.format)
-    if args.compression is not None and kind not in ("geotiff", "cog"):
+    if args.compression is not None and kind not in TIFF_KINDS:
         raise InvalidOption(f"--compression is for GeoTIFF and COG; {KINDS[kind][1]} has its own.")
     stream = read_info(args.input)
     raster = stream.raster

@@ -15,18 +15,16 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from fdegc import __version__
 from fdegc.cli.arguments import CommandParser, add_shared, join_signed
-from fdegc.cli.common import Report, Suspended
+from fdegc.cli.common import Report, Suspended, signal_handled
 from fdegc.errors import Cancelled, FdegcError
 from fdegc.process import QuickExit, collect_less, import_less, keep_memory
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from fdegc.control import CancelToken
 
 INTERRUPTED = 130
@@ -98,24 +96,15 @@ def _fill(name: str, parser: CommandParser) -> None:
 # ------------------------------------------------------------------------------ running
 
 
-@contextlib.contextmanager
-def _interruptible(cancel: CancelToken) -> Iterator[None]:
+def _interruptible(cancel: CancelToken) -> contextlib.AbstractContextManager[None]:
     """Let the first Ctrl-C ask the work to stop, and a second one break it off."""
 
-    def on_interrupt(_number: int, _frame: FrameType | None) -> None:
+    def on_interrupt() -> None:
         if cancel.cancelled:
             raise KeyboardInterrupt
         cancel.cancel()
 
-    try:
-        before = signal.signal(signal.SIGINT, on_interrupt)
-    except ValueError:  # not on the main thread: whoever called us handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return signal_handled(signal.SIGINT, on_interrupt)
 
 
 def _fail(message: str) -> int:

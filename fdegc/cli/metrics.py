@@ -78,7 +78,7 @@ def _other_info(path: Path) -> RasterInfo:
 
 
 def _check_comparable(args: argparse.Namespace, first: RasterInfo, second: RasterInfo) -> None:
-    names = f"{args.original} and {args.other} cannot be compared"
+    names = f"“{args.original}” and “{args.other}” cannot be compared"
     if (first.width, first.height) != (second.width, second.height):
         sizes = f"{first.width}×{first.height} and {second.width}×{second.height} pixels"
         raise InvalidOption(f"{names}: their sizes differ ({sizes}).")

@@ -35,8 +35,16 @@ def advice_on(
     plain = tiles - ways.get(UnitKind.LATENTS, 0)
     exact = ways.get(UnitKind.EXACT, 0) + ways.get(UnitKind.CLASSES, 0)
     if tiles and plain >= _MOST * tiles:
-        how = "without loss" if exact == plain else "as JPEG 2000" if not exact else "as JPEG 2000 or without loss"
-        hint = "--lossless keeps all of it exactly" if exact else "a higher rate or --lossless keeps more of it"
+        how = (
+            "without loss"
+            if exact == plain
+            else "as JPEG 2000"
+            if not exact
+            else "as JPEG 2000 or without loss"
+        )
+        hint = (
+            "--lossless keeps all of it exactly" if exact else "a higher rate or --lossless keeps more of it"
+        )
         said.append(
             f"This scene is unlike those that the network was trained on: {plain} of {tiles} tiles were kept "
             f"{how}, which was better; {hint}."
@@ -44,7 +52,7 @@ def advice_on(
     usual = _usual_psnr(plan)
     if errors is not None and usual is not None and errors.psnr < usual - _FAR:
         said.append(
-            f"PSNR is {errors.psnr:.1f} dB, where this rate usually gives {usual:.1f} dB: look at the result, or "
+            f"PSNR is {errors.psnr:.1f} dB, where this rate usually gives {usual:.1f} dB: look at it, or "
             "choose a higher rate."
         )
     return tuple(said)

@@ -50,9 +50,9 @@ class _Crop:
 def choose_components(plan: EncodingPlan, workers: Workers) -> Components | None:
     """Component transform that serves a scene best, by what its crops take and lose; None for none.
 
-    Tried are bands as they are, three at a time; the Karhunen–Loève transform, whose first components become
-    the network's axes of natural colours; and every band as grey.  Where bands were given weights, all of these
-    heed them.
+    Tried are bands as they are, three at a time; the Karhunen–Loève transform, whose first components
+    become the network's axes of natural colours; and every band as grey.  Where bands were given weights,
+    all of these heed them.
 
     Parameters
     ----------
@@ -157,12 +157,12 @@ def _picked(means: Float64Array, weights: Float64Array) -> Components:
 
 
 def _greys(means: Float64Array, weights: Float64Array) -> Components:
-    """Every band as grey.  An error counts once, not three times, so its contrast is lower than the grey's."""
+    """Every band as grey, of lower contrast, since its errors count once and not three times."""
     return _components(np.repeat(np.diag(weights), 3, axis=0) / math.sqrt(3), means)
 
 
 def _karhunen_loeve(means: Float64Array, covariance: Float64Array, weights: Float64Array) -> Components:
-    """Principal components, three at a time along the axes of natural colours; those worth nothing are left out."""
+    """Principal components along the axes of natural colours, three at a time, without worthless ones."""
     weighted = covariance * np.outer(weights, weights)
     variances, vectors = np.linalg.eigh(weighted)
     variances, vectors = variances[::-1], vectors[:, ::-1].T
@@ -211,4 +211,4 @@ def _cost(
     mask = valid_samples(crop.samples)
     squared = float(np.sum(np.square(error if mask is None else np.where(mask, error, 0)), dtype=np.float64))
     lmbda = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1)
-    return bits + lmbda * squared / 3
+    return float(bits + lmbda * squared / 3)

@@ -13,6 +13,7 @@ import torch
 
 from fdegc.errors import DeviceUnavailable, OutOfMemory
 from fdegc.memory import usable_cores
+from fdegc.text import bytes_text
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -132,8 +133,8 @@ def share_out(
     room = int(MEMORY_SHARE * free // max(tile_bytes, 1.0))
     if room < 1:
         raise OutOfMemory(
-            f"One tile needs about {tile_bytes / 1e9:.1f} GB on the GPU, which has no more than "
-            f"{free / 1e9:.1f} GB free; use smaller tiles or --device cpu."
+            f"One tile needs about {bytes_text(tile_bytes)} on the GPU, which has no more than "
+            f"{bytes_text(free)} free; use smaller tiles or --device cpu."
         )
     return gpu_share(room, tiles, min(threads or GPU_WORKERS, wanted), GPU_POSITIONS // positions)
 

@@ -32,7 +32,6 @@ from fdegc.format.layout import IndexEntry
 from fdegc.format.writer import ContainerWriter
 from fdegc.metrics import ErrorAccumulator
 from fdegc.raster.mapping import peak_value, valid_samples
-from fdegc.raster_info import Window
 from fdegc.results import ErrorFigures, TileResult
 from fdegc.types import Samples
 
@@ -232,9 +231,7 @@ class Encoding:
         if self.plan.decodes and task.read is not None:
             size = self.plan.tiles.window(tile.index)
             known = self.reader.known(tile.index, task.read.own)
-            pixels = self.judge.ways.decode(
-                kind, payload, size.height, size.width, known, self.workers.check
-            )
+            pixels = self.judge.ways.decode(kind, payload, size.height, size.width, known, self.workers.check)
             if not self.plan.exact:
                 ring = self.synthesis.ring(tile.index, pixels, self.workers.check)
                 tile = replace(tile, rounded=[*ring])
@@ -248,7 +245,6 @@ class Encoding:
             read = [task.read for task in tasks if task.read is not None]
             analysed = self.reader.analyse(read, self.workers.check, latents=False)
             for task, found in zip(tasks, analysed, strict=True):
-                self.workers.check()
                 assert task.read is not None
                 original = task.read.own
                 tile = _Tile(task.index, found, [], 0, [], original=original, written=bool(task.done))
@@ -284,9 +280,9 @@ class Encoding:
             latent = [ready for tile, ready, _ in batch if self._needs_synthesis(tile)]
             found = {r.index: p for r, p in zip(latent, self._pixels(latent), strict=True)}
             out = []
-            for tile, ready, original in batch:
+            for coded, _, original in batch:
                 self.workers.check()
-                tile = replace(tile, original=original, pixels=found.get(tile.index, tile.pixels))
+                tile = replace(coded, original=original, pixels=found.get(coded.index, coded.pixels))
                 # What an earlier run began with latents goes on with them.
                 free = not tile.written and len(tile.units) == self.plan.header.groups
                 if tile.pixels is not None and self.plan.checks and free:
@@ -371,21 +367,22 @@ class Encoding:
             self.worst = min(tile.fidelity, math.inf if self.worst is None else self.worst)
         if tile.written:
             return
-        first = {"fidelity": pack_fidelity(tile.fidelity), "quality": self.plan.stored_quality(tile.index)}
-        if plain is None:
-            done = groups - len(tile.units)
-            for number, unit in enumerate(tile.units, done):
-                self.writer.add(
-                    unit.payload,
-                    dither=unit.dither,
-                    phi_hash=unit.phi_hash,
-                    y_hash=unit.y_hash,
-                    **(first if number == 0 else {}),
-                )
+        fidelity, quality = pack_fidelity(tile.fidelity), self.plan.stored_quality(tile.index)
+        if plain is not None:
+            self.writer.add(plain.payload, kind=plain.kind, fidelity=fidelity, quality=quality)
+            for _ in range(groups - 1):
+                self.writer.add(b"", kind=UnitKind.NOTHING)
             return
-        self.writer.add(plain.payload, kind=plain.kind, **first)
-        for _ in range(groups - 1):
-            self.writer.add(b"", kind=UnitKind.NOTHING)
+        for number, unit in enumerate(tile.units, groups - len(tile.units)):
+            self.writer.add(
+                unit.payload,
+                # Of a tile, the first of its units says them.
+                fidelity=0 if number else fidelity,
+                quality=0 if number else quality,
+                dither=unit.dither,
+                phi_hash=unit.phi_hash,
+                y_hash=unit.y_hash,
+            )
 
     def _show(self, tile: _Tile) -> None:
         if tile.errors is None or tile.original is None or tile.pixels is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from fdegc.codec.network import Float32Array, Network
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.workers import Workers
+from fdegc.errors import FdegcError
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, plan_mapping, to_unit
 from fdegc.raster_info import RasterInfo, Window
@@ -25,54 +26,78 @@ SAMPLE_COUNT = 3
 SAMPLE_SHARE = 0.1
 #: Seconds of a compression with a target, as a multiple of those of one with a quality.
 SEARCH_COST = 3.0
+#: Share of its samples' bytes that a scene usually takes without loss.
+EXACT_SHARE = 0.5
+
+#: Pixels of a crop, and its bits at some qualities.
+_Crop = tuple[int, list[float]]
 
 
-def estimate(plan: EncodingPlan, workers: Workers) -> Estimate:
+def estimate(plan: EncodingPlan, workers: Workers, answer: Callable[[Estimate], None]) -> None:
     """Estimate of a compression's size, time and memory; rougher for a small scene, or with a target.
 
-    Raises
-    ------
-    Cancelled
+    What has to be computed is computed beside the compression; there is no answer if that is done first, or
+    if anything goes wrong.
+
+    Parameters
+    ----------
+    plan : EncodingPlan
+    workers : Workers
+        Of the compression.
+    answer : callable
+        Gets the estimate, at once or while the workers' results are awaited.
     """
-    info, options, entry = plan.info, plan.options, plan.network.entry
-    quick = quick_estimate(info, options.quality, options.tile_size, entry, workers.share.workers)
+    info, options, network = plan.info, plan.options, plan.network
+    quick = quick_estimate(info, options.quality, options.tile_size, network.entry, workers.share.workers)
+    if plan.exact:
+        answer(replace(quick, bytes=round(EXACT_SHARE * info.raw_bytes)))
+        return
     if options.target is not None:
         size = options.target.bytes(info.pixels)
-        return replace(quick, bytes=size or quick.bytes, seconds=SEARCH_COST * quick.seconds)
+        answer(replace(quick, bytes=size or quick.bytes, seconds=SEARCH_COST * quick.seconds))
+        return
     if info.pixels <= 2 * SAMPLE_COUNT * SAMPLE_SIDE**2:
-        return quick
+        answer(quick)
+        return
     count = min(max(int(SAMPLE_SHARE * info.pixels / SAMPLE_SIDE**2), 1), SAMPLE_COUNT)
-    size = _bytes(plan.network, plan.source, plan.mapping, [options.quality], workers, count)[0]
-    return replace(quick, bytes=size)
+    try:
+        crops = list(_crops(plan.source, plan.mapping, count))  # here, for a source has one reader
+    except (FdegcError, MemoryError):
+        return  # the compression will say what is wrong with the file
+    work = _judge(network, [options.quality], workers.check)
+    workers.beside(
+        lambda: replace(quick, bytes=_file_bytes(info, map(work, crops))[0]),
+        answer,
+    )
 
 
 def estimate_rates(network: Network, source: RasterSource, workers: Workers) -> dict[int, Estimate]:
     """Estimates for all rate points of the weights; see :meth:`fdegc.codec.Codec.estimate_all`."""
     qualities = [figures.quality for figures in network.entry.rates]
-    sizes = _bytes(network, source, plan_mapping(source), qualities, workers)
+    work = _judge(network, qualities, workers.check)
+    crops = _crops(source, plan_mapping(source), SAMPLE_COUNT)
+    sizes = _file_bytes(source.info, workers.ordered(work, crops))
     return {
         round(quality): replace(quick_estimate(source.info, quality, entry=network.entry), bytes=size)
         for quality, size in zip(qualities, sizes, strict=True)
     }
 
 
-def _bytes(
-    network: Network,
-    source: RasterSource,
-    mapping: tuple[BandMapping, ...],
-    qualities: Sequence[float],
-    workers: Workers,
-    count: int = SAMPLE_COUNT,
-) -> list[int]:
-    """Bytes of the file at some qualities."""
-    info, pixels, bits = source.info, 0, np.zeros(len(qualities))
+def _judge(
+    network: Network, qualities: Sequence[float], check: Callable[[], None]
+) -> Callable[[Float32Array], _Crop]:
+    """Work that tells a crop's pixels, and its bits at some qualities."""
 
-    def work(crop: Float32Array) -> tuple[int, list[float]]:
-        return crop.shape[1] * crop.shape[2], network.estimate_bits(crop, qualities, workers.check)
+    def work(crop: Float32Array) -> _Crop:
+        return crop.shape[1] * crop.shape[2], network.estimate_bits(crop, qualities, check)
 
-    for size, found in workers.ordered(work, _crops(source, mapping, count)):
-        pixels += size
-        bits += found
+    return work
+
+
+def _file_bytes(info: RasterInfo, crops: Iterable[_Crop]) -> list[int]:
+    """Bytes of the file at some qualities, from those of crops."""
+    found = list(crops)
+    pixels, bits = sum(size for size, _ in found), np.sum([bits for _, bits in found], axis=0)
     groups = len(band_groups(info.bands))
     return [round(total / pixels * info.pixels * groups / 8) + 150 for total in bits.tolist()]
 

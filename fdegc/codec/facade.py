@@ -151,7 +151,8 @@ class Codec:
         on_progress, on_tile : callable, optional
             Called on this thread.
         on_estimate : callable, optional
-            Gets what the work will cost before it starts; without it only a quick estimate is made.
+            Gets what the work will cost, on this thread, as soon as that is known: it is made beside the
+            work, which does not wait for it.  Without it only a quick estimate is made.
         cancel : CancelToken, optional
             Checked at every tile and every coding step.
         overwrite : bool
@@ -179,8 +180,14 @@ class Codec:
                 info, options.quality, options.tile_size, network.entry, workers.share.workers
             )
             if on_estimate is not None:
-                cost = estimate(plan, workers)
-                on_estimate(cost)
+                tell = on_estimate
+
+                def keep(better: Estimate) -> None:
+                    nonlocal cost
+                    cost = better
+                    tell(better)
+
+                estimate(plan, workers, keep)
             reader = TileReader(plan)
             latents, note = None, ""
             if options.target is not None:

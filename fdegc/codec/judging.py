@@ -98,7 +98,7 @@ class Judge:
         return min([ours, *others], key=lambda candidate: candidate.total).tile
 
     def _resized(self, start: _Candidate, code: Callable[[int], _Candidate]) -> Iterator[_Candidate]:
-        """JPEG 2000 at other sizes, as long as each is better than the one before: larger ones, else smaller."""
+        """JPEG 2000 at larger sizes, else at smaller ones, as long as each is better than the one before."""
         for factor in (1 / _STEP,) if self._capped else (_STEP, 1 / _STEP):
             best = start
             for power in range(1, _MOST_STEPS + 1):

@@ -21,6 +21,7 @@ from fdegc.errors import WeightsInvalid
 from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.model.uninitialised import Uninitialised
+from fdegc.types import STRIDE
 from fdegc.weights import WeightsEntry, load
 
 Float32Array = npt.NDArray[np.float32]
@@ -270,7 +271,7 @@ class Network:
     @torch.inference_mode()
     def _analyse(self, xs: Sequence[Float32Array], check: Check) -> list[Float32Array]:
         # oneDNN's bfloat16 convolution from rows of two samples to rows of one reads memory that is not its.
-        dtype = self._type if xs[0].shape[2] > 16 or self._is_gpu else torch.float32
+        dtype = self._type if xs[0].shape[2] > STRIDE or self._is_gpu else torch.float32
         with memory_errors(self.device):
             x = stacked(xs, self.device)
             return list(self._launching.run(lambda: self._latent(x, check, dtype)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from typing_extensions import Self
 
+from fdegc.atomic import identity
 from fdegc.codec.network import Network
 from fdegc.codec.tiling import TilePlan
 from fdegc.errors import InvalidOption, UnsupportedRaster
@@ -72,7 +72,8 @@ class EncodingPlan:
         """
         if len(options.band_weights) not in (0, source.info.bands):
             raise InvalidOption(
-                f"{len(options.band_weights)} weights were given for {source.info.bands} bands; give one a band."
+                f"{len(options.band_weights)} weights were given for {source.info.bands} bands; "
+                "give one a band."
             )
         fingerprint = source_fingerprint(source)
         mapping = plan_mapping(source, options.ranges)
@@ -160,9 +161,5 @@ def source_fingerprint(source: RasterSource) -> bytes | None:
     """State of a source's file, which tells it from others and its own earlier ones; None for no file."""
     if not source.info.path:  # which is no name of the current folder
         return None
-    try:
-        path = Path(source.info.path).resolve(strict=True)
-        state = path.stat()
-    except (OSError, RuntimeError):
-        return None
-    return f"{path}\0{state.st_size}\0{state.st_mtime_ns}{source.part}".encode()
+    file = identity(source.info.path)
+    return None if file is None else file + source.part.encode()

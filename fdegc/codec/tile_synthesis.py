@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.inputs import NetworkInputs
+from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Network, round_latent
 from fdegc.codec.tiling import TilePlan, reflect_pad
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.options import QUALITY_STEPS
 from fdegc.raster.mapping import from_unit, to_unit
-from fdegc.raster.source import nodata_fits, nodata_sample
+from fdegc.raster.validity import nodata_fits, nodata_sample
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import STRIDE, Samples
 
@@ -109,7 +109,8 @@ class TileSynthesis:
         """
         padded = self._plan.padded_window(index)
         unit = to_unit(Samples(pixels), self._mapping)
-        inputs = self._inputs.of(reflect_pad(unit, padded.height, padded.width))
+        whole = reflect_pad(unit, padded.height, padded.width).astype(np.float32, copy=False)
+        inputs = self._inputs.of(whole)
         gain = self._network.gain(self._quality_of(index))
         return [round_latent(y * gain) for y in self._network.analyse(inputs, check, self._batch)]
 

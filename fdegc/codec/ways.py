@@ -23,7 +23,7 @@ Check = Callable[[], None]
 
 #: Kinds that leave out samples which the lossless planes say are not there.
 SPARING = (UnitKind.EXACT, UnitKind.CLASSES)
-#: Pixels that are looked at, and the share of them that may be distinct, before a tile is tried by its colours.
+#: Pixels that are looked at, and the share of them that may differ, before a tile is tried by its colours.
 _LOOKED_AT, _FEW = 4096, 0.1
 #: Largest number of JPEG 2000 samples here.
 _MOST = 65535
@@ -76,7 +76,7 @@ def may_be_classes(pixels: Pixels) -> bool:
 
 
 def _smoothness_bytes(pixels: Pixels, known: Mask | None) -> float:
-    """Bytes that a tile would take if differences between neighbours were coded one by one, a rough upper bound."""
+    """Bytes of a tile if differences between neighbours were coded one by one: a rough upper bound."""
     total = 0.0
     for number, band in enumerate(pixels):
         steps = np.diff(band.astype(np.int64), axis=1)
@@ -144,7 +144,7 @@ class PlainWays:
             yield self._exact(pixels, known, 0.0, check)
 
     def exact(self, pixels: Pixels, known: Mask | None, bound: float, check: Check) -> PlainTile:
-        """The tile with errors of at most a bound, in source units, in the better of two ways; 0: without loss.
+        """The tile with errors of at most a bound, in source units, in the better of two ways.
 
         Parameters
         ----------
@@ -211,4 +211,6 @@ class PlainWays:
             return colours.decode(payload, shape, self._dtype, known, check)
         if kind == UnitKind.NOTHING:
             raise CorruptStream("A tile has no payload.")
-        raise UnsupportedStream(f"A tile is coded in a way this program does not know ({kind}): update FDEGC.")
+        raise UnsupportedStream(
+            f"A tile is coded in a way this program does not know ({kind}): update FDEGC."
+        )

@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +35,8 @@ R = TypeVar("R")
 WAITING = 2
 #: Seconds after which a thread that waits for a result looks whether somebody cancelled.
 PATIENCE = 0.1
+#: Of the thread that works beside the others: where all cores are taken, a tenth of what one of those gets.
+_NICENESS = 10
 
 #: Where torch keeps the libraries that divide an operation among threads, and what sets their number for
 #: the calling thread alone: torch's own function does so for every thread that has not used torch yet, too.
@@ -105,12 +109,20 @@ class Workers:
                 for number in range(share.workers):
                     self._streams.put(_stream(device, number))
         self._pool = ThreadPoolExecutor(share.workers, "fdegc-worker", initializer=self._prepare)
+        self._side: ThreadPoolExecutor | None = None
+        self._aside: deque[tuple[Future[Any], Callable[[Any], None]]] = deque()
 
     def _prepare(self) -> None:
         keep_to_one_thread()
         if self._device is not None and self._device.type == "cuda":
             torch.cuda.set_device(self._device)
             torch.cuda.set_stream(self._streams.get())
+
+    def _prepare_side(self) -> None:
+        self._prepare()
+        if sys.platform == "linux":  # where each thread has a priority of its own
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
     def check(self) -> None:
         """Cancellation check: raises if somebody cancels or the work failed elsewhere.
@@ -148,13 +160,38 @@ class Workers:
         while at_work:
             yield self._first(at_work)
 
+    def beside(self, work: Callable[[], R], answer: Callable[[R], None]) -> None:
+        """Piece of work on a thread of its own, for which nothing waits.
+
+        Parameters
+        ----------
+        work : callable
+            Calls :meth:`check` now and then.  What it raises is dropped.
+        answer : callable
+            Gets the result on the thread that waits for those of :meth:`ordered`, if it is there before them.
+        """
+        if self._side is None:
+            if self._device is not None and self._device.type == "cuda":
+                self._streams.put(_stream(self._device, self.share.workers))
+            self._side = ThreadPoolExecutor(1, "fdegc-beside", initializer=self._prepare_side)
+        self._aside.append((self._side.submit(work), answer))
+
     def _first(self, at_work: deque[Future[R]]) -> R:
         future = at_work.popleft()
         while not wait([future], PATIENCE).done:
             self.check()
+            self._answer()
         result = future.result()
         self.check()  # whoever cancelled is to see nothing more happen
+        self._answer()
         return result
+
+    def _answer(self) -> None:
+        """Hand on what was done beside."""
+        while self._aside and self._aside[0][0].done():
+            future, answer = self._aside.popleft()
+            if future.exception() is None:
+                answer(future.result())
 
     def __enter__(self) -> Self:
         return self
@@ -165,4 +202,6 @@ class Workers:
         self._leaving.set()
         # Whoever cancels does not wait for the operations that threads are at, seconds for the largest tiles
         # on a busy machine: they have arrays of their own, touch no file, and end at their next check.
+        if self._side is not None:
+            self._side.shutdown(wait=False, cancel_futures=True)
         self._pool.shutdown(wait=not self._cancel.cancelled, cancel_futures=True)

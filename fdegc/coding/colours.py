@@ -1,4 +1,4 @@
-"""Tiles of few distinct pixels: classes, palettes, drawings; a list of colours, and which of them each pixel has."""
+"""Tiles of few distinct pixels, as of classes, palettes and drawings: a list of colours, and each pixel's."""
 
 from __future__ import annotations
 
@@ -103,9 +103,7 @@ def decode(
         raise CorruptStream("The colours of a tile are damaged.")
     colours = np.cumsum(np.frombuffer(table, kind).reshape(bands, count), axis=1, dtype=kind)
     valid = None if known is None else known[0]
-    indices = classes.decode(
-        payload[_HEAD.size + length :], (shape[1], shape[2]), np.uint16, valid, check
-    )
+    indices = classes.decode(payload[_HEAD.size + length :], (shape[1], shape[2]), np.uint16, valid, check)
     if int(indices.max(initial=0)) >= count:
         raise CorruptStream("A tile has colours that are not listed.")
     return np.ascontiguousarray(colours[:, indices])

@@ -16,7 +16,7 @@ Pixels = npt.NDArray[np.generic]
 Mask = npt.NDArray[np.bool_]
 Check = Callable[[], None]
 
-# The first byte: whole numbers, float32, or halves of float64's bits; whole numbers are followed by their bound.
+# The first byte: whole numbers, which are followed by their bound, float32, or halves of float64's bits.
 _WHOLE, _FLOAT32, _HALVES = 0, 1, 2
 _BOUND_BYTES = 4
 _MOST_BOUND = (1 << 31) - 1
@@ -41,12 +41,13 @@ def encode(pixels: Pixels, bound: float, known: Mask | None, check: Check) -> by
         head = bytes([_WHOLE]) + most.to_bytes(_BOUND_BYTES, "little")
         return head + lossless.encode(pixels, most, known, check)
     if pixels.dtype == np.float64:
-        single = pixels.astype(np.float32)
+        double = np.asarray(pixels, np.float64)
+        single = double.astype(np.float32)
         counted = True if known is None else known
-        off = np.abs(single.astype(np.float64) - pixels, where=counted, out=np.zeros(pixels.shape))
+        off = np.abs(single.astype(np.float64) - double, where=counted, out=np.zeros(pixels.shape))
         with np.errstate(invalid="ignore"):
             if not (np.isfinite(off).all() and off.max(initial=0.0) <= bound / 2):
-                return bytes([_HALVES]) + lossless.encode(_halves(pixels), 0, _twice(known), check)
+                return bytes([_HALVES]) + lossless.encode(_halves(double), 0, _twice(known), check)
         bound = bound - float(off.max(initial=0.0))
         pixels = single
     return bytes([_FLOAT32]) + floats.encode(pixels.astype(np.float32), bound, known, check)

@@ -1,4 +1,4 @@
-"""JPEG 2000 codestreams of small pictures, through GDAL's OpenJPEG: at a size, and bounded before they are decoded.
+"""JPEG 2000 codestreams of small pictures, through GDAL: made at a size, bounded before they are decoded.
 
 Rec. ITU-T T.800 | ISO/IEC 15444-1.  A codestream here has one tile, one layer, no precincts, code-blocks of
 64 × 64, the 9/7 transform, and the irreversible colour transform where there are three components.  Its main
@@ -72,9 +72,7 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
         ) as picture:
             picture.write(samples)
         data = bytes(file.getbuffer())
-    return b"".join(
-        data[start:stop] for marker, start, stop in _segments(data) if marker != _COM
-    )
+    return b"".join(data[start:stop] for marker, start, stop in _segments(data) if marker != _COM)
 
 
 def decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
@@ -141,9 +139,12 @@ def _check(data: bytes, shape: tuple[int, int, int], bits: int) -> None:
     """Refusal of all but what :func:`encode` writes, so that decoding is bounded by the shape."""
     components, height, width = shape
     levels = _levels(height, width)
-    siz = struct.pack(
-        ">HHH8IH", _SIZ, 38 + 3 * components, 0, width, height, 0, 0, width, height, 0, 0, components
-    ) + bytes([bits - 1, 1, 1]) * components
+    siz = (
+        struct.pack(
+            ">HHH8IH", _SIZ, 38 + 3 * components, 0, width, height, 0, 0, width, height, 0, 0, components
+        )
+        + bytes([bits - 1, 1, 1]) * components
+    )
     mct = components == 3
     cod = struct.pack(">HHBBHBB", _COD, 12, 0, 0, 1, mct, levels) + _CODE_BLOCK + b"\0" + _IRREVERSIBLE
     expected = {_SOC: struct.pack(">H", _SOC), _SIZ: siz, _COD: cod}

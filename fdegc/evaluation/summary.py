@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fdegc.evaluation.bjontegaard import Delta, bd_quality, bd_rate
 from fdegc.evaluation.coder import Coder
 from fdegc.evaluation.measure import Point
+from fdegc.options import METRIC_LABELS
 
 #: Below this part of a set's images that have a figure of their own, no mean of them is given.
 MIN_IMAGES = 0.5
@@ -24,8 +25,8 @@ class Scale:
     ----------
     metric : str
         Of :data:`fdegc.metrics.METRIC_NAMES`.
-    label, unit, axis : str
-        For people; `axis` is that of plots.
+    unit, hint : str
+        For people; the hint follows the label on the axis of a plot.
     figure : str
         Attribute of :class:`~fdegc.results.MetricSet` that is averaged and plotted.
     sign : float
@@ -33,18 +34,27 @@ class Scale:
     """
 
     metric: str
-    label: str
     unit: str
-    axis: str
+    hint: str
     figure: str
     sign: float = 1.0
 
+    @property
+    def label(self) -> str:
+        """What people call the metric."""
+        return METRIC_LABELS[self.metric]
+
+    @property
+    def axis(self) -> str:
+        """Title of a plot's axis."""
+        return self.label + self.hint
+
 
 SCALES: Mapping[str, Scale] = {
-    "psnr": Scale("psnr", "PSNR", "dB", "PSNR (dB)", "psnr"),
-    "ms_ssim": Scale("ms_ssim", "MS-SSIM", "dB", "MS-SSIM, −10·log₁₀(1 − v) (dB)", "ms_ssim_db"),
-    "vifp": Scale("vifp", "VIFp", "", "VIFp", "vifp"),
-    "lpips": Scale("lpips", "LPIPS", "", "LPIPS (less is better)", "lpips", -1.0),
+    "psnr": Scale("psnr", "dB", " (dB)", "psnr"),
+    "ms_ssim": Scale("ms_ssim", "dB", ", −10·log₁₀(1 − v) (dB)", "ms_ssim_db"),
+    "vifp": Scale("vifp", "", "", "vifp"),
+    "lpips": Scale("lpips", "", " (less is better)", "lpips", -1.0),
 }
 
 #: Points of one image and codec, in the ladder's order.

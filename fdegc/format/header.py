@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from fdegc.errors import CorruptStream, UnsupportedStream
 from fdegc.raster_info import DTYPES, MAX_BANDS, MAX_PIXELS, MAX_SIDE
-from fdegc.types import BandMapping, Components
+from fdegc.types import STRIDE, BandMapping, Components
 
 #: Version that is written, and those that are read.
 VERSION = 2
@@ -122,7 +122,7 @@ class StreamHeader:
             | self.has_alpha * _ALPHA_BIT
             | self.has_band_masks * _BANDS_BIT,
             self.tile_size // 64,
-            self.halo // 16,
+            self.halo // STRIDE,
             self.quality_steps,
             self.weights_hash,
             len(name),
@@ -251,7 +251,7 @@ def _parse(version: int, body: bytes) -> StreamHeader | None:
         bands=bands,
         dtype=DTYPES[dtype & _DTYPE_MASK],
         tile_size=tile * 64,
-        halo=halo * 16,
+        halo=halo * STRIDE,
         quality_steps=steps,
         weights_hash=weights,
         profile=name,

@@ -44,9 +44,10 @@ def header_for(
     UnsupportedRaster
         If the raster lies outside the limits of the format.
     """
+    name = f"“{info.path}”" if info.path else "The raster"
     if info.bands > MAX_BANDS or info.dtype not in DTYPES:
         raise UnsupportedRaster(
-            f"{info.path or 'The raster'} has {info.bands} bands of type {info.dtype}; "
+            f"{name} has {info.bands} bands of type {info.dtype}; "
             f"up to {MAX_BANDS} bands of {', '.join(DTYPES)} can be compressed."
         )
     header = StreamHeader(
@@ -68,9 +69,7 @@ def header_for(
         whole=whole,
     )
     if header.units > MAX_UNITS:
-        raise UnsupportedRaster(
-            f"{info.path or 'The raster'} has too many tiles of {tile_size} pixels: choose larger tiles."
-        )
+        raise UnsupportedRaster(f"{name} has too many tiles of {tile_size} pixels: choose larger tiles.")
     return header
 
 

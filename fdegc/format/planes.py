@@ -40,6 +40,7 @@ class _Layout:
         self.raw = np.dtype(f"<u{self.dtype.itemsize}")
         self.stride = -(-width // 8) if self.is_mask else width * self.dtype.itemsize
         self.strips = -(-height // strip_height)
+        self.strip_bytes = self.stride * min(strip_height, height)
 
     def rows(self, strip: int) -> int:
         """Rows of a strip; the last one may have fewer than the others."""
@@ -75,7 +76,7 @@ class PlaneWriter:
         name: str | None = None,
     ) -> None:
         self._layout = layout = _Layout(width, height, strip_height, dtype, name)
-        if layout.stride * min(strip_height, height) > MAX_STRIP:
+        if layout.strip_bytes > MAX_STRIP:
             raise InvalidOption(
                 f"One row of tiles of the {layout.name} takes more than {MAX_STRIP >> 20} MiB: "
                 "choose smaller tiles."
@@ -212,7 +213,7 @@ class PlaneReader:
         name: str | None = None,
     ) -> None:
         self._layout = layout = _Layout(width, height, strip_height, dtype, name)
-        if layout.stride * min(strip_height, height) > MAX_STRIP:
+        if layout.strip_bytes > MAX_STRIP:
             raise CorruptStream(
                 f"The {layout.name} of the file would need more than {MAX_STRIP >> 20} MiB a row of tiles."
             )

@@ -221,10 +221,9 @@ class ContainerReader:
 
     def _find_blocks(self, tail: _Tail | None) -> None:
         """Learn where the blocks are: from the copy at the end, else by following the chain of lengths."""
+        self._block_places: tuple[BlockPlace, ...] = ()
         self.chain_broken = self._tail_damaged = False
-        if tail is None and self._ends_short():
-            self._block_places = ()
-        elif tail is None:
+        if tail is None and not self._ends_short():
             self._block_places, tail_at = self._walk(self.entries.end)
             self.chain_broken = tail_at is None
             tail = self._matching_tail(tail_at)

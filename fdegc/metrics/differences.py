@@ -10,13 +10,15 @@ import numpy.typing as npt
 
 from fdegc.errors import InvalidOption, MetricUnavailable
 from fdegc.metrics.inputs import Array, Mask, check_shapes
+from fdegc.raster_info import DTYPES
 from fdegc.results import BandErrors, ErrorFigures
 
 #: Samples converted to float64 at a time, so that a big piece is not copied as a whole.
 _CHUNK = 1 << 20
 _SPAN_OF = {
     dtype: float(np.iinfo(dtype).max) - float(np.iinfo(dtype).min)
-    for dtype in ("uint8", "int8", "uint16", "int16", "uint32", "int32")
+    for dtype in DTYPES
+    if np.dtype(dtype).kind in "iu"
 }
 
 

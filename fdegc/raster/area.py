@@ -16,7 +16,7 @@ from rasterio.errors import CRSError
 from rasterio.warp import transform as transform_points
 
 from fdegc.errors import InvalidOption
-from fdegc.raster.gdal_source import GDAL_ERRORS
+from fdegc.raster.gdal import GDAL_ERRORS
 from fdegc.raster_info import RasterInfo, Window
 
 Points = list[tuple[float, float]]

@@ -21,8 +21,9 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from fdegc.errors import OutputFailed
 from fdegc.memory import BLOCK_CACHE
+from fdegc.raster.gdal import WARNINGS_LOCK
 from fdegc.raster.holding import unsupported_metadata
-from fdegc.raster.pillow_source import WARNINGS_LOCK, header_of
+from fdegc.raster.pillow_source import header_of
 from fdegc.raster.sink import RasterSink, alpha_of
 from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_environment
 from fdegc.raster_info import RasterInfo, Window

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,43 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import UnsupportedRaster
-from fdegc.memory import BLOCK_CACHE, block_cache, check_free
+from fdegc.memory import BLOCK_CACHE, cache_for, check_free
 from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, scene_facts
-from fdegc.raster.pillow_source import WARNINGS_LOCK
-from fdegc.raster.source import Mask, Pixels, RasterSource, default_colors, nodata_fits, sample_validity
+from fdegc.raster.gdal import GDAL_ERRORS, open_dataset, require_complete
+from fdegc.raster.source import RasterSource, default_colors
+from fdegc.raster.validity import Mask, Pixels, nodata_fits, sample_validity
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Window
 from fdegc.types import Samples
 
-#: rasterio lets GDAL's own exceptions out in places; their base has no public name.
-GDAL_ERRORS = (RasterioError, OSError, ValueError, RuntimeError, CPLE_BaseError)
-_MAX_CHECKED_BLOCKS = 1 << 18
 _TOLD_PARTS = 6
-
-
-def cache_for(dataset: Any, rows: int) -> int:
-    """Bytes of blocks for GDAL to keep, so that none is coded twice in work from top to bottom.
-
-    Parameters
-    ----------
-    dataset : rasterio dataset
-        An open one.
-    rows : int
-        Rows that are read or written at a time, in pieces from left to right.
-
-    Returns
-    -------
-    int
-        Enough for all blocks that such rows touch, within :data:`BLOCK_CACHE`, and for a single block.
-    """
-    height, width = (int(side) for side in dataset.block_shapes[0])
-    pixel = 1 + sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
-    return max(block_cache(rows + 2 * height, int(dataset.width), pixel), height * width * pixel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,20 +221,6 @@ class GdalSource(RasterSource):
         self._dataset.close()
 
 
-def open_dataset(name: str, driver: str) -> Any:
-    """Rasterio dataset of an absolute path, or of GDAL's name of a part of a file, opened with one driver.
-
-    Raises
-    ------
-    Anything in :data:`GDAL_ERRORS`
-        If the driver cannot open it.
-    """
-    with WARNINGS_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.Env():
-            return rasterio.open(name, driver=driver)
-
-
 def _open(path: Path, driver: str) -> Any:
     try:
         # An absolute path cannot be taken for one of rasterio's URLs.
@@ -342,36 +303,3 @@ def _palette(colormap: dict[int, tuple[int, int, int, int]], nodata: float | Non
 
 def _equal(a: float | None, b: float | None) -> bool:
     return a == b or (a is not None and b is not None and np.isnan(a) and np.isnan(b))
-
-
-def require_complete(dataset: Any, path: Path) -> None:
-    """Completeness check of a TIFF: every block lies within the file; none is read.
-
-    Parameters
-    ----------
-    dataset : rasterio dataset
-        Open GeoTIFF.
-    path : Path
-        Its file.
-
-    Raises
-    ------
-    UnsupportedRaster
-        If a block lies beyond the end: the file was cut off.
-    """
-    size = path.stat().st_size
-    height, width = dataset.block_shapes[0]
-    columns, rows = -(-dataset.width // width), -(-dataset.height // height)
-    planar = str(dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE", "")) == "BAND"
-    bands = range(1, dataset.count + 1 if planar else 2)
-    if columns * rows * len(bands) > _MAX_CHECKED_BLOCKS:
-        return  # reading will tell
-    for band in bands:
-        for y in range(rows):
-            for x in range(columns):
-                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
-                length = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
-                if offset and int(offset) + int(length or 0) > size:
-                    raise UnsupportedRaster(
-                        f"“{path}” is incomplete: it ends before its last pixels; copy or download it again."
-                    )

@@ -10,7 +10,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from fdegc.raster.facts import SceneFacts, alpha_index, band_facts, scene_facts
-from fdegc.raster.source import nodata_fits
+from fdegc.raster.validity import nodata_fits
 from fdegc.raster_info import GroundControlPoint, RasterInfo
 
 _DOMAINS = {"RPC": "RPCs", "xml:XMP": "XMP", "EXIF": "EXIF tags", "IMAGE_STRUCTURE": "that zero is white"}

@@ -8,7 +8,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.warp import transform as transform_points
 
-from fdegc.raster.gdal_source import GDAL_ERRORS
+from fdegc.raster.gdal import GDAL_ERRORS
 from fdegc.raster_info import RasterInfo
 
 _WGS84 = CRS.from_epsg(4326)

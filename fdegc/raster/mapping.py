@@ -11,8 +11,9 @@ import numpy.typing as npt
 from fdegc.errors import InvalidOption
 from fdegc.options import ValueRange
 from fdegc.raster.fill import fill_unknown
-from fdegc.raster.source import Mask, Pixels, RasterSource
+from fdegc.raster.source import RasterSource
 from fdegc.raster.statistics import percentiles
+from fdegc.raster.validity import Mask, Pixels
 from fdegc.types import IDENTITY, BandMapping, Samples
 
 UnitPixels = npt.NDArray[np.float32]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fdegc.errors import UnsupportedRaster
 from fdegc.raster.facts import SceneFacts, scene_facts, tiff_orientation
-from fdegc.raster.gdal_source import GDAL_ERRORS, GdalSource, open_dataset
+from fdegc.raster.gdal import GDAL_ERRORS, open_dataset
+from fdegc.raster.gdal_source import GdalSource
 from fdegc.raster.pillow_source import TooLarge, header_of, open_pillow
 from fdegc.raster.source import RasterSource
 from fdegc.raster.turned import TurnedSource

@@ -12,7 +12,8 @@ from rasterio.features import rasterize
 
 from fdegc.errors import InvalidOption
 from fdegc.raster.area import Polygon
-from fdegc.raster.source import Mask, RasterSource
+from fdegc.raster.source import RasterSource
+from fdegc.raster.validity import Mask
 from fdegc.raster_info import Window
 from fdegc.types import Samples
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,11 +14,10 @@ from PIL import ExifTags, Image, ImageOps
 from fdegc.errors import FdegcError, UnsupportedRaster
 from fdegc.memory import check_free
 from fdegc.raster.facts import SceneFacts, exif_of
-from fdegc.raster.source import ArraySource, Pixels, default_colors
+from fdegc.raster.gdal import WARNINGS_LOCK
+from fdegc.raster.source import ArraySource, default_colors
+from fdegc.raster.validity import Pixels
 from fdegc.raster_info import RasterInfo
-
-#: ``warnings.catch_warnings`` changes the process; one thread at a time.
-WARNINGS_LOCK = threading.Lock()
 
 _STRIP = 512
 _XMP = "xml:XMP"

@@ -7,21 +7,12 @@ import os
 from pathlib import Path
 
 from fdegc.errors import OutputFailed
+from fdegc.options import KINDS
 from fdegc.raster.copy_sink import CogSink, Jp2Sink, PngSink
-from fdegc.raster.gdal_source import GDAL_ERRORS, open_dataset
+from fdegc.raster.gdal import GDAL_ERRORS, open_dataset
 from fdegc.raster.sink import RasterSink, exists, failed
 from fdegc.raster.tiff_sink import TiffSink
 from fdegc.raster_info import RasterInfo
-
-#: Kinds of files, the endings of their names, and what people call them.
-KINDS = {
-    "geotiff": ((".tif", ".tiff"), "GeoTIFF"),
-    "cog": ((".tif", ".tiff"), "COG"),
-    "png": ((".png",), "PNG"),
-    "jp2": ((".jp2",), "JPEG 2000"),
-}
-#: How GeoTIFF and COG may be compressed; always without loss.
-COMPRESSIONS = ("deflate", "zstd", "none")
 
 
 def kind_of(path: Path, kind: str | None = None) -> str:
@@ -31,7 +22,7 @@ def kind_of(path: Path, kind: str | None = None) -> str:
     ----------
     path : Path
     kind : str, optional
-        One of :data:`KINDS` that was asked for.
+        One of :data:`~fdegc.options.KINDS` that was asked for.
 
     Raises
     ------
@@ -42,7 +33,10 @@ def kind_of(path: Path, kind: str | None = None) -> str:
     if kind is None:
         kind = next((name for name, (endings, _) in KINDS.items() if suffix in endings), None)
         if kind is None:
-            raise OutputFailed(f"“{path}” cannot be written: its name must end in .tif, .tiff, .png or .jp2.")
+            *known, last = dict.fromkeys(ending for endings, _ in KINDS.values() for ending in endings)
+            raise OutputFailed(
+                f"“{path}” cannot be written: its name must end in {', '.join(known)} or {last}."
+            )
     endings, title = KINDS[kind]
     if suffix not in endings:
         raise OutputFailed(
@@ -78,9 +72,9 @@ def open_sink(
     overwrite : bool
         Whether to replace a file that exists.
     kind : str, optional
-        One of :data:`KINDS`; by default what the name ends in, GeoTIFF for ``.tif``.
+        One of :data:`~fdegc.options.KINDS`; by default what the name ends in, GeoTIFF for ``.tif``.
     compression : str
-        One of :data:`COMPRESSIONS`, for GeoTIFF and COG.
+        One of :data:`~fdegc.options.COMPRESSIONS`, for GeoTIFF and COG.
 
     Returns
     -------

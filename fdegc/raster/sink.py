@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from fdegc.atomic import beside, put
 from fdegc.errors import FdegcError, OutputExists, OutputFailed
-from fdegc.raster.gdal_source import GDAL_ERRORS
-from fdegc.raster.source import is_nodata, nodata_fits, nodata_sample
+from fdegc.raster.gdal import GDAL_ERRORS
+from fdegc.raster.validity import is_nodata, nodata_fits, nodata_sample
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.raster.source import Pixels
+from fdegc.raster.validity import Pixels
 
 #: Goes through all values once: for each piece, those of each band.
 Values = Callable[[], Iterable[Sequence[Pixels]]]

@@ -18,11 +18,11 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning
 from rasterio.transform import Affine
 from rasterio.windows import Window as RioWindow
 
-from fdegc.raster.gdal_source import GDAL_ERRORS, cache_for, require_complete
+from fdegc.memory import cache_for
+from fdegc.raster.gdal import GDAL_ERRORS, WARNINGS_LOCK, require_complete
 from fdegc.raster.holding import unsupported_metadata
-from fdegc.raster.pillow_source import WARNINGS_LOCK
 from fdegc.raster.sink import RasterSink, alpha_of, failed
-from fdegc.raster.source import nodata_fits
+from fdegc.raster.validity import nodata_fits
 from fdegc.raster_info import GroundControlPoint, RasterInfo, Window
 from fdegc.types import Samples
 
@@ -160,7 +160,7 @@ def _profile(info: RasterInfo, compression: str) -> dict[str, Any]:
 
 
 def compression_options(info: RasterInfo, compression: str) -> dict[str, Any]:
-    """GDAL's creation options for one of ``saving.COMPRESSIONS``."""
+    """GDAL's creation options for one of :data:`fdegc.options.COMPRESSIONS`."""
     if compression == "none":
         return {}
     return {"compress": compression, "predictor": 3 if np.dtype(info.dtype).kind == "f" else 2}

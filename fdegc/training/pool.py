@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from fdegc.errors import InvalidOption
+from fdegc.text import bytes_text
 from fdegc.training import colours as colouring
 from fdegc.training.data import (
     ARTEFACT_RANGE,
@@ -130,8 +131,8 @@ class ImagePool:
             raise too_small(crop)
         used, total = len({level.image for level in self.levels}), self._size(self.levels)
         self.note = (
-            f"{used} of {len(paths)} training images with {scales} smaller scales take {total / 1e9:.2f} GB "
-            f"of the memory of {device} ({budget / 1e9:.2f} GB are allowed)"
+            f"{used} of {len(paths)} training images with {scales} smaller scales take {bytes_text(total)} "
+            f"of the memory of {device} ({bytes_text(budget)} are allowed)"
         )
         self.pixels = self._load(total).to(device)
 
@@ -151,7 +152,7 @@ class ImagePool:
                 return levels, len(factors)
         if self._levels(sizes, crop, factors, everything):
             raise InvalidOption(
-                f"The training images do not fit into {budget / 1e9:.2f} GB of memory; use --images host."
+                f"The training images do not fit into {bytes_text(budget)} of memory; use --images host."
             )
         return [], 0
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from fdegc.format import SUFFIX
 from fdegc.options import EncodeOptions
+from fdegc.results import EncodeResult
 from fdegc.types import Progress
 from fdegc_gui.control.activities import Activities
 from fdegc_gui.control.engine import EngineKeeper
@@ -18,11 +20,11 @@ from fdegc_gui.control.measuring import Measuring
 from fdegc_gui.control.painter import Painter
 from fdegc_gui.jobs import Failure, Job, Lane, Requests
 from fdegc_gui.jobs.base import Answer
-from fdegc_gui.jobs.coding import CodedTile, Compress, Compressed, Decode, Decoded
+from fdegc_gui.jobs.coding import CodedTile, Compress, Decode, Decoded
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.display import Display
-from fdegc_gui.models.reconstruction import Reconstruction
 from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.models.session import STREAM, Scene, Session
 
 _RANK = 5
@@ -35,7 +37,7 @@ class _Run:
     key: int
     quality: float
     tiles: int
-    store: Reconstruction
+    store: SampleStore
     result: Result | None = None
 
 
@@ -130,13 +132,13 @@ class Coding(QObject):
         side = options.tile_size
         tiles = math.ceil(scene.info.width / side) * math.ceil(scene.info.height / side)
         name = f"scene{scene.number}-rate{rate}"
-        run = _Run(rate, options.quality, tiles, Reconstruction(self._folder / name, scene.info))
+        run = _Run(rate, options.quality, tiles, SampleStore(self._folder / name, scene.info))
         job = Compress(
             path=scene.path,
             options=options,
             device=self._keeper.device,
-            out=self._folder / f"{name}.fdegc",
-            store=run.store.folder,
+            out=self._folder / f"{name}{SUFFIX}",
+            folder=run.store.folder,
             display=display,
             rendering=self._session.rendering,
         )
@@ -145,12 +147,12 @@ class Coding(QObject):
 
     def _decode(self, scene: Scene, quality: float, tiles: int, display: Display) -> None:
         folder = self._folder / f"scene{scene.number}-stream"
-        run = _Run(STREAM, quality, tiles, Reconstruction(folder, scene.info))
+        run = _Run(STREAM, quality, tiles, SampleStore(folder, scene.info))
         job = Decode(
             path=scene.path,
             info=scene.info,
             device=self._keeper.device,
-            store=folder,
+            folder=folder,
             display=display,
             rendering=self._session.rendering,
         )
@@ -159,7 +161,7 @@ class Coding(QObject):
             run,
             lambda result, decoded: self._finish_decoding(scene, result, decoded),
             "Decoding",
-            f"{scene.path.name} could not be decoded.",
+            f"“{scene.path.name}” could not be decoded.",
         )
 
     def _submit(
@@ -228,9 +230,8 @@ class Coding(QObject):
         if self._session.holds(result):
             finish(result)
 
-    def _finish_compression(self, result: Result, compressed: Compressed) -> None:
-        encode = compressed.encode
-        self._finish(result, compressed.reconstruction)
+    def _finish_compression(self, result: Result, encode: EncodeResult) -> None:
+        self._finish(result)
         result.encode = encode
         result.bytes, result.stream_path = encode.bytes, encode.path
         self._measuring.measure(result)
@@ -240,18 +241,17 @@ class Coding(QObject):
         self._next_of_batch()
 
     def _finish_decoding(self, scene: Scene, result: Result, decoded: Decoded) -> None:
-        self._finish(result, decoded.reconstruction)
+        self._finish(result)
         result.decode_seconds = decoded.decode.seconds
         result.bytes, result.stream_path = scene.file_bytes, scene.path
         result.damaged, result.lost = decoded.decode.damaged, decoded.decode.info.lost
         self._session.set_statistics(decoded.statistics)
         self._session.result_changed.emit(result.rate)
 
-    def _finish(self, result: Result, reconstruction: Reconstruction) -> None:
+    def _finish(self, result: Result) -> None:
         result.state = State.DONE
         result.pyramid.complete = True
         result.backdrop = None
-        result.reconstruction = reconstruction
 
     def _next_of_batch(self) -> None:
         while self._batch:

@@ -149,7 +149,7 @@ class Controller(QObject):
         request = self.exports.submit(
             job,
             done=self._on_exported,
-            failed=lambda failure: self._on_failed(f"{target.name} could not be saved.", failure),
+            failed=lambda failure: self._on_failed(f"“{target.name}” could not be saved.", failure),
             cancelled=lambda: self.message.emit("Cancelled."),
             watch=self.activities.watch(Activity(title, _EXPORT_RANK, cancellable=True)),
         )
@@ -198,13 +198,13 @@ class Controller(QObject):
 
     def _on_open_failed(self, path: Path, failure: Failure) -> None:
         self.open_failed.emit(path)
-        self.failed.emit(f"{path.name} could not be opened.", failure)
+        self.failed.emit(f"“{path.name}” could not be opened.", failure)
 
     def _on_prepare_failed(self, failure: Failure) -> None:
         self._on_failed("Something could not be done.", failure)
 
     def _on_exported(self, path: Path) -> None:
-        self.message.emit(f"Saved {path.name} in {path.parent}.")
+        self.message.emit(f"Saved “{path.name}” in “{path.parent}”.")
 
     def _on_failed(self, heading: str, failure: Failure) -> None:
         self.coding.forget_batch()

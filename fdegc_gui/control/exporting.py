@@ -7,10 +7,12 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
 
+from fdegc.format import SUFFIX
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.export import ExportReconstruction, ExportStream
+from fdegc_gui.models.result import State
 from fdegc_gui.settings import Settings
 
 
@@ -46,7 +48,7 @@ class Exporting:
         scene, result = self._session.scene, self._session.current
         if scene is None or result is None or result.stream_path is None:
             return
-        name = scene.path.name if scene.stream else f"{scene.path.stem}-rate{result.rate}.fdegc"
+        name = scene.path.name if scene.stream else f"{scene.path.stem}-rate{result.rate}{SUFFIX}"
         target = self._files.save_stream(self._window, self._suggest("stream", name))
         if target is not None and self._may_write(target, "stream"):
             job = ExportStream(source=result.stream_path, target=target)
@@ -55,8 +57,7 @@ class Exporting:
     def ask_image(self) -> None:
         """Export of the reconstruction to where the user says."""
         scene, result = self._session.scene, self._session.current
-        reconstruction = result.reconstruction if result is not None else None
-        if scene is None or result is None or reconstruction is None:
+        if scene is None or result is None or result.state is not State.DONE:
             return
         mark = "-decoded" if scene.stream else f"-rate{result.rate}"
         plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
@@ -64,7 +65,7 @@ class Exporting:
         suggestion = self._suggest("image", f"{scene.path.stem}{mark}{suffix}")
         target = self._files.save_image(self._window, suggestion)
         if target is not None and self._may_write(target, "image"):
-            job = ExportReconstruction(reconstruction=reconstruction, target=target)
+            job = ExportReconstruction(store=result.store, target=target)
             self._controller.export(job, target, "Saving the reconstruction…")
 
     def _suggest(self, purpose: str, name: str) -> str:
@@ -78,7 +79,7 @@ class Exporting:
         if target.exists():
             if scene is not None and target.resolve() == scene.path.resolve():
                 message = "It is the file that is open. Choose another name, so that the original stays."
-                self._show_failure(f"{target.name} was not replaced.", Failure(message, message, True))
+                self._show_failure(f"“{target.name}” was not replaced.", Failure(message, message, True))
                 return False
             if not self._files.confirm_overwrite(self._window, target):
                 return False

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
+from fdegc.options import SLOW_METRICS
 from fdegc.results import MetricSet
 from fdegc_gui.control.activities import Activities
 from fdegc_gui.jobs import Failure, Lane, Requests
-from fdegc_gui.jobs.coding import SLOW_METRICS, Measure
+from fdegc_gui.jobs.coding import Measure
 from fdegc_gui.models.activity import Activity
-from fdegc_gui.models.result import MetricState, Result
+from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.session import Session
 
 _RANK = 2
@@ -51,14 +52,14 @@ class Measuring(QObject):
 
     def measure(self, result: Result) -> None:
         """Metrics of a finished result, requested."""
-        scene, reconstruction = self._session.scene, result.reconstruction
-        if scene is None or reconstruction is None:
+        scene = self._session.scene
+        if scene is None or result.state is not State.DONE:
             return
         result.metrics, result.metric_state = None, MetricState.WAITING
         job = Measure(
             path=scene.path,
             rate=result.rate,
-            reconstruction=reconstruction,
+            store=result.store,
             allow_download=self._allow_download,
         )
         request = self._engine.submit(

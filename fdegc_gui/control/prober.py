@@ -10,8 +10,8 @@ from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.probe import Probe
 from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.models.probe import Reading
-from fdegc_gui.models.reconstruction import Reconstruction
 from fdegc_gui.models.result import Result
+from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.models.session import Session
 
 #: After so long without an answer, that about the former pixel is no longer shown.
@@ -101,6 +101,6 @@ class Prober(QObject):
             self.reading_changed.emit(reading)
 
 
-def _store(result: Result | None, pixel: tuple[int, int]) -> Reconstruction | None:
+def _store(result: Result | None, pixel: tuple[int, int]) -> SampleStore | None:
     """Store with a pixel's reconstruction, if there is one yet."""
     return result.store if result is not None and result.covers(*pixel) else None

@@ -7,14 +7,25 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from fdegc.format import SUFFIX
+from fdegc.options import KINDS, RASTER_SUFFIXES
 
-OPEN_FILTER = (
-    "Scenes and compressed files (*.tif *.tiff *.jp2 *.vrt *.png *.jpg *.jpeg *.webp *.bmp *.fdegc);;"
-    "Images (*.tif *.tiff *.jp2 *.vrt *.png *.jpg *.jpeg *.webp *.bmp);;"
-    "Compressed files (*.fdegc);;All files (*)"
+
+def _filter(title: str, *suffixes: str) -> str:
+    """Filter of a file dialog, as Qt writes it."""
+    return f"{title} ({' '.join('*' + suffix for suffix in suffixes)})"
+
+
+OPEN_FILTER = ";;".join(
+    (
+        _filter("Scenes and compressed files", *RASTER_SUFFIXES, SUFFIX),
+        _filter("Images", *RASTER_SUFFIXES),
+        _filter("Compressed files", SUFFIX),
+        "All files (*)",
+    )
 )
-STREAM_FILTER = "FDEGC compressed file (*.fdegc)"
-IMAGE_FILTERS = ("GeoTIFF (*.tif)", "PNG (*.png)")
+STREAM_FILTER = _filter("FDEGC compressed file", SUFFIX)
+#: Filters of images to save → the endings of their names, the usual one first.
+IMAGE_FILTERS = {_filter(title, *endings): endings for endings, title in (KINDS["geotiff"], KINDS["png"])}
 
 
 def with_suffix(path: Path, allowed: tuple[str, ...], default: str) -> Path:
@@ -50,16 +61,17 @@ class FileDialogs:
             ";;".join(IMAGE_FILTERS),
             options=QFileDialog.Option.DontConfirmOverwrite,
         )
-        default = ".png" if chosen == IMAGE_FILTERS[1] else ".tif"
-        return with_suffix(Path(name), (".tif", ".tiff", ".png"), default) if name else None
+        allowed = tuple(ending for endings in IMAGE_FILTERS.values() for ending in endings)
+        default = IMAGE_FILTERS.get(chosen, allowed)[0]
+        return with_suffix(Path(name), allowed, default) if name else None
 
     def confirm_overwrite(self, parent: QWidget, path: Path) -> bool:
         """Confirmation before a file is replaced; the safe answer is the default."""
         box = QMessageBox(parent)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Replace file?")
-        box.setText(f"{path.name} exists already. Replace it?")
-        box.setInformativeText(f"It is in {path.parent}. What it holds now would be lost.")
+        box.setText(f"“{path.name}” exists already. Replace it?")
+        box.setInformativeText(f"It is in “{path.parent}”. What it holds now would be lost.")
         replace = box.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(keep)

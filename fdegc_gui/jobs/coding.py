@@ -11,23 +11,22 @@ from typing import ClassVar
 from typing_extensions import Never
 
 from fdegc.errors import MetricUnavailable
-from fdegc.options import EncodeOptions
+from fdegc.options import SLOW_METRICS, EncodeOptions
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileResult
 from fdegc.types import RasterStatistics
-from fdegc_gui.jobs.base import Context, Job
+from fdegc_gui.jobs.base import Answer, Context, Job
 from fdegc_gui.jobs.engine import spared
 from fdegc_gui.jobs.pictures import PaintedTile, painted_tile
+from fdegc_gui.jobs.sample_writer import SampleWriter
 from fdegc_gui.jobs.scene import peak_and_offset
-from fdegc_gui.jobs.store import ReconstructionWriter
 from fdegc_gui.models.display import Display, Rendering, resolve
-from fdegc_gui.models.reconstruction import Reconstruction
+from fdegc_gui.models.sample_store import SampleStore
 
 #: Metrics that need the whole scene are computed up to this size.
 MEASURE_PIXELS = 64_000_000
 #: Side of the grid of samples that tells the display range of a decoded scene.
 _STATISTICS_SIDE = 1536
-SLOW_METRICS = ("ms_ssim", "vifp", "lpips")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +65,10 @@ class CodedTile:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Compressed:
-    """Outcome of a compression."""
-
-    encode: EncodeResult
-    reconstruction: Reconstruction
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
     """Outcome of a decoding."""
 
     decode: DecodeResult
-    reconstruction: Reconstruction
     statistics: RasterStatistics
 
 
@@ -102,7 +92,7 @@ class _TileTap:
     ----------
     context : Context
     info : RasterInfo
-    writer : ReconstructionWriter
+    writer : SampleWriter
     display : Display
         For where ``rendering`` is None.
     rendering : Rendering or None
@@ -115,7 +105,7 @@ class _TileTap:
         self,
         context: Context[CodedTile],
         info: RasterInfo,
-        writer: ReconstructionWriter,
+        writer: SampleWriter,
         display: Display,
         rendering: Rendering | None,
         compiled: Callable[[], None],
@@ -139,9 +129,9 @@ class _TileTap:
 
 
 @contextlib.contextmanager
-def _reconstruction(folder: Path, info: RasterInfo) -> Iterator[ReconstructionWriter]:
+def _stored(folder: Path, info: RasterInfo) -> Iterator[SampleWriter]:
     """Context of a writer whose files go away if the work does not succeed."""
-    writer = ReconstructionWriter(folder, info)
+    writer = SampleWriter(folder, info)
     try:
         yield writer
     except BaseException:
@@ -150,18 +140,15 @@ def _reconstruction(folder: Path, info: RasterInfo) -> Iterator[ReconstructionWr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Compress(Job[Compressed, CodedTile]):
-    """Compression of a scene at one rate point, reconstructed tile by tile.
+class _Coding(Job[Answer, CodedTile]):
+    """Compression or decoding whose tiles are shown as they come.
 
     Attributes
     ----------
     path : Path
-    options : EncodeOptions
     device : str
-    out : Path
-        The compressed file.
-    store : Path
-        Folder of the reconstruction's samples, as far as they have come.
+    folder : Path
+        Of the reconstruction's samples, as far as they have come.
     display : Display
         For where ``rendering`` is None.
     rendering : Rendering or None
@@ -169,25 +156,45 @@ class Compress(Job[Compressed, CodedTile]):
     """
 
     path: Path
-    options: EncodeOptions
     device: str
-    out: Path
-    store: Path
+    folder: Path
     display: Display
     rendering: Rendering | None
 
     priority: ClassVar[int] = 5
     foreground: ClassVar[bool] = True
 
-    def run(self, context: Context[CodedTile]) -> Compressed:
+    @contextlib.contextmanager
+    def _tapped(
+        self, context: Context[CodedTile], info: RasterInfo
+    ) -> Iterator[tuple[SampleWriter, _TileTap]]:
+        """Context of work whose tiles are stored and shown."""
+        with _stored(self.folder, info) as writer, spared(self.kind) as compiled:
+            yield writer, _TileTap(context, info, writer, self.display, self.rendering, compiled)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Compress(_Coding[EncodeResult]):
+    """Compression of a scene at one rate point, reconstructed tile by tile.
+
+    Attributes
+    ----------
+    options : EncodeOptions
+    out : Path
+        The compressed file.
+    """
+
+    options: EncodeOptions
+    out: Path
+
+    def run(self, context: Context[CodedTile]) -> EncodeResult:
         from fdegc.raster import open_raster
 
         codec = context.engine.codec(self.device)
         context.cancel.check()
         source = open_raster(self.path)
         try:
-            with _reconstruction(self.store, source.info) as writer, spared(self.kind) as compiled:
-                tap = _TileTap(context, source.info, writer, self.display, self.rendering, compiled)
+            with self._tapped(context, source.info) as (writer, tap):
                 encode = codec.encode(
                     source,
                     self.out,
@@ -198,54 +205,38 @@ class Compress(Job[Compressed, CodedTile]):
                     cancel=context.cancel,
                     overwrite=True,
                 )
-                return Compressed(encode, writer.finish())
+                writer.finish()
+                return encode
         finally:
             source.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decode(Job[Decoded, CodedTile]):
+class Decode(_Coding[Decoded]):
     """Decoding of a ``.fdegc`` file.
 
     Attributes
     ----------
-    path : Path
     info : RasterInfo
-    device : str
-    store : Path
-        Folder of the reconstruction's samples, as far as they have come.
-    display : Display
-        For where ``rendering`` is None.
-    rendering : Rendering or None
-        How to show the tiles; None to choose after the first one.
     """
 
-    path: Path
     info: RasterInfo
-    device: str
-    store: Path
-    display: Display
-    rendering: Rendering | None
-
-    priority: ClassVar[int] = 5
-    foreground: ClassVar[bool] = True
 
     def run(self, context: Context[CodedTile]) -> Decoded:
         from fdegc.raster import raster_statistics
 
         codec = context.engine.codec(self.device)
         context.cancel.check()
-        with _reconstruction(self.store, self.info) as writer, spared(self.kind) as compiled:
-            tap = _TileTap(context, self.info, writer, self.display, self.rendering, compiled)
+        with self._tapped(context, self.info) as (writer, tap):
             decode = codec.decode(
                 self.path,
                 on_progress=context.progress,
                 on_tile=tap,
                 cancel=context.cancel,
             )
-            reconstruction = writer.finish()
+            store = writer.finish()
             step = -(-max(self.info.width, self.info.height) // _STATISTICS_SIDE)
-            return Decoded(decode, reconstruction, raster_statistics(reconstruction.read_every(step)))
+            return Decoded(decode, raster_statistics(store.read_every(step)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -275,7 +266,7 @@ class Measure(Job[MetricSet, Never]):
 
     path: Path
     rate: int
-    reconstruction: Reconstruction
+    store: SampleStore
     allow_download: bool
 
     preemptible: ClassVar[bool] = True
@@ -299,7 +290,7 @@ class Measure(Job[MetricSet, Never]):
                     "`fdegc metrics` computes this one in the background."
                 )
             everything = Window(0, 0, info.width, info.height)
-            reference, other = source.read(everything), self.reconstruction.read(everything)
+            reference, other = source.read(everything), self.store.read(everything)
             peak, offset = peak_and_offset(source, context.cancel)
         finally:
             source.close()

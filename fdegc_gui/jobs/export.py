@@ -13,17 +13,16 @@ from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import OutputFailed
 from fdegc.raster_info import Window
 from fdegc_gui.jobs.base import Context, Job
-from fdegc_gui.models.reconstruction import Reconstruction
+from fdegc_gui.models.sample_store import SampleStore
 
 _CHUNK = 4 * 2**20
 _STRIP = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ExportStream(Job[Path, Never]):
-    """Copy of a compressed file to where the user wants it.  Overwriting was confirmed before."""
+class _Export(Job[Path, Never]):
+    """Writing of a file where the user wants it.  Overwriting was confirmed before."""
 
-    source: Path
     target: Path
 
     priority: ClassVar[int] = 4
@@ -33,6 +32,13 @@ class ExportStream(Job[Path, Never]):
     def kind(self) -> str:
         """Kind by target: only an export to the same file is superseded."""
         return f"export-{self.target}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExportStream(_Export):
+    """Copy of a compressed file."""
+
+    source: Path
 
     def run(self, context: Context[Never]) -> Path:
         try:
@@ -41,7 +47,7 @@ class ExportStream(Job[Path, Never]):
             _copy(self.source, self.target, context.cancel)
         except OSError as error:
             raise OutputFailed(
-                f"{self.target.name} could not be written to {self.target.parent}: "
+                f"“{self.target.name}” could not be written to “{self.target.parent}”: "
                 f"{error.strerror or error}. "
                 "Check that the folder exists, is writable and has room, or choose another."
             ) from error
@@ -49,30 +55,21 @@ class ExportStream(Job[Path, Never]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ExportReconstruction(Job[Path, Never]):
+class ExportReconstruction(_Export):
     """Reconstruction as GeoTIFF or PNG, by the target's suffix."""
 
-    reconstruction: Reconstruction
-    target: Path
-
-    priority: ClassVar[int] = 4
-    foreground: ClassVar[bool] = True
-
-    @property
-    def kind(self) -> str:
-        """Kind by target: only an export to the same file is superseded."""
-        return f"export-{self.target}"
+    store: SampleStore
 
     def run(self, context: Context[Never]) -> Path:
         from fdegc.raster import open_sink
 
-        info = self.reconstruction.info
+        info = self.store.info
         meter = ProgressMeter("export", info.pixels, context.progress)
         with open_sink(self.target, info, overwrite=True) as sink:
             for y in range(0, info.height, _STRIP):
                 context.cancel.check()
                 window = Window(0, y, info.width, min(_STRIP, info.height - y))
-                sink.write(window, self.reconstruction.read(window))
+                sink.write(window, self.store.read(window))
                 meter.advance(window.pixels)
         return self.target
 

@@ -16,7 +16,7 @@ from fdegc_gui.jobs.reduction import Reducible, aligned, chunks
 from fdegc_gui.jobs.render import paint, render
 from fdegc_gui.models.display import Rendering
 from fdegc_gui.models.pyramid import Bgra, Patch, Pyramid
-from fdegc_gui.models.reconstruction import Reconstruction
+from fdegc_gui.models.sample_store import SampleStore
 
 #: Longest side of the quick picture that goes before a whole one.
 _QUICK_SIDE = 1024
@@ -78,7 +78,7 @@ class PaintPatch(Job[Patch, Never]):
         ``original`` or ``result``.
     path : Path
         The original's.
-    store : Reconstruction or None
+    store : SampleStore or None
         The result's; None for the original.
     window : Window
     factor : int
@@ -90,7 +90,7 @@ class PaintPatch(Job[Patch, Never]):
 
     which: str
     path: Path
-    store: Reconstruction | None
+    store: SampleStore | None
     window: Window
     factor: int
     rendering: Rendering
@@ -120,7 +120,7 @@ class PaintTiles(Job[None, PaintedTile]):
     """Pictures of finished tiles of a running result, anew, handed over one by one."""
 
     key: int
-    store: Reconstruction
+    store: SampleStore
     windows: tuple[Window, ...]
     rendering: Rendering
 
@@ -143,7 +143,7 @@ class PaintResult(Job[Pyramid, Pyramid]):
     """Picture of a finished reconstruction, anew; a quick one goes before it as a part."""
 
     key: int
-    store: Reconstruction
+    store: SampleStore
     rendering: Rendering
 
     priority: ClassVar[int] = 2

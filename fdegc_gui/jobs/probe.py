@@ -10,7 +10,7 @@ from typing_extensions import Never
 from fdegc.raster_info import RasterInfo, Window
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.models.probe import PixelValues, Reading
-from fdegc_gui.models.reconstruction import Reconstruction
+from fdegc_gui.models.sample_store import SampleStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -21,7 +21,7 @@ class Probe(Job[Reading, Never]):
     ----------
     path : Path or None
         The original's; None if there is none.
-    store : Reconstruction or None
+    store : SampleStore or None
         The reconstruction's, if it has come to this pixel.
     info : RasterInfo
     pixel : (int, int)
@@ -31,7 +31,7 @@ class Probe(Job[Reading, Never]):
     """
 
     path: Path | None
-    store: Reconstruction | None
+    store: SampleStore | None
     info: RasterInfo
     pixel: tuple[int, int]
     key: int

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fdegc.atomic import identity
 from fdegc.raster_info import Window
 from fdegc.types import Samples
 
 if TYPE_CHECKING:
     from fdegc.raster import Geolocator, RasterSource
 
-_Key = tuple[Path, int, int]
+_Key = tuple[Path, bytes | None]
 #: Side of the squares that are kept for looking at single pixels.
 _SQUARE = 128
 
@@ -96,9 +97,5 @@ class Rasters:
 
 
 def _key(path: Path) -> _Key:
-    """Identity of a file, another once it was changed; a missing one is reported by opening it."""
-    try:
-        state = path.stat()
-    except OSError:
-        return path, 0, 0
-    return path, state.st_mtime_ns, state.st_size
+    """Name and identity of a file; a missing one is reported by opening it."""
+    return path, identity(path)

@@ -52,7 +52,7 @@ def damage_notice(scene: Scene | None, result: Result | None) -> Notice | None:
     if lost:
         said.append(f"Lost with damaged bytes: {_listed(lost)}.")
     said.append(_advice(lost))
-    return Notice(f"{scene.path.name} is damaged", " ".join(said), damaged)
+    return Notice(f"“{scene.path.name}” is damaged", " ".join(said), damaged)
 
 
 def _tiles(stream: StreamInfo, damaged: Sequence[Window]) -> str:

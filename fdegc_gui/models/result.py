@@ -10,7 +10,7 @@ from pathlib import Path
 from fdegc.raster_info import Window
 from fdegc.results import EncodeResult, MetricSet
 from fdegc_gui.models.pyramid import Pyramid
-from fdegc_gui.models.reconstruction import Reconstruction
+from fdegc_gui.models.sample_store import SampleStore
 
 
 class State(enum.Enum):
@@ -39,10 +39,8 @@ class Result:
         Tiles that are in the picture.
     stale : set of Window
         Those of them that are to be rendered anew, because the user chose another display meanwhile.
-    store : Reconstruction
+    store : SampleStore
         Where the samples are, those of finished tiles at least.
-    reconstruction : Reconstruction or None
-        The same when it is finished.
     backdrop : Pyramid or None
         What is seen where tiles are missing.
     damaged : tuple of Window
@@ -54,7 +52,7 @@ class Result:
     rate: int
     quality: float
     pyramid: Pyramid
-    store: Reconstruction
+    store: SampleStore
     state: State = State.RUNNING
     tiles_done: int = 0
     tiles_total: int | None = None
@@ -69,7 +67,6 @@ class Result:
     stream_path: Path | None = None
     windows: list[Window] = field(default_factory=list)
     stale: set[Window] = field(default_factory=set)
-    reconstruction: Reconstruction | None = None
     metrics: MetricSet | None = None
     metric_state: MetricState = MetricState.NONE
     backdrop: Pyramid | None = None

@@ -15,8 +15,8 @@ from fdegc.results import Estimate, StreamInfo
 from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Patch, Pyramid
-from fdegc_gui.models.reconstruction import Reconstruction
 from fdegc_gui.models.result import Result
+from fdegc_gui.models.sample_store import SampleStore
 
 #: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
 STREAM = 0
@@ -288,7 +288,7 @@ class Session(QObject):
             self._rate = rate
             self.rate_changed.emit(rate)
 
-    def begin(self, key: int, quality: float, tiles_total: int, store: Reconstruction) -> Result:
+    def begin(self, key: int, quality: float, tiles_total: int, store: SampleStore) -> Result:
         """Fresh beginning of a result."""
         info = store.info
         pyramid = Pyramid(info.width, info.height, display_base(info.width, info.height))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from fdegc.options import METRIC_LABELS, SLOW_METRICS
 from fdegc_gui.models.result import MetricState, Result
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
@@ -20,10 +21,7 @@ _CELLS = (
     ("bytes", "Size"),
     ("bpp", "bpp"),
     ("ratio", "Ratio"),
-    ("psnr", "PSNR"),
-    ("ms_ssim", "MS-SSIM"),
-    ("vifp", "VIFp"),
-    ("lpips", "LPIPS"),
+    *METRIC_LABELS.items(),
     ("encode_time", "Encode"),
     ("decode_time", "Decode"),
 )
@@ -64,8 +62,8 @@ def figures_of(session: Session) -> dict[str, Figure]:
     original = scene.stream is None
     psnr = result.live_psnr(scene.peak)
     out["psnr"] = Figure(decibels(psnr), "" if original else _NO_ORIGINAL)
-    for name, digits in (("ms_ssim", 4), ("vifp", 4), ("lpips", 4)):
-        out[name] = _slow(result, name, digits) if original else Figure(NONE, _NO_ORIGINAL)
+    for name in SLOW_METRICS:
+        out[name] = _slow(result, name) if original else Figure(NONE, _NO_ORIGINAL)
     if result.encode is not None:
         out["encode_time"] = Figure(human_seconds(result.encode.encode_seconds))
         out["decode_time"] = Figure(human_seconds(result.encode.reconstruct_seconds), _DECODE_PREVIEW)
@@ -76,7 +74,7 @@ def figures_of(session: Session) -> dict[str, Figure]:
     return out
 
 
-def _slow(result: Result, name: str, digits: int) -> Figure:
+def _slow(result: Result, name: str) -> Figure:
     """Figure of a metric that is computed over the finished scene."""
     if result.metrics is not None:
         value = getattr(result.metrics, name)
@@ -86,7 +84,7 @@ def _slow(result: Result, name: str, digits: int) -> Figure:
         decibel = result.metrics.ms_ssim_db if name == "ms_ssim" else None
         if decibel is not None:
             note = f"{decibels(decibel)} as −10·log₁₀(1 − MS-SSIM). {note}".strip()
-        return Figure(fixed(value, digits), note)
+        return Figure(fixed(value, 4), note)
     if result.metric_state in (MetricState.WAITING, MetricState.RUNNING):
         return Figure("…", "Being computed.")
     return Figure(NONE, _PENDING)

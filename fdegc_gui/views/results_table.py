@@ -6,6 +6,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
+from fdegc.options import METRIC_LABELS
 from fdegc.results import EncodeResult
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
@@ -17,7 +18,7 @@ _ROW = 26
 _HEAD = 26
 #: Widths in parts of the whole.
 _WEIGHTS = (0.65, 1.35, 1.05, 1.05, 1.3, 1.0, 1.0)
-_HEADERS = ("Rate", "Size", "bpp", "PSNR", "MS-SSIM", "VIFp", "LPIPS")
+_HEADERS = ("Rate", "Size", "bpp", *METRIC_LABELS.values())
 
 
 def _texts(result: Result, encode: EncodeResult) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from fdegc.raster_info import Window
 from fdegc.types import Samples
 from fdegc_gui.jobs.reduction import aligned
 from fdegc_gui.main_window import MainWindow
-from fdegc_gui.models.reconstruction import block_means
+from fdegc_gui.models.sample_store import block_means
 from fdegc_gui.views.canvas import Pane
 from tests.gui.display_steps import TIMEOUT, choose, compress, open_scene, settled
 

@@ -20,7 +20,7 @@ from fdegc.types import Samples
 from fdegc_gui.app import main
 from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.engine import spared
-from fdegc_gui.jobs.store import ReconstructionWriter
+from fdegc_gui.jobs.sample_writer import SampleWriter
 from fdegc_gui.logs import ExceptionHook
 from fdegc_gui.models.pyramid import Pyramid, halve, premultiplied_bgra
 from fdegc_gui.models.session import display_base
@@ -177,7 +177,7 @@ def test_failures_in_words() -> None:
 
 def test_reconstruction_round_trip(tmp_path: Path) -> None:
     info = RasterInfo("", "GTiff", 50, 40, 2, "int16", has_alpha=True, has_mask=True, has_band_masks=True)
-    writer = ReconstructionWriter(tmp_path / "r", info)
+    writer = SampleWriter(tmp_path / "r", info)
     pixels = np.random.default_rng(0).integers(-9, 9, (2, 40, 50)).astype(np.int16)
     valid, alpha, missing = pixels[0] > 0, pixels[1], pixels == 3
     for y in (0, 20):

@@ -215,7 +215,7 @@ def test_lost_metadata_are_said_until_dismissed(
     open_stream(qtbot, window, path)
     notice = window.notice
     assert notice.isVisible()
-    assert notice.heading.text() == "scene.fdegc is damaged"
+    assert notice.heading.text() == "“scene.fdegc” is damaged"
     assert "Lost with damaged bytes: coordinate reference system." in notice.text.text()
     assert "backup" in notice.text.text() and "fdegc verify" in notice.text.text()
     assert notice.show_place.isHidden()

@@ -240,7 +240,7 @@ def test_what_cannot_be_compressed(
 
 
 def test_names_of_outputs(scene: Path, coded: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidOption, match=r"must be named \*\.fdegc, not a\.tif"):
+    with pytest.raises(InvalidOption, match=r"must be named \*\.fdegc, not “a\.tif”"):
         fdegc.compress(scene, tmp_path / "a.tif")
     with pytest.raises(InvalidOption, match="path must be the name of a file, not a int"):
         fdegc.compress(scene, 3)  # type: ignore[arg-type]

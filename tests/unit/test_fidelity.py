@@ -16,10 +16,9 @@ from fdegc.cli import main
 from fdegc.codec import Codec
 from fdegc.errors import OutputFailed
 from fdegc.format.info import read_info
-from fdegc.options import EncodeOptions
+from fdegc.options import COMPRESSIONS, EncodeOptions
 from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.raster.mapping import usable_samples
-from fdegc.raster.saving import COMPRESSIONS
 from fdegc.raster_info import DTYPES, RasterInfo, Window
 from tests.file_differences import file_differences
 from tests.rasters import (

@@ -14,9 +14,8 @@ import rasterio
 from PIL import Image
 
 from fdegc.errors import OutOfMemory
-from fdegc.memory import BLOCK_CACHE, PROCESS_BYTES, block_cache, check_memory
+from fdegc.memory import BLOCK_CACHE, PROCESS_BYTES, block_cache, cache_for, check_memory
 from fdegc.raster import open_raster
-from fdegc.raster.gdal_source import cache_for
 from fdegc.raster_info import RasterInfo
 from fdegc.weights import quick_estimate
 
@@ -80,7 +79,7 @@ def test_a_huge_block_is_kept(tmp_path):
 def test_work_that_does_not_fit_is_refused(free):
     free(1e9)
     check_memory(PROCESS_BYTES)
-    with pytest.raises(OutOfMemory, match=r"5\.. GB of memory and 1\.0 GB are free"):
+    with pytest.raises(OutOfMemory, match=r"5\.\d+ GB of memory and 1 GB are free"):
         check_memory(6e9)
 
 

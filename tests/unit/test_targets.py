@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from fdegc.format.reader import ContainerReader
 from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource
 from fdegc.raster_info import Window
+from fdegc.results import Estimate
 from fdegc.types import Samples
 from fdegc.weights import find
 
@@ -184,19 +186,36 @@ def test_invalid_tiles_cost_next_to_nothing(codec: Codec, tmp_path: Path) -> Non
     assert out.read_bytes() == (tmp_path / "b.fdegc").read_bytes()  # what lies there does not matter
 
 
-def test_the_estimate_comes_before_the_work(codec: Codec, tmp_path: Path) -> None:
+def test_the_estimate_comes_during_the_work_and_changes_nothing(tmp_path: Path) -> None:
+    codec = Codec(device="cpu", threads=1)  # its tiles take far longer than the one crop of the estimate
+    source, options, seen = ArraySource(textured(640, 640)), EncodeOptions(4.0, 128), []
+    threads = []
+
+    def listen(cost: Estimate) -> None:
+        threads.append(threading.current_thread())
+        seen.append(cost)
+
+    result = codec.encode(source, tmp_path / "a.fdegc", options, on_estimate=listen)
+    assert seen == [result.estimate] and threads == [threading.current_thread()]
+    assert seen[0].seconds > 0 and seen[0].memory_bytes > 0
+    alone = codec.encode(source, tmp_path / "b.fdegc", options)
+    assert (tmp_path / "a.fdegc").read_bytes() == (tmp_path / "b.fdegc").read_bytes()
+    assert alone.estimate is not None and alone.estimate.bytes != seen[0].bytes
+
+
+@pytest.mark.parametrize("target", [None, Target(TargetKind.SIZE, 9_000)])
+def test_an_estimate_that_needs_no_network_comes_at_once(
+    codec: Codec, tmp_path: Path, target: Target | None
+) -> None:
     seen: list[Any] = []
-    source = ArraySource(textured(640, 640))
     result = codec.encode(
-        source,
+        ArraySource(textured(256, 256)),
         tmp_path / "a.fdegc",
-        EncodeOptions(4.0),
+        EncodeOptions(4.0, target=target),
         on_estimate=seen.append,
         on_progress=lambda progress: seen.append(progress.stage),
     )
-    assert seen[0] == result.estimate and seen[1] == "compress"
-    assert 0.5 * result.bytes < seen[0].bytes < 2 * result.bytes
-    assert seen[0].seconds > 0 and seen[0].memory_bytes > 0
+    assert seen[0] == result.estimate and isinstance(seen[1], str)
 
 
 def test_an_estimate_is_made_only_for_who_listens(codec: Codec, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_levels_are_images_and_their_lanczos_scales(pool: ImagePool) -> None:
         assert min(level.height, level.width) >= 64
     factors = {level.factor for level in pool.levels}
     assert factors <= {1.0, *FACTORS} and len(factors) >= 6
-    assert "3 of 4 training images with 6 smaller scales take 0.00 GB" in pool.note
+    assert "3 of 4 training images with 6 smaller scales take" in pool.note
 
 
 def test_scales_are_drawn_as_often_as_by_the_host(pool: ImagePool) -> None:
@@ -127,7 +127,7 @@ def test_memory_that_is_short_takes_scales_then_images(folder: Path) -> None:
     scales = [len({level.factor for level in pool.levels}) for pool in pools]
     assert scales == sorted(scales, reverse=True) and scales[-1] < scales[0]
     assert len({level.image for level in pools[-1].levels}) < 3
-    with pytest.raises(InvalidOption, match=r"do not fit into 0\.00 GB of memory; use --images host"):
+    with pytest.raises(InvalidOption, match=r"do not fit into 1 kB of memory; use --images host"):
         ImagePool(paths, 64, budget=1000)
     with pytest.raises(InvalidOption, match="smaller crop"):
         ImagePool(paths, 192)

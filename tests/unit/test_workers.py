@@ -50,6 +50,49 @@ def torch_threads() -> Iterator[None]:
 # ------------------------------------------------------------------ order and bounds
 
 
+def test_what_is_done_beside_is_answered_on_the_thread_that_waits() -> None:
+    here, heard, done = threading.current_thread(), [], threading.Event()
+
+    def aside() -> str:
+        done.set()
+        return threading.current_thread().name
+
+    def answer(name: str) -> None:
+        heard.append((name, threading.current_thread()))
+
+    with crew(1) as workers:
+        workers.beside(aside, answer)
+        assert done.wait(10)
+        while not heard:
+            list(workers.ordered(str, [1]))
+    name, thread = heard[0]
+    assert name.startswith("fdegc-beside") and thread is here and len(heard) == 1
+
+
+def test_what_is_done_beside_harms_nothing() -> None:
+    heard: list[object] = []
+    failed, ended = threading.Event(), threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise ValueError("beside")
+
+    def never() -> None:
+        try:
+            while True:
+                workers.check()
+        finally:
+            ended.set()
+
+    with crew(1) as workers:
+        workers.beside(fail, heard.append)
+        workers.beside(never, heard.append)
+        assert failed.wait(10)
+        assert list(workers.ordered(str, [1, 2, 3])) == ["1", "2", "3"]
+    assert ended.wait(10), "it ends with the context, which does not wait for it"
+    assert not heard
+
+
 def test_results_come_in_order_and_items_are_taken_a_few_ahead() -> None:
     taken, ahead = [], []
     first = threading.Event()
@@ -324,7 +367,7 @@ def test_a_gpu_without_room_for_a_tile_is_refused_before_any_work(monkeypatch: p
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 500_000_000)
     gpu = torch.device("cuda")
     assert share_out(gpu, 0.1e9, 400, 1024).workers == 1
-    with pytest.raises(OutOfMemory, match=r"about 0\.9 GB on the GPU, which has no more than 1\.0 GB free"):
+    with pytest.raises(OutOfMemory, match=r"about 900 MB on the GPU, which has no more than 1 GB free"):
         share_out(gpu, 0.9e9, 400, 1024)
 
 

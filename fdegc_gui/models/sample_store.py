@@ -1,4 +1,4 @@
-"""Reconstructions in the source's own type, kept on disk, and block means of their samples."""
+"""Decoded samples in the source's own type, kept on disk, and block means of them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Reconstruction:
-    """Reconstruction, finished or as far as it has come; behaves as a raster source.
+class SampleStore:
+    """Store of a reconstruction's samples, of all or as far as they have come; behaves as a raster source.
 
     Attributes
     ----------
@@ -29,13 +29,6 @@ class Reconstruction:
 
     folder: Path
     info: RasterInfo
-
-    def _open(self, name: str, dtype: str, bands: int) -> npt.NDArray[np.generic] | None:
-        path = self.folder / name
-        if not path.exists():
-            return None
-        shape = (bands, self.info.height, self.info.width)
-        return np.memmap(path, dtype=dtype, mode="r", shape=shape)
 
     def read(self, window: Window) -> Samples:
         """Samples of a window."""
@@ -67,19 +60,24 @@ class Reconstruction:
         pixels = self._open("pixels", self.info.dtype, self.info.bands)
         if pixels is None:
             raise OutputFailed("The reconstruction is no longer there; its temporary file was removed.")
-        valid = self._open("valid", "bool", 1)
-        alpha = self._open("alpha", self.info.dtype, 1)
         missing = self._open("missing", "bool", self.info.bands)
-        at = (slice(None), rows, columns)
-        return Samples(
-            np.array(pixels[at]),
-            None if valid is None else np.array(valid[at][0], dtype=np.bool_),
-            None if alpha is None else np.array(alpha[at][0]),
-            None if missing is None else np.array(missing[at], dtype=np.bool_),
-        )
+        valid, alpha = self._open("valid", "bool"), self._open("alpha", self.info.dtype)
+        stored = Samples(pixels, valid, alpha, missing)
+        return stored.map(lambda array: np.array(array[..., rows, columns]))
+
+    def _open(self, name: str, dtype: str, bands: int | None = None) -> _Array | None:
+        path = self.folder / name
+        if not path.exists():
+            return None
+        return np.memmap(path, dtype=dtype, mode="r", shape=plane_shape(self.info, bands))
 
     def close(self) -> None:
         """No-op: nothing is kept open."""
+
+
+def plane_shape(info: RasterInfo, bands: int | None) -> tuple[int, ...]:
+    """Shape of what is stored: of samples of so many bands, or of a plane that all bands share."""
+    return (info.height, info.width) if bands is None else (bands, info.height, info.width)
 
 
 def block_means(samples: Samples, factor: int) -> Samples:
