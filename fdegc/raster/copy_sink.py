@@ -25,6 +25,7 @@ from fdegc.raster.holding import unsupported_metadata
 from fdegc.raster.pillow_source import WARNINGS_LOCK, header_of
 from fdegc.raster.sink import RasterSink, alpha_of
 from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_environment
+from fdegc.raster.tiff_tags import MIN_IS_BLACK, MIN_IS_WHITE, PHOTOMETRIC, set_in_place
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 
@@ -104,7 +105,7 @@ class CogSink(_CopySink):
     driver = "COG"
 
     def __init__(self, path: Path, info: RasterInfo, overwrite: bool, compression: str) -> None:
-        super().__init__(path, info, overwrite, info, band_domain=_BAND_DOMAIN)
+        super().__init__(path, info, overwrite, _black_is_zero(info), band_domain=_BAND_DOMAIN)
         self._compression = compression
 
     def _finish(self) -> None:
@@ -118,6 +119,8 @@ class CogSink(_CopySink):
             copy_src_mdd="YES",  # all domains, not only the usual one
             **options,
         )
+        if self.info.white_is_zero:
+            set_in_place(self._temporary, PHOTOMETRIC, MIN_IS_BLACK, MIN_IS_WHITE)
         _give_tags_back(self._temporary)
         self.unsupported_metadata = check_tiff(self._temporary, self.info)
 
@@ -196,10 +199,16 @@ class PngSink(_CopySink):
             self._bare.unlink(missing_ok=True)
 
 
+def _black_is_zero(info: RasterInfo) -> RasterInfo:
+    """What is staged of a raster whose zero is white: as it is, GDAL would make a palette of its grey."""
+    domains = {name: items for name, items in info.domains.items() if name != "IMAGE_STRUCTURE"}
+    return replace(info, domains=domains)
+
+
 def _with_alpha_only(info: RasterInfo) -> RasterInfo:
     """What is staged for a format whose only validity is transparency."""
     return replace(
-        info,
+        _black_is_zero(info),
         has_alpha=info.has_alpha or info.has_mask,
         has_mask=False,
         has_band_masks=False,

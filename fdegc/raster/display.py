@@ -136,6 +136,8 @@ def to_rgb8(
             picture[..., channel] = _stretch(band, *pair)
         if len(shown) == 1:
             picture[..., 1] = picture[..., 2] = picture[..., 0]
+    if info.white_is_zero:
+        np.subtract(255, picture[..., :3], out=picture[..., :3])
     picture[..., 3] = 255 if samples.alpha is None else _alpha8(samples.alpha, opaque)
     gaps = [np.zeros(shown.shape[1:], np.bool_) if good is None else ~good for good in usable]
     for channel in range(3):

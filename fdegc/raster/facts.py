@@ -19,7 +19,7 @@ from fdegc.raster_info import AlphaBand, Domains, GroundControlPoint, Transform
 #: Metadata domains that tell of the file, not of the raster.
 _STRUCTURAL = frozenset(
     {
-        "IMAGE_STRUCTURE",
+        "IMAGE_STRUCTURE",  # but for one item
         "DERIVED_SUBDATASETS",
         "SUBDATASETS",
         "TILING_SCHEME",
@@ -31,6 +31,7 @@ _STRUCTURAL = frozenset(
     }
 )
 _MIN_IS_WHITE = "MINISWHITE"
+_STRUCTURE = "IMAGE_STRUCTURE"
 _ICC = "SOURCE_ICC_PROFILE"
 _ORIENTATION = 274
 _TIFF_TEXTS = tuple(
@@ -86,13 +87,23 @@ def band_facts(dataset: Any, bands: Sequence[int]) -> BandFacts:
     units = _texts(dataset, "units", bands)
     tags = tuple(_lasting(dataset.tags(i)) for i in bands)
     return BandFacts(
-        color_interpretation=tuple(dataset.colorinterp[i - 1].name for i in bands),
+        color_interpretation=tuple(_color(dataset, i) for i in bands),
         band_names=_texts(dataset, "descriptions", bands),
         scales=scales if scaled else (),
         offsets=offsets if scaled else (),
         units=units if any(units) else (),
         band_tags=tags if any(tags) else (),
     )
+
+
+def is_min_is_white(dataset: Any) -> bool:
+    """Whether zero is white in an open rasterio dataset; GDAL makes a palette from white to black of that."""
+    return bool(dataset.tags(ns=_STRUCTURE).get(_MIN_IS_WHITE) == "YES")
+
+
+def _color(dataset: Any, band: int) -> str:
+    color = dataset.colorinterp[band - 1]
+    return "gray" if color == ColorInterp.palette and is_min_is_white(dataset) else str(color.name)
 
 
 def alpha_facts(dataset: Any, band: int) -> AlphaBand | None:
@@ -164,9 +175,8 @@ def _domains(dataset: Any) -> tuple[Domains, bytes | None]:
             items = dict(dataset.tags(ns=name))
             if items:
                 domains[name] = items
-    structure = dataset.tags(ns="IMAGE_STRUCTURE")
-    if _MIN_IS_WHITE in structure:  # it says what the samples mean, not how they are stored
-        domains["IMAGE_STRUCTURE"] = {_MIN_IS_WHITE: structure[_MIN_IS_WHITE]}
+    if is_min_is_white(dataset):  # it says what the samples mean, not how they are stored
+        domains[_STRUCTURE] = {_MIN_IS_WHITE: "YES"}
     profile = dict(dataset.tags(ns="COLOR_PROFILE"))
     icc = None
     with contextlib.suppress(binascii.Error, ValueError):

@@ -19,7 +19,7 @@ from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import UnsupportedRaster
 from fdegc.memory import BLOCK_CACHE, block_cache, check_free
-from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, scene_facts
+from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, is_min_is_white, scene_facts
 from fdegc.raster.pillow_source import WARNINGS_LOCK
 from fdegc.raster.source import Mask, Pixels, RasterSource, default_colors, nodata_fits, sample_validity
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Window
@@ -320,7 +320,7 @@ def _plan_bands(dataset: Any, nodata: float | None) -> _Bands:
     coded = tuple(i for i in range(1, dataset.count + 1) if i != alpha)
     table = None
     if len(coded) == 1 and np.dtype(dataset.dtypes[0]).kind == "u":
-        if colors[coded[0] - 1] == ColorInterp.palette:
+        if colors[coded[0] - 1] == ColorInterp.palette and not is_min_is_white(dataset):
             table = _palette(dataset.colormap(coded[0]), nodata)
         elif dataset.tags(coded[0], ns="IMAGE_STRUCTURE").get("NBITS") == "1":
             table = np.array([[0], [255]], dtype=np.uint8)

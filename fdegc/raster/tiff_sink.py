@@ -172,8 +172,7 @@ def _photometric(info: RasterInfo) -> str:
             return "RGB"
         if info.color_interpretation[:4] == _CMYK:
             return "CMYK"
-    white = info.domains.get("IMAGE_STRUCTURE", {}).get("MINISWHITE") == "YES"
-    return "MINISWHITE" if white and info.bands == 1 else "MINISBLACK"
+    return "MINISWHITE" if info.white_is_zero else "MINISBLACK"
 
 
 def _describe(dataset: Any, info: RasterInfo, band_domain: str | None) -> None:
