@@ -111,6 +111,16 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
 # ------------------------------------------------------------------------------ a part of a scene
 
 
+def add_page(parser: argparse.ArgumentParser) -> None:
+    """Option for one of several rasters in a file."""
+    parser.add_argument(
+        "--page",
+        type=int,
+        metavar="N",
+        help="of a file that holds several rasters: which, from 1 (without it, they are named)",
+    )
+
+
 def add_part(parser: argparse.ArgumentParser, *, area: bool) -> None:
     """Options for a part of a scene; ``area`` with polygons."""
     part = parser.add_mutually_exclusive_group()

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fdegc.cli.arguments import CommandParser, add_part, add_paths
+from fdegc.cli.arguments import CommandParser, add_page, add_part, add_paths
 from fdegc.cli.common import Facts, Report, Suspended, check_output, part_window, progress_bar, quality_of
 from fdegc.errors import Cancelled, InvalidOption
 from fdegc.format import SUFFIX
@@ -125,6 +125,7 @@ def add_arguments(parser: CommandParser) -> None:
     )
     _add_targets(rate)
     _add_range(parser)
+    add_page(parser)
     add_part(parser, area=True)
     parser.add_argument("--profile", metavar="NAME", help="weights to compress with (default: lite)")
     parser.add_argument(
@@ -232,7 +233,7 @@ def _opened(args: argparse.Namespace) -> RasterSource:
     from fdegc.raster.area import read_area
     from fdegc.raster.part import PartSource
 
-    source = open_raster(args.input)
+    source = open_raster(args.input, page=args.page)
     try:
         window = part_window(args, source.info)
         if args.aoi is not None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fdegc.cli.arguments import add_page
 from fdegc.cli.common import Report
 from fdegc.errors import FdegcError
 from fdegc.format import is_stream
@@ -30,6 +31,7 @@ DESCRIPTION = "Print what a file is. For a raster also what compressing it would
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``fdegc info``."""
     parser.add_argument("input", type=Path, metavar="FILE", help=".fdegc file or raster")
+    add_page(parser)
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     from fdegc.raster import open_raster
     from fdegc.weights import quick_estimate
 
-    with open_raster(args.input) as source:
+    with open_raster(args.input, page=args.page) as source:
         raster = source.info
     facts = {"File": str(args.input), **raster_facts(raster)}
     estimates: list[dict[str, Any]] = []

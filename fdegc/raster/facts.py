@@ -6,11 +6,9 @@ import base64
 import binascii
 import contextlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypedDict
 
 from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from rasterio.enums import ColorInterp
 from rasterio.errors import CRSError
 
@@ -33,7 +31,6 @@ _STRUCTURAL = frozenset(
 _MIN_IS_WHITE = "MINISWHITE"
 _STRUCTURE = "IMAGE_STRUCTURE"
 _ICC = "SOURCE_ICC_PROFILE"
-_ORIENTATION = 274
 _TIFF_TEXTS = tuple(
     f"TIFFTAG_{name}"
     for name in ("DOCUMENTNAME", "IMAGEDESCRIPTION", "SOFTWARE", "ARTIST", "HOSTCOMPUTER", "COPYRIGHT")
@@ -127,20 +124,6 @@ def exif_of(image: Image.Image) -> bytes | None:
     if not isinstance(data, bytes) or not data:
         return None
     return data.removeprefix(b"Exif\0\0") or None
-
-
-def tiff_orientation(path: Path) -> int:
-    """EXIF orientation of the first image of a TIFF, 1 to 8; GDAL does not tell it."""
-    with contextlib.suppress(Exception), path.open("rb") as file:
-        head = file.read(8)
-        if head[2] == 43 or head[3] == 43:  # BigTIFF
-            head += file.read(8)
-        directory = ImageFileDirectory_v2(head)
-        file.seek(directory.next)
-        directory.load(file)
-        value = directory.get(_ORIENTATION, 1)
-        return value if isinstance(value, int) and 1 <= value <= 8 else 1
-    return 1  # a damaged directory is GDAL's to complain about
 
 
 def _texts(dataset: Any, attribute: str, bands: Sequence[int]) -> tuple[str | None, ...]:

@@ -21,6 +21,7 @@ from fdegc.errors import UnsupportedRaster
 from fdegc.memory import BLOCK_CACHE, block_cache, check_free
 from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, is_min_is_white, scene_facts
 from fdegc.raster.pillow_source import WARNINGS_LOCK
+from fdegc.raster.several import dataset_parts, driver_of_part, file_of_part, several
 from fdegc.raster.source import Mask, Pixels, RasterSource, default_colors, nodata_fits, sample_validity
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Window
 from fdegc.types import Samples
@@ -28,7 +29,6 @@ from fdegc.types import Samples
 #: rasterio lets GDAL's own exceptions out in places; their base has no public name.
 GDAL_ERRORS = (RasterioError, OSError, ValueError, RuntimeError, CPLE_BaseError)
 _MAX_CHECKED_BLOCKS = 1 << 18
-_TOLD_PARTS = 6
 
 
 def cache_for(dataset: Any, rows: int) -> int:
@@ -96,6 +96,10 @@ class GdalSource(RasterSource):
 
     def _set_up(self, look_for_gaps: bool) -> None:
         dataset = self._dataset
+        if driver_of_part(str(self._path)) is None or self._path.exists():
+            parts = dataset_parts(dataset, self._path)
+            if parts:
+                raise several(self._path, parts)
         dtype = _common_dtype(self._path, dataset)
         _require_small_blocks(self._path, dataset)
         self._bands = bands = _plan_bands(dataset, dataset.nodatavals[0])
@@ -107,7 +111,7 @@ class GdalSource(RasterSource):
         self._has_mask = self._own_masks or (MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags)
         self._striped = dataset.block_shapes[0][1] >= dataset.width
         if dataset.driver == "GTiff":
-            require_complete(dataset, self._path)
+            require_complete(dataset, Path(file_of_part(str(self._path)) or self._path))
         many = len(bands.coded) > 1
         marked = self._has_mask or any(n is not None for n in self._nodata)
         partly = many and (self._own_masks or (marked and not self._has_mask))
@@ -276,14 +280,9 @@ def _rio(window: Window) -> Any:
 
 def _common_dtype(path: Path, dataset: Any) -> str:
     if dataset.count < 1:
-        parts = list(dataset.subdatasets)
-        more = f" (and {len(parts) - _TOLD_PARTS} more)" if len(parts) > _TOLD_PARTS else ""
-        choose = (
-            f"open one of its parts instead: {', '.join(parts[:_TOLD_PARTS])}{more}"
-            if parts
-            else ("it may hold tables or vectors only")
+        raise UnsupportedRaster(
+            f"“{path}” has no bands; it may hold tables or vectors only. Choose a file with a raster in it."
         )
-        raise UnsupportedRaster(f"“{path}” has no bands of its own; {choose}.")
     if dataset.count > MAX_BANDS + 1:  # before each of them is asked for what it is
         raise UnsupportedRaster(
             f"“{path}” has {dataset.count} bands; up to {MAX_BANDS} can be compressed. Split it first."

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
+import rasterio.transform
 from PIL import Image
 
 from fdegc.cli import main
@@ -149,3 +152,118 @@ def test_zero_is_white_through_the_network(tmp_path, capsys):
     # A negative of it is told apart.
     plain_tiff(tmp_path / "n.tif", 65535 - stored, photometric=0)
     assert run(capsys, "metrics", path, tmp_path / "n.tif")["psnr"] < 12
+
+
+# ------------------------------------------------------------------ several pictures in a file
+
+
+def pages(count: int) -> list[np.ndarray]:
+    y, x = np.mgrid[0:96, 0:128]
+    return [((np.sin(x / (7 + k)) + np.cos(y / 9)) * 60 + 128).astype(np.uint8) for k in range(count)]
+
+
+def test_pages_are_named_and_taken_one_by_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    stored = pages(3)
+    plain_tiff(tmp_path / "m.tif", *stored)
+    with Image.open("m.tif") as image:
+        assert image.n_frames == 3
+    for command in (["info", "m.tif"], ["compress", "m.tif", "m.fdegc"]):
+        said = refused(capsys, *command)
+        assert "“m.tif” holds 3 rasters" in said and "--page 1 to 3" in said
+        assert "GTIFF_DIR:1:m.tif (128×96), GTIFF_DIR:2:m.tif (128×96), GTIFF_DIR:3:m.tif" in said
+    assert not (tmp_path / "m.fdegc").exists()
+    for number, page in enumerate(stored, 1):
+        for name in (f"GTIFF_DIR:{number}:m.tif", f"gtiff_dir:{number}:{tmp_path / 'm.tif'}"):
+            with open_raster(name) as source:
+                np.testing.assert_array_equal(source.read(Window(0, 0, 128, 96)).pixels[0], page)
+        with open_raster("m.tif", page=number) as source:
+            np.testing.assert_array_equal(source.read(Window(0, 0, 128, 96)).pixels[0], page)
+    run(capsys, "compress", "m.tif", "p.fdegc", "--page", 2, "--rate", 6)
+    run(capsys, "compress", "GTIFF_DIR:2:m.tif", "n.fdegc", "--rate", 6)
+    assert Path("p.fdegc").read_bytes() == Path("n.fdegc").read_bytes()
+    assert run(capsys, "info", "m.tif", "--page", 3)["width"] == 128
+    run(capsys, "decompress", "p.fdegc", "p.tif")
+    with Image.open("p.tif") as image:
+        back = np.array(image).astype(int)
+    errors = [np.abs(back - page).mean() for page in stored]
+    assert errors.index(min(errors)) == 1
+    assert "no number 4" in refused(capsys, "info", "m.tif", "--page", 4)
+    plain_tiff(tmp_path / "one.tif", stored[0])
+    assert run(capsys, "info", "one.tif", "--page", 1)["bands"] == 1
+    assert "leave --page out" in refused(capsys, "info", "one.tif", "--page", 2)
+    assert "check the name" in refused(capsys, "info", "GTIFF_DIR:4:m.tif")
+
+
+def test_a_page_is_read_to_its_end(tmp_path, capsys):
+    path = plain_tiff(tmp_path / "m.tif", *pages(3))
+    data = path.read_bytes()
+    path.write_bytes(data[:-9000])  # the last page and what it is go
+    assert refused(capsys, "info", f"GTIFF_DIR:3:{path}")
+
+
+def test_overviews_and_masks_are_no_pages(tmp_path):
+    path = tmp_path / "a.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=600, height=500, count=1, dtype="uint8", tiled=True
+    ) as dataset:
+        dataset.write(np.full((1, 500, 600), 7, np.uint8))
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(np.full((500, 600), 255, np.uint8))
+        dataset.build_overviews([2, 4])
+    with rasterio.open(path) as dataset:
+        assert dataset.overviews(1) == [2, 4] and dataset.mask_flag_enums[0][0].name == "per_dataset"
+    with open_raster(path) as source:
+        assert source.info.bands == 1 and source.info.has_mask
+
+
+def test_the_picture_behind_a_thumbnail_is_named(tmp_path, capsys):
+    tifffile = pytest.importorskip("tifffile", reason="writes the DNG of this test")
+    path = tmp_path / "drone.dng"
+    small, large = np.zeros((60, 80, 3), np.uint8), slope("uint16", 0, 4095)
+    with tifffile.TiffWriter(path) as file:
+        version = (50706, "B", 4, bytes([1, 4, 0, 0]), True)
+        file.write(small, photometric="rgb", subfiletype=1, subifds=1, metadata=None, extratags=[version])
+        pattern = [(33421, "H", 2, (2, 2), True), (33422, "B", 4, bytes([0, 1, 1, 2]), True)]
+        file.write(large, photometric=32803, subfiletype=0, metadata=None, extratags=pattern)
+    said = refused(capsys, "compress", path, tmp_path / "a.fdegc")
+    assert "80×60, a thumbnail" in said and "128×96, unprocessed sensor data" in said
+    assert said.endswith(
+        "It is a raw photograph (DNG); to compress what it shows, develop it to a TIFF first."
+    )
+    with open_raster(path, page=2) as source:
+        np.testing.assert_array_equal(source.read(Window(0, 0, 128, 96)).pixels[0], large)
+    with open_raster(path, page=1) as source:
+        assert (source.info.width, source.info.bands) == (80, 3)
+
+
+def test_pages_are_turned_as_each_of_them_says(tmp_path):
+    stored = pages(2)
+    path = plain_tiff(tmp_path / "m.tif", *stored, tags=[(274, 3, 6)])
+    with open_raster(path, page=2) as source:
+        assert (source.info.width, source.info.height) == (96, 128)
+        np.testing.assert_array_equal(source.read(Window(0, 0, 96, 128)).pixels[0], np.rot90(stored[1], -1))
+
+
+def test_a_nitf_of_two_images_names_them(tmp_path, capsys):
+    stored = slope("uint8", 0, 255)
+    plain_tiff(tmp_path / "s.tif", stored)
+    rasterio.shutil.copy(tmp_path / "s.tif", tmp_path / "n.ntf", driver="NITF", NUMI="2")
+    assert f"NITF_IM:1:{tmp_path / 'n.ntf'}" in refused(capsys, "info", tmp_path / "n.ntf")
+    with open_raster(tmp_path / "n.ntf", page=1) as source:
+        np.testing.assert_array_equal(source.read(Window(0, 0, 128, 96)).pixels[0], stored)
+
+
+def test_names_are_quoted_as_they_must_be_typed(tmp_path, capsys):
+    grid = {"crs": "EPSG:32633", "transform": rasterio.transform.from_origin(5e5, 5.4e6, 10, 10)}
+    with rasterio.open(
+        tmp_path / "s.tif", "w", driver="GTiff", width=40, height=30, count=2, dtype="int16", **grid
+    ) as dataset:
+        dataset.write(np.arange(2400, dtype=np.int16).reshape(2, 30, 40))
+    rasterio.shutil.copy(tmp_path / "s.tif", tmp_path / "a b:c,é.nc", driver="netCDF")
+    said = refused(capsys, "info", tmp_path / "a b:c,é.nc")
+    typed = shlex.split(said[said.index("to 2): ") + 7 :].replace(".nc\":Band2'.", ".nc\":Band2'"))
+    assert [name.rstrip(",") for name in typed] == [
+        f'NETCDF:"{tmp_path / "a b:c,é.nc"}":Band{n}' for n in (1, 2)
+    ]
+    assert run(capsys, "info", typed[1])["bands"] == 1
