@@ -15,6 +15,8 @@ from fdegc.raster_info import GroundControlPoint, RasterInfo
 
 _DOMAINS = {"RPC": "RPCs", "xml:XMP": "XMP", "EXIF": "EXIF tags", "IMAGE_STRUCTURE": "that zero is white"}
 _TOLD_TAGS = 4
+#: Colour interpretations of bands of which nobody has said what they are.
+_NOTHING_SAID = {"gray", "undefined"}
 _RELATIVE = 1e-9
 
 
@@ -99,7 +101,9 @@ def _bands(info: RasterInfo, dataset: Any) -> Iterator[str]:
     facts = band_facts(dataset, numbers)
     if any(info.band_names) and info.band_names != facts["band_names"]:
         yield "band names"
-    if info.color_interpretation and info.color_interpretation != facts["color_interpretation"]:
+    if set(info.color_interpretation) - _NOTHING_SAID and (
+        info.color_interpretation != facts["color_interpretation"]
+    ):
         yield "colour interpretation"
     ones, zeros = (1.0,) * info.bands, (0.0,) * info.bands
     if not (

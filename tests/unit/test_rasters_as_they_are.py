@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.enums
 import rasterio.shutil
 import rasterio.transform
 from PIL import Image
@@ -267,3 +268,76 @@ def test_names_are_quoted_as_they_must_be_typed(tmp_path, capsys):
         f'NETCDF:"{tmp_path / "a b:c,é.nc"}":Band{n}' for n in (1, 2)
     ]
     assert run(capsys, "info", typed[1])["bands"] == 1
+
+
+# ------------------------------------------------------------------ JPEG 2000 and PNG
+
+
+GRIDS = {
+    "north up": (10, 0, 5e5, 0, -10, 5.4e6),
+    "south up": (10, 0, 5e5, 0, 10, 5.4e6),
+    "mirrored": (-10, 0, 5e5, 0, -10, 5.4e6),
+    "turned over": (-10, 0, 5e5, 0, 10, 5.4e6),
+    "rotated": (8, 3, 5e5, 3, -8, 5.4e6),
+    "rotated, south up": (8, 3, 5e5, -3, 8, 5.4e6),
+    "on its side": (0, 10, 5e5, 10, 0, 5.4e6),
+}
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326", None])
+@pytest.mark.parametrize("name", GRIDS)
+def test_jpeg_2000_lies_where_the_scene_does_or_nowhere(tmp_path, name, crs):
+    grid = GRIDS[name]
+    if crs == "EPSG:4326":
+        grid = tuple(value / 1e5 for value in grid)
+    path, back = tmp_path / "a.tif", tmp_path / "b.jp2"
+    stored = slope("uint8", 0, 255)[:48, :64]
+    with rasterio.open(
+        path, "w", driver="GTiff", width=64, height=48, count=1, dtype="uint8", crs=crs,
+        transform=rasterio.Affine(*grid),
+    ) as dataset:  # fmt: skip
+        dataset.write(stored, 1)
+    left_out = there_and_back(path, back)
+    assert [entry.name for entry in tmp_path.iterdir() if entry not in (path, back)] == []
+    with rasterio.open(back) as dataset:
+        placed = tuple(dataset.transform)[:6]
+        np.testing.assert_array_equal(dataset.read(1), stored)
+    if placed == (1, 0, 0, 0, 1, 0):
+        assert "transform" in left_out and crs is None
+    else:
+        assert placed == pytest.approx(grid, rel=1e-9) and left_out == ()
+
+
+@pytest.mark.parametrize("order", [(2, 1, 0), (1, 2, 0), (0, 1, 2)])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("said", ["interpretation", "names"])
+def test_png_shows_the_colours_that_the_bands_are(tmp_path, order, alpha, said):
+    """Bands in any order come as red, green and blue."""
+    colors = np.stack([np.full((40, 50), value, np.uint8) for value in (200, 100, 30)])
+    path = tmp_path / "a.tif"
+    names = [("red", "green", "blue")[i] for i in order]
+    planes = colors[list(order)]
+    if alpha:
+        planes = np.concatenate([planes, np.full((1, 40, 50), 255, np.uint8)])
+    with rasterio.open(
+        path, "w", driver="GTiff", width=50, height=40, count=len(planes), dtype="uint8",
+        photometric="minisblack",
+    ) as dataset:  # fmt: skip
+        kinds = names if said == "interpretation" else ["gray", "undefined", "undefined"]
+        dataset.colorinterp = [rasterio.enums.ColorInterp[name] for name in kinds + ["alpha"] * alpha]
+        if said == "names":
+            for number, name in enumerate(names, 1):
+                dataset.set_band_description(number, name.title())
+        dataset.write(planes)
+    left_out = there_and_back(path, tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.convert("RGB").getpixel((7, 7)) == (200, 100, 30)
+    assert said == "interpretation" or "colour interpretation" not in left_out  # there never was one
+    moved = order != (0, 1, 2)
+    assert ("the order of the bands, which are written as red, green, blue" in left_out) == moved
+    # JPEG 2000 can say which band is which.
+    assert "colour interpretation" not in there_and_back(path, tmp_path / "b.jp2")
+    with rasterio.open(tmp_path / "b.jp2") as dataset:
+        np.testing.assert_array_equal(dataset.read(), planes)
+        if said == "interpretation":
+            assert [color.name for color in dataset.colorinterp[:3]] == names
