@@ -14,7 +14,7 @@ from fdegc.cli.common import Report, progress_bar
 from fdegc.errors import CorruptStream, InvalidOption
 from fdegc.format import is_stream
 from fdegc.options import METRIC_FIGURES
-from fdegc.text import error_data, error_facts, finite, metric_facts, ranges_data, raster_data
+from fdegc.text import error_data, error_facts, finite, metric_facts, ranges_data, raster_data, window_data
 
 if TYPE_CHECKING:
     from fdegc.control import CancelToken
@@ -38,18 +38,29 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Execution of ``fdegc metrics``, with its report."""
     from fdegc import metrics as measures
     from fdegc.raster import open_raster
+    from fdegc.raster.aligning import align
     from fdegc.raster.mapping import peak_value, plan_mapping
+    from fdegc.raster.part import PartSource
 
     start = time.perf_counter()
-    with open_raster(args.original) as source:
+    with open_raster(args.original) as whole:
+        _check_comparable(args, whole.info, _other_info(args.other))
+        place = align(whole.info, _other_info(args.other))
+        source = PartSource(whole, place.first)
         raster = source.info
-        _check_comparable(args, raster, _other_info(args.other))
         mapping = _mapping_of(args.other) or plan_mapping(source)
         with _opened(args.other, args, cancel) as other:
-            result = measures.compare(source, other, raster, mapping, cancel=cancel)
+            part = PartSource(other, place.second)
+            result = measures.compare(source, part, raster, mapping, cancel=cancel)
+    remarks = (*place.remarks, *result.remarks)
     values = {name: getattr(result, name) for name in METRIC_FIGURES if name != "psnr"}
     shown = {**metric_facts(result), **error_facts(result.errors)}
-    facts = {"Original": str(args.original), "Other": str(args.other), **shown}
+    facts = {
+        "Original": str(args.original),
+        "Other": str(args.other),
+        **shown,
+        "Different": " ".join(remarks) or None,
+    }
     data = {
         "command": "metrics",
         "original": str(args.original),
@@ -57,10 +68,16 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         **raster_data(raster),
         **error_data(result.errors),
         **{name: finite(value) for name, value in values.items()},
-        "lossless": None if result.psnr is None else math.isinf(result.psnr),
+        "lossless": None
+        if result.psnr is None
+        else math.isinf(result.psnr) and not (result.missing or result.extra),
         "peak": peak_value(mapping),
         "ranges": ranges_data(mapping),
         "notes": dict(result.notes),
+        "window": window_data(place.first),
+        "missing": result.missing,
+        "extra": result.extra,
+        "differences": list(remarks),
         "seconds": time.perf_counter() - start,
     }
     return Report(facts, data)
@@ -78,10 +95,7 @@ def _other_info(path: Path) -> RasterInfo:
 
 
 def _check_comparable(args: argparse.Namespace, first: RasterInfo, second: RasterInfo) -> None:
-    names = f"{args.original} and {args.other} cannot be compared"
-    if (first.width, first.height) != (second.width, second.height):
-        sizes = f"{first.width}×{first.height} and {second.width}×{second.height} pixels"
-        raise InvalidOption(f"{names}: their sizes differ ({sizes}).")
+    names = f"“{args.original}” and “{args.other}” cannot be compared"
     if first.bands != second.bands:
         raise InvalidOption(f"{names}: they have {first.bands} and {second.bands} bands.")
     if first.dtype != second.dtype:

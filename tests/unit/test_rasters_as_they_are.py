@@ -341,3 +341,103 @@ def test_png_shows_the_colours_that_the_bands_are(tmp_path, order, alpha, said):
         np.testing.assert_array_equal(dataset.read(), planes)
         if said == "interpretation":
             assert [color.name for color in dataset.colorinterp[:3]] == names
+
+
+# ------------------------------------------------------------------ comparing
+
+
+GRID = rasterio.transform.from_origin(5e5, 5.4e6, 10, 10)
+
+
+def write(path: Path, planes: np.ndarray, crs="EPSG:32633", transform=GRID, alpha=None, **options) -> Path:
+    """Placed GeoTIFF of planes (bands, height, width), of which the last is alpha if that is so."""
+    count, height, width = planes.shape
+    with rasterio.open(
+        path, "w", driver="GTiff", width=width, height=height, count=count, dtype=planes.dtype.name, crs=crs,
+        transform=transform, **options,
+    ) as dataset:  # fmt: skip
+        if alpha:
+            kinds = [rasterio.enums.ColorInterp[name] for name in ("red", "green", "blue", "alpha")]
+            dataset.colorinterp = kinds
+        dataset.write(planes)
+    return path
+
+
+def wave(bands: int = 3, dtype: str = "uint16", size=(96, 128)) -> np.ndarray:
+    y, x = np.mgrid[0 : size[0], 0 : size[1]]
+    return np.stack([1000 + 500 * np.sin(x / (9 + b)) * np.cos(y / 11) for b in range(bands)]).astype(dtype)
+
+
+def test_the_others_nodata_are_no_values(tmp_path, capsys):
+    stored = wave()
+    other = stored.copy()
+    other[:, 10:20, 10:30] = 0
+    other[1, 50, 60] = 0
+    a, b = write(tmp_path / "a.tif", stored), write(tmp_path / "b.tif", other + 0, nodata=0)
+    report = run(capsys, "metrics", a, b)
+    assert report["max_error"] == 0 and not report["lossless"] and report["rmse"] == 0
+    assert (report["missing"], report["extra"]) == (601, 0)
+    assert report["differences"] == [
+        f"601 valid samples of the original ({60100 / stored.size:.3g} % of all) are missing in the other; "
+        "the figures are of what both have."
+    ]
+    turned = run(capsys, "metrics", b, a)
+    assert (turned["missing"], turned["extra"], turned["max_error"]) == (0, 601, 0)
+    floats = stored.astype(np.float32)
+    holes = floats.copy()
+    holes[:, 3, 3] = np.nan
+    report = run(
+        capsys, "metrics", write(tmp_path / "c.tif", floats), write(tmp_path / "d.tif", holes, nodata=np.nan)
+    )
+    assert (report["missing"], report["max_error"]) == (3, 0)
+
+
+def test_alpha_and_places_that_differ_are_said(tmp_path, capsys):
+    stored = np.concatenate([wave(3, "uint16") // 8, np.full((1, 96, 128), 255)]).astype(np.uint8)
+    other = stored.copy()
+    other[3, :10] = 100
+    a = write(tmp_path / "a.tif", stored, alpha=True)
+    said = run(capsys, "metrics", a, write(tmp_path / "b.tif", other, alpha=True))["differences"]
+    assert said == ["Alpha differs in 1280 pixels (10.4 %)."]
+    said = run(capsys, "metrics", a, write(tmp_path / "c.tif", stored[:3]))["differences"]
+    assert said == ["Only the original has an alpha band."]
+    b = write(tmp_path / "d.tif", stored[:3], transform=GRID @ rasterio.Affine.translation(2, -1))
+    said = run(capsys, "metrics", tmp_path / "c.tif", b)["differences"]
+    assert len(said) == 1 and "column 2, row -1" in said[0]
+    b = write(tmp_path / "e.tif", stored[:3], crs="EPSG:32632")
+    assert run(capsys, "metrics", tmp_path / "c.tif", b)["differences"] == [
+        "Their coordinate reference systems differ."
+    ]
+    b = write(tmp_path / "f.tif", stored[:3], crs=None, transform=None)
+    assert len(run(capsys, "metrics", tmp_path / "c.tif", b)["differences"]) == 2
+    assert run(capsys, "metrics", a, a)["differences"] == []
+
+
+def test_rasters_of_different_sizes_are_laid_over_each_other(tmp_path, capsys):
+    stored = wave()
+    a = write(tmp_path / "a.tif", stored)
+    moved = GRID @ rasterio.Affine.translation(100, 50)
+    part = np.pad(stored[:, 50:, 100:], ((0, 0), (0, 10), (0, 20)))
+    b = write(tmp_path / "b.tif", part, transform=moved)
+    report = run(capsys, "metrics", a, b)
+    assert report["max_error"] == 0 and report["window"] == {"x": 100, "y": 50, "width": 28, "height": 46}
+    assert "28×46 pixels at column 100, row 50" in report["differences"][0]
+    report = run(capsys, "metrics", b, a)
+    assert report["max_error"] == 0 and report["window"] == {"x": 0, "y": 0, "width": 28, "height": 46}
+    for name, options, why in (
+        ("c", {"transform": GRID @ rasterio.Affine.translation(3.5, 0)}, "one grid"),
+        ("d", {"transform": GRID @ rasterio.Affine.scale(2)}, "one grid"),
+        ("e", {"transform": GRID @ rasterio.Affine.translation(500, 0)}, "no ground in common"),
+        ("f", {"crs": "EPSG:32632"}, "coordinate reference systems"),
+        ("g", {"transform": None, "crs": None}, "place on the ground"),
+    ):
+        other = write(tmp_path / f"{name}.tif", part, **options)
+        said = refused(capsys, "metrics", a, other)
+        assert "cannot be compared: their sizes differ (128×96 and 48×56 pixels)" in said and why in said
+
+
+def test_a_part_is_compared_where_it_was_cut_from(tmp_path, capsys):
+    a = write(tmp_path / "a.tif", wave())
+    run(capsys, "compress", a, tmp_path / "p.fdegc", "--window", "20,10,80,70", "--rate", 6)
+    report = run(capsys, "metrics", a, tmp_path / "p.fdegc")
+    assert report["window"] == {"x": 20, "y": 10, "width": 80, "height": 70} and report["psnr"] > 25
