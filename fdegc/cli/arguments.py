@@ -128,11 +128,18 @@ def add_part(parser: argparse.ArgumentParser, *, area: bool) -> None:
         "--window", type=_window, metavar="X,Y,W,H", help="only these pixels: column, row, width, height"
     )
     part.add_argument(
-        "--bbox", type=_box, metavar="W,S,E,N", help="only the pixels of this box: west, south, east, north"
+        "--bbox",
+        type=_box,
+        metavar="W,S,E,N",
+        help="only the pixels of this box: west, south, east, north (west > east: across the antimeridian)",
     )
     if area:
         part.add_argument(
-            "--aoi", type=Path, metavar="FILE.geojson", help="only what lies in the polygons of this file"
+            "--aoi",
+            type=Path,
+            metavar="FILE.geojson",
+            help="only what lies in the polygons of this file: GeoJSON (also one object a line), GeoPackage "
+            "or Shapefile",
         )
     parser.add_argument(
         "--bbox-crs", metavar="CRS", help="of --bbox, EPSG:4326 for example (default: the scene's)"

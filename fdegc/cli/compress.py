@@ -238,6 +238,10 @@ def _opened(args: argparse.Namespace) -> RasterSource:
         window = part_window(args, source.info)
         if args.aoi is not None:
             area = read_area(args.aoi, source.info)
+            if area.outside:
+                polygons = "polygon lies" if area.outside == 1 else "polygons lie"
+                outside = f"{area.outside} more {polygons} outside of “{args.input}” and count for nothing."
+                print(f"fdegc: “{args.aoi}”: {outside}", file=sys.stderr)
             return PartSource(source, area.window, area.polygons)
         return source if window is None else PartSource(source, window)
     except BaseException:

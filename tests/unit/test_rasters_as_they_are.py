@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
+import sqlite3
 import struct
 from pathlib import Path
 
@@ -13,21 +15,17 @@ import rasterio
 import rasterio.enums
 import rasterio.shutil
 import rasterio.transform
+import rasterio.warp
 from PIL import Image
 
 from fdegc.cli import main
-from fdegc.codec import Codec
+from fdegc.cli.compress import _opened as opened
 from fdegc.format.info import read_info
 from fdegc.raster import open_raster, open_sink, to_rgb8
 from fdegc.raster_info import Window
 from tests.rasters import pack
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-
-
-@pytest.fixture(scope="module")
-def codec():
-    return Codec(device="cpu", threads=1)
 
 
 def run(capsys, *arguments) -> dict:
@@ -441,3 +439,168 @@ def test_a_part_is_compared_where_it_was_cut_from(tmp_path, capsys):
     run(capsys, "compress", a, tmp_path / "p.fdegc", "--window", "20,10,80,70", "--rate", 6)
     report = run(capsys, "metrics", a, tmp_path / "p.fdegc")
     assert report["window"] == {"x": 20, "y": 10, "width": 80, "height": 70} and report["psnr"] > 25
+
+
+# ------------------------------------------------------------------ areas
+
+
+def square(west, south, east, north) -> dict:
+    corners = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [corners]}
+
+
+def collection(*geometries, crs="urn:ogc:def:crs:EPSG::32633") -> dict:
+    features = [{"type": "Feature", "properties": {}, "geometry": shape} for shape in geometries]
+    named = {"crs": {"type": "name", "properties": {"name": crs}}} if crs else {}
+    return {"type": "FeatureCollection", "features": features, **named}
+
+
+def stored_json(path: Path, thing) -> Path:
+    path.write_text(thing if isinstance(thing, str) else json.dumps(thing), encoding="utf-8")
+    return path
+
+
+def part_of(tmp_path, scene: Path, **options) -> rasterio.io.DatasetReader:
+    """A part of a scene as ``fdegc compress`` takes it, written and opened by rasterio."""
+    asked = {"page": None, "window": None, "bbox": None, "bbox_crs": None, "aoi": None} | options
+    with opened(argparse.Namespace(input=scene, **asked)) as source:
+        whole = Window(0, 0, source.info.width, source.info.height)
+        with open_sink(tmp_path / "part.tif", source.info, overwrite=True) as sink:
+            sink.write(whole, source.read(whole))
+    return rasterio.open(tmp_path / "part.tif")
+
+
+def test_areas_across_the_antimeridian(tmp_path, capsys):
+    grid = rasterio.transform.from_origin(170, 5, 0.1, 0.1)
+    y, x = np.mgrid[0:100, 0:200]
+    scene = write(tmp_path / "s.tif", ((x + y) % 251).astype(np.uint8)[None], "EPSG:4326", grid)
+    halves = [square(175, -3, 180, 3)["coordinates"], square(-180, -3, -175, 3)["coordinates"]]
+    area = {"type": "MultiPolygon", "coordinates": halves}
+    aoi = stored_json(tmp_path / "a.geojson", {"type": "Feature", "properties": {}, "geometry": area})
+    run(capsys, "compress", scene, tmp_path / "a.fdegc", "--bbox", "175,-3,-175,3", "--rate", 1)
+    assert run(capsys, "info", tmp_path / "a.fdegc")["width"] == 100
+    for options in ({"aoi": aoi}, {"bbox": (175, -3, -175, 3)}, {"bbox": (175, -3, 185, 3)}):
+        with part_of(tmp_path, scene, **options) as part:
+            assert (part.width, part.height) == (100, 60)
+            assert part.bounds == pytest.approx((175, -3, 185, 3))
+            assert part.dataset_mask().all()
+    with part_of(tmp_path, scene, bbox=(-178, -3, -176, 3), bbox_crs="EPSG:4326") as part:
+        assert part.bounds == pytest.approx((182, -3, 184, 3))
+    assert "lies outside" in refused(
+        capsys, "compress", scene, tmp_path / "x.fdegc", "--bbox", "160,-3,165,3"
+    )
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:32660"])
+def test_areas_across_the_antimeridian_in_projected_scenes(tmp_path, capsys, crs):
+    """A scene that goes on beyond 180° in metres; what is found is a box in degrees, by PROJ alone."""
+    left, right = rasterio.warp.transform("EPSG:4326", crs, [179.0, -179.0], [0.0, 0.0])[0]
+    around = 2 * 20037508.342789244 if crs == "EPSG:3857" else 0.0
+    right += around
+    grid = rasterio.transform.from_origin(left, 50_000, (right - left) / 200, 500)
+    scene = write(tmp_path / "s.tif", np.ones((1, 200, 200), np.uint8), crs, grid)
+    with part_of(tmp_path, scene, bbox=(179.5, -0.1, -179.5, 0.1), bbox_crs="EPSG:4326") as part:
+        assert part.width in (100, 101, 102)
+        assert (part.bounds.left + part.bounds.right) / 2 == pytest.approx((left + right) / 2, abs=4000)
+
+
+def test_scenes_that_count_from_0_to_360_degrees(tmp_path, capsys):
+    grid = rasterio.transform.from_origin(0, 90, 2, 2)
+    scene = write(tmp_path / "s.tif", np.ones((1, 90, 180), np.uint8), "EPSG:4326", grid)
+    with part_of(tmp_path, scene, bbox=(-60, -10, -40, 10)) as part:
+        assert part.bounds == pytest.approx((300, -10, 320, 10))
+    aoi = stored_json(tmp_path / "a.geojson", square(-60, -10, -40, 10))
+    with part_of(tmp_path, scene, aoi=aoi) as part:
+        assert part.bounds == pytest.approx((300, -10, 320, 10))
+
+
+@pytest.fixture
+def utm_scene(tmp_path) -> Path:
+    y, x = np.mgrid[0:120, 0:160]
+    return write(tmp_path / "sc.tif", ((x + y) % 251).astype(np.uint8)[None].repeat(3, 0))
+
+
+INSIDE = (500100, 5399000, 500500, 5399500)
+
+
+def test_what_lies_outside_does_not_make_the_part_larger(tmp_path, capsys, utm_scene):
+    aoi = stored_json(
+        tmp_path / "a.json", collection(square(*INSIDE), square(503000, 5399300, 503200, 5399600))
+    )
+    with part_of(tmp_path, utm_scene, aoi=aoi) as part:
+        assert (part.width, part.height) == (40, 50) and part.bounds == INSIDE
+    assert "1 more polygon lies outside" in capsys.readouterr().err
+
+
+def test_areas_of_many_kinds(tmp_path, capsys, utm_scene):
+    named = collection(square(*INSIDE))
+    lines = [json.dumps({**feature, "crs": named["crs"]}) for feature in named["features"] * 2]
+    geographic = rasterio.warp.transform_bounds("EPSG:32633", "OGC:CRS84", *INSIDE)
+    areas = [
+        stored_json(tmp_path / "e.json", collection(square(*INSIDE), {"type": "Polygon", "coordinates": []})),
+        stored_json(tmp_path / "l.ndjson", "\n".join(lines)),
+        stored_json(tmp_path / "l.geojsons", "".join(f"\x1e{line}\n" for line in lines)),
+        geopackage(tmp_path / "g.gpkg", INSIDE),
+        shapefile(tmp_path / "s.shp", INSIDE),
+    ]
+    for aoi in areas:
+        with part_of(tmp_path, utm_scene, aoi=aoi) as part:
+            assert part.bounds == INSIDE, aoi
+    aoi = stored_json(tmp_path / "w.json", collection(square(*geographic), crs=None))
+    with part_of(tmp_path, utm_scene, aoi=aoi) as part:
+        assert part.bounds == pytest.approx(INSIDE, abs=21)
+
+
+def geopackage(path: Path, box) -> Path:
+    """GeoPackage with a polygon (OGC 12-128r19), by sqlite alone."""
+    west, south, east, north = box
+    ring = struct.pack("<10d", west, south, east, south, east, north, west, north, west, south)
+    wkb = struct.pack("<BIII", 1, 3, 1, 5) + ring
+    blob = b"GP\0" + struct.pack("<Bi4d", 0b11, 32633, west, east, south, north) + wkb
+    base = sqlite3.connect(path)
+    base.executescript(
+        "CREATE TABLE gpkg_spatial_ref_sys "
+        "(srs_name, srs_id, organization, organization_coordsys_id, definition);"
+        "CREATE TABLE gpkg_geometry_columns (table_name, column_name, geometry_type_name, srs_id, z, m);"
+        "INSERT INTO gpkg_spatial_ref_sys VALUES ('UTM', 32633, 'EPSG', 32633, '');"
+        "INSERT INTO gpkg_geometry_columns VALUES ('a \"b', 'geom', 'POLYGON', 32633, 0, 0);"
+        'CREATE TABLE "a ""b" (fid INTEGER PRIMARY KEY, geom BLOB);'
+    )
+    base.execute('INSERT INTO "a ""b" VALUES (1, ?), (2, NULL)', (blob,))
+    base.commit()
+    base.close()
+    return path
+
+
+def shapefile(path: Path, box) -> Path:
+    """Shapefile with a polygon (Esri, 1998), and its projection."""
+    west, south, east, north = box
+    points = (west, south, west, north, east, north, east, south, west, south)
+    record = struct.pack("<i4d3i10d", 5, west, south, east, north, 1, 5, 0, *points)
+    size = 100 + 8 + len(record)
+    head = struct.pack(">7i", 9994, 0, 0, 0, 0, 0, size // 2) + struct.pack(
+        "<2i8d", 1000, 5, *box, 0, 0, 0, 0
+    )
+    path.write_bytes(head + struct.pack(">2i", 1, len(record) // 2) + record)
+    crs = rasterio.crs.CRS.from_epsg(32633)
+    path.with_suffix(".prj").write_text(crs.to_wkt(version="WKT1_ESRI"), encoding="utf-8")
+    return path
+
+
+def test_areas_that_cannot_be_used_say_why(tmp_path, capsys, utm_scene):
+    for name, thing, why in (
+        ("no_crs.json", collection(square(*INSIDE), crs=None), "no longitude and latitude"),
+        ("a.json", {"a": 1}, "JSON, but not GeoJSON"),
+        ("e.json", collection({"type": "Polygon", "coordinates": []}), "holds no polygon"),
+        ("t.txt", "some text", "it is not JSON"),
+    ):
+        aoi = stored_json(tmp_path / name, thing)
+        assert why in refused(capsys, "compress", utm_scene, tmp_path / "x.fdegc", "--aoi", aoi)
+    aoi = shapefile(tmp_path / "s.shp", INSIDE)
+    aoi.with_suffix(".prj").unlink()
+    assert "no “s.prj”" in refused(capsys, "compress", utm_scene, tmp_path / "x.fdegc", "--aoi", aoi)
+    sqlite3.connect(tmp_path / "b.gpkg").executescript("CREATE TABLE t (a);")
+    assert "database" in refused(
+        capsys, "compress", utm_scene, tmp_path / "x.fdegc", "--aoi", tmp_path / "b.gpkg"
+    )
+    assert not (tmp_path / "x.fdegc").exists()
