@@ -121,6 +121,17 @@ def add_page(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_alpha(parser: argparse.ArgumentParser) -> None:
+    """Option for what a band that is called alpha is taken for."""
+    parser.add_argument(
+        "--alpha",
+        choices=("as-alpha", "as-data", "none"),
+        default="as-alpha",
+        help="of a band that is called alpha: keep it without loss (default), code it as a band like the "
+        "others (near infrared, say), or leave it out",
+    )
+
+
 def add_part(parser: argparse.ArgumentParser, *, area: bool) -> None:
     """Options for a part of a scene; ``area`` with polygons."""
     part = parser.add_mutually_exclusive_group()

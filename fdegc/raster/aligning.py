@@ -98,6 +98,8 @@ def _remarks(first: RasterInfo, second: RasterInfo) -> tuple[str, ...]:
             )
     if first.white_is_zero != second.white_is_zero:
         remarks.append(f"Only in the {_which(first.white_is_zero)} zero is white.")
+    if first.premultiplied != second.premultiplied:
+        remarks.append(f"Only in the {_which(first.premultiplied)} colours are multiplied with alpha.")
     return tuple(remarks)
 
 

@@ -21,6 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from fdegc.errors import OutputFailed
 from fdegc.memory import BLOCK_CACHE
+from fdegc.raster.alpha import straight
 from fdegc.raster.display import default_bands
 from fdegc.raster.facts import scene_facts
 from fdegc.raster.holding import close, unsupported_metadata
@@ -28,7 +29,15 @@ from fdegc.raster.pillow_source import WARNINGS_LOCK, header_of
 from fdegc.raster.sink import RasterSink, alpha_of
 from fdegc.raster.source import default_colors
 from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_environment
-from fdegc.raster.tiff_tags import MIN_IS_BLACK, MIN_IS_WHITE, PHOTOMETRIC, set_in_place
+from fdegc.raster.tiff_tags import (
+    ALPHA,
+    ASSOCIATED_ALPHA,
+    EXTRA_SAMPLES,
+    MIN_IS_BLACK,
+    MIN_IS_WHITE,
+    PHOTOMETRIC,
+    set_in_place,
+)
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 
@@ -109,7 +118,7 @@ class CogSink(_CopySink):
     driver = "COG"
 
     def __init__(self, path: Path, info: RasterInfo, overwrite: bool, compression: str) -> None:
-        super().__init__(path, info, overwrite, _black_is_zero(info), band_domain=_BAND_DOMAIN)
+        super().__init__(path, info, overwrite, _unstructured(info), band_domain=_BAND_DOMAIN)
         self._compression = compression
 
     def _finish(self) -> None:
@@ -126,6 +135,8 @@ class CogSink(_CopySink):
         self._stage.abort()
         if self.info.white_is_zero:
             set_in_place(self._temporary, PHOTOMETRIC, MIN_IS_BLACK, MIN_IS_WHITE)
+        if self.info.premultiplied and self.info.has_alpha:
+            set_in_place(self._temporary, EXTRA_SAMPLES, ALPHA, ASSOCIATED_ALPHA)
         _give_tags_back(self._temporary)
         self.unsupported_metadata = check_tiff(self._temporary, self.info)
 
@@ -207,7 +218,10 @@ class PngSink(_CopySink):
         self._bare = self._temporary.with_suffix(".bare.png")
 
     def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
-        self._stage.write(window, _transparent(pixels[list(self._order)], samples))
+        pixels = pixels[list(self._order)]
+        if self.info.premultiplied and samples.alpha is not None:
+            pixels = straight(pixels, samples.alpha)  # as PNG wants colours
+        self._stage.write(window, _transparent(pixels, samples))
 
     def _finish(self) -> None:
         self._copy(self._bare, write_metadata_as_text="YES")
@@ -229,8 +243,8 @@ class PngSink(_CopySink):
             self._bare.unlink(missing_ok=True)
 
 
-def _black_is_zero(info: RasterInfo) -> RasterInfo:
-    """What is staged of a raster whose zero is white: as it is, GDAL would make a palette of its grey."""
+def _unstructured(info: RasterInfo) -> RasterInfo:
+    """What is staged of a raster without what its samples mean, of which GDAL would make something else."""
     domains = {name: items for name, items in info.domains.items() if name != "IMAGE_STRUCTURE"}
     return replace(info, domains=domains)
 
@@ -238,7 +252,7 @@ def _black_is_zero(info: RasterInfo) -> RasterInfo:
 def _with_alpha_only(info: RasterInfo) -> RasterInfo:
     """What is staged for a format whose only validity is transparency."""
     return replace(
-        _black_is_zero(info),
+        _unstructured(info),
         has_alpha=info.has_alpha or info.has_mask,
         has_mask=False,
         has_band_masks=False,

@@ -6,12 +6,15 @@ import base64
 import binascii
 import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 from PIL import Image
 from rasterio.enums import ColorInterp
 from rasterio.errors import CRSError
 
+from fdegc.raster.several import directory_of_part
+from fdegc.raster.tiff_tags import ASSOCIATED_ALPHA, EXTRA_SAMPLES, SAMPLES, first_directory
 from fdegc.raster_info import AlphaBand, Domains, GroundControlPoint, Transform
 
 #: Metadata domains that tell of the file, not of the raster.
@@ -98,6 +101,19 @@ def is_min_is_white(dataset: Any) -> bool:
     return bool(dataset.tags(ns=_STRUCTURE).get(_MIN_IS_WHITE) == "YES")
 
 
+def _is_premultiplied(dataset: Any) -> bool:
+    """Whether colours are multiplied with alpha in an open rasterio dataset."""
+    alpha = alpha_index(dataset)
+    if alpha is None or dataset.driver != "GTiff":
+        return False
+    directory = directory_of_part(dataset.name) or first_directory(Path(dataset.name))
+    if directory is None:
+        return False
+    extra = directory.values.get(EXTRA_SAMPLES, ())
+    place = alpha - 1 - (directory.number(SAMPLES, 1) - len(extra))
+    return 0 <= place < len(extra) and extra[place] == ASSOCIATED_ALPHA
+
+
 def _color(dataset: Any, band: int) -> str:
     color = dataset.colorinterp[band - 1]
     return "gray" if color == ColorInterp.palette and is_min_is_white(dataset) else str(color.name)
@@ -160,6 +176,8 @@ def _domains(dataset: Any) -> tuple[Domains, bytes | None]:
                 domains[name] = items
     if is_min_is_white(dataset):  # it says what the samples mean, not how they are stored
         domains[_STRUCTURE] = {_MIN_IS_WHITE: "YES"}
+    if _is_premultiplied(dataset):  # of which GDAL does not tell
+        domains[_STRUCTURE] = {**domains.get(_STRUCTURE, {}), "ALPHA": "PREMULTIPLIED"}
     profile = dict(dataset.tags(ns="COLOR_PROFILE"))
     icc = None
     with contextlib.suppress(binascii.Error, ValueError):

@@ -73,7 +73,8 @@ class GdalSource(RasterSource):
     dataset : rasterio dataset, optional
         The file, if it is open already; it is closed in any case.
     look_for_gaps : bool
-        As :func:`fdegc.raster.open_raster` takes it.
+    alpha : str
+        As :func:`fdegc.raster.open_raster` takes them.
 
     Raises
     ------
@@ -81,8 +82,15 @@ class GdalSource(RasterSource):
         If it cannot be read, or has samples of a type that cannot be coded.
     """
 
-    def __init__(self, path: Path, driver: str, dataset: Any = None, look_for_gaps: bool = True) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        driver: str,
+        dataset: Any = None,
+        look_for_gaps: bool = True,
+        alpha: str = "as-alpha",
+    ) -> None:
+        self._path, self._alpha = path, alpha
         self._dataset = _open(path, driver) if dataset is None else dataset
         try:
             with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE[0]):
@@ -102,7 +110,7 @@ class GdalSource(RasterSource):
                 raise several(self._path, parts)
         dtype = _common_dtype(self._path, dataset)
         _require_small_blocks(self._path, dataset)
-        self._bands = bands = _plan_bands(dataset, dataset.nodatavals[0])
+        self._bands = bands = _plan_bands(dataset, dataset.nodatavals[0], self._alpha)
         nodata = [dataset.nodatavals[i - 1] for i in bands.coded]
         self._nodata = tuple(n if nodata_fits(n, dtype) else None for n in nodata)
         flags = dataset.mask_flag_enums[bands.coded[0] - 1]
@@ -149,7 +157,13 @@ class GdalSource(RasterSource):
             alpha_band=None if bands.alpha is None else alpha_facts(dataset, bands.alpha),
             **scene_facts(dataset),
         )
+        if bands.alpha is None and info.premultiplied:
+            info = replace(info, domains={n: i for n, i in info.domains.items() if n != "IMAGE_STRUCTURE"})
         if bands.table is None:
+            facts = band_facts(dataset, bands.coded)
+            if self._alpha == "as-data":
+                colors = ("undefined" if c == "alpha" else c for c in facts["color_interpretation"])
+                facts["color_interpretation"] = tuple(colors)
             first = self._nodata[0]
             same = all(_equal(n, first) for n in self._nodata)
             return replace(
@@ -157,7 +171,7 @@ class GdalSource(RasterSource):
                 nodata=next((n for n in self._nodata if n is not None), None),
                 band_nodata=() if same else self._nodata,
                 mask_band=self._has_mask and any(n is not None for n in self._nodata),
-                **band_facts(dataset, bands.coded),
+                **facts,
             )
         # The nodata value was an index or a bit; after expansion only the mask can carry it.
         count = min(bands.table.shape[1], 3)
@@ -313,10 +327,12 @@ def _require_small_blocks(path: Path, dataset: Any) -> None:
     )
 
 
-def _plan_bands(dataset: Any, nodata: float | None) -> _Bands:
+def _plan_bands(dataset: Any, nodata: float | None, kept: str) -> _Bands:
     colors = dataset.colorinterp
     alpha = alpha_index(dataset)
-    coded = tuple(i for i in range(1, dataset.count + 1) if i != alpha)
+    coded = tuple(i for i in range(1, dataset.count + 1) if i != alpha or kept == "as-data")
+    if kept != "as-alpha":
+        alpha = None
     table = None
     if len(coded) == 1 and np.dtype(dataset.dtypes[0]).kind == "u":
         if colors[coded[0] - 1] == ColorInterp.palette and not is_min_is_white(dataset):

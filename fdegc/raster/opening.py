@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fdegc.errors import InvalidOption, SeveralRasters, UnsupportedRaster
+from fdegc.raster.alpha import changed
 from fdegc.raster.facts import SceneFacts, scene_facts
 from fdegc.raster.gdal_source import GDAL_ERRORS, GdalSource, open_dataset
 from fdegc.raster.pillow_source import TooLarge, header_of, open_pillow
@@ -36,7 +37,9 @@ _OTHERS = (
 )  # fmt: skip
 
 
-def open_raster(path: str | Path, *, page: int | None = None, look_for_gaps: bool = True) -> RasterSource:
+def open_raster(
+    path: str | Path, *, page: int | None = None, look_for_gaps: bool = True, alpha: str = "as-alpha"
+) -> RasterSource:
     """Raster file, opened for reading.
 
     Parameters
@@ -52,6 +55,9 @@ def open_raster(path: str | Path, *, page: int | None = None, look_for_gaps: boo
     look_for_gaps : bool
         Whether to read all of a raster of floating-point samples without nodata, to know if any of them
         is not finite.  If not, such a raster is taken for one that has a mask, and opens at once.
+    alpha : str
+        What a band that is called alpha is taken for: "as-alpha" (kept without loss), "as-data" (a band like
+        the others), "none" (left out).
 
     Returns
     -------
@@ -70,11 +76,11 @@ def open_raster(path: str | Path, *, page: int | None = None, look_for_gaps: boo
         If it can only be read as a whole, and that would not fit.
     """
     try:
-        source = _open(path, look_for_gaps)
+        source = _open(path, look_for_gaps, alpha)
     except SeveralRasters as error:
         if page is None and len(error.parts) > 1:
             raise
-        return _open(_chosen(path, error.parts, page or 1), look_for_gaps)
+        return _open(_chosen(path, error.parts, page or 1), look_for_gaps, alpha)
     if page not in (None, 1):
         source.close()
         raise InvalidOption(f"“{path}” is a single raster; it has no number {page}, leave --page out.")
@@ -87,20 +93,20 @@ def _chosen(path: str | Path, parts: Sequence[str], page: int) -> str:
     return parts[page - 1]
 
 
-def _open(path: str | Path, look_for_gaps: bool) -> RasterSource:
+def _open(path: str | Path, look_for_gaps: bool, alpha: str) -> RasterSource:
     """Open a file that holds one raster, or one raster of a file by its name."""
     try:
         driver = driver_of_part(str(path))
         if driver is not None and not os.path.exists(path):
-            return _open_part(Path(path), driver, look_for_gaps)
+            return _open_part(Path(path), driver, look_for_gaps, alpha)
         path = Path(path)
         head = _read_head(path)
         kind = _kind(head)
         if kind is None:
-            return _open_other(path, look_for_gaps)
+            return _open_other(path, look_for_gaps, alpha)
         if kind in _PICTURES:
-            return _open_picture(path, kind, _is_deep_png(head))
-        source = GdalSource(path, kind, look_for_gaps=look_for_gaps)
+            return _open_picture(path, kind, _is_deep_png(head), alpha)
+        source = GdalSource(path, kind, look_for_gaps=look_for_gaps, alpha=alpha)
         return _turned(source, first_directory(path) if kind == "GTiff" else None)
     except MemoryError as error:
         raise UnsupportedRaster(
@@ -119,7 +125,7 @@ def _turned(source: GdalSource, directory: Directory | None) -> RasterSource:
     return source if placed or not 2 <= orientation <= 8 else TurnedSource(source, orientation)
 
 
-def _open_picture(path: Path, kind: str, deep: bool) -> RasterSource:
+def _open_picture(path: Path, kind: str, deep: bool, alpha: str) -> RasterSource:
     """Open a PNG, JPEG, WebP or BMP, which GDAL and Pillow know different things about."""
     facts: SceneFacts = {}
     neighbours = False
@@ -128,8 +134,9 @@ def _open_picture(path: Path, kind: str, deep: bool) -> RasterSource:
         neighbours = len(dataset.files) > 1  # a world file, a mask, metadata
     if not (deep or neighbours):
         with contextlib.suppress(TooLarge):
-            return open_pillow(path, kind, facts)
-    source = GdalSource(path, kind)
+            picture = open_pillow(path, kind, facts)
+            return picture if alpha == "as-alpha" or not picture.info.has_alpha else changed(picture, alpha)
+    source = GdalSource(path, kind, alpha=alpha)
     orientation, exif = header_of(path, kind)
     placed = source.info.transform or source.info.crs_wkt or source.info.gcps
     if placed or orientation == 1:
@@ -138,7 +145,7 @@ def _open_picture(path: Path, kind: str, deep: bool) -> RasterSource:
     return TurnedSource(source, orientation)
 
 
-def _open_other(path: Path, look_for_gaps: bool) -> RasterSource:
+def _open_other(path: Path, look_for_gaps: bool, alpha: str) -> RasterSource:
     """Let GDAL try its drivers on a file of none of the usual kinds."""
     for driver in _OTHERS:
         with contextlib.suppress(*GDAL_ERRORS):
@@ -146,10 +153,10 @@ def _open_other(path: Path, look_for_gaps: bool) -> RasterSource:
             break
     else:
         raise UnsupportedRaster(f"“{path}” is not an image of a known kind. {_KINDS}.")
-    return GdalSource(path, driver, dataset, look_for_gaps)
+    return GdalSource(path, driver, dataset, look_for_gaps, alpha)
 
 
-def _open_part(name: Path, driver: str, look_for_gaps: bool) -> RasterSource:
+def _open_part(name: Path, driver: str, look_for_gaps: bool, alpha: str) -> RasterSource:
     """Open one of several rasters in a file."""
     try:
         dataset = open_dataset(gdal_name(str(name)), driver)
@@ -157,7 +164,7 @@ def _open_part(name: Path, driver: str, look_for_gaps: bool) -> RasterSource:
         raise UnsupportedRaster(
             f"“{name}” cannot be opened: check the name of the file and that of the part of it."
         ) from error
-    source = GdalSource(name, driver, dataset, look_for_gaps)
+    source = GdalSource(name, driver, dataset, look_for_gaps, alpha)
     return _turned(source, directory_of_part(str(name)))
 
 

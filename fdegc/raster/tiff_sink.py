@@ -23,6 +23,7 @@ from fdegc.raster.holding import unsupported_metadata
 from fdegc.raster.pillow_source import WARNINGS_LOCK
 from fdegc.raster.sink import RasterSink, alpha_of, failed
 from fdegc.raster.source import nodata_fits
+from fdegc.raster.tiff_tags import ALPHA, ASSOCIATED_ALPHA, EXTRA_SAMPLES, set_in_place
 from fdegc.raster_info import GroundControlPoint, RasterInfo, Window
 from fdegc.types import Samples
 
@@ -66,7 +67,10 @@ class TiffSink(RasterSink):
         at = RioWindow(window.x, window.y, window.width, window.height)
         planes = pixels
         if self.info.has_alpha:
-            planes = np.insert(pixels, _alpha_position(self.info), alpha_of(samples), axis=0)
+            alpha = alpha_of(samples)
+            if self.info.premultiplied and samples.alpha is not None:
+                pixels = np.minimum(pixels, alpha)  # which a lossy codec does not know
+            planes = np.insert(pixels, _alpha_position(self.info), alpha, axis=0)
         with tiff_environment(self.info, GDAL_CACHEMAX=cache_for(self._dataset, window.height)):
             self._dataset.write(planes, window=at)
             if self._with_mask:
@@ -75,6 +79,8 @@ class TiffSink(RasterSink):
 
     def _finish(self) -> None:
         self.close()
+        if self.info.premultiplied and self.info.has_alpha:
+            set_in_place(self._temporary, EXTRA_SAMPLES, ALPHA, ASSOCIATED_ALPHA)
         self.unsupported_metadata = check_tiff(self._temporary, self.info)
 
     def close(self) -> None:

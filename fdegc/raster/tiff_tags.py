@@ -20,6 +20,7 @@ ORIENTATION, SAMPLES, COLOR_MAP, SUBDIRECTORIES, EXTRA_SAMPLES = 274, 277, 320, 
 DNG_VERSION = 50706
 
 _REDUCED, _MASK = 1, 4
+ASSOCIATED_ALPHA, ALPHA = 1, 2
 MIN_IS_WHITE, MIN_IS_BLACK, COLOR_FILTER_ARRAY = 0, 1, 32803
 
 
@@ -84,14 +85,15 @@ def first_directory(path: Path) -> Directory | None:
 
 
 def set_in_place(path: Path, tag: int, old: int, new: int) -> None:
-    """Replacement of a tag's only value in all directories of a file that have it."""
+    """Replacement of one value of a tag by another, in all directories of a file that have it."""
     found = directories(path)
     with path.open("r+b") as file:
         for directory in found:
-            if directory.values.get(tag) == (old,):
-                place, form = directory.places[tag]
-                file.seek(place)
-                file.write(struct.pack(form, new))
+            for index, value in enumerate(directory.values.get(tag, ())):
+                if value == old:
+                    place, form = directory.places[tag]
+                    file.seek(place + index * struct.calcsize(form))
+                    file.write(struct.pack(form, new))
 
 
 def _walk(file: BinaryIO) -> Iterator[Directory]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import sqlite3
 import struct
@@ -347,14 +348,14 @@ def test_png_shows_the_colours_that_the_bands_are(tmp_path, order, alpha, said):
 GRID = rasterio.transform.from_origin(5e5, 5.4e6, 10, 10)
 
 
-def write(path: Path, planes: np.ndarray, crs="EPSG:32633", transform=GRID, alpha=None, **options) -> Path:
+def write(path: Path, planes: np.ndarray, crs="EPSG:32633", transform=GRID, colored=None, **options) -> Path:
     """Placed GeoTIFF of planes (bands, height, width), of which the last is alpha if that is so."""
     count, height, width = planes.shape
     with rasterio.open(
         path, "w", driver="GTiff", width=width, height=height, count=count, dtype=planes.dtype.name, crs=crs,
         transform=transform, **options,
     ) as dataset:  # fmt: skip
-        if alpha:
+        if colored:
             kinds = [rasterio.enums.ColorInterp[name] for name in ("red", "green", "blue", "alpha")]
             dataset.colorinterp = kinds
         dataset.write(planes)
@@ -394,8 +395,8 @@ def test_alpha_and_places_that_differ_are_said(tmp_path, capsys):
     stored = np.concatenate([wave(3, "uint16") // 8, np.full((1, 96, 128), 255)]).astype(np.uint8)
     other = stored.copy()
     other[3, :10] = 100
-    a = write(tmp_path / "a.tif", stored, alpha=True)
-    said = run(capsys, "metrics", a, write(tmp_path / "b.tif", other, alpha=True))["differences"]
+    a = write(tmp_path / "a.tif", stored, colored=True)
+    said = run(capsys, "metrics", a, write(tmp_path / "b.tif", other, colored=True))["differences"]
     assert said == ["Alpha differs in 1280 pixels (10.4 %)."]
     said = run(capsys, "metrics", a, write(tmp_path / "c.tif", stored[:3]))["differences"]
     assert said == ["Only the original has an alpha band."]
@@ -604,3 +605,142 @@ def test_areas_that_cannot_be_used_say_why(tmp_path, capsys, utm_scene):
         capsys, "compress", utm_scene, tmp_path / "x.fdegc", "--aoi", tmp_path / "b.gpkg"
     )
     assert not (tmp_path / "x.fdegc").exists()
+
+
+# ------------------------------------------------------------------ alpha
+
+
+def premultiplied(path: Path) -> np.ndarray:
+    y, x = np.mgrid[0:96, 0:128]
+    alpha = np.where(x < 64, 255, 128)
+    colors = np.stack([(x * 2) % 256, (y * 2) % 256, (x + y) % 256])
+    stored = np.concatenate([colors * alpha // 255, alpha[None]]).astype(np.uint8)
+    write(path, stored, photometric="RGB", alpha="PREMULTIPLIED")
+    return stored
+
+
+@pytest.mark.parametrize("kind", ["geotiff", "cog"])
+def test_premultiplied_alpha_stays_so(tmp_path, kind):
+    stored = premultiplied(tmp_path / "a.tif")
+    assert tag_of(tmp_path / "a.tif", 338) == 1
+    assert there_and_back(tmp_path / "a.tif", tmp_path / "b.tif", kind=kind) == ()
+    assert tag_of(tmp_path / "b.tif", 338) == 1
+    with rasterio.open(tmp_path / "b.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(), stored)
+        assert dataset.colorinterp[3].name == "alpha"
+
+
+def test_premultiplied_alpha_is_divided_out_where_colours_must_not_have_it(tmp_path):
+    stored = premultiplied(tmp_path / "a.tif")
+    wanted = np.rint(np.minimum(stored[:3] * 255.0 / stored[3], 255)).astype(np.uint8)
+    said = "that colours are multiplied with alpha"
+    assert said in there_and_back(tmp_path / "a.tif", tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as image:
+        np.testing.assert_array_equal(np.moveaxis(np.array(image), 2, 0), [*wanted, stored[3]])
+    with open_raster(tmp_path / "a.tif") as source:
+        picture = to_rgb8(source.read(Window(0, 0, 128, 96)), source.info)
+    np.testing.assert_array_equal(np.moveaxis(picture, 2, 0)[:3], wanted)
+    assert said in there_and_back(tmp_path / "a.tif", tmp_path / "b.jp2")
+    with rasterio.open(tmp_path / "b.jp2") as dataset:
+        np.testing.assert_array_equal(dataset.read(), stored)
+
+
+def test_premultiplied_colours_are_never_above_alpha(tmp_path, capsys):
+    premultiplied(tmp_path / "a.tif")
+    run(capsys, "compress", tmp_path / "a.tif", tmp_path / "a.fdegc", "--rate", 1)
+    run(capsys, "decompress", tmp_path / "a.fdegc", tmp_path / "b.tif")
+    with rasterio.open(tmp_path / "b.tif") as dataset:
+        back = dataset.read()
+    assert (back[:3] <= back[3]).all() and tag_of(tmp_path / "b.tif", 338) == 1
+
+
+def infrared(path: Path) -> np.ndarray:
+    noise = np.random.default_rng(0)
+    y, x = np.mgrid[0:200, 0:200]
+    planes = [
+        128 + 70 * np.sin(x / (9 + 2 * b)) * np.cos(y / (11 + b)) + 8 * noise.standard_normal((200, 200))
+        for b in range(4)
+    ]
+    stored = np.clip(np.stack(planes), 0, 255).astype(np.uint8)
+    stored[3, 50:80, 60:90] = 0  # water
+    write(path, stored, photometric="RGB", alpha="YES")
+    return stored
+
+
+def test_infrared_that_is_called_alpha(tmp_path, capsys):
+    stored = infrared(tmp_path / "a.tif")
+    (said,) = run(capsys, "info", tmp_path / "a.tif")["notices"]
+    assert said.startswith("Band 4 is called alpha, but its values are those of data")
+    assert "--alpha as-data" in said
+    report = run(capsys, "compress", tmp_path / "a.tif", tmp_path / "a.fdegc", "--rate", 1)
+    assert report["notices"] == [said] and report["bands"] == 3
+    report = run(
+        capsys, "compress", tmp_path / "a.tif", tmp_path / "d.fdegc", "--rate", 6, "--alpha", "as-data"
+    )
+    assert report["notices"] == [] and report["bands"] == 4
+    run(capsys, "decompress", tmp_path / "d.fdegc", tmp_path / "d.tif")
+    with rasterio.open(tmp_path / "d.tif") as dataset:
+        assert "alpha" not in [color.name for color in dataset.colorinterp]
+        assert np.abs(dataset.read(4).astype(int) - stored[3]).mean() < 8
+    report = run(capsys, "metrics", tmp_path / "a.tif", tmp_path / "d.fdegc", "--alpha", "as-data")
+    assert report["bands"] == 4 and report["differences"] == []
+    report = run(capsys, "compress", tmp_path / "a.tif", tmp_path / "n.fdegc", "--rate", 1, "--alpha", "none")
+    assert report["bands"] == 3 and not run(capsys, "info", tmp_path / "n.fdegc")["has_alpha"]
+
+
+def test_alpha_of_pictures_may_be_data_too(tmp_path, capsys):
+    y, x = np.mgrid[0:40, 0:50]
+    stored = np.stack([x, y, x + y, x * 5], axis=-1).astype(np.uint8)
+    Image.fromarray(stored, "RGBA").save(tmp_path / "a.png")
+    with open_raster(tmp_path / "a.png", alpha="as-data") as source:
+        assert source.info.bands == 4 and not source.info.has_alpha
+        np.testing.assert_array_equal(np.moveaxis(source.read(Window(0, 0, 50, 40)).pixels, 0, 2), stored)
+    with open_raster(tmp_path / "a.png", alpha="none") as source:
+        assert source.info.bands == 3 and not source.info.has_alpha
+
+
+def test_alpha_that_is_alpha_is_not_spoken_of(tmp_path, capsys):
+    stored = infrared(tmp_path / "a.tif")
+    y, x = np.mgrid[0:200, 0:200]
+    stored[3] = np.clip(900 - 12 * np.hypot(x - 100, y - 100), 0, 255)  # a disc with a soft border
+    write(tmp_path / "a.tif", stored, photometric="RGB", alpha="YES")
+    assert run(capsys, "info", tmp_path / "a.tif")["notices"] == []
+
+
+# ------------------------------------------------------------------ outliers
+
+
+def test_a_few_bright_pixels_are_noticed(tmp_path, capsys):
+    noise = np.random.default_rng(0)
+    y, x = np.mgrid[0:400, 0:400]
+    stored = np.stack(
+        [
+            2200 + 900 * np.sin(x / (9 + b)) * np.cos(y / 11) + 40 * noise.standard_normal((400, 400))
+            for b in range(3)
+        ]
+    ).astype(np.uint16)
+    write(tmp_path / "clean.tif", stored, nodata=0)
+    stored[:, 5, 5], stored[:, 200:203, 200:203] = 65535, 30000
+    path = write(tmp_path / "a.tif", stored, nodata=0)
+    report = run(capsys, "compress", path, tmp_path / "a.fdegc", "--psnr", "--rate", 4)
+    (said,) = report["notices"]
+    assert re.match(r"A few samples make the coded range 3\d\.\d times as wide as the other 99.98 %", said)
+    assert said.endswith("--range 0.01%:99.99% cuts them off.")
+    low, high = np.percentile(stored[0], [1, 99], method="inverted_cdf")
+    assert report["spread"][0] == [low, high]
+    widest = max(b - a for a, b in report["spread"])
+    assert report["rmse_relative"] == pytest.approx(report["rmse"] / widest)
+    assert report["psnr_spread"] == pytest.approx(20 * np.log10(widest / report["rmse"]))
+    assert report["psnr"] > 40 > 20 > report["psnr_spread"]
+    measured = run(capsys, "metrics", path, tmp_path / "a.fdegc")
+    assert measured["psnr_spread"] == pytest.approx(report["psnr_spread"])
+    better = run(
+        capsys, "compress", path, tmp_path / "b.fdegc", "--psnr", "--range", "0.01%:99.99%", "--rate", 4
+    )
+    assert better["notices"] == [] and better["clipped"] > 0
+    run(capsys, "decompress", tmp_path / "b.fdegc", tmp_path / "b.tif")
+    with rasterio.open(tmp_path / "b.tif") as dataset:
+        error = (dataset.read() - stored.astype(float))[:, stored[0] < 20000]
+    assert np.sqrt((error**2).mean()) < report["rmse"] / 4
+    clean = run(capsys, "compress", tmp_path / "clean.tif", tmp_path / "c.fdegc", "--rate", 4)
+    assert clean["notices"] == []
