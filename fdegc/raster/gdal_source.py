@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,8 +22,9 @@ from fdegc.errors import UnsupportedRaster
 from fdegc.memory import BLOCK_CACHE, block_cache, check_free
 from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, is_min_is_white, scene_facts
 from fdegc.raster.pillow_source import WARNINGS_LOCK
-from fdegc.raster.several import dataset_parts, driver_of_part, file_of_part, several
+from fdegc.raster.several import dataset_parts, directory_of_part, driver_of_part, file_of_part, several
 from fdegc.raster.source import Mask, Pixels, RasterSource, default_colors, nodata_fits, sample_validity
+from fdegc.raster.tiff_tags import BITS, COMPRESSION, JPEG, RARE_CODECS, first_directory
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Window
 from fdegc.types import Samples
 
@@ -254,7 +256,7 @@ class GdalSource(RasterSource):
         return Samples(pixels, valid, alpha, missing)
 
     def _damaged(self) -> UnsupportedRaster:
-        return UnsupportedRaster(
+        return _missing_codec(self._path) or UnsupportedRaster(
             f"“{self._path}” is damaged, incomplete or refers to files that are missing; "
             "copy or download it again."
         )
@@ -283,9 +285,28 @@ def _open(path: Path, driver: str) -> Any:
         # An absolute path cannot be taken for one of rasterio's URLs.
         return open_dataset(os.path.abspath(path), driver)
     except GDAL_ERRORS as error:
-        raise UnsupportedRaster(
+        raise _missing_codec(path) or UnsupportedRaster(
             f"“{path}” is damaged or incomplete and cannot be read as {driver}; copy or download it again."
         ) from error
+
+
+def _missing_codec(path: Path) -> UnsupportedRaster | None:
+    """Error for a TIFF that is compressed in a way that GDAL was built without; None for others."""
+    file = Path(file_of_part(str(path)) or path)
+    directory = directory_of_part(str(path)) or first_directory(file)
+    if directory is None:
+        return None
+    number = directory.number(COMPRESSION, 1)
+    name = RARE_CODECS.get(number)
+    if number == JPEG and directory.number(BITS, 1) > 8:
+        name = "JPEG of more than 8 bits"
+    if name is None:
+        return None
+    command = f"gdal_translate -co COMPRESS=DEFLATE {shlex.quote(str(file))} other.tif"
+    return UnsupportedRaster(
+        f"“{path}” is compressed with {name}, for which no codec is built in here; convert it first, for "
+        f"example with a GDAL that has it: {command}"
+    )
 
 
 def _rio(window: Window) -> Any:

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fdegc.errors import InvalidOption, SeveralRasters, UnsupportedRaster
 from fdegc.raster.alpha import changed
@@ -147,13 +148,18 @@ def _open_picture(path: Path, kind: str, deep: bool, alpha: str) -> RasterSource
 
 def _open_other(path: Path, look_for_gaps: bool, alpha: str) -> RasterSource:
     """Let GDAL try its drivers on a file of none of the usual kinds."""
+    dataset = _opened_by_any(path)
+    if dataset is None:
+        raise UnsupportedRaster(f"“{path}” is not an image of a known kind. {_KINDS}.")
+    return GdalSource(path, dataset.driver, dataset, look_for_gaps, alpha)
+
+
+def _opened_by_any(path: Path) -> Any:
+    """Rasterio dataset of a file of none of the usual kinds; None if no driver knows it."""
     for driver in _OTHERS:
         with contextlib.suppress(*GDAL_ERRORS):
-            dataset = open_dataset(os.path.abspath(path), driver)
-            break
-    else:
-        raise UnsupportedRaster(f"“{path}” is not an image of a known kind. {_KINDS}.")
-    return GdalSource(path, driver, dataset, look_for_gaps, alpha)
+            return open_dataset(os.path.abspath(path), driver)
+    return None
 
 
 def _open_part(name: Path, driver: str, look_for_gaps: bool, alpha: str) -> RasterSource:
@@ -169,11 +175,16 @@ def _open_part(name: Path, driver: str, look_for_gaps: bool, alpha: str) -> Rast
 
 
 def looks_like_raster(path: Path) -> bool:
-    """Whether a file is, by its first bytes, of a kind that :func:`open_raster` knows."""
+    """Whether a file is of a kind that :func:`open_raster` knows: by its first bytes, or as GDAL sees it."""
     try:
-        return _kind(_read_head(path)) is not None
+        if _kind(_read_head(path)) is not None:
+            return True
     except UnsupportedRaster:
         return False
+    dataset = _opened_by_any(path)
+    if dataset is not None:
+        dataset.close()
+    return dataset is not None
 
 
 def _read_head(path: Path) -> bytes:

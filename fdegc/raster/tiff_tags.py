@@ -22,6 +22,14 @@ DNG_VERSION = 50706
 _REDUCED, _MASK = 1, 4
 ASSOCIATED_ALPHA, ALPHA = 1, 2
 MIN_IS_WHITE, MIN_IS_BLACK, COLOR_FILTER_ARRAY = 0, 1, 32803
+#: Compressions that GDAL may have been built without, and how people call them.
+RARE_CODECS = {
+    6: "old-style JPEG", 22610: "JPEG XR", 33003: "JPEG 2000", 33004: "JPEG 2000", 33005: "JPEG 2000",
+    34661: "JBIG", 34676: "SGI LogLuv", 34677: "SGI LogLuv", 34712: "JPEG 2000", 34887: "LERC",
+    34892: "lossy JPEG", 34925: "LZMA", 34926: "Zstandard", 34927: "WebP", 34933: "PNG", 34934: "JPEG XR",
+    50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
+}  # fmt: skip
+JPEG = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -744,3 +744,49 @@ def test_a_few_bright_pixels_are_noticed(tmp_path, capsys):
     assert np.sqrt((error**2).mean()) < report["rmse"] / 4
     clean = run(capsys, "compress", tmp_path / "clean.tif", tmp_path / "c.fdegc", "--rate", 4)
     assert clean["notices"] == []
+
+
+# ------------------------------------------------------------------ folders, codecs
+
+
+KNOWN = [
+    ("ENVI", "envi.dat", 3), ("AAIGrid", "a.asc", 1), ("EHdr", "e.bil", 1), ("EHdr", "f.flt", 1),
+    ("PCIDSK", "p.pix", 3), ("RST", "r.rst", 1), ("SAGA", "g.sdat", 1), ("GIF", "i.gif", 1),
+    ("PNM", "n.ppm", 3), ("HFA", "h.img", 3), ("NITF", "t.ntf", 3), ("ERS", "x.ers", 1),
+]  # fmt: skip
+
+
+def test_folders_take_what_single_files_take(tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    base = write(tmp_path / "base.tif", wave(3, "uint8", (48, 64)))
+    grey = write(tmp_path / "grey.tif", wave(1, "uint8", (48, 64)))
+    real = write(tmp_path / "real.tif", wave(1, "float32", (48, 64)))
+    for driver, name, bands in KNOWN:
+        source = base if bands == 3 else real if name == "f.flt" else grey
+        rasterio.shutil.copy(source, folder / name, driver=driver)
+    for name, text in (("a.txt", "words"), ("b.csv", "a,b\n1,2\n"), ("c.json", "{}"), ("d.html", "<html>")):
+        (folder / name).write_text(text, encoding="utf-8")
+    out = tmp_path / "out"
+    report = run(capsys, "compress", folder, "--out-dir", out, "--rate", 1, "--keep-extension")
+    done = {Path(row["input"]).name for row in report["files"] if row["status"] == "done"}
+    assert done == {name for _, name, _ in KNOWN}
+    skipped = {Path(row["input"]).name: row["message"] for row in report["files"] if row["status"] != "done"}
+    for name in ("a.txt", "b.csv", "c.json", "d.html"):
+        assert skipped[name] == "It is none of the rasters that are known here."
+    for name in ("envi.hdr", "e.hdr", "e.prj", "r.rdc"):
+        assert skipped[name] == "It describes other files."
+
+
+@pytest.mark.parametrize(("codec", "name"), [("jpegxl", "JPEG XL"), ("jpeg2000", "JPEG 2000")])
+def test_a_codec_that_is_not_built_in_is_named(tmp_path, capsys, codec, name):
+    tifffile = pytest.importorskip("tifffile", reason="writes the TIFF of this test")
+    pytest.importorskip("imagecodecs", reason="writes the TIFF of this test")
+    pixels = np.moveaxis(wave(3, "uint8"), 0, 2)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, compression=codec, photometric="rgb", metadata=None)
+    said = refused(capsys, "info", tmp_path / "a.tif")
+    assert f"is compressed with {name}, for which no codec is built in" in said and "gdal_translate" in said
+    folder = tmp_path / "out"
+    assert main(["compress", str(tmp_path / "a.tif"), "--out-dir", str(folder), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert name in report["files"][0]["message"]
