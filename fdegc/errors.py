@@ -19,6 +19,20 @@ class UnsupportedRaster(FdegcError):
     """Error of an input that is not a raster that can be read, or is one of a kind that cannot be coded."""
 
 
+class SeveralRasters(UnsupportedRaster):
+    """Error of a file that holds several rasters, of which one has to be chosen.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        Their names, each of which can be opened.
+    """
+
+    def __init__(self, message: str, parts: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.parts = parts
+
+
 class OutputExists(FdegcError):
     """Error of an output file that exists, where overwriting was not asked for."""
 

@@ -240,6 +240,16 @@ class RasterInfo:
         """Nodata value of every band."""
         return self.band_nodata or (self.nodata,) * self.bands
 
+    @property
+    def white_is_zero(self) -> bool:
+        """Whether the smallest sample is white and the largest black (a TIFF of that kind)."""
+        return self.domains.get("IMAGE_STRUCTURE", {}).get("MINISWHITE") == "YES"
+
+    @property
+    def premultiplied(self) -> bool:
+        """Whether the colours are multiplied with alpha already (a TIFF with associated alpha)."""
+        return self.domains.get("IMAGE_STRUCTURE", {}).get("ALPHA") == "PREMULTIPLIED"
+
     def part(self, window: Window) -> RasterInfo:
         """Description of a window of it: its size, and transform, GCPs and RPCs that keep it in its place."""
         x, y = window.x, window.y

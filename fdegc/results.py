@@ -232,6 +232,10 @@ class MetricSet:
         The differences behind ``psnr`` in source units; None if it was not asked for or is undefined.
     notes : mapping
         Metric name → a sentence.
+    missing, extra : int
+        Samples that are valid in the original only, and in the other only; no figure counts them.
+    remarks : tuple of str
+        What else is different between the two rasters, a sentence each.
     """
 
     psnr: float | None = None
@@ -241,3 +245,6 @@ class MetricSet:
     lpips: float | None = None
     errors: ErrorFigures | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    missing: int = 0
+    extra: int = 0
+    remarks: tuple[str, ...] = ()

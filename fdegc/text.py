@@ -258,6 +258,37 @@ def error_data(errors: ErrorFigures | None) -> dict[str, Any]:
     return {**values, "sam": errors.sam, "per_band": bands}
 
 
+def spread_data(errors: ErrorFigures | None, spread: Sequence[tuple[float, float]] | None) -> dict[str, Any]:
+    """JSON values of errors against the range that holds most samples, which outliers do not widen.
+
+    Parameters
+    ----------
+    errors : ErrorFigures or None
+    spread : sequence of (float, float), or None
+        1st and 99th percentile of each band; PSNR and relative RMSE are against the widest.
+    """
+    widths = [high - low for low, high in spread or () if high > low]
+    found: dict[str, Any] = {"spread": None, "psnr_spread": None, "rmse_relative": None}
+    if spread is not None:
+        found["spread"] = [[finite(low), finite(high)] for low, high in spread]
+    if errors is not None and widths:
+        relative = errors.rmse / max(widths)
+        found["rmse_relative"] = finite(relative)
+        found["psnr_spread"] = finite(-20 * math.log10(relative)) if relative > 0 else None
+    return found
+
+
+def spread_facts(
+    errors: ErrorFigures | None, spread: Sequence[tuple[float, float]] | None
+) -> dict[str, str | None]:
+    """Label → text of errors against the range that holds most samples, as of :func:`spread_data`."""
+    found = spread_data(errors, spread)
+    if found["psnr_spread"] is None:
+        return {}
+    level, percent = f"{found['psnr_spread']:.2f} dB", f"{100 * found['rmse_relative']:.2g} %"
+    return {"Of the spread": f"PSNR {level}, RMSE {percent} of the range of 98 % of the samples"}
+
+
 def ranges_data(mapping: Sequence[BandMapping]) -> list[list[float]]:
     """Smallest and largest value that is coded, of every band."""
     return [[band.offset, band.offset + band.scale] for band in mapping]

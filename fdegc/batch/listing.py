@@ -15,6 +15,10 @@ from fdegc.options import RASTER_SUFFIXES
 
 #: Overviews and masks that GDAL keeps beside a raster: rasters by content, but none of their own.
 _COMPANIONS = frozenset({".ovr", ".msk"})
+#: What rasters of other kinds keep beside their data, some of which GDAL would take for data.
+_DESCRIPTIONS = frozenset(
+    {".hdr", ".prj", ".stx", ".clr", ".rdc", ".ref", ".doc", ".smp", ".sgrd", ".mgrd", ".aux", ".wld", ".blw"}
+)
 
 #: Says why a file that was found in a folder is none of the inputs; None if it is one.
 Judge = Callable[[Path], "str | None"]
@@ -53,11 +57,13 @@ def judge_raster(path: Path) -> str | None:
         return f"It belongs to “{path.stem}”."
     if path.exists() and not path.is_file():
         return "It is not an ordinary file."
+    if suffix in _DESCRIPTIONS or path.name.lower().endswith(".aux.xml"):
+        return "It describes other files."
     if suffix in RASTER_SUFFIXES:  # even if its contents are damaged
         return None
     from fdegc.raster import looks_like_raster
 
-    return None if looks_like_raster(path) else "It is not a raster."
+    return None if looks_like_raster(path) else "It is none of the rasters that are known here."
 
 
 def judge_stream(path: Path) -> str | None:

@@ -111,6 +111,27 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
 # ------------------------------------------------------------------------------ a part of a scene
 
 
+def add_page(parser: argparse.ArgumentParser) -> None:
+    """Option for one of several rasters in a file."""
+    parser.add_argument(
+        "--page",
+        type=int,
+        metavar="N",
+        help="of a file that holds several rasters: which, from 1 (without it, they are named)",
+    )
+
+
+def add_alpha(parser: argparse.ArgumentParser) -> None:
+    """Option for what a band that is called alpha is taken for."""
+    parser.add_argument(
+        "--alpha",
+        choices=("as-alpha", "as-data", "none"),
+        default="as-alpha",
+        help="of a band that is called alpha: keep it without loss (default), code it as a band like the "
+        "others (near infrared, say), or leave it out",
+    )
+
+
 def add_part(parser: argparse.ArgumentParser, *, area: bool) -> None:
     """Options for a part of a scene; ``area`` with polygons."""
     part = parser.add_mutually_exclusive_group()
@@ -118,11 +139,18 @@ def add_part(parser: argparse.ArgumentParser, *, area: bool) -> None:
         "--window", type=_window, metavar="X,Y,W,H", help="only these pixels: column, row, width, height"
     )
     part.add_argument(
-        "--bbox", type=_box, metavar="W,S,E,N", help="only the pixels of this box: west, south, east, north"
+        "--bbox",
+        type=_box,
+        metavar="W,S,E,N",
+        help="only the pixels of this box: west, south, east, north (west > east: across the antimeridian)",
     )
     if area:
         part.add_argument(
-            "--aoi", type=Path, metavar="FILE.geojson", help="only what lies in the polygons of this file"
+            "--aoi",
+            type=Path,
+            metavar="FILE.geojson",
+            help="only what lies in the polygons of this file: GeoJSON (also one object a line), GeoPackage "
+            "or Shapefile",
         )
     parser.add_argument(
         "--bbox-crs", metavar="CRS", help="of --bbox, EPSG:4326 for example (default: the scene's)"

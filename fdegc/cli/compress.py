@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fdegc.cli.arguments import CommandParser, add_part, add_paths
+from fdegc.cli.arguments import CommandParser, add_alpha, add_page, add_part, add_paths
 from fdegc.cli.common import Facts, Report, Suspended, check_output, options_of, part_window, progress_bar
 from fdegc.errors import Cancelled, InvalidOption
 from fdegc.format import SUFFIX
@@ -29,6 +29,8 @@ from fdegc.text import (
     raster_text,
     seconds_text,
     size_text,
+    spread_data,
+    spread_facts,
     ways_text,
 )
 
@@ -142,6 +144,8 @@ def add_arguments(parser: CommandParser) -> None:
     )
     _add_targets(rate)
     _add_range(parser)
+    add_page(parser)
+    add_alpha(parser)
     add_part(parser, area=True)
     _add_ways(parser)
     parser.add_argument("--profile", metavar="NAME", help="weights to compress with (default: lite)")
@@ -245,7 +249,9 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     options = options_of(args)
     with _opened(args) as source:
         from fdegc.codec import Codec
+        from fdegc.raster.advice import alpha_advice
 
+        notices = [alpha_advice(source)]
         codec = Codec(device=args.device, threads=args.threads, profile=args.profile)
         with progress_bar() as on_progress, _suspension(args.output, resume=args.resume):
             result = codec.encode(
@@ -260,7 +266,29 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
                 overwrite=args.force,
             )
         raster = source.info
-    return Report(_facts(args, raster, result), _data(args, raster, result))
+        spread = _look(args, source, notices)
+    said = [notice for notice in notices if notice]
+    facts = {**_facts(args, raster, result), "Notice": " ".join(said) or None}
+    if spread is not None:
+        facts |= spread_facts(result.errors, spread)
+    data = {**_data(args, raster, result), **spread_data(result.errors, spread), "notices": said}
+    return Report(facts, data)
+
+
+def _look(
+    args: argparse.Namespace, source: RasterSource, notices: list[str | None]
+) -> list[tuple[float, float]] | None:
+    """Look at the values: whether a few of them make the range wide; for errors, where most of them are."""
+    wide = not args.ranges and source.info.dtype != "uint8"
+    if not (wide or args.psnr):
+        return None
+    from fdegc.format.info import read_info
+    from fdegc.raster.advice import some_values, spreads, tail_advice
+
+    values = some_values(source)
+    if wide:
+        notices.append(tail_advice(values, read_info(args.output).mapping))
+    return spreads(values) if args.psnr else None
 
 
 @contextlib.contextmanager
@@ -286,11 +314,15 @@ def _opened(args: argparse.Namespace) -> RasterSource:
     from fdegc.raster.area import read_area
     from fdegc.raster.part import PartSource
 
-    source = open_raster(args.input)
+    source = open_raster(args.input, page=args.page, alpha=args.alpha)
     try:
         window = part_window(args, source.info)
         if args.aoi is not None:
             area = read_area(args.aoi, source.info)
+            if area.outside:
+                polygons = "polygon lies" if area.outside == 1 else "polygons lie"
+                outside = f"{area.outside} more {polygons} outside of “{args.input}” and count for nothing."
+                print(f"fdegc: “{args.aoi}”: {outside}", file=sys.stderr)
             return PartSource(source, area.window, area.polygons)
         return source if window is None else PartSource(source, window)
     except BaseException:

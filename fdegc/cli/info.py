@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fdegc.cli.arguments import add_alpha, add_page
 from fdegc.cli.common import Report
 from fdegc.errors import FdegcError
 from fdegc.format import is_stream
@@ -34,6 +35,8 @@ DESCRIPTION = "Print what a file is. For a raster also what compressing it would
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``fdegc info``."""
     parser.add_argument("input", type=Path, metavar="FILE", help=".fdegc file or raster")
+    add_page(parser)
+    add_alpha(parser)
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
@@ -41,11 +44,13 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     if is_stream(args.input):
         return _stream_report(args.input)
     from fdegc.raster import open_raster
+    from fdegc.raster.advice import alpha_advice
     from fdegc.weights import quick_estimate
 
-    with open_raster(args.input) as source:
+    with open_raster(args.input, page=args.page, alpha=args.alpha) as source:
         raster = source.info
-    facts = {"File": str(args.input), **raster_facts(raster)}
+        notice = alpha_advice(source)
+    facts = {"File": str(args.input), **raster_facts(raster), "Notice": notice}
     estimates: list[dict[str, Any]] = []
     for point in RATE_POINTS:
         cancel.check()
@@ -66,7 +71,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     # A part of a file, as netCDF has them, has no size of its own.
     size = args.input.stat().st_size if args.input.exists() else None
     data = {"command": "info", "input": str(args.input), "bytes": size, **raster_data(raster, full=True)}
-    return Report(facts, {**data, "estimates": estimates})
+    return Report(facts, {**data, "notices": [notice] if notice else [], "estimates": estimates})
 
 
 def _stream_report(path: Path) -> Report:

@@ -10,11 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fdegc.cli.arguments import add_alpha, add_page
 from fdegc.cli.common import Report, progress_bar
 from fdegc.errors import CorruptStream, InvalidOption
 from fdegc.format import is_stream
 from fdegc.options import METRIC_FIGURES
-from fdegc.text import error_data, error_facts, finite, metric_facts, ranges_data, raster_data
+from fdegc.text import (
+    error_data,
+    error_facts,
+    finite,
+    metric_facts,
+    ranges_data,
+    raster_data,
+    spread_data,
+    spread_facts,
+    window_data,
+)
 
 if TYPE_CHECKING:
     from fdegc.control import CancelToken
@@ -32,56 +43,79 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``fdegc metrics``."""
     parser.add_argument("original", type=Path, metavar="ORIGINAL", help="reference raster")
     parser.add_argument("other", type=Path, metavar="OTHER", help="raster or .fdegc file (decoded first)")
+    add_page(parser)
+    add_alpha(parser)
 
 
 def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Execution of ``fdegc metrics``, with its report."""
     from fdegc import metrics as measures
     from fdegc.raster import open_raster
+    from fdegc.raster.advice import some_values, spreads
+    from fdegc.raster.aligning import align
     from fdegc.raster.mapping import peak_value, plan_mapping
+    from fdegc.raster.part import PartSource
 
     start = time.perf_counter()
-    with open_raster(args.original) as source:
+    with open_raster(args.original, page=args.page, alpha=args.alpha) as whole:
+        _check_comparable(args, whole.info, _other_info(args.other, args))
+        place = align(whole.info, _other_info(args.other, args))
+        source = PartSource(whole, place.first)
         raster = source.info
-        _check_comparable(args, raster, _other_info(args.other))
         mapping = _mapping_of(args.other) or plan_mapping(source)
         with _opened(args.other, args, cancel) as other:
-            result = measures.compare(source, other, raster, mapping, cancel=cancel)
+            part = PartSource(other, place.second)
+            result = measures.compare(source, part, raster, mapping, cancel=cancel)
+        spread = spreads(some_values(source))
+    remarks = (*place.remarks, *result.remarks)
     values = {name: getattr(result, name) for name in METRIC_FIGURES if name != "psnr"}
-    shown = {**metric_facts(result), **error_facts(result.errors)}
-    facts = {"Original": str(args.original), "Other": str(args.other), **shown}
+    shown = {
+        **metric_facts(result),
+        **error_facts(result.errors),
+        **spread_facts(result.errors, spread),
+    }
+    facts = {
+        "Original": str(args.original),
+        "Other": str(args.other),
+        **shown,
+        "Different": " ".join(remarks) or None,
+    }
     data = {
         "command": "metrics",
         "original": str(args.original),
         "other": str(args.other),
         **raster_data(raster),
         **error_data(result.errors),
+        **spread_data(result.errors, spread),
         **{name: finite(value) for name, value in values.items()},
-        "lossless": None if result.psnr is None else math.isinf(result.psnr),
+        "lossless": None
+        if result.psnr is None
+        else math.isinf(result.psnr) and not (result.missing or result.extra),
         "peak": peak_value(mapping),
         "ranges": ranges_data(mapping),
         "notes": dict(result.notes),
+        "window": window_data(place.first),
+        "missing": result.missing,
+        "extra": result.extra,
+        "differences": list(remarks),
         "seconds": time.perf_counter() - start,
     }
     return Report(facts, data)
 
 
-def _other_info(path: Path) -> RasterInfo:
+def _other_info(path: Path, args: argparse.Namespace) -> RasterInfo:
     if is_stream(path):
         from fdegc.format.info import read_info
 
         return read_info(path).raster
     from fdegc.raster import open_raster
 
-    with open_raster(path) as source:
+    with open_raster(path, alpha=args.alpha) as source:
         return source.info
 
 
 def _check_comparable(args: argparse.Namespace, first: RasterInfo, second: RasterInfo) -> None:
     names = f"“{args.original}” and “{args.other}” cannot be compared"
-    if (first.width, first.height) != (second.width, second.height):
-        sizes = f"{first.width}×{first.height} and {second.width}×{second.height} pixels"
-        raise InvalidOption(f"{names}: their sizes differ ({sizes}).")
     if first.bands != second.bands:
         raise InvalidOption(f"{names}: they have {first.bands} and {second.bands} bands.")
     if first.dtype != second.dtype:
@@ -105,7 +139,7 @@ def _opened(path: Path, args: argparse.Namespace, cancel: CancelToken) -> Iterat
     from fdegc.raster import open_raster, open_sink
 
     if not is_stream(path):
-        with open_raster(path) as source:
+        with open_raster(path, alpha=args.alpha) as source:
             yield source
         return
     from fdegc.codec import Codec
@@ -113,7 +147,7 @@ def _opened(path: Path, args: argparse.Namespace, cancel: CancelToken) -> Iterat
     codec = Codec(device=args.device, threads=args.threads)
     with tempfile.TemporaryDirectory(prefix="fdegc-") as folder:
         decoded = Path(folder) / "decoded.tif"
-        with open_sink(decoded, _other_info(path)) as sink, progress_bar() as on_progress:
+        with open_sink(decoded, _other_info(path, args)) as sink, progress_bar() as on_progress:
             result = codec.decode(path, sink, on_progress=on_progress, cancel=cancel)
         if result.damaged:
             raise CorruptStream(f"“{path}” is damaged: {len(result.damaged)} parts of it cannot be decoded.")

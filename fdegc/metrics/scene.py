@@ -62,7 +62,7 @@ def compute(
 ) -> MetricSet:
     """Metrics of a reconstruction against its raster.
 
-    PSNR counts valid pixels only: inside the mask, alpha above zero, finite in the reference.  For
+    PSNR counts pixels only that are valid in both: inside the mask, alpha above zero, finite.  For
     the other metrics invalid pixels are made equal in both images; of more than three bands the
     first three are compared, as red, green and blue; and types other than uint8 are scaled to
     0–255.  Scenes above 4 Mpx are compared in blocks of 1024 px: MS-SSIM and LPIPS are averages
@@ -71,7 +71,7 @@ def compute(
     Parameters
     ----------
     reference, other : Samples
-        Original and reconstruction, of equal shape; mask and alpha are taken from the original.
+        Original and reconstruction, of equal shape.
     info : RasterInfo
         Of the original; its dtype decides about scaling.
     peak : float
@@ -160,12 +160,12 @@ def compare(
         "lpips": _Average(partial(lpips, allow_download=allow_download)),
     }
     tallies = {name: tally for name, tally in tallies.items() if name in names}
-    errors = ErrorAccumulator(info.bands)
+    errors, apart = ErrorAccumulator(info.bands), _Apart()
     masked = False
     for window in windows:
         cancel.check()
         a, b = reference.read(window), other.read(window)
-        valid = _validity(a)
+        valid = apart.add(a, b)
         masked |= valid is not None
         if "psnr" in names:
             errors.add(a.pixels, b.pixels, valid)
@@ -173,7 +173,54 @@ def compare(
         _tally(tallies, a.pixels, b.pixels, seen, mapping, cancel)
     cancel.check()
     facts = _Facts(info, max(entry.scale for entry in mapping) or 1.0, masked, len(windows))
-    return _result(names, tallies, errors, mapping, facts)
+    found = _result(names, tallies, errors, mapping, facts)
+    return replace(found, missing=apart.missing, extra=apart.extra, remarks=apart.remarks(info))
+
+
+class _Apart:
+    """What one scene has and the other has not, besides values."""
+
+    def __init__(self) -> None:
+        self.missing, self.extra, self.total = 0, 0, 0
+        self._alpha, self._lone = 0, ""
+
+    def add(self, reference: Samples, other: Samples) -> Mask | None:
+        """Samples of a window that both have, as of :func:`_validity`."""
+        valid, theirs = _validity(reference), _validity(other)
+        shape = reference.pixels.shape
+        self.total += reference.pixels.size
+        if reference.alpha is not None and other.alpha is not None:
+            self._alpha += int(np.count_nonzero(reference.alpha != other.alpha))
+        elif reference.alpha is not None or other.alpha is not None:
+            self._lone = "other" if reference.alpha is None else "original"
+        if valid is None and theirs is None:
+            return None
+        everywhere = np.ones(shape[1:], np.bool_)
+        first, second = (everywhere if mask is None else mask for mask in (valid, theirs))
+        self.missing += int(np.count_nonzero(np.broadcast_to(first & ~second, shape)))
+        self.extra += int(np.count_nonzero(np.broadcast_to(second & ~first, shape)))
+        both: Mask = first & second
+        return both
+
+    def remarks(self, info: RasterInfo) -> tuple[str, ...]:
+        """A sentence for everything that is different."""
+        said = []
+        for count, has, lacks in (
+            (self.missing, "original", "other"),
+            (self.extra, "other", "original"),
+        ):
+            if count:
+                share = 100 * count / self.total
+                said.append(
+                    f"{count} valid samples of the {has} ({share:.3g} % of all) are missing in the {lacks}; "
+                    "the figures are of what both have."
+                )
+        if self._lone:
+            said.append(f"Only the {self._lone} has an alpha band.")
+        if self._alpha:
+            share = 100 * self._alpha / info.pixels
+            said.append(f"Alpha differs in {self._alpha} pixels ({share:.3g} %).")
+        return tuple(said)
 
 
 class _Tally:
@@ -313,7 +360,15 @@ def _result(
         notes["ms_ssim_db"] = notes["ms_ssim"]
     in_db = None if similarity is None else ms_ssim_db(similarity)
     notes = {name: note for name, note in notes.items() if note}
-    return MetricSet(**values, ms_ssim_db=in_db, errors=figures, notes=notes)
+    return MetricSet(
+        psnr=values.get("psnr"),
+        ms_ssim=similarity,
+        ms_ssim_db=in_db,
+        vifp=values.get("vifp"),
+        lpips=values.get("lpips"),
+        errors=figures,
+        notes=notes,
+    )
 
 
 def _finite(value: float | None) -> float:

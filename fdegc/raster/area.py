@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from affine import Affine
 from rasterio.crs import CRS
@@ -17,9 +15,9 @@ from rasterio.warp import transform as transform_points
 
 from fdegc.errors import InvalidOption
 from fdegc.raster.gdal import GDAL_ERRORS
+from fdegc.raster.vectors import Points, Rings, crs_of, read_polygons
 from fdegc.raster_info import RasterInfo, Window
 
-Points = list[tuple[float, float]]
 #: A polygon: its outer ring, then its holes.
 Polygon = tuple[tuple[tuple[float, float], ...], ...]
 
@@ -27,7 +25,6 @@ Polygon = tuple[tuple[tuple[float, float], ...], ...]
 _PIECES = 21
 #: Pixels by which a border may reach into a pixel before that counts: rounding, and lines that bend.
 _ROUNDING = 1e-3
-_DEEPEST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +37,13 @@ class Area:
         The smallest that holds them, as far as the raster goes.
     polygons : tuple of Polygon
         In columns and rows of the raster; pixel (0, 0) spans 0 to 1 in both.
+    outside : int
+        How many polygons more the file has, which lie outside of the raster.
     """
 
     window: Window
     polygons: tuple[Polygon, ...]
+    outside: int = 0
 
 
 def find_box(info: RasterInfo, box: Sequence[float], crs: str | None = None) -> Window:
@@ -54,7 +54,8 @@ def find_box(info: RasterInfo, box: Sequence[float], crs: str | None = None) -> 
     info : RasterInfo
         Its transform may be rotated.
     box : sequence of 4 floats
-        West, south, east, north.
+        West, south, east, north; in degrees a box whose west is greater than its east lies across the
+        antimeridian (RFC 7946, 5.2).
     crs : str or None
         Of the box, as PROJ understands it ("EPSG:4326"; x and y in the order of a map); None for that of the
         raster.
@@ -65,79 +66,110 @@ def find_box(info: RasterInfo, box: Sequence[float], crs: str | None = None) -> 
         If there is no such box, the raster has no placement, or the box lies outside of it.
     """
     west, south, east, north = box
-    if not (all(map(math.isfinite, box)) and west < east and south < north):
+    known = crs_of(crs) if crs else None
+    degrees = _in_degrees(known or _own_crs(info))
+    if not (all(map(math.isfinite, box)) and (west < east or (degrees and west != east)) and south < north):
         raise InvalidOption(
             "A box is given as west,south,east,north with west below east and south below north; "
             f"{west:g},{south:g},{east:g},{north:g} is not one."
         )
-    ring = [(west, south), (east, south), (east, north), (west, north), (west, south)]
-    placed = _placed(info, _projected(info, [ring], _crs(crs) if crs else None, "box"))
-    return _window(info, placed, "box")
+    found = [
+        _placed(info, copy)
+        for left, right in (_halves(west, east) if degrees else [(west, east)])
+        for copy in _copies(
+            info,
+            _projected(
+                info,
+                [[(left, south), (right, south), (right, north), (left, north), (left, south)]],
+                known,
+                "box",
+            ),
+        )
+    ]
+    return _union(info, found, "box")[0]
+
+
+def _halves(west: float, east: float) -> list[tuple[float, float]]:
+    """Longitudes of a box, cut at the antimeridian."""
+    if west > east:
+        east += 360
+    if east - west >= 360:
+        return [(-180, 180)]
+    turns = 360 * math.floor((west + 180) / 360)
+    west, east = west - turns, east - turns
+    return [(west, east)] if east <= 180 else [(west, 180), (-180, east - 360)]
 
 
 def read_area(path: Path, info: RasterInfo) -> Area:
-    """Area of a GeoJSON file's polygons (RFC 7946: WGS 84, unless a ``crs`` member of 2008 says otherwise).
+    """Area of a file's polygons, as of :func:`~fdegc.raster.vectors.read_polygons`.
 
     Raises
     ------
     InvalidOption
         If it holds no polygons, the raster has no placement, or they lie outside of it.
     """
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not JSON"
-        raise InvalidOption(f"The area “{path}” cannot be read: {why}.") from error
-    crs = _crs_of(document, path)
-    try:
-        shapes = [
-            [[(float(p[0]), float(p[1])) for p in ring] for ring in polygon]
-            for polygon in _polygons(document)
-        ]
-    except (TypeError, ValueError, KeyError, IndexError) as error:
-        raise InvalidOption(f"The area “{path}” is malformed: a ring is not a list of positions.") from error
-    if not shapes or not all(polygon and all(len(r) >= 4 for r in polygon) for polygon in shapes):
-        raise InvalidOption(
-            f"The area “{path}” holds no polygon; it must be GeoJSON with Polygon or MultiPolygon."
-        )
+    shapes, crs = read_polygons(path)
+    if not shapes:
+        raise InvalidOption(f"The area “{path}” holds no polygon; it needs one, or several.")
+    _check_degrees(path, shapes, crs)
     name = f"area “{path}”"
-    placed = [_placed(info, _projected(info, rings, crs, name)) for rings in shapes]
-    window = _window(info, [ring for rings in placed for ring in rings], name)
-    return Area(window, tuple(tuple(tuple(ring) for ring in rings) for rings in placed))
+    groups = [
+        [_placed(info, copy) for copy in _copies(info, _projected(info, rings, crs, name))]
+        for rings in shapes
+    ]
+    window, inside = _union(info, [copy for group in groups for copy in group], name)
+    outside = sum(not any(copy in inside for copy in group) for group in groups)
+    return Area(window, tuple(tuple(tuple(ring) for ring in rings) for rings in inside), outside)
 
 
-def _crs(text: str) -> CRS:
-    try:
-        return CRS.from_user_input(text)
-    except (CRSError, *GDAL_ERRORS) as error:
-        raise InvalidOption(f"“{text}” is not a coordinate reference system; EPSG:4326 is one.") from error
-
-
-def _crs_of(document: Any, path: Path) -> CRS:
-    member = document.get("crs") if isinstance(document, dict) else None
-    if member is None:
-        return CRS.from_user_input("OGC:CRS84")
-    try:
-        name = member["properties"]["name"]
-    except (TypeError, KeyError) as error:
-        raise InvalidOption(f"The area “{path}” has a crs member without a name.") from error
-    return _crs(str(name))
-
-
-def _polygons(thing: Any, depth: int = 0) -> Iterator[Any]:
-    """Coordinates of all polygons of a GeoJSON object."""
-    if thing is None or depth > _DEEPEST:
+def _check_degrees(path: Path, shapes: Sequence[Rings], crs: CRS) -> None:
+    """Refusal of numbers that are no longitudes and latitudes, where the file must mean that."""
+    if not _in_degrees(crs):
         return
-    kind = thing["type"]
-    if kind == "Polygon":
-        yield thing["coordinates"]
-    elif kind == "MultiPolygon":
-        yield from thing["coordinates"]
-    elif kind == "Feature":
-        yield from _polygons(thing["geometry"], depth + 1)
-    else:
-        for part in thing.get("features") or thing.get("geometries") or ():
-            yield from _polygons(part, depth + 1)
+    for x, y in (point for rings in shapes for ring in rings for point in ring):
+        if not (abs(x) <= 540 and abs(y) <= 90.001):
+            raise InvalidOption(
+                f"The area “{path}” has the position {x:.10g}, {y:.10g}, which is no longitude and latitude. "
+                "GeoJSON that does not say otherwise is in degrees (WGS 84): write it so, or give it a crs "
+                "member."
+            )
+
+
+def _in_degrees(crs: CRS | None) -> bool:
+    return crs is not None and bool(crs.is_geographic)
+
+
+def _own_crs(info: RasterInfo) -> CRS | None:
+    try:
+        return CRS.from_wkt(info.crs_wkt) if info.crs_wkt else None
+    except (CRSError, *GDAL_ERRORS):
+        return None
+
+
+def _copies(info: RasterInfo, rings: Rings) -> list[Rings]:
+    """Rings in the raster's CRS, where they are and once around the Earth in both directions.
+
+    A scene may lie across the antimeridian, or count its degrees from 0 to 360.
+    """
+    around = _around(_own_crs(info))
+    return [[[(x + turn, y) for x, y in ring] for ring in rings] for turn in {0.0: 0, around: 0, -around: 0}]
+
+
+def _around(crs: CRS | None) -> float:
+    """What x grows by once around the Earth; 0 where that depends on the place, or is not so."""
+    if crs is None:
+        return 0.0
+    if crs.is_geographic:
+        return 2 * math.pi / float(crs.units_factor[1])
+    try:
+        xs, _ = transform_points(
+            CRS.from_user_input("OGC:CRS84"), crs, [-180, 180, -180, 180], [0, 0, 60, 60]
+        )
+    except (CRSError, *GDAL_ERRORS):
+        return 0.0
+    width = float(xs[1] - xs[0])
+    steady = math.isfinite(width) and math.isclose(width, float(xs[3] - xs[2]), rel_tol=1e-9)
+    return width if steady and width > 1 else 0.0
 
 
 def _projected(info: RasterInfo, rings: Sequence[Points], crs: CRS | None, name: str) -> list[Points]:
@@ -193,15 +225,29 @@ def _placed(info: RasterInfo, rings: Sequence[Points]) -> list[Points]:
     return [[(a * x + b * y + c, d * x + e * y + f) for x, y in ring] for ring in rings]
 
 
-def _window(info: RasterInfo, rings: Sequence[Points], name: str) -> Window:
+def _union(info: RasterInfo, shapes: Sequence[Rings], name: str) -> tuple[Window, list[Rings]]:
+    """The smallest window that holds all shapes as far as the raster goes, and the shapes that do."""
+    windows = [_window(info, rings) for rings in shapes]
+    found = [(w, rings) for w, rings in zip(windows, shapes, strict=True) if w is not None]
+    if not found:
+        columns = [column for column, _ in shapes[0][0]]
+        rows = [row for _, row in shapes[0][0]]
+        raise InvalidOption(
+            f"The {name} lies outside of “{info.path}”: it would cover columns {min(columns):.0f} to "
+            f"{max(columns):.0f} and rows {min(rows):.0f} to {max(rows):.0f} of {info.width}×{info.height}."
+        )
+    left, top = min(w.x for w, _ in found), min(w.y for w, _ in found)
+    right, bottom = max(w.x + w.width for w, _ in found), max(w.y + w.height for w, _ in found)
+    return Window(left, top, right - left, bottom - top), [rings for _, rings in found]
+
+
+def _window(info: RasterInfo, rings: Rings) -> Window | None:
+    """The pixels that rings touch; None if they lie outside."""
     columns = [column for ring in rings for column, _ in ring]
     rows = [row for ring in rings for _, row in ring]
     left, top = max(min(columns) + _ROUNDING, 0.0), max(min(rows) + _ROUNDING, 0.0)
     right, bottom = min(max(columns) - _ROUNDING, info.width), min(max(rows) - _ROUNDING, info.height)
     if not (left < right and top < bottom):
-        raise InvalidOption(
-            f"The {name} lies outside of “{info.path}”: it would cover columns {min(columns):.0f} to "
-            f"{max(columns):.0f} and rows {min(rows):.0f} to {max(rows):.0f} of {info.width}×{info.height}."
-        )
+        return None
     x, y = math.floor(left), math.floor(top)
     return Window(x, y, math.ceil(right) - x, math.ceil(bottom) - y)

@@ -8,7 +8,7 @@ import shutil
 import struct
 import warnings
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,24 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from fdegc.errors import OutputFailed
 from fdegc.memory import BLOCK_CACHE
+from fdegc.raster.alpha import straight
+from fdegc.raster.display import default_bands
+from fdegc.raster.facts import scene_facts
 from fdegc.raster.gdal import WARNINGS_LOCK
-from fdegc.raster.holding import unsupported_metadata
+from fdegc.raster.holding import close, unsupported_metadata
 from fdegc.raster.pillow_source import header_of
 from fdegc.raster.sink import RasterSink, alpha_of
+from fdegc.raster.source import default_colors
 from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_environment
+from fdegc.raster.tiff_tags import (
+    ALPHA,
+    ASSOCIATED_ALPHA,
+    EXTRA_SAMPLES,
+    MIN_IS_BLACK,
+    MIN_IS_WHITE,
+    PHOTOMETRIC,
+    set_in_place,
+)
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 
@@ -64,17 +77,18 @@ class _CopySink(RasterSink):
         with WARNINGS_LOCK, warnings.catch_warnings(), self._environment():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             rasterio.shutil.copy(self._stage.temporary, target, driver=self.driver, **options)
-        self._stage.abort()
 
     def _environment(self) -> Any:
         return tiff_environment(self._stage.info, GDAL_CACHEMAX=BLOCK_CACHE[1])
 
-    def _look(self, exif: bytes | None = None) -> None:
-        """Find out what the finished file does not hold."""
+    def _look(self, exif: bytes | None = None) -> bool:
+        """Find out what the finished file does not hold, and whether it says where the raster lies."""
         with WARNINGS_LOCK, warnings.catch_warnings(), rasterio.Env(GDAL_PAM_ENABLED=False):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(self._temporary, driver=self.driver) as dataset:
                 self.unsupported_metadata = unsupported_metadata(self.info, dataset, exif)
+                placed = scene_facts(dataset)["transform"]
+                return close(placed or (), self.info.transform or ())
 
     def _require_end(self, end: bytes) -> None:
         """Check that the file was not cut off: GDAL may meet a full disk in silence."""
@@ -105,7 +119,7 @@ class CogSink(_CopySink):
     driver = "COG"
 
     def __init__(self, path: Path, info: RasterInfo, overwrite: bool, compression: str) -> None:
-        super().__init__(path, info, overwrite, info, band_domain=_BAND_DOMAIN)
+        super().__init__(path, info, overwrite, _unstructured(info), band_domain=_BAND_DOMAIN)
         self._compression = compression
 
     def _finish(self) -> None:
@@ -119,6 +133,11 @@ class CogSink(_CopySink):
             copy_src_mdd="YES",  # all domains, not only the usual one
             **options,
         )
+        self._stage.abort()
+        if self.info.white_is_zero:
+            set_in_place(self._temporary, PHOTOMETRIC, MIN_IS_BLACK, MIN_IS_WHITE)
+        if self.info.premultiplied and self.info.has_alpha:
+            set_in_place(self._temporary, EXTRA_SAMPLES, ALPHA, ASSOCIATED_ALPHA)
         _give_tags_back(self._temporary)
         self.unsupported_metadata = check_tiff(self._temporary, self.info)
 
@@ -158,9 +177,23 @@ class Jp2Sink(_CopySink):
         self._stage.write(window, _transparent(pixels, samples))
 
     def _finish(self) -> None:
-        self._copy(self._temporary, quality="100", reversible="YES", write_metadata="YES")
-        self._require_end(b"\xff\xd9")
-        self._look()
+        for boxes in self._boxes():
+            self._temporary.unlink(missing_ok=True)
+            self._copy(self._temporary, quality="100", reversible="YES", write_metadata="YES", **boxes)
+            self._require_end(b"\xff\xd9")
+            if self._look():
+                break
+        self._stage.abort()
+
+    def _boxes(self) -> Iterator[dict[str, str]]:
+        """Boxes for the place on the ground, until what the file says of it is true."""
+        # GDAL writes what is upside down and not rotated into GeoJP2 boxes as if it were not, and reads those
+        # first; other rotated rasters it writes wrongly into GMLJP2 boxes.
+        both: dict[str, str] = {}
+        gml = {"GEOJP2": "NO"}
+        _, b, _, d, e, _ = self.info.transform or (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+        yield from (gml, both) if e > 0 and not (b or d) else (both, gml)
+        yield {"GEOJP2": "NO", "GMLJP2": "NO"}
 
 
 class PngSink(_CopySink):
@@ -178,18 +211,32 @@ class PngSink(_CopySink):
         if info.dtype not in ("uint8", "uint16") or info.bands not in (1, 3):
             raise _unsuitable(path, "PNG", info)
         tags = {key: text for key, text in info.tags.items() if _is_keyword(key)}
-        super().__init__(path, info, overwrite, replace(_with_alpha_only(info), tags=tags, icc=None))
+        # Viewers take the three bands for red, green and blue, whatever the raster says.
+        self._order = default_bands(info)
+        plain = default_colors(info.bands)
+        staged = replace(_with_alpha_only(info), tags=tags, icc=None, color_interpretation=plain)
+        super().__init__(path, info, overwrite, staged)
         self._bare = self._temporary.with_suffix(".bare.png")
 
     def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
+        pixels = pixels[list(self._order)]
+        if self.info.premultiplied and samples.alpha is not None:
+            pixels = straight(pixels, samples.alpha)  # as PNG wants colours
         self._stage.write(window, _transparent(pixels, samples))
 
     def _finish(self) -> None:
         self._copy(self._bare, write_metadata_as_text="YES")
+        self._stage.abort()
         _add_chunks(self._bare, self._temporary, _chunks(self.info))
         self._bare.unlink()
         self._require_end(b"IEND\xaeB`\x82")
         self._look(header_of(self._temporary, "PNG")[1])
+        if self._order != tuple(range(self.info.bands)):
+            others = [said for said in self.unsupported_metadata if said != "colour interpretation"]
+            self.unsupported_metadata = (
+                *others,
+                "the order of the bands, which are written as red, green, blue",
+            )
 
     def _drop(self) -> None:
         super()._drop()
@@ -197,10 +244,16 @@ class PngSink(_CopySink):
             self._bare.unlink(missing_ok=True)
 
 
+def _unstructured(info: RasterInfo) -> RasterInfo:
+    """What is staged of a raster without what its samples mean, of which GDAL would make something else."""
+    domains = {name: items for name, items in info.domains.items() if name != "IMAGE_STRUCTURE"}
+    return replace(info, domains=domains)
+
+
 def _with_alpha_only(info: RasterInfo) -> RasterInfo:
     """What is staged for a format whose only validity is transparency."""
     return replace(
-        info,
+        _unstructured(info),
         has_alpha=info.has_alpha or info.has_mask,
         has_mask=False,
         has_band_masks=False,

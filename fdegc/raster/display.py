@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.raster.alpha import straight
 from fdegc.raster.mapping import usable_samples
 from fdegc.raster_info import RasterInfo
 from fdegc.types import BandStatistics, RasterStatistics, Samples
@@ -126,6 +127,8 @@ def to_rgb8(
     missing = None if samples.missing is None else samples.missing[chosen]
     seen = Samples(samples.pixels[chosen], samples.valid, samples.alpha, missing)
     shown, usable = seen.pixels, usable_samples(seen)
+    if info.premultiplied and samples.alpha is not None:
+        shown = straight(shown, samples.alpha)
     if limits is None and info.dtype != "uint8":
         limits = display_limits(seen)
     picture = np.empty((*samples.pixels.shape[1:], 4), dtype=np.uint8)
@@ -136,6 +139,8 @@ def to_rgb8(
             picture[..., channel] = _stretch(band, *pair)
         if len(shown) == 1:
             picture[..., 1] = picture[..., 2] = picture[..., 0]
+    if info.white_is_zero:
+        np.subtract(255, picture[..., :3], out=picture[..., :3])
     picture[..., 3] = 255 if samples.alpha is None else _alpha8(samples.alpha, opaque)
     gaps = [np.zeros(shown.shape[1:], np.bool_) if good is None else ~good for good in usable]
     for channel in range(3):

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from rasterio.enums import ColorInterp
 from rasterio.errors import CRSError
 
+from fdegc.raster.several import directory_of_part
+from fdegc.raster.tiff_tags import ASSOCIATED_ALPHA, EXTRA_SAMPLES, SAMPLES, first_directory
 from fdegc.raster_info import AlphaBand, Domains, GroundControlPoint, Transform
 
 #: Metadata domains that tell of the file, not of the raster.
 _STRUCTURAL = frozenset(
     {
-        "IMAGE_STRUCTURE",
+        "IMAGE_STRUCTURE",  # but for one item
         "DERIVED_SUBDATASETS",
         "SUBDATASETS",
         "TILING_SCHEME",
@@ -31,8 +32,8 @@ _STRUCTURAL = frozenset(
     }
 )
 _MIN_IS_WHITE = "MINISWHITE"
+_STRUCTURE = "IMAGE_STRUCTURE"
 _ICC = "SOURCE_ICC_PROFILE"
-_ORIENTATION = 274
 _TIFF_TEXTS = tuple(
     f"TIFFTAG_{name}"
     for name in ("DOCUMENTNAME", "IMAGEDESCRIPTION", "SOFTWARE", "ARTIST", "HOSTCOMPUTER", "COPYRIGHT")
@@ -86,13 +87,36 @@ def band_facts(dataset: Any, bands: Sequence[int]) -> BandFacts:
     units = _texts(dataset, "units", bands)
     tags = tuple(_lasting(dataset.tags(i)) for i in bands)
     return BandFacts(
-        color_interpretation=tuple(dataset.colorinterp[i - 1].name for i in bands),
+        color_interpretation=tuple(_color(dataset, i) for i in bands),
         band_names=_texts(dataset, "descriptions", bands),
         scales=scales if scaled else (),
         offsets=offsets if scaled else (),
         units=units if any(units) else (),
         band_tags=tags if any(tags) else (),
     )
+
+
+def is_min_is_white(dataset: Any) -> bool:
+    """Whether zero is white in an open rasterio dataset; GDAL makes a palette from white to black of that."""
+    return bool(dataset.tags(ns=_STRUCTURE).get(_MIN_IS_WHITE) == "YES")
+
+
+def _is_premultiplied(dataset: Any) -> bool:
+    """Whether colours are multiplied with alpha in an open rasterio dataset."""
+    alpha = alpha_index(dataset)
+    if alpha is None or dataset.driver != "GTiff":
+        return False
+    directory = directory_of_part(dataset.name) or first_directory(Path(dataset.name))
+    if directory is None:
+        return False
+    extra = directory.values.get(EXTRA_SAMPLES, ())
+    place = alpha - 1 - (directory.number(SAMPLES, 1) - len(extra))
+    return 0 <= place < len(extra) and extra[place] == ASSOCIATED_ALPHA
+
+
+def _color(dataset: Any, band: int) -> str:
+    color = dataset.colorinterp[band - 1]
+    return "gray" if color == ColorInterp.palette and is_min_is_white(dataset) else str(color.name)
 
 
 def alpha_facts(dataset: Any, band: int) -> AlphaBand | None:
@@ -116,20 +140,6 @@ def exif_of(image: Image.Image) -> bytes | None:
     if not isinstance(data, bytes) or not data:
         return None
     return data.removeprefix(b"Exif\0\0") or None
-
-
-def tiff_orientation(path: Path) -> int:
-    """EXIF orientation of the first image of a TIFF, 1 to 8; GDAL does not tell it."""
-    with contextlib.suppress(Exception), path.open("rb") as file:
-        head = file.read(8)
-        if head[2] == 43 or head[3] == 43:  # BigTIFF
-            head += file.read(8)
-        directory = ImageFileDirectory_v2(head)
-        file.seek(directory.next)
-        directory.load(file)
-        value = directory.get(_ORIENTATION, 1)
-        return value if isinstance(value, int) and 1 <= value <= 8 else 1
-    return 1  # a damaged directory is GDAL's to complain about
 
 
 def _texts(dataset: Any, attribute: str, bands: Sequence[int]) -> tuple[str | None, ...]:
@@ -164,9 +174,10 @@ def _domains(dataset: Any) -> tuple[Domains, bytes | None]:
             items = dict(dataset.tags(ns=name))
             if items:
                 domains[name] = items
-    structure = dataset.tags(ns="IMAGE_STRUCTURE")
-    if _MIN_IS_WHITE in structure:  # it says what the samples mean, not how they are stored
-        domains["IMAGE_STRUCTURE"] = {_MIN_IS_WHITE: structure[_MIN_IS_WHITE]}
+    if is_min_is_white(dataset):  # it says what the samples mean, not how they are stored
+        domains[_STRUCTURE] = {_MIN_IS_WHITE: "YES"}
+    if _is_premultiplied(dataset):  # of which GDAL does not tell
+        domains[_STRUCTURE] = {**domains.get(_STRUCTURE, {}), "ALPHA": "PREMULTIPLIED"}
     profile = dict(dataset.tags(ns="COLOR_PROFILE"))
     icc = None
     with contextlib.suppress(binascii.Error, ValueError):

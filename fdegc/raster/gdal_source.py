@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +17,14 @@ from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import UnsupportedRaster
 from fdegc.memory import BLOCK_CACHE, cache_for, check_free
-from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, scene_facts
+from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, is_min_is_white, scene_facts
 from fdegc.raster.gdal import GDAL_ERRORS, open_dataset, require_complete
+from fdegc.raster.several import dataset_parts, directory_of_part, driver_of_part, file_of_part, several
 from fdegc.raster.source import RasterSource, default_colors
+from fdegc.raster.tiff_tags import BITS, COMPRESSION, JPEG, RARE_CODECS, first_directory
 from fdegc.raster.validity import Mask, Pixels, nodata_fits, sample_validity
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Window
 from fdegc.types import Samples
-
-_TOLD_PARTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class GdalSource(RasterSource):
     dataset : rasterio dataset, optional
         The file, if it is open already; it is closed in any case.
     look_for_gaps : bool
-        As :func:`fdegc.raster.open_raster` takes it.
+    alpha : str
+        As :func:`fdegc.raster.open_raster` takes them.
 
     Raises
     ------
@@ -56,8 +58,15 @@ class GdalSource(RasterSource):
         If it cannot be read, or has samples of a type that cannot be coded.
     """
 
-    def __init__(self, path: Path, driver: str, dataset: Any = None, look_for_gaps: bool = True) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        driver: str,
+        dataset: Any = None,
+        look_for_gaps: bool = True,
+        alpha: str = "as-alpha",
+    ) -> None:
+        self._path, self._alpha = path, alpha
         self._dataset = _open(path, driver) if dataset is None else dataset
         try:
             with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE[0]):
@@ -71,9 +80,13 @@ class GdalSource(RasterSource):
 
     def _set_up(self, look_for_gaps: bool) -> None:
         dataset = self._dataset
+        if driver_of_part(str(self._path)) is None or self._path.exists():
+            parts = dataset_parts(dataset, self._path)
+            if parts:
+                raise several(self._path, parts)
         dtype = _common_dtype(self._path, dataset)
         _require_small_blocks(self._path, dataset)
-        self._bands = bands = _plan_bands(dataset, dataset.nodatavals[0])
+        self._bands = bands = _plan_bands(dataset, dataset.nodatavals[0], self._alpha)
         nodata = [dataset.nodatavals[i - 1] for i in bands.coded]
         self._nodata = tuple(n if nodata_fits(n, dtype) else None for n in nodata)
         flags = dataset.mask_flag_enums[bands.coded[0] - 1]
@@ -82,7 +95,7 @@ class GdalSource(RasterSource):
         self._has_mask = self._own_masks or (MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags)
         self._striped = dataset.block_shapes[0][1] >= dataset.width
         if dataset.driver == "GTiff":
-            require_complete(dataset, self._path)
+            require_complete(dataset, Path(file_of_part(str(self._path)) or self._path))
         many = len(bands.coded) > 1
         marked = self._has_mask or any(n is not None for n in self._nodata)
         partly = many and (self._own_masks or (marked and not self._has_mask))
@@ -120,7 +133,13 @@ class GdalSource(RasterSource):
             alpha_band=None if bands.alpha is None else alpha_facts(dataset, bands.alpha),
             **scene_facts(dataset),
         )
+        if bands.alpha is None and info.premultiplied:
+            info = replace(info, domains={n: i for n, i in info.domains.items() if n != "IMAGE_STRUCTURE"})
         if bands.table is None:
+            facts = band_facts(dataset, bands.coded)
+            if self._alpha == "as-data":
+                colors = ("undefined" if c == "alpha" else c for c in facts["color_interpretation"])
+                facts["color_interpretation"] = tuple(colors)
             first = self._nodata[0]
             same = all(_equal(n, first) for n in self._nodata)
             return replace(
@@ -128,7 +147,7 @@ class GdalSource(RasterSource):
                 nodata=next((n for n in self._nodata if n is not None), None),
                 band_nodata=() if same else self._nodata,
                 mask_band=self._has_mask and any(n is not None for n in self._nodata),
-                **band_facts(dataset, bands.coded),
+                **facts,
             )
         # The nodata value was an index or a bit; after expansion only the mask can carry it.
         count = min(bands.table.shape[1], 3)
@@ -211,7 +230,7 @@ class GdalSource(RasterSource):
         return Samples(pixels, valid, alpha, missing)
 
     def _damaged(self) -> UnsupportedRaster:
-        return UnsupportedRaster(
+        return _missing_codec(self._path) or UnsupportedRaster(
             f"“{self._path}” is damaged, incomplete or refers to files that are missing; "
             "copy or download it again."
         )
@@ -226,9 +245,28 @@ def _open(path: Path, driver: str) -> Any:
         # An absolute path cannot be taken for one of rasterio's URLs.
         return open_dataset(os.path.abspath(path), driver)
     except GDAL_ERRORS as error:
-        raise UnsupportedRaster(
+        raise _missing_codec(path) or UnsupportedRaster(
             f"“{path}” is damaged or incomplete and cannot be read as {driver}; copy or download it again."
         ) from error
+
+
+def _missing_codec(path: Path) -> UnsupportedRaster | None:
+    """Error for a TIFF that is compressed in a way that GDAL was built without; None for others."""
+    file = Path(file_of_part(str(path)) or path)
+    directory = directory_of_part(str(path)) or first_directory(file)
+    if directory is None:
+        return None
+    number = directory.number(COMPRESSION, 1)
+    name = RARE_CODECS.get(number)
+    if number == JPEG and directory.number(BITS, 1) > 8:
+        name = "JPEG of more than 8 bits"
+    if name is None:
+        return None
+    command = f"gdal_translate -co COMPRESS=DEFLATE {shlex.quote(str(file))} other.tif"
+    return UnsupportedRaster(
+        f"“{path}” is compressed with {name}, for which no codec is built in here; convert it first, for "
+        f"example with a GDAL that has it: {command}"
+    )
 
 
 def _rio(window: Window) -> Any:
@@ -237,14 +275,9 @@ def _rio(window: Window) -> Any:
 
 def _common_dtype(path: Path, dataset: Any) -> str:
     if dataset.count < 1:
-        parts = list(dataset.subdatasets)
-        more = f" (and {len(parts) - _TOLD_PARTS} more)" if len(parts) > _TOLD_PARTS else ""
-        choose = (
-            f"open one of its parts instead: {', '.join(parts[:_TOLD_PARTS])}{more}"
-            if parts
-            else ("it may hold tables or vectors only")
+        raise UnsupportedRaster(
+            f"“{path}” has no bands; it may hold tables or vectors only. Choose a file with a raster in it."
         )
-        raise UnsupportedRaster(f"“{path}” has no bands of its own; {choose}.")
     if dataset.count > MAX_BANDS + 1:  # before each of them is asked for what it is
         raise UnsupportedRaster(
             f"“{path}” has {dataset.count} bands; up to {MAX_BANDS} can be compressed. Split it first."
@@ -275,13 +308,15 @@ def _require_small_blocks(path: Path, dataset: Any) -> None:
     )
 
 
-def _plan_bands(dataset: Any, nodata: float | None) -> _Bands:
+def _plan_bands(dataset: Any, nodata: float | None, kept: str) -> _Bands:
     colors = dataset.colorinterp
     alpha = alpha_index(dataset)
-    coded = tuple(i for i in range(1, dataset.count + 1) if i != alpha)
+    coded = tuple(i for i in range(1, dataset.count + 1) if i != alpha or kept == "as-data")
+    if kept != "as-alpha":
+        alpha = None
     table = None
     if len(coded) == 1 and np.dtype(dataset.dtypes[0]).kind == "u":
-        if colors[coded[0] - 1] == ColorInterp.palette:
+        if colors[coded[0] - 1] == ColorInterp.palette and not is_min_is_white(dataset):
             table = _palette(dataset.colormap(coded[0]), nodata)
         elif dataset.tags(coded[0], ns="IMAGE_STRUCTURE").get("NBITS") == "1":
             table = np.array([[0], [255]], dtype=np.uint8)

@@ -13,8 +13,11 @@ from fdegc.raster.facts import SceneFacts, alpha_index, band_facts, scene_facts
 from fdegc.raster.validity import nodata_fits
 from fdegc.raster_info import GroundControlPoint, RasterInfo
 
-_DOMAINS = {"RPC": "RPCs", "xml:XMP": "XMP", "EXIF": "EXIF tags", "IMAGE_STRUCTURE": "that zero is white"}
+_DOMAINS = {"RPC": "RPCs", "xml:XMP": "XMP", "EXIF": "EXIF tags"}
+_STRUCTURE = {"MINISWHITE": "that zero is white", "ALPHA": "that colours are multiplied with alpha"}
 _TOLD_TAGS = 4
+#: Colour interpretations of bands of which nobody has said what they are.
+_NOTHING_SAID = {"gray", "undefined"}
 _RELATIVE = 1e-9
 
 
@@ -73,7 +76,13 @@ def _scene(info: RasterInfo, facts: SceneFacts, exif: bytes | None) -> Iterator[
     if lost:
         more = ", …" if len(lost) > _TOLD_TAGS else ""
         yield f"tags ({', '.join(lost[:_TOLD_TAGS])}{more})"
+    meaning = facts["domains"].get("IMAGE_STRUCTURE", {})
+    for key, value in info.domains.get("IMAGE_STRUCTURE", {}).items():
+        if meaning.get(key) != value:
+            yield _STRUCTURE.get(key, key)
     for name, items in info.domains.items():
+        if name == "IMAGE_STRUCTURE":
+            continue
         if not same_items(items, facts["domains"].get(name, {})):
             yield _DOMAINS.get(name, f"metadata domain {name}")
     if info.icc is not None and facts["icc"] != info.icc:
@@ -99,7 +108,9 @@ def _bands(info: RasterInfo, dataset: Any) -> Iterator[str]:
     facts = band_facts(dataset, numbers)
     if any(info.band_names) and info.band_names != facts["band_names"]:
         yield "band names"
-    if info.color_interpretation and info.color_interpretation != facts["color_interpretation"]:
+    if set(info.color_interpretation) - _NOTHING_SAID and (
+        info.color_interpretation != facts["color_interpretation"]
+    ):
         yield "colour interpretation"
     ones, zeros = (1.0,) * info.bands, (0.0,) * info.bands
     if not (

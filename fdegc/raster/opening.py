@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from fdegc.errors import UnsupportedRaster
-from fdegc.raster.facts import SceneFacts, scene_facts, tiff_orientation
+from fdegc.errors import InvalidOption, SeveralRasters, UnsupportedRaster
+from fdegc.raster.alpha import changed
+from fdegc.raster.facts import SceneFacts, scene_facts
 from fdegc.raster.gdal import GDAL_ERRORS, open_dataset
 from fdegc.raster.gdal_source import GdalSource
 from fdegc.raster.pillow_source import TooLarge, header_of, open_pillow
+from fdegc.raster.several import directory_of_part, driver_of_part, gdal_name
 from fdegc.raster.source import RasterSource
+from fdegc.raster.tiff_tags import ORIENTATION, Directory, first_directory
 from fdegc.raster.turned import TurnedSource
 
 _HEAD = 1024
@@ -33,12 +37,11 @@ _OTHERS = (
     "RS2", "ESAT", "SAR_CEOS", "CEOS", "JAXAPALSAR", "AirSAR", "L1B", "MSGN", "FAST", "DOQ1", "DOQ2",
     "NDF", "TIL", "LAN", "ELAS", "MFF", "PAux", "FIT", "CALS", "BSB", "ADRG", "SRP", "XPM", "TGA",
 )  # fmt: skip
-#: What GDAL calls a part of a file: driver, the file (in quotes or not), the part.
-_PART = re.compile(r"(netcdf|hdf5|sentinel2_l\w+|bag|nitf_im):.+", re.IGNORECASE | re.DOTALL)
-_PART_DRIVERS = {"netcdf": "netCDF", "hdf5": "HDF5Image", "bag": "BAG", "nitf_im": "NITF"}
 
 
-def open_raster(path: str | Path, *, look_for_gaps: bool = True) -> RasterSource:
+def open_raster(
+    path: str | Path, *, page: int | None = None, look_for_gaps: bool = True, alpha: str = "as-alpha"
+) -> RasterSource:
     """Raster file, opened for reading.
 
     Parameters
@@ -47,10 +50,16 @@ def open_raster(path: str | Path, *, look_for_gaps: bool = True) -> RasterSource
         TIFF (GeoTIFF, COG), JPEG 2000, VRT and whatever else is a raster in a file to GDAL are read by
         windows; PNG, JPEG, WebP and BMP are decoded into memory, unless they are too large or files
         beside them say where they lie.  One raster of a file that holds several has the name that GDAL
-        gives it, for example ``netcdf:a.nc:snow``.
+        gives it, for example ``netcdf:a.nc:snow`` or ``GTIFF_DIR:2:a.tif``.
+    page : int, optional
+        Number of one of several rasters in a file, from 1, in the order in which :class:`SeveralRasters`
+        names them.
     look_for_gaps : bool
         Whether to read all of a raster of floating-point samples without nodata, to know if any of them
         is not finite.  If not, such a raster is taken for one that has a mask, and opens at once.
+    alpha : str
+        What a band that is called alpha is taken for: "as-alpha" (kept without loss), "as-data" (a band like
+        the others), "none" (left out).
 
     Returns
     -------
@@ -61,24 +70,46 @@ def open_raster(path: str | Path, *, look_for_gaps: bool = True) -> RasterSource
     ------
     UnsupportedRaster
         Whatever is wrong with the file; the message is a sentence that names it.
+    SeveralRasters
+        If the file holds several and none is chosen.
+    InvalidOption
+        If it has no raster of this number.
     OutOfMemory
         If it can only be read as a whole, and that would not fit.
     """
     try:
-        part = _PART.fullmatch(str(path))
-        if part is not None and not os.path.exists(path):
-            return _open_part(Path(path), part[1].lower(), look_for_gaps)
+        source = _open(path, look_for_gaps, alpha)
+    except SeveralRasters as error:
+        if page is None and len(error.parts) > 1:
+            raise
+        return _open(_chosen(path, error.parts, page or 1), look_for_gaps, alpha)
+    if page not in (None, 1):
+        source.close()
+        raise InvalidOption(f"“{path}” is a single raster; it has no number {page}, leave --page out.")
+    return source
+
+
+def _chosen(path: str | Path, parts: Sequence[str], page: int) -> str:
+    if not 1 <= page <= len(parts):
+        raise InvalidOption(f"“{path}” holds {len(parts)} rasters; there is no number {page}.")
+    return parts[page - 1]
+
+
+def _open(path: str | Path, look_for_gaps: bool, alpha: str) -> RasterSource:
+    """Open a file that holds one raster, or one raster of a file by its name."""
+    try:
+        driver = driver_of_part(str(path))
+        if driver is not None and not os.path.exists(path):
+            return _open_part(Path(path), driver, look_for_gaps, alpha)
         path = Path(path)
         head = _read_head(path)
         kind = _kind(head)
         if kind is None:
-            return _open_other(path, look_for_gaps)
+            return _open_other(path, look_for_gaps, alpha)
         if kind in _PICTURES:
-            return _open_picture(path, kind, _is_deep_png(head))
-        source = GdalSource(path, kind, look_for_gaps=look_for_gaps)
-        placed = source.info.transform or source.info.crs_wkt or source.info.gcps
-        orientation = 1 if placed or kind != "GTiff" else tiff_orientation(path)
-        return source if orientation == 1 else TurnedSource(source, orientation)
+            return _open_picture(path, kind, _is_deep_png(head), alpha)
+        source = GdalSource(path, kind, look_for_gaps=look_for_gaps, alpha=alpha)
+        return _turned(source, first_directory(path) if kind == "GTiff" else None)
     except MemoryError as error:
         raise UnsupportedRaster(
             f"“{path}” needs more memory than there is; cut it into parts or convert it to a tiled GeoTIFF."
@@ -89,7 +120,14 @@ def open_raster(path: str | Path, *, look_for_gaps: bool = True) -> RasterSource
         ) from error
 
 
-def _open_picture(path: Path, kind: str, deep: bool) -> RasterSource:
+def _turned(source: GdalSource, directory: Directory | None) -> RasterSource:
+    """A picture of a TIFF, turned as it says unless it has a place on the ground; GDAL does not tell that."""
+    orientation = 1 if directory is None else directory.number(ORIENTATION, 1)
+    placed = source.info.transform or source.info.crs_wkt or source.info.gcps
+    return source if placed or not 2 <= orientation <= 8 else TurnedSource(source, orientation)
+
+
+def _open_picture(path: Path, kind: str, deep: bool, alpha: str) -> RasterSource:
     """Open a PNG, JPEG, WebP or BMP, which GDAL and Pillow know different things about."""
     facts: SceneFacts = {}
     neighbours = False
@@ -98,8 +136,9 @@ def _open_picture(path: Path, kind: str, deep: bool) -> RasterSource:
         neighbours = len(dataset.files) > 1  # a world file, a mask, metadata
     if not (deep or neighbours):
         with contextlib.suppress(TooLarge):
-            return open_pillow(path, kind, facts)
-    source = GdalSource(path, kind)
+            picture = open_pillow(path, kind, facts)
+            return picture if alpha == "as-alpha" or not picture.info.has_alpha else changed(picture, alpha)
+    source = GdalSource(path, kind, alpha=alpha)
     orientation, exif = header_of(path, kind)
     placed = source.info.transform or source.info.crs_wkt or source.info.gcps
     if placed or orientation == 1:
@@ -108,37 +147,45 @@ def _open_picture(path: Path, kind: str, deep: bool) -> RasterSource:
     return TurnedSource(source, orientation)
 
 
-def _open_other(path: Path, look_for_gaps: bool) -> RasterSource:
+def _open_other(path: Path, look_for_gaps: bool, alpha: str) -> RasterSource:
     """Let GDAL try its drivers on a file of none of the usual kinds."""
+    dataset = _opened_by_any(path)
+    if dataset is None:
+        raise UnsupportedRaster(f"“{path}” is not an image of a known kind. {_KINDS}.")
+    return GdalSource(path, dataset.driver, dataset, look_for_gaps, alpha)
+
+
+def _opened_by_any(path: Path) -> Any:
+    """Rasterio dataset of a file of none of the usual kinds; None if no driver knows it."""
     for driver in _OTHERS:
         with contextlib.suppress(*GDAL_ERRORS):
-            dataset = open_dataset(os.path.abspath(path), driver)
-            break
-    else:
-        raise UnsupportedRaster(f"“{path}” is not an image of a known kind. {_KINDS}.")
-    return GdalSource(path, driver, dataset, look_for_gaps)
+            return open_dataset(os.path.abspath(path), driver)
+    return None
 
 
-def _open_part(name: Path, prefix: str, look_for_gaps: bool) -> RasterSource:
+def _open_part(name: Path, driver: str, look_for_gaps: bool, alpha: str) -> RasterSource:
     """Open one of several rasters in a file."""
-    driver = _PART_DRIVERS.get(prefix, "SENTINEL2")
-    # HDF5's names have two slashes, of which a path keeps one.
-    text = re.sub(r":/(?=[^/:][^:]*$)", "://", str(name)) if prefix == "hdf5" else str(name)
     try:
-        dataset = open_dataset(text, driver)
+        dataset = open_dataset(gdal_name(str(name)), driver)
     except GDAL_ERRORS as error:
         raise UnsupportedRaster(
             f"“{name}” cannot be opened: check the name of the file and that of the part of it."
         ) from error
-    return GdalSource(name, driver, dataset, look_for_gaps)
+    source = GdalSource(name, driver, dataset, look_for_gaps, alpha)
+    return _turned(source, directory_of_part(str(name)))
 
 
 def looks_like_raster(path: Path) -> bool:
-    """Whether a file is, by its first bytes, of a kind that :func:`open_raster` knows."""
+    """Whether a file is of a kind that :func:`open_raster` knows: by its first bytes, or as GDAL sees it."""
     try:
-        return _kind(_read_head(path)) is not None
+        if _kind(_read_head(path)) is not None:
+            return True
     except UnsupportedRaster:
         return False
+    dataset = _opened_by_any(path)
+    if dataset is not None:
+        dataset.close()
+    return dataset is not None
 
 
 def _read_head(path: Path) -> bytes:

@@ -22,6 +22,7 @@ from fdegc.memory import cache_for
 from fdegc.raster.gdal import GDAL_ERRORS, WARNINGS_LOCK, require_complete
 from fdegc.raster.holding import unsupported_metadata
 from fdegc.raster.sink import RasterSink, alpha_of, failed
+from fdegc.raster.tiff_tags import ALPHA, ASSOCIATED_ALPHA, EXTRA_SAMPLES, set_in_place
 from fdegc.raster.validity import nodata_fits
 from fdegc.raster_info import GroundControlPoint, RasterInfo, Window
 from fdegc.types import Samples
@@ -66,7 +67,10 @@ class TiffSink(RasterSink):
         at = RioWindow(window.x, window.y, window.width, window.height)
         planes = pixels
         if self.info.has_alpha:
-            planes = np.insert(pixels, _alpha_position(self.info), alpha_of(samples), axis=0)
+            alpha = alpha_of(samples)
+            if self.info.premultiplied and samples.alpha is not None:
+                pixels = np.minimum(pixels, alpha)  # which a lossy codec does not know
+            planes = np.insert(pixels, _alpha_position(self.info), alpha, axis=0)
         with tiff_environment(self.info, GDAL_CACHEMAX=cache_for(self._dataset, window.height)):
             self._dataset.write(planes, window=at)
             if self._with_mask:
@@ -75,6 +79,8 @@ class TiffSink(RasterSink):
 
     def _finish(self) -> None:
         self.close()
+        if self.info.premultiplied and self.info.has_alpha:
+            set_in_place(self._temporary, EXTRA_SAMPLES, ALPHA, ASSOCIATED_ALPHA)
         self.unsupported_metadata = check_tiff(self._temporary, self.info)
 
     def close(self) -> None:
@@ -172,8 +178,7 @@ def _photometric(info: RasterInfo) -> str:
             return "RGB"
         if info.color_interpretation[:4] == _CMYK:
             return "CMYK"
-    white = info.domains.get("IMAGE_STRUCTURE", {}).get("MINISWHITE") == "YES"
-    return "MINISWHITE" if white and info.bands == 1 else "MINISBLACK"
+    return "MINISWHITE" if info.white_is_zero else "MINISBLACK"
 
 
 def _describe(dataset: Any, info: RasterInfo, band_domain: str | None) -> None:

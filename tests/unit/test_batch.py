@@ -92,7 +92,7 @@ def test_a_folder_is_compressed_once_and_then_skipped(
             assert (row["bytes"], row["bpp"], row["ratio"]) == (info.bytes, info.bpp, info.ratio)
             assert (row["quality"], info.tile_size) == (4.0, 64)
             assert row["psnr"] > 20 and row["seconds"] > 0 and row["device"]
-    assert found["notes.txt"]["message"] == "It is not a raster."
+    assert found["notes.txt"]["message"] == "It is none of the rasters that are known here."
     said = capsys.readouterr()
     assert "Left out     notes.txt" in said.out
     assert said.err.count(" → ") == 3

@@ -49,7 +49,7 @@ def test_a_folder_gives_its_rasters_and_says_what_else_it_holds(tree: Path) -> N
     assert pairs(listing) == FLAT
     assert {Path(row.input).name: row.message for row in listing.rows} == {
         "b.tif.ovr": "It belongs to “b.tif”.",
-        "notes.txt": "It is not a raster.",
+        "notes.txt": "It is none of the rasters that are known here.",
         "old.fdegc": "It is compressed already.",
     }
     assert {row.status for row in listing.rows} == {"skipped"}
@@ -124,7 +124,7 @@ def test_links_and_special_files_lead_nowhere(tree: Path) -> None:
     assert "in/itself.tif" in pairs(listing)  # it is called a raster, so that it fails is told
     told = {Path(row.input).name: row.message for row in listing.rows}
     assert told["up"] == "It is a link to a folder; name it itself to include it."
-    assert told["dangling"] == "It is not a raster."
+    assert told["dangling"] == "It is none of the rasters that are known here."
     assert told["pipe.png"] == "It is not an ordinary file."
 
 

@@ -327,7 +327,10 @@ def test_metrics_refuse_what_cannot_be_compared(
     with rasterio.open(scene) as dataset:
         pixels, profile = dataset.read(), dataset.profile
     variants = {
-        "small.tif": (pixels[:, :50], {"height": 50}),
+        "small.tif": (
+            pixels[:, :50],
+            {"height": 50, "transform": profile["transform"] @ rasterio.Affine.scale(2)},
+        ),
         "grey.tif": (pixels[:1], {"count": 1}),
         "deep.tif": (pixels.astype(np.uint16), {"dtype": "uint16"}),
     }

@@ -165,7 +165,7 @@ def test_what_a_format_cannot_hold_is_said(tmp_path):
     _, unsupported_metadata = unpack(coded, source, tmp_path / "b.png")
     assert unsupported_metadata == (
         "coordinate reference system", "transform", "metadata domain IMAGERY", "nodata",
-        "validity of single bands", "band names", "colour interpretation", "scales and offsets", "units",
+        "validity of single bands", "band names", "scales and offsets", "units",
         "tags of bands",
     )  # fmt: skip
     with open_raster(tmp_path / "b.png") as back, open_raster(source) as first:

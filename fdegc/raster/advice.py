@@ -1,0 +1,107 @@
+"""What a look at some of a raster's samples suggests: where its values are, and what would be better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.raster.alpha import looks_like_data
+from fdegc.raster.mapping import usable_samples
+from fdegc.raster.source import RasterSource
+from fdegc.raster_info import Window
+from fdegc.types import BandMapping
+
+#: Rasters of up to so many pixels are read whole, of larger ones windows along each side.
+_WHOLE = 4_000_000
+_WINDOWS, _SIDE = 8, 256
+#: Per cent of the samples between which the spread lies.
+SPREAD = (1.0, 99.0)
+#: Tails that may be cut off, in per cent, the mildest first, and what has to be gained: one bit.
+_TAILS = (0.01, 0.1, 1.0)
+_GAIN = 2.0
+
+Values = list[npt.NDArray[np.generic]]
+
+
+def some_values(source: RasterSource) -> Values:
+    """Usable samples of each band: of all of a small raster, of 64 windows of a larger one.
+
+    Raises
+    ------
+    UnsupportedRaster
+        If the file turns out to be damaged.
+    """
+    found: list[list[npt.NDArray[np.generic]]] = [[] for _ in range(source.info.bands)]
+    for window in _windows(source):
+        samples = source.read(window)
+        for values, band, good in zip(found, samples.pixels, usable_samples(samples), strict=True):
+            values.append(band.ravel() if good is None else band[good])
+    return [np.concatenate(values) for values in found]
+
+
+def _windows(source: RasterSource) -> Iterator[Window]:
+    info = source.info
+    if info.pixels <= _WHOLE:
+        yield from source.scan()
+        return
+    width, height = min(_SIDE, info.width), min(_SIDE, info.height)
+    for row in range(_WINDOWS):
+        for column in range(_WINDOWS):
+            x, y = (info.width - width) * column, (info.height - height) * row
+            yield Window(x // (_WINDOWS - 1), y // (_WINDOWS - 1), width, height)
+
+
+def spreads(values: Values) -> list[tuple[float, float]]:
+    """1st and 99th percentile of each band's values; NaN where there are none."""
+    return [_limits(band, SPREAD[0]) for band in values]
+
+
+def _limits(values: npt.NDArray[np.generic], tail: float) -> tuple[float, float]:
+    """Nearest-rank percentiles that cut off a tail on both sides."""
+    if not values.size:
+        return math.nan, math.nan
+    low, high = np.percentile(values.astype(np.float64), (tail, 100 - tail), method="inverted_cdf")
+    return float(low), float(high)
+
+
+def tail_advice(values: Values, mapping: Sequence[BandMapping]) -> str | None:
+    """Sentence for a range that few samples make much wider than the others need; None if none do.
+
+    Parameters
+    ----------
+    values : list of ndarray
+        Some of each band's.
+    mapping : sequence of BandMapping
+        What is coded of each band: from the smallest to the largest value.
+    """
+    for tail in _TAILS:
+        gains = []
+        for own, entry in zip(values, mapping, strict=True):
+            low, high = _limits(own, tail)
+            gains.append(entry.scale / (high - low) if high > low else 0.0)
+        band = int(np.argmax(gains))
+        if gains[band] >= _GAIN:
+            entry, (low, high) = mapping[band], _limits(values[band], tail)
+            return (
+                f"A few samples make the coded range {gains[band]:.3g} times as wide as the other "
+                f"{100 - 2 * tail:g} % need (band {band + 1}: {entry.offset:.6g} to "
+                f"{entry.offset + entry.scale:.6g}, the others {low:.6g} to {high:.6g}), and errors grow "
+                f"with it. --range {tail:g}%:{100 - tail:g}% cuts them off."
+            )
+    return None
+
+
+def alpha_advice(source: RasterSource) -> str | None:
+    """Sentence for an alpha band that has the values of data; None if it has not, or there is none."""
+    if not looks_like_data(source):
+        return None
+    info = source.info
+    number = info.bands + 1 if info.alpha_band is None else info.alpha_band.position + 1
+    return (
+        f"Band {number} is called alpha, but its values are those of data, near infrared perhaps: it is kept "
+        "without loss, and pixels where it is 0 do not count. --alpha as-data codes it as a band like the "
+        "others, --alpha none leaves it out."
+    )

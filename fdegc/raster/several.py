@@ -1,0 +1,148 @@
+"""Files of several rasters: which there are, their names for GDAL, and the file that a name is about."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fdegc.errors import SeveralRasters
+from fdegc.raster.tiff_tags import (
+    COLOR_FILTER_ARRAY,
+    DNG_VERSION,
+    PHOTOMETRIC,
+    Directory,
+    directories,
+)
+
+#: What GDAL calls a part of a file: driver, the file (in quotes or not), the part.
+_NAME = re.compile(r"(netcdf|hdf5|sentinel2_l\w+|bag|nitf_im|gtiff_dir|gpkg):.+", re.IGNORECASE | re.DOTALL)
+_DRIVERS = {
+    "netcdf": "netCDF", "hdf5": "HDF5Image", "bag": "BAG", "nitf_im": "NITF", "gtiff_dir": "GTiff",
+    "gpkg": "GPKG",
+}  # fmt: skip
+_TIFF_NAME = re.compile(r"gtiff_dir:((?:off:)?\d+):(.+)", re.IGNORECASE | re.DOTALL)
+_NITF_NAME = re.compile(r"nitf_im:\d+:(.+)", re.IGNORECASE | re.DOTALL)
+#: Drivers of which the file itself has bands although it holds several rasters.
+_FIRST_ONLY = frozenset({"GTiff", "NITF"})
+_TOLD = 6
+
+
+@dataclass(frozen=True, slots=True)
+class RasterPart:
+    """One of several rasters in a file.
+
+    Attributes
+    ----------
+    name : str
+        By which GDAL opens it.
+    title : str
+        What it is, in a few words; empty if nothing is known of it.
+    """
+
+    name: str
+    title: str = ""
+
+
+def driver_of_part(name: str) -> str | None:
+    """GDAL's driver for what looks like the name of a part of a file; None if it does not."""
+    match = _NAME.fullmatch(name)
+    return None if match is None else _DRIVERS.get(match[1].lower(), "SENTINEL2")
+
+
+def file_of_part(name: str) -> str | None:
+    """File that the name of a picture of a TIFF or NITF is about; None for other names."""
+    match = _TIFF_NAME.fullmatch(name) or _NITF_NAME.fullmatch(name)
+    return None if match is None else match[match.lastindex or 0]
+
+
+def directory_of_part(name: str) -> Directory | None:
+    """Directory of the TIFF that the name of a part is about; None for parts of other files."""
+    match = _TIFF_NAME.fullmatch(name)
+    if match is None:
+        return None
+    found = directories(Path(match[2]))
+    number = int(match[1].rpartition(":")[2])
+    if ":" in match[1]:
+        return next((entry for entry in found if entry.offset == number), None)
+    row = [entry for entry in found if not entry.inner]
+    return row[number - 1] if 1 <= number <= len(row) else None
+
+
+def gdal_name(name: str) -> str:
+    """Name of a part as GDAL wants it, with what a path loses of it."""
+    # HDF5's names have two slashes, of which a path keeps one.
+    return re.sub(r":/(?=[^/:][^:]*$)", "://", name) if name.lower().startswith("hdf5:") else name
+
+
+def tiff_parts(path: Path) -> tuple[RasterPart, ...]:
+    """Pictures of a TIFF that are neither masks nor smaller copies; empty if there is but one.
+
+    A thumbnail that is the file's first picture counts, as that is what all programs open.
+    """
+    found = [entry for entry in directories(path) if all(entry.size) and not entry.is_mask]
+    pictures = [entry for entry in found[1:] if not entry.is_reduced]
+    if not pictures:
+        return ()
+    row = [entry.offset for entry in directories(path) if not entry.inner]
+    return tuple(
+        RasterPart(
+            f"GTIFF_DIR:off:{entry.offset}:{path}"
+            if entry.inner
+            else f"GTIFF_DIR:{row.index(entry.offset) + 1}:{path}",
+            _title(entry),
+        )
+        for entry in (found[0], *pictures)
+    )
+
+
+def _title(entry: Directory) -> str:
+    width, height = entry.size
+    kind = ", a thumbnail" if entry.is_reduced else ""
+    if entry.number(PHOTOMETRIC) == COLOR_FILTER_ARRAY:
+        kind = ", unprocessed sensor data"
+    return f"{width}×{height}{kind}"
+
+
+def dataset_parts(dataset: Any, path: Path) -> tuple[RasterPart, ...]:
+    """Rasters of an open rasterio dataset of a whole file; empty if it is the only one."""
+    if dataset.driver == "GTiff":
+        return tiff_parts(path)
+    # rasterio's own list leaves out quotation marks.
+    items = dataset.tags(ns="SUBDATASETS")
+    names = [name for number in range(1, len(items) + 1) if (name := items.get(f"SUBDATASET_{number}_NAME"))]
+    parts = tuple(RasterPart(_plain(name)) for name in names)
+    if dataset.count and (dataset.driver not in _FIRST_ONLY or len(parts) < 2):
+        return ()
+    return parts
+
+
+def _plain(name: str) -> str:
+    """A name without quotation marks, where GDAL understands it without them."""
+    match = re.fullmatch(r'(netcdf|hdf5):"([^":,;\s]+)":(.+)', name, re.IGNORECASE | re.DOTALL)
+    return name if match is None or os.name == "nt" else f"{match[1].lower()}:{match[2]}:{match[3]}"
+
+
+def several(path: Path, parts: Sequence[RasterPart]) -> SeveralRasters:
+    """Error for a file of which nobody has said what part of it is meant."""
+    shown = [f"{_typed(part.name)}{f' ({part.title})' if part.title else ''}" for part in parts[:_TOLD]]
+    more = f" (and {len(parts) - _TOLD} more)" if len(parts) > _TOLD else ""
+    raw = ""
+    if path.is_file() and (first := next(iter(directories(path)), None)) and DNG_VERSION in first.values:
+        raw = " It is a raw photograph (DNG); to compress what it shows, develop it to a TIFF first."
+    return SeveralRasters(
+        f"“{path}” holds {len(parts)} rasters; open one of its parts, by its name or by its number in this "
+        f"list (--page 1 to {len(parts)}): {', '.join(shown)}{more}.{raw}",
+        tuple(part.name for part in parts),
+    )
+
+
+def _typed(name: str) -> str:
+    """A name as it has to be typed in a shell, where that makes a difference."""
+    return (
+        name if os.name == "nt" else shlex.quote(name) if re.search(r"[\s\"'&;$`()*?<>|!\\]", name) else name
+    )
