@@ -41,6 +41,7 @@ def decibels_text(value: float) -> str:
 #: How the ways of coding a tile are worded, after a number of tiles.
 _WAYS = {
     "network": "by the network",
+    "empty": "empty",
     "jpeg2000": "as JPEG 2000",
     "exact": "exactly",
     "classes": "as classes",

@@ -178,6 +178,8 @@ class Decoding:
         except (CorruptStream, UnsupportedStream) as error:
             return DecodedTile(tile.index, [], problem=str(error))
         latents: list[IntArray] = []
+        if tile.kind == UnitKind.NOTHING:  # its neighbours see zeros
+            return DecodedTile(tile.index, latents, payload, pixels)
         beside = [self._kinds[neighbour] for neighbour in self.plan.neighbours(tile.index)]
         if self._synthesis is not None and UnitKind.LATENTS in beside:
             latents = self._synthesis.ring(tile.index, pixels, self.workers.check)
@@ -255,7 +257,17 @@ class Decoding:
                 latents = [np.zeros(shape, np.int32)] * self.header.groups
             for index in mosaic.put(tile.index, latents):
                 ready = self._synthesis.ready(mosaic, index)
-                yield _Wanted(ready.window, ready, plain.pop(index, None))
+                pixels = plain.pop(index, None)
+                if pixels is None and self._is_empty(ready.window):
+                    pixels = self._zeros(ready.window)
+                yield _Wanted(ready.window, ready, pixels)
+
+    def _is_empty(self, window: Window) -> bool:
+        """Whether no pixel of a window is valid, so that nobody sees what its latents say."""
+        return self.valid is not None and not self.valid.read(window).any()
+
+    def _zeros(self, window: Window) -> npt.NDArray[np.generic]:
+        return np.zeros((self.header.bands, window.height, window.width), self.header.dtype)
 
     def _pixels(self, tiles: Sequence[_Wanted]) -> list[tuple[Window, npt.NDArray[np.generic]]]:
         """Pixels of tiles, on a worker."""
@@ -268,8 +280,7 @@ class Decoding:
         out: list[tuple[Window, npt.NDArray[np.generic]]] = []
         for tile in tiles:
             own = tile.pixels if tile.ready is None else found.get(tile.ready.index, tile.pixels)
-            if own is None:
-                own = np.zeros((self.header.bands, tile.window.height, tile.window.width), self.header.dtype)
+            own = self._zeros(tile.window) if own is None else own
             out.append((tile.window, own))
         return out
 

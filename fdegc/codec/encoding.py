@@ -208,6 +208,9 @@ class Encoding:
                 latents = task.latents if found is None else found.latents
                 coder = self._coder(self.plan.quality_of(task.index))
                 written = len(task.done) == groups
+                if found is not None and found.empty and task.read is not None and not task.done:
+                    coded.append(self._empty(found, latents, task.read.own))
+                    continue
                 units = [] if written else coder.code(latents[len(task.done) :], check)
                 # 16 bits hold them, and a whole row of tiles waits for the next one.
                 rounded = [coder.rounded(y).astype(np.int16) for y in latents] if self.plan.decodes else []
@@ -215,6 +218,17 @@ class Encoding:
                 tile = _Tile(task.index, found, units, size, rounded, written=written)
                 coded.append(self._as_left(tile, task) if written else tile)
             return coded
+
+    def _empty(self, found: AnalysedTile, latents: list[Float32Array], original: Samples) -> _Tile:
+        """A tile without a sample that is there, or one of zeros where the decoder cannot know."""
+        known = self.reader.known(found.index, original)
+        rounded = [np.zeros(y.shape, np.int16) for y in latents] if self.plan.decodes else []
+        if known is None or known.any():
+            units = self._coder(self.plan.quality).code(latents, self.workers.check)
+            return _Tile(found.index, found, units, sum(len(unit.payload) for unit in units), rounded)
+        pixels = np.zeros(original.pixels.shape, original.pixels.dtype)
+        plain = PlainTile(UnitKind.NOTHING, b"", pixels)
+        return _Tile(found.index, found, [], 0, rounded, plain=plain, pixels=pixels)
 
     def _coder(self, quality: float) -> LatentCoder:
         if quality not in self._coders:
@@ -232,7 +246,7 @@ class Encoding:
             size = self.plan.tiles.window(tile.index)
             known = self.reader.known(tile.index, task.read.own)
             pixels = self.judge.ways.decode(kind, payload, size.height, size.width, known, self.workers.check)
-            if not self.plan.exact:
+            if not self.plan.exact and kind != UnitKind.NOTHING:
                 ring = self.synthesis.ring(tile.index, pixels, self.workers.check)
                 tile = replace(tile, rounded=[*ring])
         return replace(tile, plain=PlainTile(kind, payload, pixels), pixels=pixels)
@@ -277,7 +291,11 @@ class Encoding:
     def _judge(self, batch: Sequence[tuple[_Tile, ReadyTile, Samples]]) -> list[_Tile]:
         """Pixels and errors of tiles and the better way for each, on a worker."""
         with self._counted("preview"):
-            latent = [ready for tile, ready, _ in batch if self._needs_synthesis(tile)]
+            latent = [
+                ready
+                for tile, ready, original in batch
+                if self._needs_synthesis(tile) and (original.valid is None or original.valid.any())
+            ]
             found = {r.index: p for r, p in zip(latent, self._pixels(latent), strict=True)}
             out = []
             for coded, _, original in batch:
@@ -285,7 +303,9 @@ class Encoding:
                 tile = replace(coded, original=original, pixels=found.get(coded.index, coded.pixels))
                 # What an earlier run began with latents goes on with them.
                 free = not tile.written and len(tile.units) == self.plan.header.groups
-                if tile.pixels is not None and self.plan.checks and free:
+                if tile.pixels is None and self._needs_synthesis(tile):  # what nobody sees
+                    tile = replace(tile, pixels=np.zeros(original.pixels.shape, original.pixels.dtype))
+                elif tile.pixels is not None and self.plan.checks and free and tile.plain is None:
                     quality = self.plan.quality_of(tile.index)
                     known = self.reader.known(tile.index, original)
                     plain = self.judge.better(
@@ -318,7 +338,7 @@ class Encoding:
         plain: set[int] = set()
         for tile in tiles:
             waiting[tile.index] = tile
-            if tile.plain is not None:
+            if tile.plain is not None and tile.plain.kind != UnitKind.NOTHING:  # whose zeros stay
                 plain.add(tile.index)
             for index in mosaic.put(tile.index, tile.rounded):
                 ready = self.synthesis.ready(mosaic, index)

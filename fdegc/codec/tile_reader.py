@@ -61,12 +61,15 @@ class AnalysedTile:
     clipped : int
         Valid samples outside of the mapping.
     overview : OverviewPart
+    empty : bool
+        Whether no pixel of it and its halo means anything.
     """
 
     index: int
     latents: list[Float32Array]
     clipped: int
     overview: OverviewPart
+    empty: bool
 
 
 class TileReader:
@@ -146,7 +149,7 @@ class TileReader:
             own: list[Float32Array] = []
             if latents:
                 own = [self._cut(tile.index, next(found)) for _ in groups or ()] or self._nothing(tile.index)
-            out.append(AnalysedTile(tile.index, own, clipped, overview))
+            out.append(AnalysedTile(tile.index, own, clipped, overview, groups is None))
         return out
 
     def _look(self, tile: TileSamples) -> tuple[list[Float32Array] | None, int, OverviewPart]:
@@ -154,14 +157,15 @@ class TileReader:
 
         There are no inputs if no pixel of the tile and its halo means anything.
         """
-        samples, place = tile.samples, tile.place
-        clipped = count_clipped(samples.part(place), self._mapping)
-        unit = to_unit(samples, self._mapping)
+        samples, place, window = tile.samples, tile.place, self._tiles.window(tile.index)
         usable = usable_pixels(samples)
         seen = None if usable is None else usable[place.rows, place.cols]
-        overview = self._overview.part(self._tiles.window(tile.index), unit[:, place.rows, place.cols], seen)
         if usable is not None and not usable.any():
-            return None, clipped, overview
+            nothing = np.zeros((self._header.bands, window.height, window.width), np.float32)
+            return None, 0, self._overview.part(window, nothing, seen)
+        clipped = count_clipped(samples.part(place), self._mapping)
+        unit = to_unit(samples, self._mapping)
+        overview = self._overview.part(window, unit[:, place.rows, place.cols], seen)
         context = self._tiles.context_window(tile.index)
         padded: Float32Array = reflect_pad(unit, context.height, context.width).astype(np.float32, copy=False)
         return self._inputs.of(padded), clipped, overview

@@ -22,7 +22,7 @@ Mask = npt.NDArray[np.bool_]
 Check = Callable[[], None]
 
 #: Kinds that leave out samples which the lossless planes say are not there.
-SPARING = (UnitKind.EXACT, UnitKind.CLASSES)
+SPARING = (UnitKind.NOTHING, UnitKind.EXACT, UnitKind.CLASSES)
 #: Pixels that are looked at, and the share of them that may differ, before a tile is tried by its colours.
 _LOOKED_AT, _FEW = 4096, 0.1
 #: Largest number of JPEG 2000 samples here.
@@ -210,7 +210,9 @@ class PlainWays:
         if kind == UnitKind.CLASSES:
             return colours.decode(payload, shape, self._dtype, known, check)
         if kind == UnitKind.NOTHING:
-            raise CorruptStream("A tile has no payload.")
+            if known is None or known.any():
+                raise CorruptStream("A tile has samples and no payload.")
+            return np.zeros(shape, self._dtype)
         raise UnsupportedStream(
             f"A tile is coded in a way this program does not know ({kind}): update FDEGC."
         )

@@ -17,7 +17,8 @@ _EXACT = 255
 class UnitKind(IntEnum):
     """Kind of a unit.
 
-    All but LATENTS hold all bands of their tile, in its first unit; its other units are NOTHING then.
+    All but LATENTS hold all bands of their tile, in its first unit; its other units are NOTHING then.  A
+    tile whose first unit is NOTHING has no sample that is there.
     """
 
     LATENTS = 0
@@ -30,6 +31,7 @@ class UnitKind(IntEnum):
 #: How results name them.
 WAYS = {
     UnitKind.LATENTS: "network",
+    UnitKind.NOTHING: "empty",
     UnitKind.JPEG2000: "jpeg2000",
     UnitKind.EXACT: "exact",
     UnitKind.CLASSES: "classes",
