@@ -129,6 +129,36 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityRegion:
+    """Region of a scene with a quality of its own, by whole tiles: all that it touches.
+
+    Attributes
+    ----------
+    polygons : tuple
+        Each an outer ring and then its holes, rings of (column, row) in pixels of the scene; pixel (0, 0)
+        spans 0 to 1 in both.
+    quality : float
+        1.0 to 6.0, kept to 1/32.
+
+    Raises
+    ------
+    InvalidOption
+    """
+
+    polygons: tuple[tuple[tuple[tuple[float, float], ...], ...], ...]
+    quality: float
+
+    def __post_init__(self) -> None:
+        check_quality(self.quality)
+
+
+def check_quality(quality: float) -> None:
+    """Check of a quality: InvalidOption if it is not on the scale."""
+    if not QUALITY_MIN <= quality <= QUALITY_MAX:
+        raise InvalidOption(f"Quality must lie between 1.0 and 6.0, not {quality:g}.")
+
+
+@dataclass(frozen=True, slots=True)
 class EncodeOptions:
     """Options of a compression.
 
@@ -150,6 +180,8 @@ class EncodeOptions:
         Largest error of any valid sample, in the samples' units; 0: lossless; None: what the quality gives.
     band_weights : tuple of float
         How much errors of each band count beside each other, > 0, one a band; none: all alike.
+    region : QualityRegion or None
+        Where another quality counts.
     lossy : bool
         Whether palettes and classes are compressed with losses, too, which else are not.
 
@@ -165,6 +197,7 @@ class EncodeOptions:
     check: bool = True
     max_error: float | None = None
     band_weights: tuple[float, ...] = ()
+    region: QualityRegion | None = None
     lossy: bool = False
 
     def __post_init__(self) -> None:
@@ -181,8 +214,7 @@ class EncodeOptions:
                 )
         if not all(math.isfinite(weight) and weight > 0 for weight in self.band_weights):
             raise InvalidOption("Weights of bands must be positive numbers.")
-        if not QUALITY_MIN <= self.quality <= QUALITY_MAX:
-            raise InvalidOption(f"Quality must lie between 1.0 and 6.0, not {self.quality:g}.")
+        check_quality(self.quality)
         if self.tile_size % 64 or not 64 <= self.tile_size <= 2048:
             raise InvalidOption(
                 f"The tile size must be a multiple of 64 between 64 and 2048, not {self.tile_size}."

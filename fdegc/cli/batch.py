@@ -72,7 +72,7 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
 
 
 def _refuse_parts(args: argparse.Namespace) -> None:
-    for name in ("window", "bbox", "aoi"):
+    for name in ("window", "bbox", "aoi", "roi"):
         if getattr(args, name, None) is not None:
             raise InvalidOption(f"--{name} is for one file; it does not go with --out-dir.")
 

@@ -8,7 +8,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,7 @@ from fdegc.cli.arguments import CommandParser, add_alpha, add_page, add_part, ad
 from fdegc.cli.common import Facts, Report, Suspended, check_output, options_of, part_window, progress_bar
 from fdegc.errors import Cancelled, InvalidOption
 from fdegc.format import SUFFIX
-from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
+from fdegc.options import QUALITY_MAX, EncodeOptions, QualityRegion, Target, TargetKind, ValueRange
 from fdegc.text import (
     bytes_text,
     decibels_text,
@@ -148,6 +148,7 @@ def add_arguments(parser: CommandParser) -> None:
     add_alpha(parser)
     add_part(parser, area=True)
     _add_ways(parser)
+    _add_region(parser)
     parser.add_argument("--profile", metavar="NAME", help="weights to compress with (default: lite)")
     parser.add_argument(
         "--tile-size", type=_tile_size, default=512, metavar="N", help="pixels (default: 512)"
@@ -164,6 +165,17 @@ def add_arguments(parser: CommandParser) -> None:
         help="start anew, and keep nothing when interrupted (default: go on where a run stopped)",
     )
     parser.add_argument("--force", action="store_true", help="overwrite an existing output")
+
+
+def _add_region(parser: argparse.ArgumentParser) -> None:
+    """Add the options for a region with a quality of its own."""
+    parser.add_argument(
+        "--roi",
+        type=Path,
+        metavar="FILE",
+        help="polygons, as of --aoi, where --roi-quality counts, by whole tiles: smaller ones are closer",
+    )
+    parser.add_argument("--roi-quality", type=_quality, metavar="1.0..6.0", help="quality there (default: 6)")
 
 
 def _add_targets(group: Any) -> None:
@@ -247,8 +259,13 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{args.output.name}”.")
     check_output(args.input, args.output, force=args.force)
     options = options_of(args)
+    if args.roi_quality is not None and args.roi is None:
+        raise InvalidOption("--roi-quality says how good a region is to be; name the region with --roi.")
     with _opened(args) as source:
         from fdegc.codec import Codec
+
+        if args.roi is not None:
+            options = replace(options, region=_region(args, source.info))
         from fdegc.raster.advice import alpha_advice
 
         notices = [alpha_advice(source)]
@@ -328,6 +345,13 @@ def _opened(args: argparse.Namespace) -> RasterSource:
     except BaseException:
         source.close()
         raise
+
+
+def _region(args: argparse.Namespace, info: RasterInfo) -> QualityRegion:
+    from fdegc.raster.area import read_area
+
+    quality = QUALITY_MAX if args.roi_quality is None else args.roi_quality
+    return QualityRegion(read_area(args.roi, info).polygons, quality)
 
 
 def _listener(args: argparse.Namespace) -> Callable[[Estimate], None] | None:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.codec.judging import Judge
-from fdegc.codec.latents import LatentCoder, LatentStore
+from fdegc.codec.latents import LatentCoders, LatentStore
 from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Float32Array
 from fdegc.codec.plan import EncodingPlan
@@ -129,7 +129,7 @@ class Encoding:
         self.plan, self.reader, self.writer, self.workers = plan, reader, writer, workers
         self.stored, self.on_tile = latents, on_tile
         batch = workers.share.batch
-        self._coders: dict[float, LatentCoder] = {}
+        self._coders = LatentCoders(plan.network, batch)
         self.judge = Judge(plan.header, capped=plan.options.target is not None)
         self.synthesis = TileSynthesis(plan.network, plan.header, plan.tiles, batch, plan.quality_of)
         self.differences = ErrorAccumulator(plan.header.bands)
@@ -206,7 +206,7 @@ class Encoding:
             for task in tasks:
                 found = analysed.get(task.index)
                 latents = task.latents if found is None else found.latents
-                coder = self._coder(self.plan.quality_of(task.index))
+                coder = self._coders.at(self.plan.quality_of(task.index))
                 written = len(task.done) == groups
                 if found is not None and found.empty and task.read is not None and not task.done:
                     coded.append(self._empty(found, latents, task.read.own))
@@ -224,16 +224,11 @@ class Encoding:
         known = self.reader.known(found.index, original)
         rounded = [np.zeros(y.shape, np.int16) for y in latents] if self.plan.decodes else []
         if known is None or known.any():
-            units = self._coder(self.plan.quality).code(latents, self.workers.check)
+            units = self._coders.at(self.plan.quality).code(latents, self.workers.check)
             return _Tile(found.index, found, units, sum(len(unit.payload) for unit in units), rounded)
         pixels = np.zeros(original.pixels.shape, original.pixels.dtype)
         plain = PlainTile(UnitKind.NOTHING, b"", pixels)
         return _Tile(found.index, found, [], 0, rounded, plain=plain, pixels=pixels)
-
-    def _coder(self, quality: float) -> LatentCoder:
-        if quality not in self._coders:
-            self._coders[quality] = LatentCoder(self.plan.network, quality, self.workers.share.batch)
-        return self._coders[quality]
 
     def _as_left(self, tile: _Tile, task: _Task) -> _Tile:
         """A tile as an earlier run left it in the file."""

@@ -53,6 +53,26 @@ class LatentCoder:
         return [coded.get(place) or empty_unit(latent) for place, latent in enumerate(latents)]
 
 
+class LatentCoders:
+    """Coders of latents at any quality, each made once; for any number of threads at once.
+
+    Parameters
+    ----------
+    network, batch
+        As of :class:`LatentCoder`.
+    """
+
+    def __init__(self, network: Network, batch: int = 1) -> None:
+        self._network, self._batch = network, batch
+        self._known: dict[float, LatentCoder] = {}
+
+    def at(self, quality: float) -> LatentCoder:
+        """Coder at a quality."""
+        if quality not in self._known:
+            self._known[quality] = LatentCoder(self._network, quality, self._batch)
+        return self._known[quality]
+
+
 class LatentStore:
     """Latents of a whole scene in a temporary file: as many bytes as 8-bit samples have, or fewer.
 

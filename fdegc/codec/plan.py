@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+from affine import Affine
 from typing_extensions import Self
 
 from fdegc.atomic import identity
@@ -13,7 +15,8 @@ from fdegc.codec.tiling import TilePlan
 from fdegc.errors import InvalidOption, UnsupportedRaster
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import ORIGIN, header_for
-from fdegc.options import QUALITY_STEPS, EncodeOptions
+from fdegc.format.kinds import TILE_STEPS, pack_quality, unpack_quality
+from fdegc.options import QUALITY_MIN, QUALITY_STEPS, EncodeOptions, QualityRegion
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import plan_mapping
 from fdegc.raster_info import RasterInfo
@@ -39,6 +42,8 @@ class EncodingPlan:
         Blocks of the file beside those that describe the raster.
     reconstruct : bool
         Whether the decoder's pixels are computed, too.
+    special : frozenset of int
+        Tiles in the region that has a quality of its own.
     fingerprint : bytes or None
         State of the source's file before anything was read of it; None for what is no file.
     """
@@ -52,6 +57,7 @@ class EncodingPlan:
     extra: Mapping[bytes, bytes]
     reconstruct: bool = False
     fingerprint: bytes | None = None
+    special: frozenset[int] = frozenset()
 
     @classmethod
     def of(
@@ -90,16 +96,18 @@ class EncodingPlan:
             bound=options.max_error,
             whole=exact,
         )
+        tiles = TilePlan(header.width, header.height, header.tile_size, header.halo)
         return cls(
             network=network,
             source=source,
             options=options,
             mapping=mapping,
             header=header,
-            tiles=TilePlan(header.width, header.height, header.tile_size, header.halo),
+            tiles=tiles,
             extra={} if origin is None else {ORIGIN: origin},
             reconstruct=reconstruct,
             fingerprint=fingerprint,
+            special=frozenset() if options.region is None else _touched(tiles, options.region),
         )
 
     @property
@@ -129,11 +137,14 @@ class EncodingPlan:
 
     def quality_of(self, index: int) -> float:
         """Quality of a tile."""
-        return self.quality
+        return unpack_quality(self.stored_quality(index), self.quality)
 
     def stored_quality(self, index: int) -> int:
         """Quality of a tile as the index has it; 0: that of the header."""
-        return 0
+        region = self.options.region
+        if region is None or index not in self.special:
+            return 0
+        return pack_quality(round((region.quality - QUALITY_MIN) * TILE_STEPS))
 
     def through(self, components: Components | None) -> Self:
         """Plan of the same compression, with bands that enter the network through a component transform."""
@@ -155,6 +166,21 @@ class EncodingPlan:
         now = source_fingerprint(self.source)
         if now is not None and now != self.fingerprint:
             raise UnsupportedRaster(f"“{self.info.path}” changed while it was being read; compress it again.")
+
+
+def _touched(tiles: TilePlan, region: QualityRegion) -> frozenset[int]:
+    """Tiles that a region touches."""
+    from rasterio.features import rasterize
+
+    shapes = [{"type": "Polygon", "coordinates": polygon} for polygon in region.polygons]
+    grid = rasterize(
+        shapes,
+        out_shape=(tiles.rows, tiles.columns),
+        transform=Affine.scale(tiles.tile_size),
+        all_touched=True,
+        dtype="uint8",
+    )
+    return frozenset(np.flatnonzero(grid).tolist())
 
 
 def source_fingerprint(source: RasterSource) -> bytes | None:

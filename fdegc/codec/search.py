@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fdegc.codec.latents import LatentCoder, LatentStore
+from fdegc.codec.latents import LatentCoders, LatentStore
 from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Float32Array, Network
 from fdegc.codec.plan import EncodingPlan
@@ -120,15 +120,19 @@ class Trials:
 
     def size(self, steps: int, tiles: Sequence[int]) -> int:
         """Bytes of the file at a quality; exact if ``tiles`` are all."""
-        coder = LatentCoder(self.plan.network, steps / QUALITY_STEPS, self._batch)
+        plan = self.plan.at(steps)
+        coders = LatentCoders(plan.network, self._batch)
         meter = self._meter(len(tiles))
         payload = 0
 
-        def work(latents: Sequence[list[Float32Array]]) -> list[int]:
-            units = iter(coder.code([y for own in latents for y in own], self._workers.check))
-            return [sum(len(next(units).payload) for _ in own) for own in latents]
+        def work(batch: Sequence[tuple[int, list[Float32Array]]]) -> list[int]:
+            sizes = []
+            for index, own in batch:
+                units = coders.at(plan.quality_of(index)).code(own, self._workers.check)
+                sizes.append(sum(len(unit.payload) for unit in units))
+            return sizes
 
-        stored = (self._latents.latents(index) for index in tiles)
+        stored = ((index, self._latents.latents(index)) for index in tiles)
         for sizes in self._workers.ordered(work, chunks(stored, self._batch)):
             payload += sum(sizes)
             meter.advance(len(sizes))
@@ -144,15 +148,17 @@ class Trials:
             If none of their pixels is valid.
         """
         places = self.plan.tiles
-        header = self.plan.at(steps).header
-        coder = LatentCoder(self.plan.network, steps / QUALITY_STEPS, self._batch)
-        synthesis = TileSynthesis(self.plan.network, header, places, self._batch)
+        plan = self.plan.at(steps)
+        header = plan.header
+        coders = LatentCoders(plan.network, self._batch)
+        synthesis = TileSynthesis(plan.network, header, places, self._batch, plan.quality_of)
         total = ErrorAccumulator(header.bands, angles=False)
         meter = self._meter(len(tiles))
 
         def ready() -> Iterator[tuple[ReadyTile, Samples]]:
             mosaic = LatentMosaic(places, set(tiles))
             for index in places.needed(list(tiles)):
+                coder = coders.at(plan.quality_of(index))
                 rounded = [coder.rounded(y) for y in self._latents.latents(index)]
                 for place in mosaic.put(index, rounded):
                     tile = synthesis.ready(mosaic, place)
