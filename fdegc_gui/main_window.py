@@ -27,7 +27,7 @@ from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.menus import Menus
 from fdegc_gui.models.activity import Activity
-from fdegc_gui.models.notice import damage_notice
+from fdegc_gui.models.notice import advice_notice, damage_notice
 from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session
 from fdegc_gui.settings import Settings
@@ -334,7 +334,8 @@ class MainWindow(QMainWindow):
 
     def _refresh_notes(self) -> None:
         session = self.session
-        self.notice.show_notice(damage_notice(session.scene, session.current))
+        notice = damage_notice(session.scene, session.current) or advice_notice(session.current)
+        self.notice.show_notice(notice)
         overview = "Shown is the overview stored in the file, until tiles arrive"
         self.status.show_note(overview if session.shows_overview else "")
 

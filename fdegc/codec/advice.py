@@ -31,23 +31,17 @@ def advice_on(
     if plan.exact:
         return ()
     said = []
-    tiles = sum(ways.values())
-    plain = tiles - ways.get(UnitKind.LATENTS, 0)
+    latents, jpeg2000 = ways.get(UnitKind.LATENTS, 0), ways.get(UnitKind.JPEG2000, 0)
     exact = ways.get(UnitKind.EXACT, 0) + ways.get(UnitKind.CLASSES, 0)
+    tiles, plain = latents + jpeg2000 + exact, jpeg2000 + exact
     if tiles and plain >= _MOST * tiles:
-        how = (
-            "without loss"
-            if exact == plain
-            else "as JPEG 2000"
-            if not exact
-            else "as JPEG 2000 or without loss"
-        )
-        hint = (
-            "--lossless keeps all of it exactly" if exact else "a higher rate or --lossless keeps more of it"
-        )
+        hows = [how for how, count in (("as JPEG 2000", jpeg2000), ("without loss", exact)) if count]
         said.append(
             f"This scene is unlike those that the network was trained on: {plain} of {tiles} tiles were kept "
-            f"{how}, which was better; {hint}."
+            f"{' or '.join(hows)}, which was better; a higher rate, or no loss (--lossless), keeps more."
+            if jpeg2000
+            else f"This scene is unlike those that the network was trained on: {plain} of {tiles} tiles were "
+            "kept without loss, which was better; --lossless keeps all of it so."
         )
     usual = _usual_psnr(plan)
     if errors is not None and usual is not None and errors.psnr < usual - _FAR:

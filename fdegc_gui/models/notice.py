@@ -1,4 +1,4 @@
-"""Notice of damage: what an opened file has lost, and what to do about it."""
+"""Notices: what an opened file has lost, what is odd about a result, and what to do about it."""
 
 from __future__ import annotations
 
@@ -53,6 +53,14 @@ def damage_notice(scene: Scene | None, result: Result | None) -> Notice | None:
         said.append(f"Lost with damaged bytes: {_listed(lost)}.")
     said.append(_advice(lost))
     return Notice(f"“{scene.path.name}” is damaged", " ".join(said), damaged)
+
+
+def advice_notice(result: Result | None) -> Notice | None:
+    """Notice of a compression whose result would disappoint; None for others."""
+    if result is None or result.encode is None or not result.encode.advice:
+        return None
+    heading = f"Look closely at rate {result.rate}"
+    return Notice(heading, " ".join(result.encode.advice))
 
 
 def _tiles(stream: StreamInfo, damaged: Sequence[Window]) -> str:

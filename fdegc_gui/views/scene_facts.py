@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from fdegc.raster_info import RasterInfo
 from fdegc.results import StreamInfo
+from fdegc.text import exactness_text, fidelity_text, ways_text
 from fdegc_gui.models.session import Scene, Session
 from fdegc_gui.style.theme import figures
 from fdegc_gui.text import human_bytes, quality_name, ratio
@@ -67,10 +68,10 @@ def _stream_facts(stream: StreamInfo) -> list[tuple[str, str]]:
     return [
         ("Bits per pixel", f"{stream.bpp:.3f}"),
         ("Ratio", ratio(stream.ratio)),
-        ("Quality", quality_name(stream.quality)),
-        ("Profile", stream.profile),
-        ("Weights", stream.weights_hash),
-        ("Tiles", f"{stream.tiles} of {stream.tile_size} px"),
+        ("Quality", exactness_text(stream.bound) or quality_name(stream.quality)),
+        *([("PSNR", fidelity)] if (fidelity := fidelity_text(stream)) else []),
+        *([("Profile", stream.profile), ("Weights", stream.weights_hash)] if stream.profile else []),
+        ("Tiles", f"{stream.tiles} of {stream.tile_size} px: {ways_text(stream.ways)}"),
         ("Format version", str(stream.version)),
     ]
 
