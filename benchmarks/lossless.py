@@ -2,11 +2,12 @@
 
     python benchmarks/lossless.py ../shared/data/val/*.webp ../shared/data/multiband/s2_*.tif ... [--side 512]
 
-Prints the table of docs/lossless.md: KB (1000 bytes) of the upper left corner of each raster, and of drawings,
-charts and maps from ``battery_pictures.py``. "classes", "bands" and "floats" are ours; "deflate" is GeoTIFF with
-predictor 2 (3 for floats), level 9; JPEG XL is at its default effort 7, all bands at once up to four, each
-for itself above, and has no signed samples; speeds are in millions of samples a second of CPU time of the coder
-that the raster's type suggests. A format that cannot hold a raster, or is not installed, has a dash.
+Prints the table of docs/lossless.md: KB (1000 bytes) of the upper left corner of each raster, and of
+drawings, charts and maps from ``battery_pictures.py``.  "classes", "bands" and "floats" are ours; "deflate"
+is GeoTIFF with predictor 2 (3 for floats), level 9; JPEG XL is at its default effort of 7, all bands at once
+up to four, each for itself above, and has no signed samples.  "E 1", "E 2" and "LERC 1" are near-lossless.
+Speeds are in millions of samples a second of CPU time, of ours and the first of "classes", "bands" and
+"floats" that has a number.  A format that cannot hold a raster, or is not installed, has a dash.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ DRAWINGS = ("plan", "page", "chart", "contour_map", "scanned_map")
 
 
 def geotiff(samples: Samples, driver: str = "GTiff", **options: Any) -> int:
+    """Bytes of a file that rasterio writes."""
     bands, height, width = samples.shape
     with MemoryFile() as memory:
         with memory.open(
@@ -49,19 +51,23 @@ def geotiff(samples: Samples, driver: str = "GTiff", **options: Any) -> int:
 
 
 def deflate(samples: Samples) -> int:
+    """Bytes of a deflated GeoTIFF."""
     predictor = 3 if samples.dtype.kind == "f" else 2
     return geotiff(samples, compress="deflate", zlevel=9, predictor=predictor)
 
 
 def jpeg2000(samples: Samples) -> int:
+    """Bytes of JPEG 2000 with the reversible 5/3 wavelet."""
     return geotiff(samples, "JP2OpenJPEG", QUALITY="100", REVERSIBLE="YES", YCBCR420="NO")
 
 
 def lerc(samples: Samples, error: float = 0) -> int:
+    """Bytes of a GeoTIFF with LERC."""
     return geotiff(samples, compress="lerc", max_z_error=error)
 
 
 def webp(samples: Samples) -> int:
+    """Bytes of lossless WebP."""
     if samples.dtype != np.uint8 or len(samples) not in (1, 3, 4):
         raise ValueError
     picture = np.repeat(samples, 3, axis=0) if len(samples) == 1 else samples
@@ -73,6 +79,7 @@ def webp(samples: Samples) -> int:
 
 
 def jpegxl(samples: Samples) -> int:
+    """Bytes of lossless JPEG XL."""
     import imagecodecs
 
     if samples.dtype not in (np.uint8, np.uint16, np.float32):
@@ -105,6 +112,7 @@ def both_ways(encode: Callable[[], bytes], decode: Callable[[bytes], Samples], r
 
 
 def rasters(paths: list[Path], side: int) -> Iterator[tuple[str, Samples]]:
+    """Names and samples, shape (bands, rows, columns)."""
     for path in paths:
         with rasterio.open(path) as file:
             yield path.stem, file.read()[:, :side, :side]
@@ -121,6 +129,7 @@ def as_classes(picture: Samples) -> Samples:
 
 
 def measure(samples: Samples) -> dict[str, float | None]:
+    """One line of the table."""
     shape, dtype = samples.shape, samples.dtype
     row: dict[str, float | None] = dict.fromkeys(COLUMNS)
     times: list[float] = []
@@ -133,7 +142,7 @@ def measure(samples: Samples) -> dict[str, float | None]:
             lambda: lossless.encode(samples), lambda data: lossless.decode(data, shape, dtype), samples
         )
         row["bands"] = times[0]
-        if few or len(samples) == 1 and dtype == np.uint8:
+        if few or (len(samples) == 1 and dtype == np.uint8):
             times = both_ways(
                 lambda: classes.encode(samples[0]),
                 lambda data: classes.decode(data, shape[1:], dtype),
@@ -151,6 +160,7 @@ def measure(samples: Samples) -> dict[str, float | None]:
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("rasters", type=Path, nargs="*")
     parser.add_argument("--side", type=int, default=512)

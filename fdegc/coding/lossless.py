@@ -64,11 +64,8 @@ _DIFFERENCE_BITS = 16
 _SUM_BITS = 40
 #: Predictions are multiples of 2^-_FRACTION_BITS.
 _FRACTION_BITS = 4
-#: Bits by which differences are widened, before they are weighed.
-_WIDEN = 0
-_MOST_LOG = 0
 #: Sweeps over the normal equations for a block of a row.
-_SWEEPS = 2
+_SWEEPS = 4
 
 _VIEWS = 8
 _UNARY = 24
@@ -78,9 +75,15 @@ _SPEED = 6
 _CHECK_BITS = 16
 _PIECE = 1 << 16
 _FACTOR = 0x2545F4914F6CDD1D
-#: Counters that are not hashed: of the numbers behind an escape.
+#: Places of counters that are not hashed: of escapes, heads, gaps between values, and repetition.
 _ESCAPE = 0
-_HASHED = _ESCAPE + 128
+_HEADS = _ESCAPE + 128
+_GAPS = _HEADS + 128
+_EQUAL = _GAPS + 128
+_HASHED = _EQUAL + 512
+#: Most values that are listed, and how many of those between them there must be for it not to pay.
+_MOST_VALUES = 1 << 16
+_DENSE = 0.75
 
 
 class _Model(NamedTuple):
@@ -113,7 +116,7 @@ def _model(shape: tuple[int, int, int]) -> _Model:
     return _Model(
         np.full(_HASHED + (1 << bits), FRESH, np.uint32),
         (1 << bits) - 1,
-        np.full(_SETS * _VIEWS, ONE // 4, np.int32),
+        np.full(_SETS * _VIEWS + 4, ONE // 4, np.int32),
         np.zeros((blocks + 2, _TAPS, _TAPS + 1), np.int64),
         np.zeros((blocks, _TAPS), np.int64),
         np.zeros((1 << 10, 2), np.int64),
@@ -260,6 +263,7 @@ def _code_rows(
     words: Words,
     decoding: bool,
     band: int,
+    links: npt.NDArray[np.int64],
     row: int,
     rows: int,
     room: int,
@@ -277,10 +281,11 @@ def _code_rows(
     columns = width - 2 * _EDGE
     cells = planes[band].reshape(-1)
     left = rests[band].reshape(-1)
-    before = planes[max(band - 1, 0)].reshape(-1)
-    before_left = rests[max(band - 1, 0)].reshape(-1)
-    far = planes[max(band - 2, 0)].reshape(-1)
-    far_left = rests[max(band - 2, 0)].reshape(-1)
+    before = planes[links[0]].reshape(-1)
+    before_left = rests[links[0]].reshape(-1)
+    far = planes[links[1]].reshape(-1)
+    far_left = rests[links[1]].reshape(-1)
+    gain = links[2]
     own = len(_OWN)
     taps = own + (len(_NEXT) if band > 0 else 0) + (len(_FAR) if band > 1 else 0)
     step = 2 * error + 1
@@ -308,10 +313,48 @@ def _code_rows(
             if not valid[row, column]:
                 cells[here] = w if column else n
                 continue
-            nw, ne = cells[here - width - 1], cells[here - width + 1]
+            nw, ww, nn = cells[here - width - 1], cells[here - 2], cells[here - 2 * width]
+            aside = n == nw and nn == cells[here - 2 * width - 1]
+            if aside or (w == nw and ww == cells[here - width - 2]):
+                # Columns or rows that repeat, as in what is flat or was enlarged.
+                other = w if aside else n
+                pattern = (
+                    aside
+                    | (w == nw) << 1
+                    | (ww == w) << 2
+                    | (cells[here - width + 1] == n) << 3
+                    | (nn == n) << 4
+                    | (cells[here - width - 2] == ww) << 5
+                    | (cells[here - width + 2] == n) << 6
+                )
+                if band > 0:
+                    pattern |= (before[here] == before[here - 1 if aside else here - width]) << 7
+                    pattern |= (far[here] == far[here - 1 if aside else here - width]) << 8
+                places[0] = _EQUAL + pattern
+                places[1] = _HASHED + (_hash(_hash(10, aside), column) * _FACTOR >> 30 & model.mask)
+                places[2] = _HASHED + (_hash(_hash(11, aside), row) * _FACTOR >> 30 & model.mask)
+                places[3] = _HASHED + (_hash(_hash(12, pattern), other) * _FACTOR >> 30 & model.mask)
+                same = 1 if abs(cells[here] - other) <= error else 0
+                if code_mixed(
+                    state, words, decoding, model.counters, places, inputs, model.mixers, _SETS * _VIEWS, 4,
+                    same, 1023, _SPEED, known,
+                ):  # fmt: skip
+                    cells[here] = other
+                    left[here] = 0
+                    continue
+            # What samples of this band would be here, if the difference to the band before were theirs.
+            level = gain * before[here]
+            w += level - gain * before[here - 1]
+            n += level - gain * before[here - width]
             base = (w + n) >> 1
+            level -= base
             for i in range(own):
-                difference[i] = (cells[here + offsets[i]] - base) >> narrow
+                place = here + offsets[i]
+                difference[i] = (cells[place] - gain * before[place] + level) >> narrow
+            nw = base + (difference[2] << narrow)
+            ne = base + (difference[3] << narrow)
+            ww = base + (difference[4] << narrow)
+            nn = base + (difference[5] << narrow)
             if band > 0:
                 other = (before[here - 1] + before[here - width]) >> 1
                 for i in range(own, own + len(_NEXT)):
@@ -356,8 +399,8 @@ def _code_rows(
                 | (n << _FRACTION_BITS > fine) << 1
                 | (nw << _FRACTION_BITS > fine) << 2
                 | (ne << _FRACTION_BITS > fine) << 3
-                | ((2 * w - cells[here - 2]) << _FRACTION_BITS > fine) << 4
-                | ((2 * n - cells[here - 2 * width]) << _FRACTION_BITS > fine) << 5
+                | ((2 * w - ww) << _FRACTION_BITS > fine) << 4
+                | ((2 * n - nn) << _FRACTION_BITS > fine) << 5
             )
             slot = pattern | min(_level(both) >> 1, 15) << 6
             seen = model.bias[slot, 1]
@@ -401,10 +444,7 @@ def _code_rows(
             if seen == 63:
                 model.bias[slot, 0] >>= 1
                 model.bias[slot, 1] >>= 1
-            calm = min(_log(both), _MOST_LOG)
-            target = ((value - base) >> narrow << _WIDEN) >> calm
-            for i in range(taps):
-                difference[i] = (difference[i] << _WIDEN) >> calm
+            target = (value - base) >> narrow
             sums = model.sums[block + 1]
             for i in range(taps):
                 left_factor = difference[i]
@@ -447,34 +487,31 @@ def encode(
     valid = _masks(valid, shape)
     if not valid.any():
         return b""
-    chosen = samples[valid]
-    least, most = int(chosen.min()), int(chosen.max())
-    ranks = chosen.astype(np.int64) - least
-    unit = max(int(np.gcd.reduce(ranks)), 1) if max_error == 0 else 1
-    top = (most - least) // unit
     known = tables()
     model = _model(shape)
     state = new_encoder()
-    words = np.zeros(128, np.uint32)
-    _code_limits(state, words, False, model, (least - _least(samples.dtype), unit - 1, top), known)
+    words = np.zeros(0, np.uint32)
     planes, rests = _planes(shape), _planes(shape)
     inner = planes[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
-    inner[valid] = ranks // unit
-    if top > 0:
-        room = shape[2] * 96 + 4
-        for band in range(shape[0]):
-            _forget(model)
-            row = 0
-            while row < shape[1]:
-                if check is not None:
-                    check()
-                words = np.concatenate([words[: int(state[WORDS])], np.zeros(_PIECE + room, np.uint32)])
-                row = _code_rows(
-                    state, words, False, band, row, shape[1], room, top, max_error, planes, rests,
-                    valid[band], _offsets(shape), model, known,
-                )  # fmt: skip
-        words = np.concatenate([words[: int(state[WORDS])], np.zeros(32, np.uint32)])
-        put_bits(state, words, _digest(inner[valid]), _CHECK_BITS)
+    room = shape[2] * 100 + 4
+    for band in range(shape[0]):
+        head, ranks = _head(samples[band][valid[band]].astype(np.int64) - _least(samples.dtype), max_error)
+        inner[band][valid[band]] = ranks
+        head = head._replace(links=_links(inner[: band + 1], head.top))
+        words = _more(state, words, 128 * (len(head.values) + 8))
+        _code_head(state, words, False, model, band, head, known)
+        row = shape[1] if head.top == 0 else 0
+        _forget(model)
+        while row < shape[1]:
+            if check is not None:
+                check()
+            words = _more(state, words, _PIECE + room)
+            row = _code_rows(
+                state, words, False, band, head.links, row, shape[1], room, head.top, max_error,
+                planes, rests, valid[band], _offsets(shape), model, known,
+            )  # fmt: skip
+    words = _more(state, words, 64)
+    put_bits(state, words, _digest(inner[valid]), _CHECK_BITS)
     return finish(state, words)
 
 
@@ -513,30 +550,135 @@ def decode(
     words = words_of(data)
     state = new_encoder()
     start(state, words)
-    least, unit, top = _code_limits(state, words, True, model, (0, 0, 0), known)
-    least, unit = least + _least(dtype), unit + 1
-    if least + top * unit > np.iinfo(dtype).max:
-        raise CorruptStream("A tile's samples have impossible limits.")
-    if top == 0:
-        return np.full(shape, least, dtype)
     planes, rests = _planes(shape), _planes(shape)
+    inner = planes[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
+    out = np.empty(shape, dtype)
     step = max(_PIECE // max(shape[2], 1), 1)
     for band in range(shape[0]):
+        head = _code_head(state, words, True, model, band, _Head(0, 0, _NOTHING, _NONE), known)
+        _plausible(head, band, dtype)
         _forget(model)
-        for row in range(0, shape[1], step):
+        for row in range(0, shape[1] if head.top else 0, step):
             if check is not None:
                 check()
             _code_rows(
-                state, words, True, band, row, min(row + step, shape[1]), 0, top, max_error, planes, rests,
-                valid[band], _offsets(shape), model, known,
+                state, words, True, band, head.links, row, min(row + step, shape[1]), 0, head.top, max_error,
+                planes, rests, valid[band], _offsets(shape), model, known,
             )  # fmt: skip
-    inner = planes[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
+        values = head.values[inner[band]] if len(head.values) else inner[band]
+        out[band] = (values + (head.least + _least(dtype))).astype(dtype)
     told = 0
     for _ in range(_CHECK_BITS):
         told = told << 1 | take_bit(state, words)
     if told != _digest(inner[valid]):
         raise CorruptStream("A tile's samples are damaged.")
-    return (inner * unit + least).astype(dtype)
+    return out
+
+
+class _Head(NamedTuple):
+    """What comes before the samples of a band.
+
+    Attributes
+    ----------
+    least : int
+        Least sample, counted from the least of the type.
+    top : int
+        Greatest number that is coded.
+    values : ndarray of int64
+        What the numbers stand for, above the least sample; empty if for themselves.
+    links : ndarray of int64, shape (3,)
+        The band before it, for the prediction, and the one before that; whether the first is subtracted.
+    """
+
+    least: int
+    top: int
+    values: npt.NDArray[np.int64]
+    links: npt.NDArray[np.int64]
+
+
+_NOTHING = np.zeros(0, np.int64)
+_NONE = np.zeros(3, np.int64)
+
+
+def _head(samples: npt.NDArray[np.int64], max_error: int) -> tuple[_Head, npt.NDArray[np.int64]]:
+    """Head of a band but for its links, and the numbers to code for its valid samples."""
+    if samples.size == 0:
+        return _Head(0, 0, _NOTHING, _NONE), samples
+    least = int(samples.min())
+    ranks = samples - least
+    top = int(ranks.max())
+    if max_error == 0 and top < _MOST_VALUES:
+        counts = np.bincount(ranks)
+        values = np.flatnonzero(counts)
+        # Gaps between what most samples are, as a stretched contrast leaves them, count; rare samples do not.
+        share = np.cumsum(counts) / samples.size
+        body = values[(share[values] > 0.02) & (share[values] < 0.98)]
+        if (
+            len(body) > 1
+            and len(body) < _DENSE * (body[-1] - body[0] + 1)
+            and 32 * len(values) < samples.size
+        ):
+            numbers = np.zeros(top + 1, np.int64)
+            numbers[values] = np.arange(len(values))
+            return _Head(least, len(values) - 1, values.astype(np.int64), _NONE), numbers[ranks]
+    return _Head(least, top, _NOTHING, _NONE), ranks
+
+
+def _links(planes: Planes, top: int) -> npt.NDArray[np.int64]:
+    """Links of the last one of some bands: to those whose differences between columns go with its own."""
+    band = len(planes) - 1
+    steps = np.diff(planes.astype(np.float64), axis=2).reshape(band + 1, -1)
+    if band == 0 or top == 0 or steps.size == 0:
+        return np.zeros(3, np.int64)
+    length = np.sqrt((steps**2).sum(axis=1)) + 1e-9
+    likeness = np.abs(steps[:band] @ steps[band]) / (length[:band] * length[band])
+    order = np.argsort(-likeness, kind="stable")
+    gain = np.abs(steps[band] - steps[order[0]]).sum() < np.abs(steps[band]).sum()
+    return np.array([order[0], order[min(1, band - 1)], gain], np.int64)
+
+
+def _code_head(
+    state: State, words: Words, decoding: bool, model: _Model, band: int, head: _Head, known: Tables
+) -> _Head:
+    def number(value: int) -> int:
+        return int(code_number(state, words, decoding, model.counters, _HEADS, value, known))
+
+    least, top, listed = number(head.least), number(head.top), number(1 if len(head.values) else 0)
+    if max(least, top) >= 1 << 32 or listed > 1 or (listed and top >= _MOST_VALUES):
+        raise CorruptStream("A tile's samples have impossible limits.")
+    values = head.values
+    if listed:
+        values = values.copy() if len(values) else np.zeros(top + 1, np.int64)
+        _code_values(state, words, decoding, model.counters, values, known)
+    links = np.array([number(link) if band else 0 for link in head.links.tolist()], np.int64)
+    return _Head(least, top, values, links)
+
+
+@njit(cache=True, nogil=True)
+def _code_values(
+    state: State,
+    words: Words,
+    decoding: bool,
+    counters: Counters,
+    values: npt.NDArray[np.int64],
+    known: Tables,
+) -> None:
+    """Coding of ascending values, the first of them 0, by what lies between them."""
+    for i in range(1, values.size):
+        gap = code_number(state, words, decoding, counters, _GAPS, values[i] - values[i - 1] - 1, known)
+        values[i] = min(values[i - 1] + gap + 1, 1 << 32)
+
+
+def _plausible(head: _Head, band: int, dtype: np.dtype[Any]) -> None:
+    most = int(head.values[-1]) if len(head.values) else head.top
+    if head.least + most + _least(dtype) > np.iinfo(dtype).max:
+        raise CorruptStream("A tile's samples have impossible limits.")
+    if head.links[2] > 1 or (band and head.links[:2].max() >= band):
+        raise CorruptStream("A tile's bands have impossible links.")
+
+
+def _more(state: State, words: Words, room: int) -> Words:
+    return np.concatenate([words[: int(state[WORDS])], np.zeros(room, np.uint32)])
 
 
 def _allowed(dtype: np.dtype[Any], max_error: int) -> None:
@@ -575,13 +717,3 @@ def _digest(values: Samples) -> int:
 
 def _least(dtype: np.dtype[Any]) -> int:
     return int(np.iinfo(dtype).min)
-
-
-def _code_limits(
-    state: State, words: Words, decoding: bool, model: _Model, limits: tuple[int, int, int], known: Tables
-) -> tuple[int, int, int]:
-    """Least sample, the unit of which all are multiples above it, less 1, and how many of them there are."""
-    least, unit, top = (
-        int(code_number(state, words, decoding, model.counters, _ESCAPE, limit, known)) for limit in limits
-    )
-    return least, unit, top
