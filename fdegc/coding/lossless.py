@@ -75,6 +75,7 @@ _SPEED = 6
 _CHECK_BITS = 16
 _PIECE = 1 << 16
 _FACTOR = 0x2545F4914F6CDD1D
+_SALT = 0x1B873593CC9E2D51
 #: Places of counters that are not hashed: of escapes, heads, gaps between values, and repetition.
 _ESCAPE = 0
 _HEADS = _ESCAPE + 128
@@ -127,9 +128,11 @@ def _model(shape: tuple[int, int, int]) -> _Model:
 def _log(value: int) -> int:
     """Number of bits of a value ≥ 0."""
     bits = 0
-    while value >> bits:
-        bits += 1
-    return bits
+    for step in (32, 16, 8, 4, 2, 1):
+        if value >> step:
+            value >>= step
+            bits += step
+    return bits + value
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -248,8 +251,9 @@ def _view(
     bit: int,
     known: Tables,
 ) -> int:
+    salt = node * _SALT
     for i in range(_VIEWS):
-        places[i] = _HASHED + ((_hash(views[i], node) * _FACTOR >> 30) & model.mask)
+        places[i] = _HASHED + (((views[i] + salt) * _FACTOR >> 30) & model.mask)
     chosen = chosen * 3 + sureness(model.counters, places[0])
     return code_mixed(
         state, words, decoding, model.counters, places, inputs, model.mixers, chosen * _VIEWS, _VIEWS, bit,
