@@ -59,18 +59,26 @@ _BLOCK = 32
 #: Weights are multiples of 2^-_WEIGHT_BITS within ±_WEIGHT_LIMIT.
 _WEIGHT_BITS = 16
 _WEIGHT_LIMIT = 4 << _WEIGHT_BITS
-#: Differences have at most this many bits.
-_DIFFERENCE_BITS = 16
+#: Samples are shifted to this many bits before their differences are taken, which are clamped.
+_DIFFERENCE_BITS = 15
+_DIFFERENCE_LIMIT = (1 << 17) - 1
+#: Bits of the greatest element of the normal equations.
 _SUM_BITS = 40
 #: Predictions are multiples of 2^-_FRACTION_BITS.
 _FRACTION_BITS = 4
 #: Sweeps over the normal equations for a block of a row.
 _SWEEPS = 4
 
+#: More than any rest; what a damaged stream says is clamped to it.
+_MOST_REST = 1 << 34
+#: Counters mixed for a bit.
 _VIEWS = 8
+#: How often 2^scale goes into a rest before a number follows.
 _UNARY = 24
-_SETS = 64 * 3
-_MEMORY = 255
+#: Sets of weights for mixing.
+_SETS = 24 * 3
+#: Observations that counters remember, and speed at which weights learn.
+_MEMORY, _LONG = 255, 1023
 _SPEED = 6
 _CHECK_BITS = 16
 _PIECE = 1 << 16
@@ -153,6 +161,11 @@ def _signed_level(value: int, most: int) -> int:
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _clamp(value: int, limit: int) -> int:
+    return min(max(value, -limit), limit)
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _hash(context: int, value: int) -> int:
     """Context extended by a value, modulo 2^64."""
     mixed = (context + value + 1) * _FACTOR
@@ -204,7 +217,7 @@ def _code_rest(
     told = 0
     while told < _UNARY:
         bit = _view(
-            state, words, decoding, model, node + told, 0, views, places, inputs,
+            state, words, decoding, model, node + told, views, places, inputs,
             min(told, 7), 1 if upper > told else 0, known,
         )  # fmt: skip
         if not bit:
@@ -212,6 +225,7 @@ def _code_rest(
         told += 1
     if told == _UNARY:
         told += code_number(state, words, decoding, model.counters, _ESCAPE, upper - told, known)
+        told = min(told, _MOST_REST >> scale)
     found = told
     for level in range(scale - 1, -1, -1):
         bit = (size >> level) & 1
@@ -219,7 +233,7 @@ def _code_rest(
         if done < 3 and told < _UNARY:
             path = (found & ((1 << done) - 1)) | (1 << done)
             bit = _view(
-                state, words, decoding, model, node + 32 + min(told, 2) * 8 + path, 1, views, places, inputs,
+                state, words, decoding, model, node + 32 + min(told, 2) * 8 + path, views, places, inputs,
                 8 + path, bit, known,
             )  # fmt: skip
         else:
@@ -228,7 +242,7 @@ def _code_rest(
     if found:
         extent = min(_level(found << 1 >> scale), 7)
         negative = _view(
-            state, words, decoding, model, node + 56 + extent, 2, views, places, inputs, 16 + extent,
+            state, words, decoding, model, node + 56 + extent, views, places, inputs, 16 + extent,
             1 if rest < 0 else 0, known,
         )  # fmt: skip
         if negative:
@@ -243,7 +257,6 @@ def _view(
     decoding: bool,
     model: _Model,
     node: int,
-    kind: int,
     views: npt.NDArray[np.int64],
     places: npt.NDArray[np.int64],
     inputs: npt.NDArray[np.int64],
@@ -251,6 +264,7 @@ def _view(
     bit: int,
     known: Tables,
 ) -> int:
+    """Coding of a bit of a rest, ``node`` says which, with the weights of a ``chosen`` set."""
     salt = node * _SALT
     for i in range(_VIEWS):
         places[i] = _HASHED + (((views[i] + salt) * _FACTOR >> 30) & model.mask)
@@ -293,7 +307,7 @@ def _code_rows(
     own = len(_OWN)
     taps = own + (len(_NEXT) if band > 0 else 0) + (len(_FAR) if band > 1 else 0)
     step = 2 * error + 1
-    narrow = max(_log(top) - _DIFFERENCE_BITS + 1, 0)
+    narrow = max(_log(top) - _DIFFERENCE_BITS, 0)
     difference = np.zeros(_TAPS, np.int32)
     system = np.zeros((_TAPS, _TAPS + 1), np.int64)
     views = np.zeros(_VIEWS, np.int64)
@@ -341,7 +355,7 @@ def _code_rows(
                 same = 1 if abs(cells[here] - other) <= error else 0
                 if code_mixed(
                     state, words, decoding, model.counters, places, inputs, model.mixers, _SETS * _VIEWS, 4,
-                    same, 1023, _SPEED, known,
+                    same, _LONG, _SPEED, known,
                 ):  # fmt: skip
                     cells[here] = other
                     left[here] = 0
@@ -354,7 +368,9 @@ def _code_rows(
             level -= base
             for i in range(own):
                 place = here + offsets[i]
-                difference[i] = (cells[place] - gain * before[place] + level) >> narrow
+                difference[i] = _clamp(
+                    (cells[place] - gain * before[place] + level) >> narrow, _DIFFERENCE_LIMIT
+                )
             nw = base + (difference[2] << narrow)
             ne = base + (difference[3] << narrow)
             ww = base + (difference[4] << narrow)
@@ -362,11 +378,11 @@ def _code_rows(
             if band > 0:
                 other = (before[here - 1] + before[here - width]) >> 1
                 for i in range(own, own + len(_NEXT)):
-                    difference[i] = (before[here + offsets[i]] - other) >> narrow
+                    difference[i] = _clamp((before[here + offsets[i]] - other) >> narrow, _DIFFERENCE_LIMIT)
             if band > 1:
                 other = (far[here - 1] + far[here - width]) >> 1
                 for i in range(own + len(_NEXT), taps):
-                    difference[i] = (far[here + offsets[i]] - other) >> narrow
+                    difference[i] = _clamp((far[here + offsets[i]] - other) >> narrow, _DIFFERENCE_LIMIT)
             total = 0
             weights = model.weights[block]
             for i in range(taps):
@@ -392,9 +408,7 @@ def _code_rows(
                     4 * abs(told) + abs(before_left[here - 1]) + abs(before_left[here + 1])
                     + abs(before_left[here - width]) + abs(before_left[here + width])
                 )  # fmt: skip
-            both = mine
-            if band > 0:
-                both = (mine + theirs) >> 1
+            both = (mine + theirs) >> 1 if band > 0 else mine
             scale = max(_log(both) - 4, 0)
 
             straight = min(max(w + n - nw, min(w, n)), max(w, n)) << _FRACTION_BITS
@@ -433,7 +447,7 @@ def _code_rows(
             views[6] = _hash(_hash(7, pattern), fraction)
             views[7] = _hash(_hash(8, _level(abs(ene))), _level(abs(enw)))
             if band > 1:
-                views[7] = _hash(views[7] * 0 + 9, _signed_level((far_left[here] << 1) >> scale, 7) * 16 + d)
+                views[7] = _hash(9, _signed_level((far_left[here] << 1) >> scale, 7) * 16 + d)
             rest = 0
             if not decoding:
                 rest = cells[here] - predicted
@@ -448,7 +462,7 @@ def _code_rows(
             if seen == 63:
                 model.bias[slot, 0] >>= 1
                 model.bias[slot, 1] >>= 1
-            target = (value - base) >> narrow
+            target = _clamp((value - base) >> narrow, _DIFFERENCE_LIMIT)
             sums = model.sums[block + 1]
             for i in range(taps):
                 left_factor = difference[i]
