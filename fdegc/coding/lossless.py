@@ -525,7 +525,7 @@ def encode(
                 check()
             words = _more(state, words, _PIECE + room)
             row = _code_rows(
-                state, words, False, band, head.links, row, shape[1], room, head.top, max_error,
+                state, words, False, band, head.links, row, shape[1], room, head.top, head.error(max_error),
                 planes, rests, valid[band], _offsets(shape), model, known,
             )  # fmt: skip
     words = _more(state, words, 64)
@@ -580,8 +580,8 @@ def decode(
             if check is not None:
                 check()
             _code_rows(
-                state, words, True, band, head.links, row, min(row + step, shape[1]), 0, head.top, max_error,
-                planes, rests, valid[band], _offsets(shape), model, known,
+                state, words, True, band, head.links, row, min(row + step, shape[1]), 0, head.top,
+                head.error(max_error), planes, rests, valid[band], _offsets(shape), model, known,
             )  # fmt: skip
         values = head.values[inner[band]] if len(head.values) else inner[band]
         out[band] = (values + (head.least + _least(dtype))).astype(dtype)
@@ -613,6 +613,10 @@ class _Head(NamedTuple):
     values: npt.NDArray[np.int64]
     links: npt.NDArray[np.int64]
 
+    def error(self, most: int) -> int:
+        """How far a number may be off: what is listed comes back as it is."""
+        return 0 if len(self.values) else most
+
 
 _NOTHING = np.zeros(0, np.int64)
 _NONE = np.zeros(3, np.int64)
@@ -625,20 +629,15 @@ def _head(samples: npt.NDArray[np.int64], max_error: int) -> tuple[_Head, npt.ND
     least = int(samples.min())
     ranks = samples - least
     top = int(ranks.max())
-    if max_error == 0 and top < _MOST_VALUES:
-        counts = np.bincount(ranks)
-        values = np.flatnonzero(counts)
+    values, numbers, counts = np.unique(ranks, return_inverse=True, return_counts=True)
+    if 1 < len(values) <= _MOST_VALUES:
         # Gaps between what most samples are, as a stretched contrast leaves them, count; rare samples do not.
         share = np.cumsum(counts) / samples.size
-        body = values[(share[values] > 0.02) & (share[values] < 0.98)]
-        if (
-            len(body) > 1
-            and len(body) < _DENSE * (body[-1] - body[0] + 1)
-            and 32 * len(values) < samples.size
-        ):
-            numbers = np.zeros(top + 1, np.int64)
-            numbers[values] = np.arange(len(values))
-            return _Head(least, len(values) - 1, values.astype(np.int64), _NONE), numbers[ranks]
+        body = values[(share > 0.02) & (share < 0.98)]
+        dense = len(body) / float(body[-1] - body[0] + 1) * (2 * max_error + 1) if len(body) > 1 else 1.0
+        bits = len(values) * (np.log2((top + 1) / len(values)) + 2)
+        if dense < _DENSE and 2 * bits < -samples.size * np.log2(dense):
+            return _Head(least, len(values) - 1, values, _NONE), numbers.astype(np.int64)
     return _Head(least, top, _NOTHING, _NONE), ranks
 
 
