@@ -328,7 +328,7 @@ def encode(samples: Samples, valid: Mask | None = None, check: Check | None = No
                 check()
             words = np.concatenate([words[: int(state[WORDS])], np.zeros(_PIECE + room, np.uint32)])
             row = _code_rows(state, words, False, row, rows, room, len(values), field, valid, model, known)
-        put_bits(state, words, _digest(indices), _CHECK_BITS)
+    put_bits(state, words, _digest(indices), _CHECK_BITS)
     return finish(state, words)
 
 
@@ -365,12 +365,10 @@ def decode(
     state = new_encoder()
     start(state, words)
     values = _take_values(state, words, min(count, MOST_VALUES), dtype, known)
-    if len(values) == 1:
-        return np.full(shape, values[0])
     field = _field(shape)
     model = _model(valid.size)
     step = max(_PIECE // max(shape[1], 1), 1)
-    for row in range(0, shape[0], step):
+    for row in range(0, shape[0] if len(values) > 1 else 0, step):
         if check is not None:
             check()
         stop = min(row + step, shape[0])

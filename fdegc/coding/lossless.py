@@ -59,28 +59,40 @@ _BLOCK = 32
 #: Weights are multiples of 2^-_WEIGHT_BITS within ±_WEIGHT_LIMIT.
 _WEIGHT_BITS = 16
 _WEIGHT_LIMIT = 4 << _WEIGHT_BITS
-#: Differences have at most this many bits.
-_DIFFERENCE_BITS = 16
+#: Samples are shifted to this many bits before their differences are taken, which are clamped.
+_DIFFERENCE_BITS = 15
+_DIFFERENCE_LIMIT = (1 << 17) - 1
+#: Bits of the greatest element of the normal equations.
 _SUM_BITS = 40
 #: Predictions are multiples of 2^-_FRACTION_BITS.
 _FRACTION_BITS = 4
-#: Bits by which differences are widened, before they are weighed.
-_WIDEN = 0
-_MOST_LOG = 0
 #: Sweeps over the normal equations for a block of a row.
-_SWEEPS = 2
+_SWEEPS = 4
 
+#: More than any rest; what a damaged stream says is clamped to it.
+_MOST_REST = 1 << 34
+#: Counters mixed for a bit.
 _VIEWS = 8
+#: How often 2^scale goes into a rest before a number follows.
 _UNARY = 24
-_SETS = 64 * 3
-_MEMORY = 255
+#: Sets of weights for mixing.
+_SETS = 24 * 3
+#: Observations that counters remember, and speed at which weights learn.
+_MEMORY, _LONG = 255, 1023
 _SPEED = 6
 _CHECK_BITS = 16
 _PIECE = 1 << 16
 _FACTOR = 0x2545F4914F6CDD1D
-#: Counters that are not hashed: of the numbers behind an escape.
+_SALT = 0x1B873593CC9E2D51
+#: Places of counters that are not hashed: of escapes, heads, gaps between values, and repetition.
 _ESCAPE = 0
-_HASHED = _ESCAPE + 128
+_HEADS = _ESCAPE + 128
+_GAPS = _HEADS + 128
+_EQUAL = _GAPS + 128
+_HASHED = _EQUAL + 512
+#: Most values that are listed, and how many of those between them there must be for it not to pay.
+_MOST_VALUES = 1 << 16
+_DENSE = 0.75
 
 
 class _Model(NamedTuple):
@@ -113,7 +125,7 @@ def _model(shape: tuple[int, int, int]) -> _Model:
     return _Model(
         np.full(_HASHED + (1 << bits), FRESH, np.uint32),
         (1 << bits) - 1,
-        np.full(_SETS * _VIEWS, ONE // 4, np.int32),
+        np.full(_SETS * _VIEWS + 4, ONE // 4, np.int32),
         np.zeros((blocks + 2, _TAPS, _TAPS + 1), np.int64),
         np.zeros((blocks, _TAPS), np.int64),
         np.zeros((1 << 10, 2), np.int64),
@@ -124,9 +136,11 @@ def _model(shape: tuple[int, int, int]) -> _Model:
 def _log(value: int) -> int:
     """Number of bits of a value ≥ 0."""
     bits = 0
-    while value >> bits:
-        bits += 1
-    return bits
+    for step in (32, 16, 8, 4, 2, 1):
+        if value >> step:
+            value >>= step
+            bits += step
+    return bits + value
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -144,6 +158,11 @@ def _signed_level(value: int, most: int) -> int:
     if value < 0:
         return most - min(_level(-value), most)
     return most + min(_level(value), most)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _clamp(value: int, limit: int) -> int:
+    return min(max(value, -limit), limit)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -198,7 +217,7 @@ def _code_rest(
     told = 0
     while told < _UNARY:
         bit = _view(
-            state, words, decoding, model, node + told, 0, views, places, inputs,
+            state, words, decoding, model, node + told, views, places, inputs,
             min(told, 7), 1 if upper > told else 0, known,
         )  # fmt: skip
         if not bit:
@@ -206,6 +225,7 @@ def _code_rest(
         told += 1
     if told == _UNARY:
         told += code_number(state, words, decoding, model.counters, _ESCAPE, upper - told, known)
+        told = min(told, _MOST_REST >> scale)
     found = told
     for level in range(scale - 1, -1, -1):
         bit = (size >> level) & 1
@@ -213,7 +233,7 @@ def _code_rest(
         if done < 3 and told < _UNARY:
             path = (found & ((1 << done) - 1)) | (1 << done)
             bit = _view(
-                state, words, decoding, model, node + 32 + min(told, 2) * 8 + path, 1, views, places, inputs,
+                state, words, decoding, model, node + 32 + min(told, 2) * 8 + path, views, places, inputs,
                 8 + path, bit, known,
             )  # fmt: skip
         else:
@@ -222,7 +242,7 @@ def _code_rest(
     if found:
         extent = min(_level(found << 1 >> scale), 7)
         negative = _view(
-            state, words, decoding, model, node + 56 + extent, 2, views, places, inputs, 16 + extent,
+            state, words, decoding, model, node + 56 + extent, views, places, inputs, 16 + extent,
             1 if rest < 0 else 0, known,
         )  # fmt: skip
         if negative:
@@ -237,7 +257,6 @@ def _view(
     decoding: bool,
     model: _Model,
     node: int,
-    kind: int,
     views: npt.NDArray[np.int64],
     places: npt.NDArray[np.int64],
     inputs: npt.NDArray[np.int64],
@@ -245,8 +264,10 @@ def _view(
     bit: int,
     known: Tables,
 ) -> int:
+    """Coding of a bit of a rest, ``node`` says which, with the weights of a ``chosen`` set."""
+    salt = node * _SALT
     for i in range(_VIEWS):
-        places[i] = _HASHED + ((_hash(views[i], node) * _FACTOR >> 30) & model.mask)
+        places[i] = _HASHED + (((views[i] + salt) * _FACTOR >> 30) & model.mask)
     chosen = chosen * 3 + sureness(model.counters, places[0])
     return code_mixed(
         state, words, decoding, model.counters, places, inputs, model.mixers, chosen * _VIEWS, _VIEWS, bit,
@@ -260,6 +281,7 @@ def _code_rows(
     words: Words,
     decoding: bool,
     band: int,
+    links: npt.NDArray[np.int64],
     row: int,
     rows: int,
     room: int,
@@ -277,14 +299,15 @@ def _code_rows(
     columns = width - 2 * _EDGE
     cells = planes[band].reshape(-1)
     left = rests[band].reshape(-1)
-    before = planes[max(band - 1, 0)].reshape(-1)
-    before_left = rests[max(band - 1, 0)].reshape(-1)
-    far = planes[max(band - 2, 0)].reshape(-1)
-    far_left = rests[max(band - 2, 0)].reshape(-1)
+    before = planes[links[0]].reshape(-1)
+    before_left = rests[links[0]].reshape(-1)
+    far = planes[links[1]].reshape(-1)
+    far_left = rests[links[1]].reshape(-1)
+    gain = links[2]
     own = len(_OWN)
     taps = own + (len(_NEXT) if band > 0 else 0) + (len(_FAR) if band > 1 else 0)
     step = 2 * error + 1
-    narrow = max(_log(top) - _DIFFERENCE_BITS + 1, 0)
+    narrow = max(_log(top) - _DIFFERENCE_BITS, 0)
     difference = np.zeros(_TAPS, np.int32)
     system = np.zeros((_TAPS, _TAPS + 1), np.int64)
     views = np.zeros(_VIEWS, np.int64)
@@ -308,18 +331,58 @@ def _code_rows(
             if not valid[row, column]:
                 cells[here] = w if column else n
                 continue
-            nw, ne = cells[here - width - 1], cells[here - width + 1]
+            nw, ww, nn = cells[here - width - 1], cells[here - 2], cells[here - 2 * width]
+            aside = n == nw and nn == cells[here - 2 * width - 1]
+            if aside or (w == nw and ww == cells[here - width - 2]):
+                # Columns or rows that repeat, as in what is flat or was enlarged.
+                other = w if aside else n
+                pattern = (
+                    aside
+                    | (w == nw) << 1
+                    | (ww == w) << 2
+                    | (cells[here - width + 1] == n) << 3
+                    | (nn == n) << 4
+                    | (cells[here - width - 2] == ww) << 5
+                    | (cells[here - width + 2] == n) << 6
+                )
+                if band > 0:
+                    pattern |= (before[here] == before[here - 1 if aside else here - width]) << 7
+                    pattern |= (far[here] == far[here - 1 if aside else here - width]) << 8
+                places[0] = _EQUAL + pattern
+                places[1] = _HASHED + (_hash(_hash(10, aside), column) * _FACTOR >> 30 & model.mask)
+                places[2] = _HASHED + (_hash(_hash(11, aside), row) * _FACTOR >> 30 & model.mask)
+                places[3] = _HASHED + (_hash(_hash(12, pattern), other) * _FACTOR >> 30 & model.mask)
+                same = 1 if abs(cells[here] - other) <= error else 0
+                if code_mixed(
+                    state, words, decoding, model.counters, places, inputs, model.mixers, _SETS * _VIEWS, 4,
+                    same, _LONG, _SPEED, known,
+                ):  # fmt: skip
+                    cells[here] = other
+                    left[here] = 0
+                    continue
+            # What samples of this band would be here, if the difference to the band before were theirs.
+            level = gain * before[here]
+            w += level - gain * before[here - 1]
+            n += level - gain * before[here - width]
             base = (w + n) >> 1
+            level -= base
             for i in range(own):
-                difference[i] = (cells[here + offsets[i]] - base) >> narrow
+                place = here + offsets[i]
+                difference[i] = _clamp(
+                    (cells[place] - gain * before[place] + level) >> narrow, _DIFFERENCE_LIMIT
+                )
+            nw = base + (difference[2] << narrow)
+            ne = base + (difference[3] << narrow)
+            ww = base + (difference[4] << narrow)
+            nn = base + (difference[5] << narrow)
             if band > 0:
                 other = (before[here - 1] + before[here - width]) >> 1
                 for i in range(own, own + len(_NEXT)):
-                    difference[i] = (before[here + offsets[i]] - other) >> narrow
+                    difference[i] = _clamp((before[here + offsets[i]] - other) >> narrow, _DIFFERENCE_LIMIT)
             if band > 1:
                 other = (far[here - 1] + far[here - width]) >> 1
                 for i in range(own + len(_NEXT), taps):
-                    difference[i] = (far[here + offsets[i]] - other) >> narrow
+                    difference[i] = _clamp((far[here + offsets[i]] - other) >> narrow, _DIFFERENCE_LIMIT)
             total = 0
             weights = model.weights[block]
             for i in range(taps):
@@ -345,9 +408,7 @@ def _code_rows(
                     4 * abs(told) + abs(before_left[here - 1]) + abs(before_left[here + 1])
                     + abs(before_left[here - width]) + abs(before_left[here + width])
                 )  # fmt: skip
-            both = mine
-            if band > 0:
-                both = (mine + theirs) >> 1
+            both = (mine + theirs) >> 1 if band > 0 else mine
             scale = max(_log(both) - 4, 0)
 
             straight = min(max(w + n - nw, min(w, n)), max(w, n)) << _FRACTION_BITS
@@ -356,8 +417,8 @@ def _code_rows(
                 | (n << _FRACTION_BITS > fine) << 1
                 | (nw << _FRACTION_BITS > fine) << 2
                 | (ne << _FRACTION_BITS > fine) << 3
-                | ((2 * w - cells[here - 2]) << _FRACTION_BITS > fine) << 4
-                | ((2 * n - cells[here - 2 * width]) << _FRACTION_BITS > fine) << 5
+                | ((2 * w - ww) << _FRACTION_BITS > fine) << 4
+                | ((2 * n - nn) << _FRACTION_BITS > fine) << 5
             )
             slot = pattern | min(_level(both) >> 1, 15) << 6
             seen = model.bias[slot, 1]
@@ -386,7 +447,7 @@ def _code_rows(
             views[6] = _hash(_hash(7, pattern), fraction)
             views[7] = _hash(_hash(8, _level(abs(ene))), _level(abs(enw)))
             if band > 1:
-                views[7] = _hash(views[7] * 0 + 9, _signed_level((far_left[here] << 1) >> scale, 7) * 16 + d)
+                views[7] = _hash(9, _signed_level((far_left[here] << 1) >> scale, 7) * 16 + d)
             rest = 0
             if not decoding:
                 rest = cells[here] - predicted
@@ -401,10 +462,7 @@ def _code_rows(
             if seen == 63:
                 model.bias[slot, 0] >>= 1
                 model.bias[slot, 1] >>= 1
-            calm = min(_log(both), _MOST_LOG)
-            target = ((value - base) >> narrow << _WIDEN) >> calm
-            for i in range(taps):
-                difference[i] = (difference[i] << _WIDEN) >> calm
+            target = _clamp((value - base) >> narrow, _DIFFERENCE_LIMIT)
             sums = model.sums[block + 1]
             for i in range(taps):
                 left_factor = difference[i]
@@ -447,34 +505,31 @@ def encode(
     valid = _masks(valid, shape)
     if not valid.any():
         return b""
-    chosen = samples[valid]
-    least, most = int(chosen.min()), int(chosen.max())
-    ranks = chosen.astype(np.int64) - least
-    unit = max(int(np.gcd.reduce(ranks)), 1) if max_error == 0 else 1
-    top = (most - least) // unit
     known = tables()
     model = _model(shape)
     state = new_encoder()
-    words = np.zeros(128, np.uint32)
-    _code_limits(state, words, False, model, (least - _least(samples.dtype), unit - 1, top), known)
+    words = np.zeros(0, np.uint32)
     planes, rests = _planes(shape), _planes(shape)
     inner = planes[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
-    inner[valid] = ranks // unit
-    if top > 0:
-        room = shape[2] * 96 + 4
-        for band in range(shape[0]):
-            _forget(model)
-            row = 0
-            while row < shape[1]:
-                if check is not None:
-                    check()
-                words = np.concatenate([words[: int(state[WORDS])], np.zeros(_PIECE + room, np.uint32)])
-                row = _code_rows(
-                    state, words, False, band, row, shape[1], room, top, max_error, planes, rests,
-                    valid[band], _offsets(shape), model, known,
-                )  # fmt: skip
-        words = np.concatenate([words[: int(state[WORDS])], np.zeros(32, np.uint32)])
-        put_bits(state, words, _digest(inner[valid]), _CHECK_BITS)
+    room = shape[2] * 100 + 4
+    for band in range(shape[0]):
+        head, ranks = _head(samples[band][valid[band]].astype(np.int64) - _least(samples.dtype), max_error)
+        inner[band][valid[band]] = ranks
+        head = head._replace(links=_links(inner[: band + 1], head.top))
+        words = _more(state, words, 128 * (len(head.values) + 8))
+        _code_head(state, words, False, model, band, head, known)
+        row = shape[1] if head.top == 0 else 0
+        _forget(model)
+        while row < shape[1]:
+            if check is not None:
+                check()
+            words = _more(state, words, _PIECE + room)
+            row = _code_rows(
+                state, words, False, band, head.links, row, shape[1], room, head.top, head.error(max_error),
+                planes, rests, valid[band], _offsets(shape), model, known,
+            )  # fmt: skip
+    words = _more(state, words, 64)
+    put_bits(state, words, _digest(inner[valid]), _CHECK_BITS)
     return finish(state, words)
 
 
@@ -513,30 +568,134 @@ def decode(
     words = words_of(data)
     state = new_encoder()
     start(state, words)
-    least, unit, top = _code_limits(state, words, True, model, (0, 0, 0), known)
-    least, unit = least + _least(dtype), unit + 1
-    if least + top * unit > np.iinfo(dtype).max:
-        raise CorruptStream("A tile's samples have impossible limits.")
-    if top == 0:
-        return np.full(shape, least, dtype)
     planes, rests = _planes(shape), _planes(shape)
+    inner = planes[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
+    out = np.empty(shape, dtype)
     step = max(_PIECE // max(shape[2], 1), 1)
     for band in range(shape[0]):
+        head = _code_head(state, words, True, model, band, _Head(0, 0, _NOTHING, _NONE), known)
+        _plausible(head, band, dtype)
         _forget(model)
-        for row in range(0, shape[1], step):
+        for row in range(0, shape[1] if head.top else 0, step):
             if check is not None:
                 check()
             _code_rows(
-                state, words, True, band, row, min(row + step, shape[1]), 0, top, max_error, planes, rests,
-                valid[band], _offsets(shape), model, known,
+                state, words, True, band, head.links, row, min(row + step, shape[1]), 0, head.top,
+                head.error(max_error), planes, rests, valid[band], _offsets(shape), model, known,
             )  # fmt: skip
-    inner = planes[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
+        values = head.values[inner[band]] if len(head.values) else inner[band]
+        out[band] = (values + (head.least + _least(dtype))).astype(dtype)
     told = 0
     for _ in range(_CHECK_BITS):
         told = told << 1 | take_bit(state, words)
     if told != _digest(inner[valid]):
         raise CorruptStream("A tile's samples are damaged.")
-    return (inner * unit + least).astype(dtype)
+    return out
+
+
+class _Head(NamedTuple):
+    """What comes before the samples of a band.
+
+    Attributes
+    ----------
+    least : int
+        Least sample, counted from the least of the type.
+    top : int
+        Greatest number that is coded.
+    values : ndarray of int64
+        What the numbers stand for, above the least sample; empty if for themselves.
+    links : ndarray of int64, shape (3,)
+        The band before it, for the prediction, and the one before that; whether the first is subtracted.
+    """
+
+    least: int
+    top: int
+    values: npt.NDArray[np.int64]
+    links: npt.NDArray[np.int64]
+
+    def error(self, most: int) -> int:
+        """How far a number may be off: what is listed comes back as it is."""
+        return 0 if len(self.values) else most
+
+
+_NOTHING = np.zeros(0, np.int64)
+_NONE = np.zeros(3, np.int64)
+
+
+def _head(samples: npt.NDArray[np.int64], max_error: int) -> tuple[_Head, npt.NDArray[np.int64]]:
+    """Head of a band but for its links, and the numbers to code for its valid samples."""
+    if samples.size == 0:
+        return _Head(0, 0, _NOTHING, _NONE), samples
+    least = int(samples.min())
+    ranks = samples - least
+    top = int(ranks.max())
+    values, numbers, counts = np.unique(ranks, return_inverse=True, return_counts=True)
+    if 1 < len(values) <= _MOST_VALUES:
+        # Gaps between what most samples are, as a stretched contrast leaves them, count; rare samples do not.
+        share = np.cumsum(counts) / samples.size
+        body = values[(share > 0.02) & (share < 0.98)]
+        dense = len(body) / float(body[-1] - body[0] + 1) * (2 * max_error + 1) if len(body) > 1 else 1.0
+        bits = len(values) * (np.log2((top + 1) / len(values)) + 2)
+        if dense < _DENSE and 2 * bits < -samples.size * np.log2(dense):
+            return _Head(least, len(values) - 1, values, _NONE), numbers.astype(np.int64)
+    return _Head(least, top, _NOTHING, _NONE), ranks
+
+
+def _links(planes: Planes, top: int) -> npt.NDArray[np.int64]:
+    """Links of the last one of some bands: to those whose differences between columns go with its own."""
+    band = len(planes) - 1
+    steps = np.diff(planes.astype(np.float64), axis=2).reshape(band + 1, -1)
+    if band == 0 or top == 0 or steps.size == 0:
+        return np.zeros(3, np.int64)
+    length = np.sqrt((steps**2).sum(axis=1)) + 1e-9
+    likeness = np.abs(steps[:band] @ steps[band]) / (length[:band] * length[band])
+    order = np.argsort(-likeness, kind="stable")
+    gain = np.abs(steps[band] - steps[order[0]]).sum() < np.abs(steps[band]).sum()
+    return np.array([order[0], order[min(1, band - 1)], gain], np.int64)
+
+
+def _code_head(
+    state: State, words: Words, decoding: bool, model: _Model, band: int, head: _Head, known: Tables
+) -> _Head:
+    def number(value: int) -> int:
+        return int(code_number(state, words, decoding, model.counters, _HEADS, value, known))
+
+    least, top, listed = number(head.least), number(head.top), number(1 if len(head.values) else 0)
+    if max(least, top) >= 1 << 32 or listed > 1 or (listed and top >= _MOST_VALUES):
+        raise CorruptStream("A tile's samples have impossible limits.")
+    values = head.values
+    if listed:
+        values = values.copy() if len(values) else np.zeros(top + 1, np.int64)
+        _code_values(state, words, decoding, model.counters, values, known)
+    links = np.array([number(link) if band else 0 for link in head.links.tolist()], np.int64)
+    return _Head(least, top, values, links)
+
+
+@njit(cache=True, nogil=True)
+def _code_values(
+    state: State,
+    words: Words,
+    decoding: bool,
+    counters: Counters,
+    values: npt.NDArray[np.int64],
+    known: Tables,
+) -> None:
+    """Coding of ascending values, the first of them 0, by what lies between them."""
+    for i in range(1, values.size):
+        gap = code_number(state, words, decoding, counters, _GAPS, values[i] - values[i - 1] - 1, known)
+        values[i] = min(values[i - 1] + gap + 1, 1 << 32)
+
+
+def _plausible(head: _Head, band: int, dtype: np.dtype[Any]) -> None:
+    most = int(head.values[-1]) if len(head.values) else head.top
+    if head.least + most + _least(dtype) > np.iinfo(dtype).max:
+        raise CorruptStream("A tile's samples have impossible limits.")
+    if head.links[2] > 1 or (band and head.links[:2].max() >= band):
+        raise CorruptStream("A tile's bands have impossible links.")
+
+
+def _more(state: State, words: Words, room: int) -> Words:
+    return np.concatenate([words[: int(state[WORDS])], np.zeros(room, np.uint32)])
 
 
 def _allowed(dtype: np.dtype[Any], max_error: int) -> None:
@@ -575,13 +734,3 @@ def _digest(values: Samples) -> int:
 
 def _least(dtype: np.dtype[Any]) -> int:
     return int(np.iinfo(dtype).min)
-
-
-def _code_limits(
-    state: State, words: Words, decoding: bool, model: _Model, limits: tuple[int, int, int], known: Tables
-) -> tuple[int, int, int]:
-    """Least sample, the unit of which all are multiples above it, less 1, and how many of them there are."""
-    least, unit, top = (
-        int(code_number(state, words, decoding, model.counters, _ESCAPE, limit, known)) for limit in limits
-    )
-    return least, unit, top
