@@ -1,15 +1,15 @@
-r"""Scenes of many bands: FDEGC's component transforms beside JPEG 2000, and beside groups of three bands alone.
+r"""Scenes of many bands: FDEGC's component transforms beside JPEG 2000, and three bands at a time alone.
 
 Usage::
 
     python benchmarks/multiband.py FILE_OR_DIR ... [--rates 2 5] [--side 512]
 
 Of the middle of each raster, of at most ``--side`` pixels in both directions, it prints the bytes and PSNR
-(over all bands jointly, against the widest span) of FDEGC's file, and how many decibels it is ahead of JPEG 2000
-(OpenJPEG, 9/7, one component a band, Part 1's colour transform where there are three) in as many bytes.  "Alone" says what
-its bytes are of those that the same quality takes with every three bands in a file of its own, and the PSNR of
-those.  "Gain" is what the transform gains at equal bytes: the difference of PSNR, brought to equal bytes by the
-slope between the two rates of the files alone.
+(over all bands jointly, against the widest span) of FDEGC's file, and how many decibels it is ahead of
+JPEG 2000 (OpenJPEG, 9/7, one component a band, Part 1's colour transform where there are three) in as many
+bytes.  "Alone" says what its bytes are of those that the same quality takes with every three bands in a file
+of its own, and the PSNR of those.  "Gain" is what the transform gains at equal bytes: the difference of
+PSNR, brought to equal bytes by the slope between the two rates of the files alone.
 """
 
 from __future__ import annotations
@@ -97,9 +97,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512)
     args = parser.parse_args()
     codec = Codec(device="cpu")
-    print(
-        "| scene | bands | rate | way | bytes | PSNR dB | − JPEG 2000 dB | bytes of alone | alone dB | gain dB |"
-    )
+    print("| scene | bands | rate | way | bytes | dB | − JPEG 2000 | bytes of alone | alone dB | gain |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         for path in rasters(args.paths):
@@ -126,11 +124,11 @@ def main() -> None:
             slope = (high - low) / math.log(second / first) if second > first else 0.0
             for (rate, how, size, quality, lead), (count, other) in zip(rows, alone, strict=True):
                 gain = quality - other - slope * math.log(size / count)
-                print(
-                    f"| {path.stem} | {bands} × {dtype} | {rate:g} | {how} | {size} | {quality:.2f} | {lead:+.2f} "
-                    f"| {100 * size / count:.0f} % | {other:.2f} | {gain:+.2f} |".replace("-", "−"),
-                    flush=True,
+                row = (
+                    f"| {path.stem} | {bands} × {dtype} | {rate:g} | {how} | {size} | {quality:.2f} "
+                    f"| {lead:+.2f} | {100 * size / count:.0f} % | {other:.2f} | {gain:+.2f} |"
                 )
+                print(row.replace("-", "−"), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ def main() -> int:
     """Exit code of the program ``python -m fdegc.warm``."""
     start = time.perf_counter()
     from fdegc.coding import compiling
-    from fdegc.coding.warming import warm_up
+    from fdegc.coding.warming import warm_up, warm_up_exact
 
     warm_up()
+    warm_up_exact()
     seconds, count, folder = time.perf_counter() - start, compiling.compiled_here(), compiling.cache_folder()
     if folder is None:
         print("There is no place where compiled functions could be kept: every start compiles them.")

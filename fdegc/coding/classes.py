@@ -113,7 +113,7 @@ def _model(samples: int) -> _Model:
     )
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _hash(context: int, value: int) -> int:
     """Context extended by a value, modulo 2^64."""
     mixed = (context + value + 1) * _FACTOR

@@ -132,7 +132,7 @@ def _model(shape: tuple[int, int, int]) -> _Model:
     )
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _log(value: int) -> int:
     """Number of bits of a value ≥ 0."""
     bits = 0
@@ -143,7 +143,7 @@ def _log(value: int) -> int:
     return bits + value
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _level(value: int) -> int:
     """Logarithm of a value ≥ 0 in steps of half a bit."""
     if value < 2:
@@ -152,7 +152,7 @@ def _level(value: int) -> int:
     return 2 * bits - 2 + ((value >> (bits - 2)) & 1)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _signed_level(value: int, most: int) -> int:
     """Level of a difference: 0 … 2 · most."""
     if value < 0:
@@ -160,12 +160,12 @@ def _signed_level(value: int, most: int) -> int:
     return most + min(_level(value), most)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _clamp(value: int, limit: int) -> int:
     return min(max(value, -limit), limit)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _hash(context: int, value: int) -> int:
     """Context extended by a value, modulo 2^64."""
     mixed = (context + value + 1) * _FACTOR
@@ -708,7 +708,8 @@ def _allowed(dtype: np.dtype[Any], max_error: int) -> None:
 def _masks(valid: Mask | None, shape: tuple[int, int, int]) -> Mask:
     if valid is None:
         return np.ones(shape, np.bool_)
-    return np.ascontiguousarray(np.broadcast_to(valid, shape))
+    # A copy: of an array that cannot be written, everything would be compiled once more.
+    return np.array(np.broadcast_to(valid, shape), np.bool_)
 
 
 def _planes(shape: tuple[int, int, int]) -> Planes:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fdegc.coding import colours, exact
 from fdegc.coding.compiling import alone
 from fdegc.coding.integers import ACTIVE_BITS, TAPS, Z_BITS, EntropyWeights
 from fdegc.coding.laplace_tables import frequencies
@@ -38,6 +39,31 @@ def warm_up() -> None:
             np.zeros((4, _LATENT), np.int16), np.zeros((1, 2), np.int64), np.empty((1, 2 * _LATENT), np.int16)
         )
     import_again()  # numba has looked by now
+
+
+@functools.cache
+def warm_up_exact() -> None:
+    """Warm-up of the ways without loss, which few scenes need: coding of a tiny tile there and back.
+
+    As :func:`warm_up`, but what has to be compiled takes half a minute.
+    """
+    with alone():
+        _code_exactly()
+
+
+def _code_exactly() -> None:
+    tile = np.arange(48, dtype=np.uint8).reshape(3, 4, 4) % 7
+    known = np.ones((3, 4, 4), bool)
+    known[:, 0, 0] = False
+    for pixels, bound, mask in ((tile, 0.0, None), (tile, 1.0, known), (tile.astype(np.float32), 0.1, None)):
+        exact.decode(exact.encode(pixels, bound, mask, nothing), tile.shape, pixels.dtype, mask, nothing)
+    payload = colours.encode(tile, None, nothing)
+    if payload is not None:
+        colours.decode(payload, tile.shape, tile.dtype, None, nothing)
+
+
+def nothing() -> None:
+    """Cancellation check that never cancels."""
 
 
 def _features(zs: Sequence[object]) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
