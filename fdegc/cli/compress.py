@@ -195,9 +195,9 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     options = EncodeOptions(quality_of(args), args.tile_size, args.ranges, args.target)
     with _opened(args) as source:
         from fdegc.codec import Codec
-        from fdegc.raster.advice import alpha_advice
+        from fdegc.raster.advice import alpha_advice, reference_advice
 
-        notices = [alpha_advice(source)]
+        notices = [alpha_advice(source), reference_advice(source.info)]
         codec = Codec(device=args.device, threads=args.threads, profile=args.profile)
         with progress_bar() as on_progress, _suspension(args.output, resume=args.resume):
             result = codec.encode(

@@ -71,7 +71,7 @@ class _CopySink(RasterSink):
         self._stage.write(window, replace(samples, pixels=pixels))
 
     def _copy(self, target: Path, **options: Any) -> None:
-        self._stage.close()
+        self._stage.complete()
         check_tiff(self._stage.temporary, self._stage.info)
         with WARNINGS_LOCK, warnings.catch_warnings(), self._environment():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)

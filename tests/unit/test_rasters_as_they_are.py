@@ -790,3 +790,81 @@ def test_a_codec_that_is_not_built_in_is_named(tmp_path, capsys, codec, name):
     assert main(["compress", str(tmp_path / "a.tif"), "--out-dir", str(folder), "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert name in report["files"][0]["message"]
+
+
+# ------------------------------------------------------------------ what metadata say
+
+
+def as_vrt(path: Path) -> str:
+    """What GDAL says of a file, as a VRT."""
+    rasterio.shutil.copy(path, path.with_suffix(".vrt"), driver="VRT")
+    return path.with_suffix(".vrt").read_text(encoding="utf-8")
+
+
+def with_epoch(path: Path, crs: str) -> Path:
+    """GeoTIFF with a coordinate epoch, written by GDAL."""
+    plain = write(path.with_name("plain.tif"), wave(1), crs)
+    text = as_vrt(plain).replace("<SRS ", '<SRS coordinateEpoch="2021.5" ')
+    path.with_suffix(".vrt").write_text(text, encoding="utf-8")
+    rasterio.shutil.copy(path.with_suffix(".vrt"), path, driver="GTiff")
+    return path
+
+
+@pytest.mark.parametrize("crs", ["EPSG:9000", "EPSG:32633", "EPSG:7789"])
+@pytest.mark.parametrize("kind", ["geotiff", "cog"])
+def test_coordinate_epochs_are_kept(tmp_path, capsys, crs, kind):
+    path = with_epoch(tmp_path / "a.tif", crs)
+    assert 'coordinateEpoch="2021.5"' in as_vrt(path)
+    assert there_and_back(path, tmp_path / "b.tif", kind=kind) == ()
+    assert 'coordinateEpoch="2021.5"' in as_vrt(tmp_path / "b.tif")
+    with rasterio.open(path) as first, rasterio.open(tmp_path / "b.tif") as second:
+        np.testing.assert_array_equal(first.read(), second.read())
+        assert first.crs == second.crs and first.transform == second.transform
+        assert first.tags() == second.tags()
+    assert main(["info", str(path)]) == 0
+    assert "coordinate epoch 2021.5" in capsys.readouterr().out
+    assert "coordinate epoch" in there_and_back(path, tmp_path / "b.jp2")
+
+
+def test_texts_about_a_layout_do_not_come_back_with_another(tmp_path):
+    tifffile = pytest.importorskip("tifffile", reason="writes and reads the TIFFs of this test")
+    planes = wave(3, "uint8", (96, 128)) // 5
+    cases = {
+        "rgb": (np.moveaxis(planes, 0, 2).copy(), {"photometric": "rgb"}),
+        "planes": (planes, {"photometric": "minisblack", "planarconfig": "separate"}),
+        "grey": (planes[0], {"metadata": {"axes": "YX", "site": "A7"}}),
+        "imagej": (planes[:1], {"imagej": True}),
+    }
+    for name, (stored, options) in cases.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", stored, **options)
+        there_and_back(tmp_path / f"{name}.tif", tmp_path / "b.tif", overwrite=True)
+        back = np.squeeze(tifffile.imread(tmp_path / "b.tif"))
+        if back.ndim == 3 and back.shape[-1] == 3:
+            back = np.moveaxis(back, 2, 0)
+        wanted = np.moveaxis(stored, 2, 0) if name == "rgb" else np.squeeze(stored)
+        np.testing.assert_array_equal(back, wanted)
+        with tifffile.TiffFile(tmp_path / "b.tif") as file:
+            assert not file.is_imagej and not file.is_shaped
+            told = file.pages[0].tags.get("ImageDescription")
+            assert told is None or (name == "grey" and json.loads(told.value) == {"site": "A7"})
+
+
+def test_folders_of_this_machine_are_not_in_metadata(tmp_path, capsys):
+    path = write(tmp_path / "a.tif", wave(1), crs=None, transform=None)
+    arrays = {
+        "X_DATASET": str(tmp_path / "lon.tif"),
+        "Y_DATASET": f'NETCDF:"{tmp_path}/a b.nc":lat',
+        "X_BAND": "1",
+    }
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(ns="GEOLOCATION", **arrays)
+    report = run(capsys, "compress", path, tmp_path / "a.fdegc", "--rate", 1)
+    assert report["notices"] == [
+        'Where its pixels lie is in other files (lon.tif, NETCDF:"a b.nc":lat), which are not coded: keep them '
+        "with the result."
+    ]
+    assert str(tmp_path).encode() not in (tmp_path / "a.fdegc").read_bytes()
+    run(capsys, "decompress", tmp_path / "a.fdegc", tmp_path / "b.tif")
+    with rasterio.open(tmp_path / "b.tif") as dataset:
+        found = dataset.tags(ns="GEOLOCATION")
+    assert (found["X_DATASET"], found["Y_DATASET"]) == ("lon.tif", 'NETCDF:"a b.nc":lat')
