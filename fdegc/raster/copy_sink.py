@@ -85,8 +85,8 @@ class _CopySink(RasterSink):
         with WARNINGS_LOCK, warnings.catch_warnings(), rasterio.Env(GDAL_PAM_ENABLED=False):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(self._temporary, driver=self.driver) as dataset:
-                self.unsupported_metadata = unsupported_metadata(self.info, dataset, exif)
                 placed = scene_facts(dataset)["transform"]
+                self.unsupported_metadata = unsupported_metadata(self.info, dataset, exif)
                 return close(placed or (), self.info.transform or ())
 
     def _require_end(self, end: bytes) -> None:

@@ -43,6 +43,7 @@ _STRUCTURAL = frozenset(
 _MIN_IS_WHITE = "MINISWHITE"
 _STRUCTURE = "IMAGE_STRUCTURE"
 _DESCRIPTION = "TIFFTAG_IMAGEDESCRIPTION"
+_OME = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<OME\b", re.DOTALL)
 _ICC = "SOURCE_ICC_PROFILE"
 _TIFF_TEXTS = tuple(
     f"TIFFTAG_{name}"
@@ -177,7 +178,7 @@ def _latin_tags(dataset: Any) -> dict[str, str]:
 
 
 def _lasting(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags that hold for a lossy reconstruction too: without statistics, and texts about the file's layout."""
+    """Tags that hold for a lossy reconstruction: without statistics, and texts about the file's layout."""
     kept = {key: value for key, value in tags.items() if not key.startswith("STATISTICS_")}
     if _DESCRIPTION in kept:
         text = _without_layout(kept.pop(_DESCRIPTION))

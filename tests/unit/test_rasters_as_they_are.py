@@ -860,8 +860,8 @@ def test_folders_of_this_machine_are_not_in_metadata(tmp_path, capsys):
         dataset.update_tags(ns="GEOLOCATION", **arrays)
     report = run(capsys, "compress", path, tmp_path / "a.fdegc", "--rate", 1)
     assert report["notices"] == [
-        'Where its pixels lie is in other files (lon.tif, NETCDF:"a b.nc":lat), which are not coded: keep them '
-        "with the result."
+        'Where its pixels lie is in other files (lon.tif, NETCDF:"a b.nc":lat), which are not coded: keep '
+        "them with the result."
     ]
     assert str(tmp_path).encode() not in (tmp_path / "a.fdegc").read_bytes()
     run(capsys, "decompress", tmp_path / "a.fdegc", tmp_path / "b.tif")
