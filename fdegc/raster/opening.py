@@ -189,9 +189,11 @@ def _open_virtual(name: str, look_for_gaps: bool, alpha: str) -> RasterSource:
 def _open_archive(path: Path, look_for_gaps: bool, alpha: str) -> RasterSource:
     """Open the raster in a .zip."""
     names = rasters_in(path)
+    if names is None:
+        return _open_other(path, look_for_gaps, alpha)
     if not names:
         raise UnsupportedRaster(
-            f"“{path}” is not an image of a known kind, nor an archive with one. {_KINDS}."
+            f"“{path}” is an archive without a file that is called like a raster. {_KINDS}."
         )
     if len(names) > 1:
         raise several(path, [RasterPart(name) for name in names])

@@ -46,13 +46,13 @@ def virtual_name(name: str) -> str | None:
     return None if match is None else f"{_PREFIXES[match[1].lower()]}{match[2]}"
 
 
-def rasters_in(path: Path) -> list[str]:
-    """GDAL's names of the files in a .zip that are called like rasters."""
+def rasters_in(path: Path) -> list[str] | None:
+    """GDAL's names of the files in a .zip that are called like rasters; None if it is no .zip."""
     with contextlib.suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if Path(name).suffix.lower() in _ENDINGS]
         hidden = ("__MACOSX/", ".")
         return [f"/vsizip/{path.absolute()}/{name}" for name in names if not name.startswith(hidden)]
-    return []
+    return None
 
 
 def described_data(path: Path) -> Path:

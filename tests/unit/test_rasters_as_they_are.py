@@ -950,7 +950,9 @@ def test_rasters_in_archives(tmp_path, capsys):
     run(capsys, "compress", member, tmp_path / "z.fdegc", "--rate", 1)
     with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
         archive.writestr("readme.txt", "words")
-    assert "nor an archive with one" in refused(capsys, "info", tmp_path / "none.zip")
+    assert "an archive without a file that is called like a raster" in refused(
+        capsys, "info", tmp_path / "none.zip"
+    )
     assert "cannot be opened" in refused(capsys, "info", f"{member}x")
 
 
