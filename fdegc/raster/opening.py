@@ -219,6 +219,8 @@ def looks_like_raster(path: Path) -> bool:
             return True
     except UnsupportedRaster:
         return False
+    if path.suffix.lower() == ".zip" and rasters_in(path):  # others, of texts say, hold pictures, too
+        return True
     dataset = _opened_by_any(path)
     if dataset is not None:
         dataset.close()

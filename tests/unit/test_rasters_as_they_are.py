@@ -777,12 +777,15 @@ def test_folders_take_what_single_files_take(tmp_path, capsys):
     for driver, name, bands in KNOWN:
         source = base if bands == 3 else real if name == "f.flt" else grey
         rasterio.shutil.copy(source, folder / name, driver=driver)
+    rasterio.shutil.copy(grey, folder / "q.xyz", driver="XYZ")
+    with zipfile.ZipFile(folder / "z.zip", "w") as archive:
+        archive.write(base, "b.tif")
     for name, text in (("a.txt", "words"), ("b.csv", "a,b\n1,2\n"), ("c.json", "{}"), ("d.html", "<html>")):
         (folder / name).write_text(text, encoding="utf-8")
     out = tmp_path / "out"
     report = run(capsys, "compress", folder, "--out-dir", out, "--rate", 1, "--keep-extension")
     done = {Path(row["input"]).name for row in report["files"] if row["status"] == "done"}
-    assert done == {name for _, name, _ in KNOWN}
+    assert done == {*(name for _, name, _ in KNOWN), "q.xyz", "z.zip"}
     skipped = {Path(row["input"]).name: row["message"] for row in report["files"] if row["status"] != "done"}
     for name in ("a.txt", "b.csv", "c.json", "d.html"):
         assert skipped[name] == "It is none of the rasters that are known here."
