@@ -151,6 +151,11 @@ def _points_text(raster: RasterInfo) -> str | None:
 def _further(raster: RasterInfo) -> list[str]:
     """Name what else is kept."""
     names = {"RPC": "RPCs", "xml:XMP": "XMP"}
+    names |= {
+        name: f"coordinate epoch {items.get(name)}"
+        for name, items in raster.domains.items()
+        if name == "COORDINATE_EPOCH"
+    }
     found = [names.get(name, name) for name in raster.domains if name != "IMAGE_STRUCTURE"]
     found += ["colour profile"] if raster.icc else []
     found += ["EXIF"] if raster.exif else []

@@ -172,6 +172,7 @@ class MainWindow(QMainWindow):
         controller.keeper.changed.connect(self._on_engine)
         controller.opened.connect(self._on_opened)
         controller.open_failed.connect(self._on_open_failed)
+        controller.part_wanted.connect(self._on_part_wanted)
         controller.stopped.connect(self._on_stopped)
         self.notice.place_wanted.connect(self.compare.look_at)
         for signal in (session.scene_changed, session.rate_changed, session.result_changed):
@@ -287,11 +288,17 @@ class MainWindow(QMainWindow):
         self._refresh_actions()
 
     def _on_opened(self, path: Path) -> None:
-        self.settings.add_recent(path)
-        self.settings.set_folder("open", path.parent)
+        if path.exists():  # which the name of a part of a file does not
+            self.settings.add_recent(path)
+            self.settings.set_folder("open", path.parent)
         self._refresh_recent()
         self.compare.grab_focus()
         QTimer.singleShot(0, self.controller.keeper.load)  # after the first paint of the scene
+
+    def _on_part_wanted(self, path: Path, parts: tuple[str, ...]) -> None:
+        part = self._files.choose_part(self, path, parts)
+        if part is not None:
+            self.controller.open(path, part)
 
     def _on_open_failed(self, path: Path) -> None:
         if not path.exists():

@@ -25,6 +25,8 @@ from fdegc.results import StreamInfo
 
 if TYPE_CHECKING:
     from fdegc.codec import Codec
+    from fdegc.raster.wish import RasterWish
+    from fdegc.raster_info import RasterInfo, Window
 
 #: Seconds after which another process that writes the same output and gets no further is not waited for.
 PATIENCE = 600.0
@@ -49,6 +51,8 @@ class Work:
     threads : int or None
     kind, compression : str
         Of the rasters that are decompressed, as of :func:`~fdegc.raster.open_sink`.
+    wish : RasterWish or None
+        What of each raster; windows and boxes also of those that are decompressed.  None for all of it.
     """
 
     encode: EncodeOptions | None
@@ -61,6 +65,7 @@ class Work:
     threads: int | None = None
     kind: str = "geotiff"
     compression: str = "deflate"
+    wish: RasterWish | None = None
 
     def codec(self) -> Codec:
         """Codec that does this work.
@@ -134,8 +139,10 @@ def _decoded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
     if output.st_mtime_ns < max(source.st_mtime_ns, source.st_ctime_ns):
         return info, "it is older than its source"
     with open_raster(job.output) as raster:
+        window = _window(info.raster, work)
+        wanted = info.raster if window is None else info.raster.part(window)
         names = ("width", "height", "bands", "dtype")
-        if any(getattr(raster.info, name) != getattr(info.raster, name) for name in names):
+        if any(getattr(raster.info, name) != getattr(wanted, name) for name in names):
             return info, "it is another raster"
     if work.kind in TIFF_KINDS and is_cog(job.output) != (work.kind == "cog"):
         return info, "it is a file of another format"
@@ -154,8 +161,21 @@ def origin_of(source: Path, work: Work) -> bytes | None:
         for field in dataclasses.fields(work.encode)
         if field.name in ("quality", "tile_size") or getattr(work.encode, field.name) != field.default
     }
-    how = f"{sorted(options.items())}\0{work.weights_hash.hex()}".encode()
+    part = "" if work.wish is None else f"\0{work.wish}{_content(work.wish.area)}"
+    how = f"{sorted(options.items())}\0{work.weights_hash.hex()}{part}".encode()
     return hashlib.sha256(file).digest()[:8] + hashlib.sha256(how).digest()[:8]
+
+
+def _window(raster: RasterInfo, work: Work) -> Window | None:
+    """Window of a raster that is to be decompressed; None for all of it."""
+    return None if work.wish is None else work.wish.find(raster)
+
+
+def _content(path: Path | None) -> str:
+    """Hash of a file, of which the outputs depend."""
+    with contextlib.suppress(OSError):
+        return "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+    return ""
 
 
 # ------------------------------------------------------------------------------ doing it
@@ -235,11 +255,11 @@ def _encode(
     on_progress: ProgressCallback | None,
     cancel: CancelToken,
 ) -> FileRow:
-    from fdegc.raster import open_raster
-
     assert work.encode is not None
     origin = origin_of(job.source, work)
-    with open_raster(job.source) as source:
+    from fdegc.raster.wish import RasterWish
+
+    with (work.wish or RasterWish()).open(job.source) as source:
         job.output.parent.mkdir(parents=True, exist_ok=True)
         result = codec().encode(
             source,
@@ -299,8 +319,10 @@ def _decompress(
     info = read_info(job.source)
     job.output.parent.mkdir(parents=True, exist_ok=True)
     options = {"kind": work.kind, "compression": work.compression}
-    with open_sink(job.output, info.raster, overwrite=work.force, **options) as sink:
-        result = codec().decode(job.source, sink, on_progress=on_progress, cancel=cancel)
+    window = _window(info.raster, work)
+    raster = info.raster if window is None else info.raster.part(window)
+    with open_sink(job.output, raster, overwrite=work.force, **options) as sink:
+        result = codec().decode(job.source, sink, window=window, on_progress=on_progress, cancel=cancel)
     problems = []
     if result.damaged:
         problems.append(f"{len(result.damaged)} parts of “{job.source}” are damaged and were filled.")

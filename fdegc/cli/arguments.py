@@ -43,7 +43,7 @@ class CommandParser(argparse.ArgumentParser):
             fill, self.fill = self.fill, None
             fill(self)
         parsed, rest = super().parse_known_args(args, namespace)
-        if self.settle is not None and not any(text.startswith("-") for text in rest):
+        if self.settle is not None and not any(text.startswith("-") and text != "-" for text in rest):
             # argparse takes paths only as far as they are not interrupted by options.
             parsed.paths += rest
             rest = []
@@ -169,7 +169,8 @@ def add_paths(parser: CommandParser, source: str, output: str) -> None:
         "paths",
         nargs="+",
         metavar="PATH",
-        help=f"{source} and {output}; with --out-dir any number of files, folders and patterns",
+        help=f"{source} and {output}, - for the standard streams; with --out-dir any number of files, "
+        "folders and patterns",
     )
     group = parser.add_argument_group("many files")
     group.add_argument(

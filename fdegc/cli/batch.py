@@ -10,19 +10,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fdegc.batch.listing import Job, Listing, judge_raster, judge_stream, list_jobs
 from fdegc.batch.rows import FileRow, check_report, row_data, write_report
 from fdegc.batch.running import run_here, split
 from fdegc.batch.work import Work
-from fdegc.cli.common import Report, Suspended, options_of, terminable
+from fdegc.cli.common import Report, Suspended, options_of, terminable, wish_of
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption, OutputFailed
 from fdegc.format import SUFFIX
 from fdegc.options import KINDS, TIFF_KINDS
 from fdegc.text import bytes_text, decibels_text, seconds_text
 from fdegc.types import Progress
+
+if TYPE_CHECKING:
+    from fdegc.raster.wish import RasterWish
 
 #: Files that were skipped as no input, or failed, and are named in the summary.
 _NAMED = 5
@@ -34,7 +37,7 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         raise InvalidOption(
             "--no-resume does not go with --scheduler: workers go on where a lost one stopped."
         )
-    _refuse_parts(args)
+    _refuse_region(args)
     listing = _listing(args, SUFFIX, judge_raster)
     from fdegc.weights import default_profile, find
 
@@ -48,13 +51,13 @@ def compress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         resume=args.resume,
         device=args.device,
         threads=args.threads,
+        wish=_wish(args),
     )
     return _run(args, listing, work, cancel)
 
 
 def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     """Batch of ``fdegc decompress --out-dir``, with its report."""
-    _refuse_parts(args)
     kind = args.format or "geotiff"
     endings, title = KINDS[kind]
     if args.compression is not None and kind not in TIFF_KINDS:
@@ -65,16 +68,24 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         force=args.force,
         device=args.device,
         threads=args.threads,
+        wish=_wish(args),
         kind=kind,
         compression=args.compression or "deflate",
     )
     return _run(args, listing, work, cancel)
 
 
-def _refuse_parts(args: argparse.Namespace) -> None:
-    for name in ("window", "bbox", "aoi", "roi"):
-        if getattr(args, name, None) is not None:
-            raise InvalidOption(f"--{name} is for one file; it does not go with --out-dir.")
+def _refuse_region(args: argparse.Namespace) -> None:
+    if args.roi is not None:
+        raise InvalidOption("--roi is for one file; it does not go with --out-dir.")
+
+
+def _wish(args: argparse.Namespace) -> RasterWish | None:
+    """What of each raster is asked for; None for all of it."""
+    plain = (getattr(args, "alpha", "as-alpha"), getattr(args, "page", None), getattr(args, "aoi", None))
+    if (*plain, args.window, args.bbox, args.bbox_crs) == ("as-alpha", *(None,) * 5):
+        return None
+    return wish_of(args)
 
 
 def _listing(args: argparse.Namespace, suffix: str, judge: Callable[[Path], str | None]) -> Listing:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from fdegc.options import EncodeOptions
 
 if TYPE_CHECKING:
     from fdegc.control import CancelToken
-    from fdegc.raster_info import RasterInfo, Window
+    from fdegc.raster.wish import RasterWish
     from fdegc.types import Progress
 
 DEFAULT_RATE = 4
@@ -41,12 +43,15 @@ class Report:
     problem : str or None
         A sentence for stderr where the output exists and yet something is wrong with it: exit 1.
     exit_code : int
+    on_stderr : bool
+        Whether it is told there, since the result itself went to stdout.
     """
 
     facts: Facts
     data: Mapping[str, Any]
     problem: str | None = None
     exit_code: int = 0
+    on_stderr: bool = False
 
 
 def quality_of(args: argparse.Namespace) -> float:
@@ -157,21 +162,55 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
         bar.close()
 
 
-def part_window(args: argparse.Namespace, raster: RasterInfo) -> Window | None:
-    """Window that ``--window`` or ``--bbox`` ask for; None for everything.
+def wish_of(args: argparse.Namespace) -> RasterWish:
+    """What of a raster the arguments ask for."""
+    from fdegc.raster.wish import RasterWish
+
+    return RasterWish(
+        page=getattr(args, "page", None),
+        alpha=getattr(args, "alpha", "as-alpha"),
+        window=args.window,
+        box=args.bbox,
+        box_crs=args.bbox_crs,
+        area=getattr(args, "aoi", None),
+    )
+
+
+def with_streams(args: argparse.Namespace, ending: str, work: Callable[[], Report]) -> Report:
+    """Report of work on one file, with files in place of the standard streams that ``-`` stands for.
+
+    Parameters
+    ----------
+    args : Namespace
+        ``input`` and ``output``.
+    ending : str
+        What the name of an output ends in.
+    work : callable
 
     Raises
     ------
     InvalidOption
-        If it does not lie in the raster.
+        If the result would go to a terminal.
     """
-    if args.bbox is None:
-        if args.bbox_crs is not None:
-            raise InvalidOption("--bbox-crs says what the numbers of --bbox mean; give that too.")
-        window: Window | None = args.window
-        if window is not None:
-            window.check_inside(raster.width, raster.height)
-        return window
-    from fdegc.raster.area import find_box
-
-    return find_box(raster, args.bbox, args.bbox_crs)
+    source, output = str(args.input), str(args.output)
+    if "-" not in (source, output):
+        return work()
+    # The current one is where what libraries print goes.
+    out = sys.__stdout__
+    if output == "-" and (out is None or out.isatty()):
+        raise InvalidOption("The result is no text for a terminal: send it to a file or a program (> or |).")
+    with tempfile.TemporaryDirectory(prefix="fdegc-") as folder:
+        if source == "-":
+            args.input = Path(folder) / "stdin"
+            with args.input.open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
+        if output == "-":
+            args.output, args.resume = Path(folder) / f"stdout{ending}", False
+        report = work()
+        if output == "-" and out is not None:
+            with args.output.open("rb") as file:
+                shutil.copyfileobj(file, out.buffer)
+            out.buffer.flush()
+    facts = {**report.facts, "Written": output} if "Written" in report.facts else report.facts
+    data = {**report.data, "input": source, "output": output}
+    return replace(report, facts=facts, data=data, on_stderr=output == "-")

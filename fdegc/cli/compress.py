@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fdegc.cli.arguments import CommandParser, add_alpha, add_page, add_part, add_paths
-from fdegc.cli.common import Facts, Report, Suspended, check_output, options_of, part_window, progress_bar
+from fdegc.cli.common import (
+    Facts,
+    Report,
+    Suspended,
+    check_output,
+    options_of,
+    progress_bar,
+    wish_of,
+    with_streams,
+)
 from fdegc.errors import Cancelled, InvalidOption
 from fdegc.format import SUFFIX
 from fdegc.options import QUALITY_MAX, EncodeOptions, QualityRegion, Target, TargetKind, ValueRange
@@ -255,6 +264,11 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         from fdegc.cli import batch
 
         return batch.compress(args, cancel)
+    return with_streams(args, SUFFIX, lambda: _run(args, cancel))
+
+
+def _run(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Compress one file."""
     if args.output.suffix.lower() != SUFFIX:
         raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{args.output.name}”.")
     check_output(args.input, args.output, force=args.force)
@@ -266,9 +280,9 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
 
         if args.roi is not None:
             options = replace(options, region=_region(args, source.info))
-        from fdegc.raster.advice import alpha_advice
+        from fdegc.raster.advice import alpha_advice, reference_advice
 
-        notices = [alpha_advice(source)]
+        notices = [alpha_advice(source), reference_advice(source.info), _outside(args, source)]
         codec = Codec(device=args.device, threads=args.threads, profile=args.profile)
         with progress_bar() as on_progress, _suspension(args.output, resume=args.resume):
             result = codec.encode(
@@ -290,6 +304,13 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         facts |= spread_facts(result.errors, spread)
     data = {**_data(args, raster, result), **spread_data(result.errors, spread), "notices": said}
     return Report(facts, data)
+
+
+def _outside(args: argparse.Namespace, source: RasterSource) -> str | None:
+    """Say how many polygons count for nothing."""
+    count = getattr(source, "outside", 0)
+    lie = "1 more polygon lies" if count == 1 else f"{count} more polygons lie"
+    return f"{lie} outside of “{args.input}”, without effect." if count else None
 
 
 def _look(
@@ -327,24 +348,7 @@ def _suspension(output: Path, *, resume: bool) -> Iterator[None]:
 
 def _opened(args: argparse.Namespace) -> RasterSource:
     """The scene, or the part of it that is asked for."""
-    from fdegc.raster import open_raster
-    from fdegc.raster.area import read_area
-    from fdegc.raster.part import PartSource
-
-    source = open_raster(args.input, page=args.page, alpha=args.alpha)
-    try:
-        window = part_window(args, source.info)
-        if args.aoi is not None:
-            area = read_area(args.aoi, source.info)
-            if area.outside:
-                polygons = "polygon lies" if area.outside == 1 else "polygons lie"
-                outside = f"{area.outside} more {polygons} outside of “{args.input}” and count for nothing."
-                print(f"fdegc: “{args.aoi}”: {outside}", file=sys.stderr)
-            return PartSource(source, area.window, area.polygons)
-        return source if window is None else PartSource(source, window)
-    except BaseException:
-        source.close()
-        raise
+    return wish_of(args).open(args.input)
 
 
 def _region(args: argparse.Namespace, info: RasterInfo) -> QualityRegion:

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from fdegc.cli.arguments import CommandParser, add_part, add_paths
-from fdegc.cli.common import Report, check_output, part_window, progress_bar
+from fdegc.cli.common import Report, check_output, progress_bar, wish_of, with_streams
 from fdegc.errors import InvalidOption
 from fdegc.options import COMPRESSIONS, KINDS, TIFF_KINDS
 from fdegc.text import bytes_text, damage_text, raster_data, raster_text, seconds_text, window_data
@@ -45,6 +45,12 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         from fdegc.cli import batch
 
         return batch.decompress(args, cancel)
+    ending = {"png": ".png", "jp2": ".jp2"}.get(args.format, ".tif")
+    return with_streams(args, ending, lambda: _run(args, cancel))
+
+
+def _run(args: argparse.Namespace, cancel: CancelToken) -> Report:
+    """Decompress one file."""
     check_output(args.input, args.output, force=args.force)
     from fdegc.format.info import read_info
     from fdegc.raster import open_sink
@@ -55,7 +61,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         raise InvalidOption(f"--compression is for GeoTIFF and COG; {KINDS[kind][1]} has its own.")
     stream = read_info(args.input)
     raster = stream.raster
-    window = part_window(args, raster)
+    window = wish_of(args).find(raster)
     if window is not None:
         raster = raster.part(window)
     with contextlib.ExitStack() as stack:

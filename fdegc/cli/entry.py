@@ -115,13 +115,14 @@ def _fail(message: str) -> int:
 def _print_report(report: Report, *, as_json: bool) -> None:
     if not report.data:  # one of several processes that train together; another one reports
         return
+    to = sys.stderr if report.on_stderr else sys.stdout
     if as_json:
-        print(json.dumps(report.data, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(report.data, ensure_ascii=False, allow_nan=False), file=to)
         return
     facts = {label: text for label, text in report.facts.items() if text is not None}
     width = max(len(label) for label in facts)
     for label, text in facts.items():
-        print(f"{label:<{width}}  {text}")
+        print(f"{label:<{width}}  {text}", file=to)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fdegc.raster.alpha import looks_like_data
 from fdegc.raster.mapping import usable_samples
 from fdegc.raster.source import RasterSource
-from fdegc.raster_info import Window
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import BandMapping
 
 #: Rasters of up to so many pixels are read whole, of larger ones windows along each side.
@@ -104,4 +104,16 @@ def alpha_advice(source: RasterSource) -> str | None:
         f"Band {number} is called alpha, but its values are those of data, near infrared perhaps: it is kept "
         "without loss, and pixels where it is 0 do not count. --alpha as-data codes it as a band like the "
         "others, --alpha none leaves it out."
+    )
+
+
+def reference_advice(info: RasterInfo) -> str | None:
+    """Sentence for metadata that refer to other files; None if none do."""
+    arrays = info.domains.get("GEOLOCATION", {})
+    names = [text for key in ("X_DATASET", "Y_DATASET") if (text := arrays.get(key))]
+    if not names:
+        return None
+    which = ", ".join(dict.fromkeys(names))
+    return (
+        f"Where its pixels lie is in other files ({which}), which are not coded: keep them with the result."
     )

@@ -72,7 +72,7 @@ class _CopySink(RasterSink):
         self._stage.write(window, replace(samples, pixels=pixels))
 
     def _copy(self, target: Path, **options: Any) -> None:
-        self._stage.close()
+        self._stage.complete()
         check_tiff(self._stage.temporary, self._stage.info)
         with WARNINGS_LOCK, warnings.catch_warnings(), self._environment():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -86,8 +86,8 @@ class _CopySink(RasterSink):
         with WARNINGS_LOCK, warnings.catch_warnings(), rasterio.Env(GDAL_PAM_ENABLED=False):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(self._temporary, driver=self.driver) as dataset:
-                self.unsupported_metadata = unsupported_metadata(self.info, dataset, exif)
                 placed = scene_facts(dataset)["transform"]
+                self.unsupported_metadata = unsupported_metadata(self.info, dataset, exif)
                 return close(placed or (), self.info.transform or ())
 
     def _require_end(self, end: bytes) -> None:

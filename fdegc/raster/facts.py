@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -13,8 +15,15 @@ from PIL import Image
 from rasterio.enums import ColorInterp
 from rasterio.errors import CRSError
 
+from fdegc.raster.epoch import EPOCH, epoch_of
 from fdegc.raster.several import directory_of_part
-from fdegc.raster.tiff_tags import ASSOCIATED_ALPHA, EXTRA_SAMPLES, SAMPLES, first_directory
+from fdegc.raster.tiff_tags import (
+    ASSOCIATED_ALPHA,
+    EXTRA_SAMPLES,
+    SAMPLES,
+    Directory,
+    first_directory,
+)
 from fdegc.raster_info import AlphaBand, Domains, GroundControlPoint, Transform
 
 #: Metadata domains that tell of the file, not of the raster.
@@ -33,6 +42,8 @@ _STRUCTURAL = frozenset(
 )
 _MIN_IS_WHITE = "MINISWHITE"
 _STRUCTURE = "IMAGE_STRUCTURE"
+_DESCRIPTION = "TIFFTAG_IMAGEDESCRIPTION"
+_OME = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<OME\b", re.DOTALL)
 _ICC = "SOURCE_ICC_PROFILE"
 _TIFF_TEXTS = tuple(
     f"TIFFTAG_{name}"
@@ -103,15 +114,19 @@ def is_min_is_white(dataset: Any) -> bool:
 
 def _is_premultiplied(dataset: Any) -> bool:
     """Whether colours are multiplied with alpha in an open rasterio dataset."""
-    alpha = alpha_index(dataset)
-    if alpha is None or dataset.driver != "GTiff":
-        return False
-    directory = directory_of_part(dataset.name) or first_directory(Path(dataset.name))
-    if directory is None:
+    alpha, directory = alpha_index(dataset), _directory(dataset)
+    if alpha is None or directory is None:
         return False
     extra = directory.values.get(EXTRA_SAMPLES, ())
     place = alpha - 1 - (directory.number(SAMPLES, 1) - len(extra))
     return 0 <= place < len(extra) and extra[place] == ASSOCIATED_ALPHA
+
+
+def _directory(dataset: Any) -> Directory | None:
+    """Directory of the TIFF that an open rasterio dataset is of; None for other files."""
+    if dataset.driver != "GTiff":
+        return None
+    return directory_of_part(dataset.name) or first_directory(Path(dataset.name))
 
 
 def _color(dataset: Any, band: int) -> str:
@@ -163,8 +178,39 @@ def _latin_tags(dataset: Any) -> dict[str, str]:
 
 
 def _lasting(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags without statistics: those of a lossy reconstruction would be wrong."""
-    return {key: value for key, value in tags.items() if not key.startswith("STATISTICS_")}
+    """Tags that hold for a lossy reconstruction: without statistics, and texts about the file's layout."""
+    kept = {key: value for key, value in tags.items() if not key.startswith("STATISTICS_")}
+    if _DESCRIPTION in kept:
+        text = _without_layout(kept.pop(_DESCRIPTION))
+        kept |= {_DESCRIPTION: text} if text else {}
+    return kept
+
+
+def _without_layout(text: str) -> str:
+    """A TIFF's description without what tells a program how its pages are stored: it would believe that.
+
+    ImageJ writes such texts, tifffile (a JSON object with a shape), and microscopes (OME-XML).
+    """
+    if text.startswith("ImageJ=") or re.match(
+        r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<OME\b", text, re.DOTALL
+    ):
+        return ""
+    if not text.startswith("{"):
+        return text
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if "shape" not in told:
+        return text
+    rest = {key: value for key, value in told.items() if key not in ("shape", "axes", "truncated")}
+    return json.dumps(rest) if rest else ""
+
+
+def _without_folder(text: str) -> str:
+    """A name without the folder, if that is one of this machine."""
+    match = re.fullmatch(r'((?:\w+:)?"?)(/|[A-Za-z]:[\\/]|\\\\)(.*[\\/])?([^\\/]+)', text, re.DOTALL)
+    return text if match is None else match[1] + match[4]
 
 
 def _domains(dataset: Any) -> tuple[Domains, bytes | None]:
@@ -178,6 +224,12 @@ def _domains(dataset: Any) -> tuple[Domains, bytes | None]:
         domains[_STRUCTURE] = {_MIN_IS_WHITE: "YES"}
     if _is_premultiplied(dataset):  # of which GDAL does not tell
         domains[_STRUCTURE] = {**domains.get(_STRUCTURE, {}), "ALPHA": "PREMULTIPLIED"}
+    directory = _directory(dataset)
+    epoch = None if directory is None else epoch_of(directory)
+    if epoch is not None and dataset.crs:
+        domains[EPOCH] = {EPOCH: f"{epoch:.17g}"}
+    if "GEOLOCATION" in domains:
+        domains["GEOLOCATION"] = {key: _without_folder(text) for key, text in domains["GEOLOCATION"].items()}
     profile = dict(dataset.tags(ns="COLOR_PROFILE"))
     icc = None
     with contextlib.suppress(binascii.Error, ValueError):

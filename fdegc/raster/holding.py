@@ -9,11 +9,12 @@ from typing import Any
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from fdegc.raster.epoch import EPOCH
 from fdegc.raster.facts import SceneFacts, alpha_index, band_facts, scene_facts
 from fdegc.raster.validity import nodata_fits
 from fdegc.raster_info import GroundControlPoint, RasterInfo
 
-_DOMAINS = {"RPC": "RPCs", "xml:XMP": "XMP", "EXIF": "EXIF tags"}
+_DOMAINS = {"RPC": "RPCs", "xml:XMP": "XMP", "EXIF": "EXIF tags", EPOCH: "coordinate epoch"}
 _STRUCTURE = {"MINISWHITE": "that zero is white", "ALPHA": "that colours are multiplied with alpha"}
 _TOLD_TAGS = 4
 #: Colour interpretations of bands of which nobody has said what they are.

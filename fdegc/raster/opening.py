@@ -14,16 +14,18 @@ from fdegc.raster.facts import SceneFacts, scene_facts
 from fdegc.raster.gdal import GDAL_ERRORS, open_dataset
 from fdegc.raster.gdal_source import GdalSource
 from fdegc.raster.pillow_source import TooLarge, header_of, open_pillow
-from fdegc.raster.several import directory_of_part, driver_of_part, gdal_name
+from fdegc.raster.several import RasterPart, directory_of_part, driver_of_part, gdal_name, several
 from fdegc.raster.source import RasterSource
 from fdegc.raster.tiff_tags import ORIENTATION, Directory, first_directory
 from fdegc.raster.turned import TurnedSource
+from fdegc.raster.virtual import ZIP, described_data, rasters_in, virtual_name
 
 _HEAD = 1024
 _KINDS = (
     "Use a TIFF, GeoTIFF, JPEG 2000, VRT, PNG, JPEG, WebP or BMP file, or one of the rasters that GDAL "
     "knows, such as ENVI, Erdas Imagine, NITF or netCDF"
 )
+_USUAL = ("GTiff", "JP2OpenJPEG", "PNG", "JPEG", "WEBP", "BMP", "VRT")
 _PICTURES = ("PNG", "JPEG", "WEBP", "BMP")
 
 # GDAL's drivers for rasters in local files, to be tried in this order on a file that starts like none of
@@ -35,7 +37,7 @@ _OTHERS = (
     "GSBG", "GS7BG", "BT", "GXF", "HF2", "SIGDEM", "Terragen", "Leveller", "NWT_GRD", "NWT_GRC", "BYN",
     "GTX", "KRO", "RRASTER", "ROI_PAC", "ISCE", "GenBin", "DIMAP", "TSX", "COSAR", "SAFE", "SENTINEL2",
     "RS2", "ESAT", "SAR_CEOS", "CEOS", "JAXAPALSAR", "AirSAR", "L1B", "MSGN", "FAST", "DOQ1", "DOQ2",
-    "NDF", "TIL", "LAN", "ELAS", "MFF", "PAux", "FIT", "CALS", "BSB", "ADRG", "SRP", "XPM", "TGA",
+    "NDF", "TIL", "LAN", "ELAS", "MFF", "PAux", "FIT", "CALS", "BSB", "ADRG", "SRP", "XPM", "TGA", "GPKG",
 )  # fmt: skip
 
 
@@ -50,7 +52,9 @@ def open_raster(
         TIFF (GeoTIFF, COG), JPEG 2000, VRT and whatever else is a raster in a file to GDAL are read by
         windows; PNG, JPEG, WebP and BMP are decoded into memory, unless they are too large or files
         beside them say where they lie.  One raster of a file that holds several has the name that GDAL
-        gives it, for example ``netcdf:a.nc:snow`` or ``GTIFF_DIR:2:a.tif``.
+        gives it, for example ``netcdf:a.nc:snow`` or ``GTIFF_DIR:2:a.tif``.  A raster in an archive or on
+        a server has a name that begins with ``/vsi``, or ``s3://``, ``https://`` and the like; a .zip with
+        one raster is opened as that, and an ENVI header as its data.
     page : int, optional
         Number of one of several rasters in a file, from 1, in the order in which :class:`SeveralRasters`
         names them.
@@ -101,9 +105,14 @@ def _open(path: str | Path, look_for_gaps: bool, alpha: str) -> RasterSource:
         driver = driver_of_part(str(path))
         if driver is not None and not os.path.exists(path):
             return _open_part(Path(path), driver, look_for_gaps, alpha)
-        path = Path(path)
+        virtual = virtual_name(str(path))
+        if virtual is not None:
+            return _open_virtual(virtual, look_for_gaps, alpha)
+        path = described_data(Path(path))
         head = _read_head(path)
         kind = _kind(head)
+        if kind is None and head.startswith(ZIP):
+            return _open_archive(path, look_for_gaps, alpha)
         if kind is None:
             return _open_other(path, look_for_gaps, alpha)
         if kind in _PICTURES:
@@ -157,10 +166,39 @@ def _open_other(path: Path, look_for_gaps: bool, alpha: str) -> RasterSource:
 
 def _opened_by_any(path: Path) -> Any:
     """Rasterio dataset of a file of none of the usual kinds; None if no driver knows it."""
-    for driver in _OTHERS:
+    # Any table of numbers may be a raster to GDAL's driver for XYZ.
+    for driver in (*_OTHERS, "XYZ") if path.suffix.lower() == ".xyz" else _OTHERS:
         with contextlib.suppress(*GDAL_ERRORS):
             return open_dataset(os.path.abspath(path), driver)
     return None
+
+
+def _open_virtual(name: str, look_for_gaps: bool, alpha: str) -> RasterSource:
+    """Open what one of GDAL's file systems has: in archives, on servers."""
+    for driver in (*_USUAL, *_OTHERS):
+        with contextlib.suppress(*GDAL_ERRORS):
+            source = GdalSource(Path(name), driver, open_dataset(name, driver), look_for_gaps, alpha)
+            text = source.info.tags.get("EXIF_Orientation", "1")
+            placed = source.info.transform or source.info.crs_wkt or source.info.gcps
+            turned = text in "2345678" and not placed
+            return TurnedSource(source, int(text)) if turned else source
+    raise UnsupportedRaster(
+        f"“{name}” cannot be opened: check the name, that it can be reached, and that it is a raster."
+    )
+
+
+def _open_archive(path: Path, look_for_gaps: bool, alpha: str) -> RasterSource:
+    """Open the raster in a .zip."""
+    names = rasters_in(path)
+    if names is None:
+        return _open_other(path, look_for_gaps, alpha)
+    if not names:
+        raise UnsupportedRaster(
+            f"“{path}” is an archive without a file that is called like a raster. {_KINDS}."
+        )
+    if len(names) > 1:
+        raise several(path, [RasterPart(name) for name in names])
+    return _open_virtual(names[0], look_for_gaps, alpha)
 
 
 def _open_part(name: Path, driver: str, look_for_gaps: bool, alpha: str) -> RasterSource:
@@ -182,6 +220,8 @@ def looks_like_raster(path: Path) -> bool:
             return True
     except UnsupportedRaster:
         return False
+    if path.suffix.lower() == ".zip" and rasters_in(path):  # others, of texts say, hold pictures, too
+        return True
     dataset = _opened_by_any(path)
     if dataset is not None:
         dataset.close()

@@ -29,6 +29,8 @@ class PartSource(RasterSource):
     polygons : sequence of Polygon
         In columns and rows of ``whole``; pixels whose centre lies in none of them become invalid: transparent
         where there is an alpha band and no mask, else masked.  None of them leaves everything as it is.
+    outside : int
+        How many polygons more there are, which lie outside of the raster.
 
     Raises
     ------
@@ -36,9 +38,12 @@ class PartSource(RasterSource):
         If the window does not lie inside the raster, or no pixel's centre inside the polygons.
     """
 
-    def __init__(self, whole: RasterSource, window: Window, polygons: Sequence[Polygon] = ()) -> None:
+    def __init__(
+        self, whole: RasterSource, window: Window, polygons: Sequence[Polygon] = (), *, outside: int = 0
+    ) -> None:
         window.check_inside(whole.info.width, whole.info.height)
         self._whole, self._window = whole, window
+        self.outside = outside
         # Every polygon is drawn by itself: rings of several would cancel each other out where they overlap.
         self._shapes = [{"type": "Polygon", "coordinates": polygon} for polygon in polygons]
         info = whole.info.part(window)

@@ -110,7 +110,7 @@ def _title(entry: Directory) -> str:
 
 def dataset_parts(dataset: Any, path: Path) -> tuple[RasterPart, ...]:
     """Rasters of an open rasterio dataset of a whole file; empty if it is the only one."""
-    if dataset.driver == "GTiff":
+    if dataset.driver == "GTiff" and path.is_file():
         return tiff_parts(path)
     # rasterio's own list leaves out quotation marks.
     items = dataset.tags(ns="SUBDATASETS")

@@ -19,10 +19,11 @@ from rasterio.transform import Affine
 from rasterio.windows import Window as RioWindow
 
 from fdegc.memory import cache_for
+from fdegc.raster.epoch import EPOCH, set_epoch
 from fdegc.raster.gdal import GDAL_ERRORS, WARNINGS_LOCK, require_complete
 from fdegc.raster.holding import unsupported_metadata
 from fdegc.raster.sink import RasterSink, alpha_of, failed
-from fdegc.raster.tiff_tags import ALPHA, ASSOCIATED_ALPHA, EXTRA_SAMPLES, set_in_place
+from fdegc.raster.tiff_tags import ALPHA, ASSOCIATED_ALPHA, EXTRA_SAMPLES, first_directory, set_in_place
 from fdegc.raster.validity import nodata_fits
 from fdegc.raster_info import GroundControlPoint, RasterInfo, Window
 from fdegc.types import Samples
@@ -78,13 +79,21 @@ class TiffSink(RasterSink):
                 self._dataset.write_mask(valid.astype(np.uint8) * np.uint8(255), window=at)
 
     def _finish(self) -> None:
+        self.complete()
+        self.unsupported_metadata = check_tiff(self._temporary, self.info)
+
+    def complete(self) -> None:
+        """Completion of the temporary file, with what GDAL does not write, without giving it its name."""
         self.close()
         if self.info.premultiplied and self.info.has_alpha:
             set_in_place(self._temporary, EXTRA_SAMPLES, ALPHA, ASSOCIATED_ALPHA)
-        self.unsupported_metadata = check_tiff(self._temporary, self.info)
+        epoch = self.info.domains.get(EPOCH, {}).get(EPOCH)
+        directory = first_directory(self._temporary)
+        if epoch and directory is not None:
+            set_epoch(self._temporary, directory, epoch)
 
     def close(self) -> None:
-        """Completion of the temporary file, without giving it its name."""
+        """Closing of the temporary file."""
         dataset, self._dataset = self._dataset, None
         if dataset is not None:
             with tiff_environment(self.info):
@@ -188,8 +197,8 @@ def _describe(dataset: Any, info: RasterInfo, band_domain: str | None) -> None:
     _tag_bands(dataset, info, numbers, band_domain)
     dataset.update_tags(**_accepted(info.tags))
     for name, items in info.domains.items():
-        if name == "IMAGE_STRUCTURE":
-            continue  # it is part of the profile
+        if name in ("IMAGE_STRUCTURE", EPOCH):
+            continue  # they are no metadata of a TIFF
         if name.startswith("xml:"):
             # One document, which GDAL keeps as it is; rasterio insists on a key before a "=".
             key, equals, rest = next(iter(items.values()), "").partition("=")

@@ -11,6 +11,9 @@ from typing import BinaryIO
 
 #: Bytes of a value of each type (TIFF 6.0, section 2; BigTIFF), 0 for types that there are not.
 _SIZES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
+#: Counter of a directory, entry without its value, address: of TIFF and BigTIFF.
+_FORMS = {False: ("H", "HHI", "I"), True: ("Q", "HHQ", "Q")}
+_DOUBLE = 12
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 #: Directories that are looked at at most, and values of a tag.
 _MOST_DIRECTORIES, _MOST_VALUES, _MOST_TAGS = 4096, 1024, 4096
@@ -46,12 +49,21 @@ class Directory:
         Tag → its whole numbers; tags of other types are left out.
     places : mapping
         Tag → where its values are in the file, and the struct format of one.
+    doubles : mapping
+        Tag → its numbers of double precision.
+    order : str
+        Byte order of the file, as struct calls it.
+    big : bool
+        Whether it is a BigTIFF.
     """
 
     offset: int
     inner: bool
     values: Mapping[int, tuple[int, ...]]
     places: Mapping[int, tuple[int, str]]
+    doubles: Mapping[int, tuple[float, ...]]
+    order: str
+    big: bool
 
     def number(self, tag: int, default: int = 0) -> int:
         """First value of a tag."""
@@ -104,6 +116,49 @@ def set_in_place(path: Path, tag: int, old: int, new: int) -> None:
                     file.write(struct.pack(form, new))
 
 
+def replace_tags(path: Path, directory: Directory, tags: Mapping[int, tuple[int, int, bytes]]) -> None:
+    """Replacement or addition of tags of a file's first directory, which moves to the end of the file.
+
+    Parameters
+    ----------
+    path : Path
+    directory : Directory
+        The first of the file.
+    tags : mapping
+        Tag → type, count and bytes of its values, more than fit into the directory itself.
+    """
+    order = directory.order
+    counter, entry, pointer = (f"{order}{form}" for form in _FORMS[directory.big])
+    start, step, room = _sizes(directory.big)
+    with path.open("r+b") as file:
+        file.seek(directory.offset)
+        count = struct.unpack(counter, file.read(start))[0]
+        data = file.read(count * step + room)
+        pieces = [data[at : at + step] for at in range(0, count * step, step)]
+        entries = {struct.unpack_from(f"{order}H", piece)[0]: piece for piece in pieces}
+        for tag, (kind, number, values) in tags.items():
+            entries[tag] = struct.pack(entry, tag, kind, number) + struct.pack(pointer, _append(file, values))
+        body = struct.pack(counter, len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
+        place = _append(file, body + data[count * step :])
+        file.seek(8 if directory.big else 4)
+        file.write(struct.pack(pointer, place))
+
+
+def _append(file: BinaryIO, data: bytes) -> int:
+    """Write at the end of a file, on an address that can be divided by 8."""
+    file.seek(0, 2)
+    file.write(bytes(-file.tell() % 8))
+    place = file.tell()
+    file.write(data)
+    return place
+
+
+def _sizes(big: bool) -> tuple[int, int, int]:
+    """Bytes of a directory's counter, of an entry and of an address."""
+    counter, entry, pointer = (struct.calcsize(f"<{form}") for form in _FORMS[big])
+    return counter, entry + pointer, pointer
+
+
 def _walk(file: BinaryIO) -> Iterator[Directory]:
     head = file.read(16)
     order = {b"II": "<", b"MM": ">"}[head[:2]] if head[:2] in (b"II", b"MM") else ""
@@ -126,10 +181,8 @@ def _walk(file: BinaryIO) -> Iterator[Directory]:
 
 def _read(file: BinaryIO, order: str, big: bool, offset: int, *, inner: bool) -> tuple[Directory, int]:
     """Read a directory, and where the next one is."""
-    counter, entry, pointer = ("Q", "HHQ", "Q") if big else ("H", "HHI", "I")
-    room = struct.calcsize(f"<{pointer}")
-    start = struct.calcsize(f"<{counter}")
-    step = struct.calcsize(f"<{entry}") + room
+    counter, entry, pointer = _FORMS[big]
+    start, step, room = _sizes(big)
     file.seek(offset)
     count = struct.unpack(f"{order}{counter}", file.read(start))[0]
     if count > _MOST_TAGS:
@@ -137,6 +190,7 @@ def _read(file: BinaryIO, order: str, big: bool, offset: int, *, inner: bool) ->
     data = file.read(count * step + room)
     values: dict[int, tuple[int, ...]] = {}
     places: dict[int, tuple[int, str]] = {}
+    doubles: dict[int, tuple[float, ...]] = {}
     for index in range(count):
         tag, kind, number = struct.unpack_from(f"{order}{entry}", data, index * step)
         at = offset + start + index * step + step - room
@@ -144,10 +198,13 @@ def _read(file: BinaryIO, order: str, big: bool, offset: int, *, inner: bool) ->
         if size > room:
             at = struct.unpack_from(f"{order}{pointer}", data, (index + 1) * step - room)[0]
         letter = _INTEGERS.get(kind)
-        if letter is None or not 0 < number <= _MOST_VALUES:
+        if not 0 < number <= _MOST_VALUES or (letter is None and kind != _DOUBLE):
             continue
         file.seek(at)
+        if letter is None:
+            doubles[tag] = struct.unpack(f"{order}{number}d", file.read(size))
+            continue
         values[tag] = struct.unpack(f"{order}{number}{letter}", file.read(size))
         places[tag] = at, f"{order}{letter}"
     following = struct.unpack_from(f"{order}{pointer}", data, count * step)[0]
-    return Directory(offset, inner, values, places), following
+    return Directory(offset, inner, values, places, doubles, order, big), following

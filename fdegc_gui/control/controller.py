@@ -49,6 +49,8 @@ class Controller(QObject):
         What could not be done, and why.
     opened(Path)
         A file was opened.
+    part_wanted(Path, tuple of str)
+        A file holds several rasters of these names.
     open_failed(Path)
         A file could not be opened.
     stopped()
@@ -60,6 +62,7 @@ class Controller(QObject):
     failed = Signal(str, object)
     opened = Signal(object)
     open_failed = Signal(object)
+    part_wanted = Signal(Path, tuple)
     stopped = Signal()
 
     def __init__(self, session: Session, engine: Engine, device: str, parent: QObject | None = None) -> None:
@@ -113,11 +116,14 @@ class Controller(QObject):
         self.files.submit(PrepareToOpen(), failed=self._on_prepare_failed)
         self.keeper.load()
 
-    def open(self, path: Path) -> None:
-        """Opening of a file; the current scene stays until that has succeeded."""
+    def open(self, path: Path, part: str | None = None) -> None:
+        """Opening of a file, or of one of several rasters in it by its name.
+
+        The current scene stays until that has succeeded.
+        """
         if self._opening is not None:
             self._opening.drop()
-        path = path.absolute()
+        path = path.absolute() if part is None else Path(part)
         self._opening = self.files.submit(
             OpenScene(number=self.session.next_number(), path=path, choices=self.session.choices(path)),
             done=self._on_opened,
@@ -198,6 +204,9 @@ class Controller(QObject):
 
     def _on_open_failed(self, path: Path, failure: Failure) -> None:
         self.open_failed.emit(path)
+        if failure.parts:
+            self.part_wanted.emit(path, failure.parts)
+            return
         self.failed.emit(f"“{path.name}” could not be opened.", failure)
 
     def _on_prepare_failed(self, failure: Failure) -> None:

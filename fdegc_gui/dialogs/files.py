@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 from fdegc.format import SUFFIX
 from fdegc.options import KINDS, RASTER_SUFFIXES
@@ -40,6 +40,12 @@ class FileDialogs:
         """File to open, as the user chooses it."""
         name, _ = QFileDialog.getOpenFileName(parent, "Open a scene", folder, OPEN_FILTER)
         return Path(name) if name else None
+
+    def choose_part(self, parent: QWidget, path: Path, parts: tuple[str, ...]) -> str | None:
+        """Name of one of several rasters in a file, as the user chooses it."""
+        words = f"{path.name} holds {len(parts)} rasters. Which one shall be opened?"
+        name, chosen = QInputDialog.getItem(parent, "Choose a raster", words, list(parts), 0, False)
+        return name if chosen else None
 
     def save_stream(self, parent: QWidget, suggestion: str) -> Path | None:
         """Path for the compressed file, as the user chooses it."""

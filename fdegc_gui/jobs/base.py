@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from fdegc.control import CancelToken
-from fdegc.errors import FdegcError, OutOfMemory
+from fdegc.errors import FdegcError, OutOfMemory, SeveralRasters
 from fdegc.types import Progress
 
 if TYPE_CHECKING:
@@ -66,11 +66,14 @@ class Failure:
         The traceback, for a report.
     expected : bool
         False if it is a defect of the program rather than of its input.
+    parts : tuple of str
+        Of a file that holds several rasters: their names, of which one has to be chosen.
     """
 
     message: str
     detail: str
     expected: bool
+    parts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -79,7 +82,8 @@ class Failure:
         if isinstance(error, MemoryError):
             error = OutOfMemory("There is not enough memory for this. Close other programs and try again.")
         if isinstance(error, FdegcError):
-            return cls(str(error), detail, True)
+            parts = error.parts if isinstance(error, SeveralRasters) else ()
+            return cls(str(error), detail, True, parts)
         if isinstance(error, OSError) and error.strerror:
             where = f" ({error.filename})" if error.filename else ""
             return cls(f"The system refused it: {error.strerror}{where}.", detail, True)

@@ -91,13 +91,19 @@ class OpenScene(Job[Opened, Never]):
     priority: ClassVar[int] = 10
 
     def run(self, context: Context[Never]) -> Opened:
-        if not self.path.exists():
+        if not self.path.exists() and not self._is_part():
             raise UnsupportedRaster(f"There is no file “{self.path}”. It may have been moved or renamed.")
         if self.path.is_dir():
             raise UnsupportedRaster(f"“{self.path}” is a folder. Choose an image in it.")
         if is_stream(self.path):
             return self._open_stream()
         return self._open_raster(context)
+
+    def _is_part(self) -> bool:
+        """Whether this is the name of one of several rasters in a file."""
+        from fdegc.raster.several import driver_of_part
+
+        return driver_of_part(str(self.path)) is not None
 
     def _open_stream(self) -> Opened:
         from fdegc.format.info import describe
@@ -130,7 +136,8 @@ class OpenScene(Job[Opened, Never]):
         bands = default_bands(info)
         display = self.choices.get((info.bands, info.dtype), default_display(info, bands))
         first = reduced_picture(info, reduced, resolve(display, info.dtype, statistics))
-        size = self.path.stat().st_size
+        # A part of a file has no size of its own.
+        size = self.path.stat().st_size if self.path.exists() else info.raw_bytes
         scene = Scene(self.number, self.path, info, None, bands, size, quick_peak(info))
         return Opened(scene, first, _quick_estimates(info), reduced, statistics, coarse)
 

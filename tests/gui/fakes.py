@@ -208,6 +208,13 @@ class FakeUser(FileDialogs):
         self.replace = True
         self.asked: list[str] = []
         self.suggested = ""
+        self.part: str | None = None
+        self.parts: tuple[str, ...] = ()
+
+    def choose_part(self, parent: Any, path: Path, parts: tuple[str, ...]) -> str | None:
+        self.asked.append(f"part {path.name}")
+        self.parts = parts
+        return self.part
 
     def open_file(self, parent: Any, folder: str) -> Path | None:
         self.asked.append(f"open {folder}")

@@ -301,3 +301,21 @@ def test_nothing_more_is_heard_of_a_scene_that_was_left(
     qtbot.waitUntil(lambda: not window.controller.can_cancel and window.session.refined, timeout=TIMEOUT)
     assert window.session.results == {} and words == []
     compress(qtbot, window, 4)
+
+
+def test_a_file_of_several_rasters_asks_which(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, user: FakeUser
+) -> None:
+    pages = [Image.new("L", (40 + number, 30), 50 * number) for number in range(3)]
+    path = tmp_path / "pages.tif"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    with qtbot.waitSignal(window.controller.part_wanted, timeout=TIMEOUT):
+        window.controller.open(path)
+    assert user.asked == ["part pages.tif"]
+    assert user.parts == tuple(f"GTIFF_DIR:{number}:{path}" for number in (1, 2, 3))
+    assert window.session.scene is None
+    user.part = user.parts[1]
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        window.controller.open(path)
+    assert window.session.scene is not None
+    assert (window.session.scene.info.width, window.session.scene.path.name) == (41, "pages.tif")

@@ -393,8 +393,6 @@ def test_mistakes_are_told_before_anything_is_done(
     assert main(["compress", "in", "--out-dir", "out", *arguments]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert sorted(folder.rglob("*")) == before
-    assert main(["decompress", "in", "--out-dir", "out", "--window", "0,0,1,1"]) == 1
-    assert "--window is for one file" in capsys.readouterr().err
 
 
 def test_a_terminal_sees_the_file_and_the_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

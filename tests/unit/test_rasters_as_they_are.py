@@ -8,6 +8,9 @@ import re
 import shlex
 import sqlite3
 import struct
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,7 @@ from fdegc.cli import main
 from fdegc.cli.compress import _opened as opened
 from fdegc.format.info import read_info
 from fdegc.raster import open_raster, open_sink, to_rgb8
+from fdegc.raster.virtual import virtual_name
 from fdegc.raster_info import Window
 from tests.rasters import pack
 
@@ -463,7 +467,14 @@ def stored_json(path: Path, thing) -> Path:
 
 def part_of(tmp_path, scene: Path, **options) -> rasterio.io.DatasetReader:
     """A part of a scene as ``fdegc compress`` takes it, written and opened by rasterio."""
-    asked = {"page": None, "window": None, "bbox": None, "bbox_crs": None, "aoi": None} | options
+    asked = {
+        "page": None,
+        "alpha": "as-alpha",
+        "window": None,
+        "bbox": None,
+        "bbox_crs": None,
+        "aoi": None,
+    } | options
     with opened(argparse.Namespace(input=scene, **asked)) as source:
         whole = Window(0, 0, source.info.width, source.info.height)
         with open_sink(tmp_path / "part.tif", source.info, overwrite=True) as sink:
@@ -530,7 +541,8 @@ def test_what_lies_outside_does_not_make_the_part_larger(tmp_path, capsys, utm_s
     )
     with part_of(tmp_path, utm_scene, aoi=aoi) as part:
         assert (part.width, part.height) == (40, 50) and part.bounds == INSIDE
-    assert "1 more polygon lies outside" in capsys.readouterr().err
+    report = run(capsys, "compress", utm_scene, tmp_path / "a.fdegc", "--aoi", aoi, "--rate", 1)
+    assert report["notices"] == [f"1 more polygon lies outside of “{utm_scene}”, without effect."]
 
 
 def test_areas_of_many_kinds(tmp_path, capsys, utm_scene):
@@ -765,12 +777,15 @@ def test_folders_take_what_single_files_take(tmp_path, capsys):
     for driver, name, bands in KNOWN:
         source = base if bands == 3 else real if name == "f.flt" else grey
         rasterio.shutil.copy(source, folder / name, driver=driver)
+    rasterio.shutil.copy(grey, folder / "q.xyz", driver="XYZ")
+    with zipfile.ZipFile(folder / "z.zip", "w") as archive:
+        archive.write(base, "b.tif")
     for name, text in (("a.txt", "words"), ("b.csv", "a,b\n1,2\n"), ("c.json", "{}"), ("d.html", "<html>")):
         (folder / name).write_text(text, encoding="utf-8")
     out = tmp_path / "out"
     report = run(capsys, "compress", folder, "--out-dir", out, "--rate", 1, "--keep-extension")
     done = {Path(row["input"]).name for row in report["files"] if row["status"] == "done"}
-    assert done == {name for _, name, _ in KNOWN}
+    assert done == {*(name for _, name, _ in KNOWN), "q.xyz", "z.zip"}
     skipped = {Path(row["input"]).name: row["message"] for row in report["files"] if row["status"] != "done"}
     for name in ("a.txt", "b.csv", "c.json", "d.html"):
         assert skipped[name] == "It is none of the rasters that are known here."
@@ -790,3 +805,250 @@ def test_a_codec_that_is_not_built_in_is_named(tmp_path, capsys, codec, name):
     assert main(["compress", str(tmp_path / "a.tif"), "--out-dir", str(folder), "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert name in report["files"][0]["message"]
+
+
+# ------------------------------------------------------------------ what metadata say
+
+
+def as_vrt(path: Path) -> str:
+    """What GDAL says of a file, as a VRT."""
+    rasterio.shutil.copy(path, path.with_suffix(".vrt"), driver="VRT")
+    return path.with_suffix(".vrt").read_text(encoding="utf-8")
+
+
+def with_epoch(path: Path, crs: str) -> Path:
+    """GeoTIFF with a coordinate epoch, written by GDAL."""
+    plain = write(path.with_name("plain.tif"), wave(1), crs)
+    text = as_vrt(plain).replace("<SRS ", '<SRS coordinateEpoch="2021.5" ')
+    path.with_suffix(".vrt").write_text(text, encoding="utf-8")
+    rasterio.shutil.copy(path.with_suffix(".vrt"), path, driver="GTiff")
+    return path
+
+
+@pytest.mark.parametrize("crs", ["EPSG:9000", "EPSG:32633", "EPSG:7789"])
+@pytest.mark.parametrize("kind", ["geotiff", "cog"])
+def test_coordinate_epochs_are_kept(tmp_path, capsys, crs, kind):
+    path = with_epoch(tmp_path / "a.tif", crs)
+    assert 'coordinateEpoch="2021.5"' in as_vrt(path)
+    assert there_and_back(path, tmp_path / "b.tif", kind=kind) == ()
+    assert 'coordinateEpoch="2021.5"' in as_vrt(tmp_path / "b.tif")
+    with rasterio.open(path) as first, rasterio.open(tmp_path / "b.tif") as second:
+        np.testing.assert_array_equal(first.read(), second.read())
+        assert first.crs == second.crs and first.transform == second.transform
+        assert first.tags() == second.tags()
+    assert main(["info", str(path)]) == 0
+    assert "coordinate epoch 2021.5" in capsys.readouterr().out
+    assert "coordinate epoch" in there_and_back(path, tmp_path / "b.jp2")
+
+
+def test_texts_about_a_layout_do_not_come_back_with_another(tmp_path):
+    tifffile = pytest.importorskip("tifffile", reason="writes and reads the TIFFs of this test")
+    planes = wave(3, "uint8", (96, 128)) // 5
+    cases = {
+        "rgb": (np.moveaxis(planes, 0, 2).copy(), {"photometric": "rgb"}),
+        "planes": (planes, {"photometric": "minisblack", "planarconfig": "separate"}),
+        "grey": (planes[0], {"metadata": {"axes": "YX", "site": "A7"}}),
+        "imagej": (planes[:1], {"imagej": True}),
+    }
+    for name, (stored, options) in cases.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", stored, **options)
+        there_and_back(tmp_path / f"{name}.tif", tmp_path / "b.tif", overwrite=True)
+        back = np.squeeze(tifffile.imread(tmp_path / "b.tif"))
+        if back.ndim == 3 and back.shape[-1] == 3:
+            back = np.moveaxis(back, 2, 0)
+        wanted = np.moveaxis(stored, 2, 0) if name == "rgb" else np.squeeze(stored)
+        np.testing.assert_array_equal(back, wanted)
+        with tifffile.TiffFile(tmp_path / "b.tif") as file:
+            assert not file.is_imagej and not file.is_shaped
+            told = file.pages[0].tags.get("ImageDescription")
+            assert told is None or (name == "grey" and json.loads(told.value) == {"site": "A7"})
+
+
+def test_folders_of_this_machine_are_not_in_metadata(tmp_path, capsys):
+    path = write(tmp_path / "a.tif", wave(1), crs=None, transform=None)
+    arrays = {
+        "X_DATASET": str(tmp_path / "lon.tif"),
+        "Y_DATASET": f'NETCDF:"{tmp_path}/a b.nc":lat',
+        "X_BAND": "1",
+    }
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(ns="GEOLOCATION", **arrays)
+    report = run(capsys, "compress", path, tmp_path / "a.fdegc", "--rate", 1)
+    assert report["notices"] == [
+        'Where its pixels lie is in other files (lon.tif, NETCDF:"a b.nc":lat), which are not coded: keep '
+        "them with the result."
+    ]
+    assert str(tmp_path).encode() not in (tmp_path / "a.fdegc").read_bytes()
+    run(capsys, "decompress", tmp_path / "a.fdegc", tmp_path / "b.tif")
+    with rasterio.open(tmp_path / "b.tif") as dataset:
+        found = dataset.tags(ns="GEOLOCATION")
+    assert (found["X_DATASET"], found["Y_DATASET"]) == ("lon.tif", 'NETCDF:"a b.nc":lat')
+
+
+# ------------------------------------------------------------------ streams, and parts of many files
+
+
+def test_standard_streams(tmp_path):
+    """A raster comes in on stdin, the file goes out on stdout, and back."""
+    stored = wave(3, "uint8", (48, 64)) // 5
+    path = write(tmp_path / "a.tif", stored)
+    fdegc = [sys.executable, "-m", "fdegc"]
+    there = subprocess.run(
+        [*fdegc, "compress", "-", "-", "--rate", "6", "--json"],
+        input=path.read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    assert there.stdout.startswith(b"\x89FDEGC") and json.loads(there.stderr)["output"] == "-"
+    back = subprocess.run(
+        [*fdegc, "decompress", "-", "-"], input=there.stdout, capture_output=True, check=True
+    )
+    assert b"Written" in back.stderr
+    with rasterio.MemoryFile(back.stdout) as memory, memory.open() as dataset:
+        assert dataset.crs.to_epsg() == 32633
+        assert np.abs(dataset.read().astype(int) - stored).mean() < 8
+
+
+def test_parts_of_many_files(tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a", "b"):
+        write(folder / f"{name}.tif", wave(3, "uint8", (96, 128)))
+    out, back = tmp_path / "out", tmp_path / "back"
+    run(capsys, "compress", folder, "--out-dir", out, "--rate", 1, "--window", "10,20,50,40")
+    assert run(capsys, "info", out / "a.fdegc")["width"] == 50
+    again = run(capsys, "compress", folder, "--out-dir", out, "--rate", 1, "--window", "10,20,50,40")
+    assert again["skipped"] == 2
+    # Another part is other work.
+    assert main(["compress", str(folder), "--out-dir", str(out), "--rate", "1", "--window", "0,0,50,40"]) == 1
+    assert "other options" in capsys.readouterr().err
+    run(capsys, "decompress", out, "--out-dir", back, "--window", "5,6,20,10")
+    with rasterio.open(back / "b.tif") as dataset:
+        assert dataset.shape == (10, 20) and dataset.transform.c == 5e5 + 150
+    plain_tiff(folder / "m.tif", *pages(2))
+    run(capsys, "compress", folder / "m.tif", "--out-dir", out, "--rate", 1, "--page", 2)
+    assert run(capsys, "info", out / "m.fdegc")["bands"] == 1
+
+
+# ------------------------------------------------------------------ archives, servers, tables, headers
+
+
+def test_rasters_in_archives(tmp_path, capsys):
+    stored = wave(3, "uint8", (48, 64))
+    path = write(tmp_path / "a.tif", stored)
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        archive.write(path, "sub/a.tif")
+        archive.writestr("readme.txt", "words")
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.write(path, "a.tif")
+        archive.write(path, "b.tif")
+    member = f"/vsizip/{tmp_path / 'one.zip'}/sub/a.tif"
+    for name in (tmp_path / "one.zip", member):
+        with open_raster(name) as source:
+            np.testing.assert_array_equal(source.read(Window(0, 0, 64, 48)).pixels, stored)
+            assert source.info.crs_wkt is not None
+    said = refused(capsys, "info", tmp_path / "two.zip")
+    assert f"/vsizip/{tmp_path / 'two.zip'}/a.tif, /vsizip/{tmp_path / 'two.zip'}/b.tif" in said
+    assert run(capsys, "info", tmp_path / "two.zip", "--page", 2)["bands"] == 3
+    run(capsys, "compress", member, tmp_path / "z.fdegc", "--rate", 1)
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("readme.txt", "words")
+    assert "an archive without a file that is called like a raster" in refused(
+        capsys, "info", tmp_path / "none.zip"
+    )
+    assert "cannot be opened" in refused(capsys, "info", f"{member}x")
+
+
+def test_pages_in_archives_are_named(tmp_path, capsys):
+    plain_tiff(tmp_path / "m.tif", *pages(2))
+    with zipfile.ZipFile(tmp_path / "m.zip", "w") as archive:
+        archive.write(tmp_path / "m.tif", "m.tif")
+    said = refused(capsys, "info", tmp_path / "m.zip")
+    assert f"GTIFF_DIR:2:/vsizip/{tmp_path / 'm.zip'}/m.tif" in said
+
+
+SERVER = """
+import http.server, re, sys
+
+class Ranges(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.answer(False)
+
+    def do_GET(self):
+        self.answer(True)
+
+    def answer(self, whole):
+        data = open(sys.argv[1], "rb").read() if self.path == "/a.tif" else None
+        if data is None:
+            self.send_error(404)
+            return
+        asked = re.match(r"bytes=([0-9]+)-([0-9]*)", self.headers.get("Range", ""))
+        first, last = 0, len(data) - 1
+        if asked:
+            first, last = int(asked[1]), min(int(asked[2] or last), last)
+        self.send_response(206 if asked else 200)
+        self.send_header("Accept-Ranges", "bytes")
+        if asked:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+        self.send_header("Content-Length", str(last + 1 - first))
+        self.end_headers()
+        if whole:
+            self.wfile.write(data[first : last + 1])
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ranges)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.mark.timeout(60)
+def test_rasters_on_a_server(tmp_path, capsys, monkeypatch):
+    """Over HTTP; names have lost a slash where they are paths."""
+    monkeypatch.setenv("GDAL_HTTP_TIMEOUT", "10")
+    stored = wave(1, "uint8", (48, 64))
+    path = write(tmp_path / "a.tif", stored)
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(path)], stdout=subprocess.PIPE, text=True)
+    try:
+        place = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        for name in (f"{place}/a.tif", f"/vsicurl/{place}/a.tif", Path(f"{place}/a.tif")):
+            with open_raster(name) as source:
+                np.testing.assert_array_equal(source.read(Window(0, 0, 64, 48)).pixels, stored)
+        assert "cannot be opened" in refused(capsys, "info", f"{place}/nothing.tif")
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def test_names_of_objects_on_servers():
+    assert virtual_name("s3:/bucket/a.tif") == virtual_name("s3://bucket/a.tif") == "/vsis3/bucket/a.tif"
+    assert virtual_name("https:/host/a.tif") == "/vsicurl/https://host/a.tif"
+    assert virtual_name("gs://b/a.tif") == "/vsigs/b/a.tif"
+    assert virtual_name("a.tif") is None and virtual_name("C:/a.tif") is None
+
+
+def test_geopackages_and_tables_of_points(tmp_path, capsys):
+    stored = wave(3, "uint8", (48, 64)) // 5
+    base = write(tmp_path / "a.tif", stored)
+    rasterio.shutil.copy(base, tmp_path / "a.gpkg", driver="GPKG", TILE_FORMAT="PNG", APPEND_SUBDATASET="NO")
+    with open_raster(tmp_path / "a.gpkg") as source:
+        assert source.info.crs_wkt is not None and source.info.bands == 3
+    grey = write(tmp_path / "g.tif", stored[:1])
+    rasterio.shutil.copy(grey, tmp_path / "g.xyz", driver="XYZ")
+    with open_raster(tmp_path / "g.xyz") as source:
+        np.testing.assert_array_equal(source.read(Window(0, 0, 64, 48)).pixels, stored[:1])
+    geopackage(tmp_path / "v.gpkg", INSIDE)
+    assert refused(capsys, "info", tmp_path / "v.gpkg")
+
+
+@pytest.mark.parametrize(("driver", "data"), [("ENVI", "a.dat"), ("ENVI", "a"), ("EHdr", "a.bil")])
+def test_a_header_stands_for_its_data(tmp_path, capsys, driver, data):
+    stored = wave(1, "uint8", (48, 64))
+    base = write(tmp_path / "s.tif", stored)
+    rasterio.shutil.copy(base, tmp_path / data, driver=driver)
+    with open_raster(tmp_path / "a.hdr") as source:
+        np.testing.assert_array_equal(source.read(Window(0, 0, 64, 48)).pixels, stored)
+    (tmp_path / data).unlink()
+    assert "only describes a raster" in refused(capsys, "info", tmp_path / "a.hdr")
