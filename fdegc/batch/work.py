@@ -122,6 +122,7 @@ def _coded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
 def _decoded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
     """What the source is, and what keeps the raster from being made of it as it is now."""
     from fdegc.raster import open_raster
+    from fdegc.raster.palettes import coloured_info
     from fdegc.raster.saving import is_cog
 
     with ContainerReader(job.source) as reader:
@@ -133,9 +134,10 @@ def _decoded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
     # ctime: a file that was moved here may be older than what was made of its predecessor.
     if output.st_mtime_ns < max(source.st_mtime_ns, source.st_ctime_ns):
         return info, "it is older than its source"
-    with open_raster(job.output) as raster:
+    with open_raster(job.output, palette="indices") as raster:
+        wanted = info.raster if raster.info.palette else coloured_info(info.raster)
         names = ("width", "height", "bands", "dtype")
-        if any(getattr(raster.info, name) != getattr(info.raster, name) for name in names):
+        if any(getattr(raster.info, name) != getattr(wanted, name) for name in names):
             return info, "it is another raster"
     if work.kind in TIFF_KINDS and is_cog(job.output) != (work.kind == "cog"):
         return info, "it is a file of another format"
@@ -236,15 +238,17 @@ def _encode(
     cancel: CancelToken,
 ) -> FileRow:
     from fdegc.raster import open_raster
+    from fdegc.raster.classes import palette_way, settle
 
     assert work.encode is not None
     origin = origin_of(job.source, work)
-    with open_raster(job.source) as source:
+    with open_raster(job.source, palette=palette_way(work.encode)) as source:
+        options, kept = settle(source, work.encode)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         result = codec().encode(
             source,
             job.output,
-            work.encode,
+            options,
             reconstruct=work.psnr,
             resume=work.resume,
             origin=origin,
@@ -256,6 +260,7 @@ def _encode(
         str(job.source),
         str(job.output),
         "done",
+        kept or "",
         bytes=result.bytes,
         bpp=result.bpp,
         ratio=result.ratio,

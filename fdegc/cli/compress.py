@@ -8,7 +8,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ from fdegc.text import (
     error_facts,
     exactness_text,
     finite,
+    palette_text,
     quality_text,
     raster_data,
     raster_text,
@@ -222,7 +223,7 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lossy",
         action="store_true",
-        help="compress palettes and classes with losses, too (default: without)",
+        help="compress palettes and classes with losses, too (default: without, whatever the rate)",
     )
     parser.add_argument(
         "--band-weight",
@@ -247,10 +248,12 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{args.output.name}”.")
     check_output(args.input, args.output, force=args.force)
     options = options_of(args)
-    with _opened(args) as source:
+    with _opened(args, options) as source:
         from fdegc.codec import Codec
         from fdegc.raster.advice import alpha_advice
+        from fdegc.raster.classes import settle
 
+        options, kept = settle(source, options)
         notices = [alpha_advice(source)]
         codec = Codec(device=args.device, threads=args.threads, profile=args.profile)
         with progress_bar() as on_progress, _suspension(args.output, resume=args.resume):
@@ -265,21 +268,23 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
                 cancel=cancel,
                 overwrite=args.force,
             )
+        if kept:
+            result = replace(result, advice=(kept, *result.advice))
         raster = source.info
-        spread = _look(args, source, notices)
+        spread = _look(args, options, source, notices)
     said = [notice for notice in notices if notice]
-    facts = {**_facts(args, raster, result), "Notice": " ".join(said) or None}
+    facts = {**_facts(args, options, raster, result), "Notice": " ".join(said) or None}
     if spread is not None:
         facts |= spread_facts(result.errors, spread)
-    data = {**_data(args, raster, result), **spread_data(result.errors, spread), "notices": said}
+    data = {**_data(args, options, raster, result), **spread_data(result.errors, spread), "notices": said}
     return Report(facts, data)
 
 
 def _look(
-    args: argparse.Namespace, source: RasterSource, notices: list[str | None]
+    args: argparse.Namespace, options: EncodeOptions, source: RasterSource, notices: list[str | None]
 ) -> list[tuple[float, float]] | None:
     """Look at the values: whether a few of them make the range wide; for errors, where most of them are."""
-    wide = not args.ranges and source.info.dtype != "uint8"
+    wide = not args.ranges and source.info.dtype != "uint8" and options.max_error is None
     if not (wide or args.psnr):
         return None
     from fdegc.format.info import read_info
@@ -308,13 +313,14 @@ def _suspension(output: Path, *, resume: bool) -> Iterator[None]:
         ) from error
 
 
-def _opened(args: argparse.Namespace) -> RasterSource:
+def _opened(args: argparse.Namespace, options: EncodeOptions) -> RasterSource:
     """The scene, or the part of it that is asked for."""
     from fdegc.raster import open_raster
     from fdegc.raster.area import read_area
+    from fdegc.raster.classes import palette_way
     from fdegc.raster.part import PartSource
 
-    source = open_raster(args.input, page=args.page, alpha=args.alpha)
+    source = open_raster(args.input, page=args.page, alpha=args.alpha, palette=palette_way(options))
     try:
         window = part_window(args, source.info)
         if args.aoi is not None:
@@ -345,13 +351,16 @@ def _say_estimate(cost: Estimate) -> None:
     tqdm.write(f"fdegc: about {size}, {seconds_text(cost.seconds)}, {memory} of memory", file=sys.stderr)
 
 
-def _facts(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) -> Facts:
+def _facts(
+    args: argparse.Namespace, options: EncodeOptions, raster: RasterInfo, result: EncodeResult
+) -> Facts:
     clipped = f"{result.clipped} valid samples lie outside of the range and come back as its limits"
     return {
         "Written": str(args.output),
         "Scene": raster_text(raster),
         "Size": size_text(result.bytes, result.bpp, result.ratio),
-        "Quality": exactness_text(args.max_error) or quality_text(result.quality),
+        "Palette": palette_text(raster),
+        "Quality": exactness_text(options.max_error) or quality_text(result.quality),
         "Tiles": ways_text(result.ways),
         "Worst tile": decibels_text(result.worst) if result.worst is not None and result.tiles > 1 else None,
         "Note": " ".join(result.advice) or None,
@@ -363,7 +372,9 @@ def _facts(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) -
     }
 
 
-def _data(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) -> dict[str, Any]:
+def _data(
+    args: argparse.Namespace, options: EncodeOptions, raster: RasterInfo, result: EncodeResult
+) -> dict[str, Any]:
     quality, target = result.quality, args.target
     return {
         "command": "compress",
@@ -383,7 +394,7 @@ def _data(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) ->
         "tiles": result.tiles,
         "ways": dict(result.ways),
         "worst_psnr": finite(result.worst),
-        "max_error_bound": args.max_error,
+        "max_error_bound": options.max_error,
         "advice": list(result.advice),
         "resumed_tiles": result.resumed_tiles,
         "device": result.device,

@@ -17,6 +17,7 @@ from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_block
 from fdegc.format.overview import OverviewBuilder, OverviewPart
 from fdegc.format.planes import PlaneWriter
 from fdegc.raster.mapping import count_clipped, to_unit, usable_pixels
+from fdegc.raster.palettes import coloured, coloured_info, info_table
 from fdegc.raster_info import Window
 from fdegc.types import STRIDE, Samples
 
@@ -93,7 +94,8 @@ class TileReader:
         self._alpha = PlaneWriter(*size, header.tile_size, info.dtype) if info.has_alpha else None
         bands = BandMasksWriter(header.bands, *size, header.tile_size)
         self._missing = bands if info.has_band_masks else None
-        self._overview = OverviewBuilder(*size, header.bands)
+        self._table = info_table(info)
+        self._overview = OverviewBuilder(*size, coloured_info(info).bands)
         self._fixed: dict[bytes, bytes] | None = None
 
     def read(self, index: int) -> TileSamples:
@@ -159,7 +161,11 @@ class TileReader:
         unit = to_unit(samples, self._mapping)
         usable = usable_pixels(samples)
         seen = None if usable is None else usable[place.rows, place.cols]
-        overview = self._overview.part(self._tiles.window(tile.index), unit[:, place.rows, place.cols], seen)
+        shown = unit[:, place.rows, place.cols]
+        if self._table is not None:
+            colours = coloured(samples.part(place), self._table)
+            shown, seen = colours.pixels.astype(np.float32) / np.float32(255), usable_pixels(colours)
+        overview = self._overview.part(self._tiles.window(tile.index), shown, seen)
         if usable is not None and not usable.any():
             return None, clipped, overview
         context = self._tiles.context_window(tile.index)
@@ -210,5 +216,6 @@ class TileReader:
             if self._missing is not None:
                 self._fixed[MISSING] = self._missing.finish()
         budget = int(payload_bytes * OVERVIEW_SHARE)
-        overview = self._overview.finish(budget, stretch=self._header.dtype != "uint8")
+        stretch = self._header.dtype != "uint8" and self._table is None
+        overview = self._overview.finish(budget, stretch=stretch)
         return self._fixed if overview is None else {**self._fixed, OVERVIEW: overview}
