@@ -247,11 +247,12 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     if args.output.suffix.lower() != SUFFIX:
         raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{args.output.name}”.")
     check_output(args.input, args.output, force=args.force)
+    from fdegc.raster.classes import palette_way, settle
+
     options = options_of(args)
-    with _opened(args, options) as source:
+    with _opened(args, palette_way(options)) as source:
         from fdegc.codec import Codec
         from fdegc.raster.advice import alpha_advice
-        from fdegc.raster.classes import settle
 
         options, kept = settle(source, options)
         notices = [alpha_advice(source)]
@@ -313,14 +314,13 @@ def _suspension(output: Path, *, resume: bool) -> Iterator[None]:
         ) from error
 
 
-def _opened(args: argparse.Namespace, options: EncodeOptions) -> RasterSource:
+def _opened(args: argparse.Namespace, palette: str = "colours") -> RasterSource:
     """The scene, or the part of it that is asked for."""
     from fdegc.raster import open_raster
     from fdegc.raster.area import read_area
-    from fdegc.raster.classes import palette_way
     from fdegc.raster.part import PartSource
 
-    source = open_raster(args.input, page=args.page, alpha=args.alpha, palette=palette_way(options))
+    source = open_raster(args.input, page=args.page, alpha=args.alpha, palette=palette)
     try:
         window = part_window(args, source.info)
         if args.aoi is not None:
