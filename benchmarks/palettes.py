@@ -3,9 +3,10 @@
     python benchmarks/palettes.py [RASTER ...] [--side 2048]
 
 Prints the table of docs/palettes.md: bytes of whole files, metadata and palette included, of at most
-``--side`` pixels a side from the middle of each raster, and of drawings from ``battery_pictures.py`` in at most
-16 colours or as classes. "deflate" is GeoTIFF without predictor (DEFLATE, level 9, tiles of 512), "PNG" Pillow's
-at its best, "WebP" lossless at its best, of the colours, or of the classes as grey. Ours are decoded and compared.
+``--side`` pixels a side from the middle of each raster, and of drawings from ``battery_pictures.py`` in at
+most 16 colours or as classes. "deflate" is GeoTIFF without predictor (DEFLATE, level 9, tiles of 512), "PNG"
+Pillow's at its best, "WebP" lossless at its best, of the colours, or of the classes as grey. Ours are decoded
+and compared.
 """
 
 from __future__ import annotations
