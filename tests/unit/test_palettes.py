@@ -411,3 +411,44 @@ def test_the_app_says_it_before_it_codes(tmp_path):
     assert "palette" in LookForClasses(path=tmp_path / "a.png").run(context)
     assert LookForClasses(path=tmp_path / "b.png").run(context) is None
     context.rasters.release()
+
+
+def test_the_app_keeps_indices_and_shows_colours(tmp_path):
+    from fdegc.codec import Codec
+    from fdegc.control import CancelToken
+    from fdegc_gui.jobs.base import Context
+    from fdegc_gui.jobs.coding import Compress, Decode
+    from fdegc_gui.jobs.rasters import Rasters
+    from fdegc_gui.jobs.scene import OpenScene
+    from fdegc_gui.models.display import Display, Stretch
+    from fdegc_gui.models.sample_store import SampleStore
+
+    write_png(tmp_path / "a.png", patches(12), entries(16, clear=(1,)))
+    codec, parts = Codec(device="cpu"), []
+    context = Context(
+        cancel=CancelToken(),
+        engine=types.SimpleNamespace(codec=lambda device: codec),
+        rasters=Rasters(),
+        on_progress=lambda progress: None,
+        on_part=parts.append,
+    )
+    how = {"device": "cpu", "display": Display((0, 1, 2), Stretch.AS_IS), "rendering": None}
+    folders, out = [tmp_path / "one", tmp_path / "two"], tmp_path / "a.fdegc"
+    job = Compress(path=tmp_path / "a.png", folder=folders[0], options=EncodeOptions(2.0, 64), out=out, **how)
+    assert np.isinf(job.run(context).psnr)
+    stream = read_info(out)
+    assert stream.raster.palette == entries(16, clear=(1,))
+    scene = OpenScene(number=1, path=out, choices={}).run(context).scene
+    original = OpenScene(number=2, path=tmp_path / "a.png", choices={}).run(context).scene
+    assert scene.info.bands == original.info.bands == 3 and scene.info.has_alpha
+    Decode(path=out, folder=folders[1], info=stream.raster, **how).run(context)
+    whole = Window(0, 0, WIDTH, HEIGHT)
+    with open_raster(tmp_path / "a.png") as source:
+        wanted = source.read(whole)
+    for folder in folders:
+        store = SampleStore(folder, scene.info)
+        np.testing.assert_array_equal(store.read(whole).pixels, wanted.pixels)
+        np.testing.assert_array_equal(store.read(whole).alpha, wanted.alpha)
+        store.close()
+    assert parts[0].painted.bgra.shape[2] == 4 and parts[0].painted.transparent
+    context.rasters.release()
