@@ -5,7 +5,7 @@
 compresses every raster, decompresses it, and compares source and result as ``rio info`` and ``gdalinfo``
 show them: a line for each file, and below it the fields that differ.  Values of valid pixels, statistics of
 them and the layout of the file are not compared.  Exits 1 if a file cannot be coded, or comes back with other
-differences than that a palette has become colours.
+differences than that a palette with an alpha band has become colours.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from fdegc.errors import FdegcError
 from fdegc.format.info import read_info
 from fdegc.options import EncodeOptions
 from fdegc.raster import open_raster, open_sink
+from fdegc.raster.classes import settle
 from fdegc.text import bytes_text, raster_text
 from tests.file_differences import file_differences
 
@@ -34,8 +35,9 @@ def examine(codec: Codec, path: Path, folder: Path, options: argparse.Namespace)
     """Code one file; the line about it, and the differences."""
     coded, back = folder / f"{path.name}.fdegc", folder / f"{path.stem}-back.tif"
     start = time.perf_counter()
-    with open_raster(path) as source:
-        result = codec.encode(source, coded, EncodeOptions(quality=options.rate), overwrite=True)
+    with open_raster(path, palette="indices") as source:
+        asked, _ = settle(source, EncodeOptions(quality=options.rate))
+        result = codec.encode(source, coded, asked, overwrite=True)
         info = source.info
     with open_sink(back, read_info(coded).raster, overwrite=True, kind=options.format) as sink:
         codec.decode(coded, sink)

@@ -7,8 +7,8 @@ Usage::
 The middle of each image is coded with every other tile as JPEG 2000, like a chessboard, and decoded with
 two kinds of neighbours for the network's tiles: the latents of what those tiles decode to, as the format
 says, and zeros.  Printed is the PSNR of the network's tiles within 8 pixels of an edge to a tile of the other
-kind, beside that of the same pixels where all tiles are the network's, and that of the JPEG 2000 tiles on their
-side of the edges.
+kind, beside that of the same pixels where all tiles are the network's, and that of the JPEG 2000 tiles on
+their side of the edges.
 """
 
 from __future__ import annotations

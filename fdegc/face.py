@@ -9,6 +9,7 @@ import operator
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
@@ -53,6 +54,7 @@ def compress(
     crs: Any = None,
     transform: Sequence[float] | None = None,
     profile: str | None = None,
+    lossy: bool = False,
     device: str = "auto",
     threads: int | None = None,
     overwrite: bool = False,
@@ -89,6 +91,10 @@ def compress(
         x = a·col + b·row + c, y = d·col + e·row + f.
     profile : str, optional
         Weights to compress with.
+    lossy : bool
+        Whether palettes and bands of classes are compressed with losses, too.  Without it, and without a
+        target or ranges, they come back exactly, whatever the quality, a palette with them; ``advice`` of the
+        result says so.
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     threads : int, optional
@@ -114,21 +120,27 @@ def compress(
     DeviceUnavailable, WeightsMissing, WeightsInvalid
         All of them are :class:`~fdegc.errors.FdegcError` s.
     """
-    options = EncodeOptions(quality, tile_size, tuple(ranges), target)
+    from fdegc.raster.classes import palette_way, settle
+
+    options = EncodeOptions(quality, tile_size, tuple(ranges), target, lossy=lossy)
     out = _path(path, "path")
     if out.suffix.lower() != SUFFIX:
         raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{out.name}”.")
-    with _source(source, nodata, crs, transform) as raster:
+    with _source(source, nodata, crs, transform, palette_way(options)) as raster:
         if out.exists():
             if raster.info.path and os.path.exists(raster.info.path) and out.samefile(raster.info.path):
                 raise InvalidOption(f"“{out}” is the input itself; choose another name for the output.")
             if not overwrite:
                 raise OutputExists(f"“{out}” exists already; choose another name or allow overwriting.")
         codec = _codec(device, threads, profile)
-        return codec.encode(raster, out, options, on_progress=progress, cancel=cancel, overwrite=overwrite)
+        options, kept = settle(raster, options)
+        result = codec.encode(raster, out, options, on_progress=progress, cancel=cancel, overwrite=overwrite)
+        return replace(result, advice=(kept, *result.advice)) if kept else result
 
 
-def _source(source: Any, nodata: float | None, crs: Any, transform: Sequence[float] | None) -> RasterSource:
+def _source(
+    source: Any, nodata: float | None, crs: Any, transform: Sequence[float] | None, palette: str
+) -> RasterSource:
     from fdegc.raster import open_raster
 
     if isinstance(source, np.ndarray):
@@ -139,7 +151,7 @@ def _source(source: Any, nodata: float | None, crs: Any, transform: Sequence[flo
         )
     if any(given is not None for given in (nodata, crs, transform)):
         raise InvalidOption("nodata, crs and transform are for arrays; a file has its own.")
-    return open_raster(_path(source, "source"))
+    return open_raster(_path(source, "source"), palette=palette)
 
 
 def _array_source(
@@ -288,8 +300,9 @@ def decompress(
     -------
     ndarray or MaskedArray, shape (bands, height, width), of the source's dtype
         Without ``output``.  Samples that are missing have the value of nodata, or are NaN in floats
-        without nodata, or 0; with ``masked`` they are masked, too.  An alpha band is not among the bands:
-        :meth:`FdegcFile.samples` has it.
+        without nodata, or 0; with ``masked`` they are masked, too.  Of a raster with a palette they are its
+        indices, and ``info(path).raster.palette`` says what they stand for.  An alpha band is not among the
+        bands: :meth:`FdegcFile.samples` has it.
     DecodeResult
         With ``output``.  If parts of the file are damaged, the rest is written, ``damaged`` says which, and
         there is a UserWarning.
@@ -468,7 +481,8 @@ class FdegcFile:
 
         Returns
         -------
-        ndarray of uint8, shape (height, width, 3) or, of fewer than three bands, (height, width), or None
+        ndarray of uint8, or None
+            Of shape (height, width, 3) or, of fewer than three bands without a palette, (height, width).
             At most 1024 pixels a side, stretched for display.  Scenes of less than 512 pixels have none.
 
         Raises
@@ -521,7 +535,7 @@ def info(path: Name) -> StreamInfo | RasterInfo:
         return read_info(name)
     from fdegc.raster import open_raster
 
-    with open_raster(name) as source:
+    with open_raster(name, palette="indices") as source:
         return source.info
 
 

@@ -18,6 +18,8 @@ MAX_BANDS = 64
 
 #: Affine coefficients (a, b, c, d, e, f): x = a·col + b·row + c, y = d·col + e·row + f.
 Transform = tuple[float, float, float, float, float, float]
+#: Red, green, blue and alpha, 0 to 255, of every index, from 0.
+Palette = tuple[tuple[int, int, int, int], ...]
 #: Metadata domain → key → value, as GDAL keeps them.
 Domains = Mapping[str, Mapping[str, str]]
 
@@ -195,6 +197,8 @@ class RasterInfo:
         None if there is none, or it is the last band and has neither name nor tags.
     icc, exif : bytes or None
         Colour profile; EXIF data from the TIFF header on, with the pixels already turned.
+    palette : tuple of (int, int, int, int)
+        Red, green, blue and alpha of every index, if the samples (one band, uint8 or uint16) are indices.
     """
 
     path: str
@@ -224,6 +228,7 @@ class RasterInfo:
     alpha_band: AlphaBand | None = None
     icc: bytes | None = None
     exif: bytes | None = None
+    palette: Palette = ()
 
     @property
     def pixels(self) -> int:

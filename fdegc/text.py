@@ -99,6 +99,14 @@ def raster_text(raster: RasterInfo) -> str:
     return f"{raster.width}×{raster.height}, {bands}{alpha}, {raster.dtype}"
 
 
+def palette_text(raster: RasterInfo) -> str | None:
+    """Text of a raster's palette; None if it has none."""
+    if not raster.palette:
+        return None
+    clear = sum(entry[3] < 255 for entry in raster.palette)
+    return f"{len(raster.palette)} colours" + (f", {clear} of them transparent" if clear else "")
+
+
 def raster_facts(raster: RasterInfo) -> dict[str, str | None]:
     """Label → text of everything worth reading about a raster."""
     crs = None
@@ -113,6 +121,7 @@ def raster_facts(raster: RasterInfo) -> dict[str, str | None]:
         "Format": raster.format,
         "Scene": raster_text(raster),
         "Bands": ", ".join(names) or None,
+        "Palette": palette_text(raster),
         "Units": _units_text(raster),
         "CRS": crs,
         "Placed": transform or _points_text(raster),
@@ -195,6 +204,7 @@ def raster_data(raster: RasterInfo, *, full: bool = False) -> dict[str, Any]:
             "alpha_position": None if raster.alpha_band is None else raster.alpha_band.position,
             "icc_bytes": len(raster.icc or b""),
             "exif_bytes": len(raster.exif or b""),
+            "palette": [list(entry) for entry in raster.palette],
         }
     return data
 

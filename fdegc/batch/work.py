@@ -127,6 +127,7 @@ def _coded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
 def _decoded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
     """What the source is, and what keeps the raster from being made of it as it is now."""
     from fdegc.raster import open_raster
+    from fdegc.raster.palettes import coloured_info
     from fdegc.raster.saving import is_cog
 
     with ContainerReader(job.source) as reader:
@@ -138,9 +139,10 @@ def _decoded_state(job: Job, work: Work) -> tuple[StreamInfo, str | None]:
     # ctime: a file that was moved here may be older than what was made of its predecessor.
     if output.st_mtime_ns < max(source.st_mtime_ns, source.st_ctime_ns):
         return info, "it is older than its source"
-    with open_raster(job.output) as raster:
+    with open_raster(job.output, palette="indices") as raster:
         window = _window(info.raster, work)
-        wanted = info.raster if window is None else info.raster.part(window)
+        whole = info.raster if raster.info.palette else coloured_info(info.raster)
+        wanted = whole if window is None else whole.part(window)
         names = ("width", "height", "bands", "dtype")
         if any(getattr(raster.info, name) != getattr(wanted, name) for name in names):
             return info, "it is another raster"
@@ -255,16 +257,18 @@ def _encode(
     on_progress: ProgressCallback | None,
     cancel: CancelToken,
 ) -> FileRow:
-    assert work.encode is not None
-    origin = origin_of(job.source, work)
+    from fdegc.raster.classes import palette_way, settle
     from fdegc.raster.wish import RasterWish
 
-    with (work.wish or RasterWish()).open(job.source) as source:
+    assert work.encode is not None
+    origin = origin_of(job.source, work)
+    with (work.wish or RasterWish()).open(job.source, palette_way(work.encode)) as source:
+        options, kept = settle(source, work.encode)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         result = codec().encode(
             source,
             job.output,
-            work.encode,
+            options,
             reconstruct=work.psnr,
             resume=work.resume,
             origin=origin,
@@ -276,6 +280,7 @@ def _encode(
         str(job.source),
         str(job.output),
         "done",
+        kept or "",
         bytes=result.bytes,
         bpp=result.bpp,
         ratio=result.ratio,

@@ -33,6 +33,7 @@ from fdegc.text import (
     error_facts,
     exactness_text,
     finite,
+    palette_text,
     quality_text,
     raster_data,
     raster_text,
@@ -243,7 +244,7 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lossy",
         action="store_true",
-        help="compress palettes and classes with losses, too (default: without)",
+        help="compress palettes and classes with losses, too (default: without, whatever the rate)",
     )
     parser.add_argument(
         "--band-weight",
@@ -272,16 +273,19 @@ def _run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     if args.output.suffix.lower() != SUFFIX:
         raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{args.output.name}”.")
     check_output(args.input, args.output, force=args.force)
+    from fdegc.raster.classes import palette_way, settle
+
     options = options_of(args)
     if args.roi_quality is not None and args.roi is None:
         raise InvalidOption("--roi-quality says how good a region is to be; name the region with --roi.")
-    with _opened(args) as source:
+    with _opened(args, palette_way(options)) as source:
         from fdegc.codec import Codec
 
         if args.roi is not None:
             options = replace(options, region=_region(args, source.info))
         from fdegc.raster.advice import alpha_advice, reference_advice
 
+        options, kept = settle(source, options)
         notices = [alpha_advice(source), reference_advice(source.info), _outside(args, source)]
         codec = Codec(device=args.device, threads=args.threads, profile=args.profile)
         with progress_bar() as on_progress, _suspension(args.output, resume=args.resume):
@@ -296,13 +300,15 @@ def _run(args: argparse.Namespace, cancel: CancelToken) -> Report:
                 cancel=cancel,
                 overwrite=args.force,
             )
+        if kept:
+            result = replace(result, advice=(kept, *result.advice))
         raster = source.info
-        spread = _look(args, source, notices)
+        spread = _look(args, options, source, notices)
     said = [notice for notice in notices if notice]
-    facts = {**_facts(args, raster, result), "Notice": " ".join(said) or None}
+    facts = {**_facts(args, options, raster, result), "Notice": " ".join(said) or None}
     if spread is not None:
         facts |= spread_facts(result.errors, spread)
-    data = {**_data(args, raster, result), **spread_data(result.errors, spread), "notices": said}
+    data = {**_data(args, options, raster, result), **spread_data(result.errors, spread), "notices": said}
     return Report(facts, data)
 
 
@@ -314,10 +320,10 @@ def _outside(args: argparse.Namespace, source: RasterSource) -> str | None:
 
 
 def _look(
-    args: argparse.Namespace, source: RasterSource, notices: list[str | None]
+    args: argparse.Namespace, options: EncodeOptions, source: RasterSource, notices: list[str | None]
 ) -> list[tuple[float, float]] | None:
     """Look at the values: whether a few of them make the range wide; for errors, where most of them are."""
-    wide = not args.ranges and source.info.dtype != "uint8"
+    wide = not args.ranges and source.info.dtype != "uint8" and options.max_error is None
     if not (wide or args.psnr):
         return None
     from fdegc.format.info import read_info
@@ -346,9 +352,9 @@ def _suspension(output: Path, *, resume: bool) -> Iterator[None]:
         ) from error
 
 
-def _opened(args: argparse.Namespace) -> RasterSource:
+def _opened(args: argparse.Namespace, palette: str = "colours") -> RasterSource:
     """The scene, or the part of it that is asked for."""
-    return wish_of(args).open(args.input)
+    return wish_of(args).open(args.input, palette)
 
 
 def _region(args: argparse.Namespace, info: RasterInfo) -> QualityRegion:
@@ -373,13 +379,16 @@ def _say_estimate(cost: Estimate) -> None:
     tqdm.write(f"fdegc: about {size}, {seconds_text(cost.seconds)}, {memory} of memory", file=sys.stderr)
 
 
-def _facts(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) -> Facts:
+def _facts(
+    args: argparse.Namespace, options: EncodeOptions, raster: RasterInfo, result: EncodeResult
+) -> Facts:
     clipped = f"{result.clipped} valid samples lie outside of the range and come back as its limits"
     return {
         "Written": str(args.output),
         "Scene": raster_text(raster),
         "Size": size_text(result.bytes, result.bpp, result.ratio),
-        "Quality": exactness_text(args.max_error) or quality_text(result.quality),
+        "Palette": palette_text(raster),
+        "Quality": exactness_text(options.max_error) or quality_text(result.quality),
         "Tiles": ways_text(result.ways),
         "Worst tile": decibels_text(result.worst) if result.worst is not None and result.tiles > 1 else None,
         "Note": " ".join(result.advice) or None,
@@ -391,7 +400,9 @@ def _facts(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) -
     }
 
 
-def _data(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) -> dict[str, Any]:
+def _data(
+    args: argparse.Namespace, options: EncodeOptions, raster: RasterInfo, result: EncodeResult
+) -> dict[str, Any]:
     quality, target = result.quality, args.target
     return {
         "command": "compress",
@@ -411,7 +422,7 @@ def _data(args: argparse.Namespace, raster: RasterInfo, result: EncodeResult) ->
         "tiles": result.tiles,
         "ways": dict(result.ways),
         "worst_psnr": finite(result.worst),
-        "max_error_bound": args.max_error,
+        "max_error_bound": options.max_error,
         "advice": list(result.advice),
         "resumed_tiles": result.resumed_tiles,
         "device": result.device,

@@ -10,7 +10,7 @@ from fdegc.cli.arguments import add_alpha, add_page
 from fdegc.cli.common import Report
 from fdegc.errors import FdegcError
 from fdegc.format import is_stream
-from fdegc.options import RATE_POINTS
+from fdegc.options import RATE_POINTS, EncodeOptions
 from fdegc.text import (
     bytes_text,
     exactness_text,
@@ -45,14 +45,15 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         return _stream_report(args.input)
     from fdegc.raster import open_raster
     from fdegc.raster.advice import alpha_advice
+    from fdegc.raster.classes import settle
     from fdegc.weights import quick_estimate
 
-    with open_raster(args.input, page=args.page, alpha=args.alpha) as source:
+    with open_raster(args.input, page=args.page, alpha=args.alpha, palette="indices") as source:
         raster = source.info
-        notice = alpha_advice(source)
-    facts = {"File": str(args.input), **raster_facts(raster), "Notice": notice}
+        notices = [said for said in (settle(source, EncodeOptions())[1], alpha_advice(source)) if said]
+    facts = {"File": str(args.input), **raster_facts(raster), "Notice": " ".join(notices) or None}
     estimates: list[dict[str, Any]] = []
-    for point in RATE_POINTS:
+    for point in () if raster.palette else RATE_POINTS:  # they do not apply to indices
         cancel.check()
         try:
             cost = quick_estimate(raster, float(point.index))
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     # A part of a file, as netCDF has them, has no size of its own.
     size = args.input.stat().st_size if args.input.exists() else None
     data = {"command": "info", "input": str(args.input), "bytes": size, **raster_data(raster, full=True)}
-    return Report(facts, {**data, "notices": [notice] if notice else [], "estimates": estimates})
+    return Report(facts, {**data, "notices": notices, "estimates": estimates})
 
 
 def _stream_report(path: Path) -> Report:

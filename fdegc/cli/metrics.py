@@ -106,8 +106,9 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
 def _other_info(path: Path, args: argparse.Namespace) -> RasterInfo:
     if is_stream(path):
         from fdegc.format.info import read_info
+        from fdegc.raster.palettes import coloured_info
 
-        return read_info(path).raster
+        return coloured_info(read_info(path).raster)
     from fdegc.raster import open_raster
 
     with open_raster(path, alpha=args.alpha) as source:
@@ -123,12 +124,13 @@ def _check_comparable(args: argparse.Namespace, first: RasterInfo, second: Raste
 
 
 def _mapping_of(path: Path) -> tuple[BandMapping, ...] | None:
-    """The mapping that a ``.fdegc`` file records; None for other files."""
+    """The mapping that a ``.fdegc`` file records, unless it is one of indices; None for other files."""
     if not is_stream(path):
         return None
     from fdegc.format.info import read_info
 
-    return read_info(path).mapping
+    info = read_info(path)
+    return None if info.raster.palette else info.mapping
 
 
 @contextlib.contextmanager
@@ -143,11 +145,13 @@ def _opened(path: Path, args: argparse.Namespace, cancel: CancelToken) -> Iterat
             yield source
         return
     from fdegc.codec import Codec
+    from fdegc.format.info import read_info
 
     codec = Codec(device=args.device, threads=args.threads)
     with tempfile.TemporaryDirectory(prefix="fdegc-") as folder:
         decoded = Path(folder) / "decoded.tif"
-        with open_sink(decoded, _other_info(path, args)) as sink, progress_bar() as on_progress:
+        indices = read_info(path).raster
+        with open_sink(decoded, indices, palette="colours") as sink, progress_bar() as on_progress:
             result = codec.decode(path, sink, on_progress=on_progress, cancel=cancel)
         if result.damaged:
             raise CorruptStream(f"“{path}” is damaged: {len(result.damaged)} parts of it cannot be decoded.")

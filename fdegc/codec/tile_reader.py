@@ -17,6 +17,7 @@ from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_block
 from fdegc.format.overview import OverviewBuilder, OverviewPart
 from fdegc.format.planes import PlaneWriter
 from fdegc.raster.mapping import count_clipped, to_unit, usable_pixels
+from fdegc.raster.palettes import coloured, coloured_info, info_table
 from fdegc.raster_info import Window
 from fdegc.types import STRIDE, Samples
 
@@ -96,7 +97,8 @@ class TileReader:
         self._alpha = PlaneWriter(*size, header.tile_size, info.dtype) if info.has_alpha else None
         bands = BandMasksWriter(header.bands, *size, header.tile_size)
         self._missing = bands if info.has_band_masks else None
-        self._overview = OverviewBuilder(*size, header.bands)
+        self._table = info_table(info)
+        self._overview = OverviewBuilder(*size, coloured_info(info).bands)
         self._fixed: dict[bytes, bytes] | None = None
 
     def read(self, index: int) -> TileSamples:
@@ -165,7 +167,11 @@ class TileReader:
             return None, 0, self._overview.part(window, nothing, seen)
         clipped = count_clipped(samples.part(place), self._mapping)
         unit = to_unit(samples, self._mapping)
-        overview = self._overview.part(window, unit[:, place.rows, place.cols], seen)
+        shown = unit[:, place.rows, place.cols]
+        if self._table is not None:
+            colours = coloured(samples.part(place), self._table)
+            shown, seen = colours.pixels.astype(np.float32) / np.float32(255), usable_pixels(colours)
+        overview = self._overview.part(window, shown, seen)
         context = self._tiles.context_window(tile.index)
         padded: Float32Array = reflect_pad(unit, context.height, context.width).astype(np.float32, copy=False)
         return self._inputs.of(padded), clipped, overview
@@ -214,5 +220,6 @@ class TileReader:
             if self._missing is not None:
                 self._fixed[MISSING] = self._missing.finish()
         budget = int(payload_bytes * OVERVIEW_SHARE)
-        overview = self._overview.finish(budget, stretch=self._header.dtype != "uint8")
+        stretch = self._header.dtype != "uint8" and self._table is None
+        overview = self._overview.finish(budget, stretch=stretch)
         return self._fixed if overview is None else {**self._fixed, OVERVIEW: overview}

@@ -12,7 +12,7 @@ from typing import TypedDict
 
 from fdegc.errors import CorruptStream, OutputFailed, UnsupportedStream
 from fdegc.format.header import StreamHeader
-from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo, Transform
+from fdegc.raster_info import AlphaBand, GroundControlPoint, Palette, RasterInfo, Transform
 
 #: Block tags; upper case first letter: a reader must understand it.
 CRS = b"cRSW"
@@ -31,6 +31,7 @@ DOMAINS = b"dOMN"
 ALPHA_BAND = b"aLPB"
 ICC = b"iCCP"
 EXIF = b"eXIF"
+PALETTE = b"pALT"
 MASK = b"MASK"
 ALPHA = b"ALPH"
 MISSING = b"MISS"
@@ -54,6 +55,7 @@ WORDS = {
     ALPHA_BAND: "place and name of the alpha band",
     ICC: "colour profile",
     EXIF: "EXIF data",
+    PALETTE: "palette",
     MASK: "validity mask",
     ALPHA: "alpha band",
     MISSING: "masks of single bands",
@@ -66,6 +68,8 @@ _NODATA = struct.Struct("<d")
 _BAND_NODATA = struct.Struct("<?d")
 _SCALE = struct.Struct("<dd")
 _POINT_NUMBERS = 5
+#: Types of indices, and how many entries their palettes may have.
+_ENTRIES = {"uint8": 1 << 8, "uint16": 1 << 16}
 _MALFORMED = "A metadata block of the file is malformed."
 
 
@@ -117,6 +121,8 @@ def metadata_blocks(info: RasterInfo) -> dict[bytes, bytes]:
     for tag, data in ((ICC, info.icc), (EXIF, info.exif)):
         if data:
             blocks[tag] = _pack(tag, data)
+    if info.palette:
+        blocks[PALETTE] = _pack(PALETTE, bytes(value for entry in info.palette for value in entry))
     return blocks
 
 
@@ -155,6 +161,7 @@ class _Facts(TypedDict, total=False):
     alpha_band: AlphaBand | None
     icc: bytes | None
     exif: bytes | None
+    palette: Palette
 
 
 def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes]) -> RasterInfo:
@@ -182,6 +189,8 @@ def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes])
         facts = _scene_facts(blocks) | _band_facts(blocks, bands)
     except (struct.error, UnicodeDecodeError) as error:
         raise CorruptStream(f"A metadata block of “{path.name}” is malformed.") from error
+    if (data := blocks.get(PALETTE)) is not None:
+        facts["palette"] = _unpack_palette(data, header)
     return RasterInfo(
         path=str(path),
         format="FDEGC",
@@ -299,6 +308,15 @@ def _unpack_transform(data: bytes) -> Transform:
     if not all(map(math.isfinite, (a, b, c, d, e, f))):
         raise CorruptStream("The transform of the file is malformed.")
     return a, b, c, d, e, f
+
+
+def _unpack_palette(data: bytes, header: StreamHeader) -> Palette:
+    values = _inflate(data)
+    most = _ENTRIES.get(header.dtype, 0) if header.bands == 1 else 0
+    if not values or len(values) % 4 or len(values) // 4 > most:
+        raise CorruptStream(_MALFORMED)
+    r, g, b, a = (values[i::4] for i in range(4))
+    return tuple(zip(r, g, b, a, strict=True))
 
 
 def _unpack_points(data: bytes) -> tuple[tuple[GroundControlPoint, ...], str | None]:

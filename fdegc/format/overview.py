@@ -17,7 +17,7 @@ from PIL import (
 )
 
 from fdegc.errors import CorruptStream
-from fdegc.format.metadata import OVERVIEW
+from fdegc.format.metadata import OVERVIEW, PALETTE
 from fdegc.format.reader import ContainerReader
 from fdegc.raster_info import Window
 
@@ -190,7 +190,8 @@ def read_overview(reader: ContainerReader) -> npt.NDArray[np.uint8] | None:
 
     Returns
     -------
-    ndarray of uint8, shape (height, width, 3) or, of a scene with fewer than three bands, (height, width)
+    ndarray of uint8
+        Of shape (height, width, 3) or, of fewer than three bands without a palette, (height, width).
         None if the file has none or it is damaged.
 
     Raises
@@ -215,6 +216,7 @@ def read_overview(reader: ContainerReader) -> npt.NDArray[np.uint8] | None:
         with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
             if max(image.size) > MAX_SIDE:
                 raise refused
-            return np.asarray(image.convert("RGB" if reader.header.bands >= 3 else "L"))
+            colours = reader.header.bands >= 3 or PALETTE in reader.blocks
+            return np.asarray(image.convert("RGB" if colours else "L"))
     except (OSError, SyntaxError, ValueError) as error:
         raise refused from error

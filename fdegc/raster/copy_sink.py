@@ -26,6 +26,7 @@ from fdegc.raster.display import default_bands
 from fdegc.raster.facts import scene_facts
 from fdegc.raster.gdal import WARNINGS_LOCK
 from fdegc.raster.holding import close, unsupported_metadata
+from fdegc.raster.palettes import coloured, info_table
 from fdegc.raster.pillow_source import header_of
 from fdegc.raster.sink import RasterSink, alpha_of
 from fdegc.raster.source import default_colors
@@ -39,12 +40,15 @@ from fdegc.raster.tiff_tags import (
     PHOTOMETRIC,
     set_in_place,
 )
+from fdegc.raster.validity import nodata_fits
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Where the first chunk of a PNG, which always has the same length, ends.
 _AFTER_HEADER = len(_PNG_MAGIC) + 25
+#: Where that says what the samples are, and what it says of indices (PNG 1.2, 4.1.1).
+_COLOUR_TYPE, _INDEXED = len(_PNG_MAGIC) + 17, 3
 _XMP = "xml:XMP"
 _KEYWORD, _KEYWORD_LENGTH = re.compile("[!-~\xa1-\xff]([ -~\xa1-\xff]*[!-~\xa1-\xff])?"), 79
 #: Where the tags of bands are kept meanwhile.
@@ -120,16 +124,18 @@ class CogSink(_CopySink):
 
     def __init__(self, path: Path, info: RasterInfo, overwrite: bool, compression: str) -> None:
         super().__init__(path, info, overwrite, _unstructured(info), band_domain=_BAND_DOMAIN)
+        self.info = replace(info, nodata=self._stage.info.nodata)  # of a palette with one transparent index
         self._compression = compression
 
     def _finish(self) -> None:
-        options = {} if self._compression == "none" else {"predictor": "YES"}
+        indices = bool(self.info.palette)
+        options = {} if self._compression == "none" or indices else {"predictor": "YES"}
         self._copy(
             self._temporary,
             compress=self._compression,
             blocksize=512,
             bigtiff="IF_SAFER",
-            overview_resampling="AVERAGE",
+            overview_resampling="NEAREST" if indices else "AVERAGE",
             copy_src_mdd="YES",  # all domains, not only the usual one
             **options,
         )
@@ -244,6 +250,101 @@ class PngSink(_CopySink):
             self._bare.unlink(missing_ok=True)
 
 
+class PalettePngSink(_CopySink):
+    """PNG of indices being written: 8-bit, with the palette and its transparency.
+
+    Parameters
+    ----------
+    path, info, overwrite
+        As for :func:`~fdegc.raster.saving.open_sink`; only what :meth:`fits`.
+    """
+
+    driver = "PNG"
+
+    def __init__(self, path: Path, info: RasterInfo, overwrite: bool) -> None:
+        tags = {key: text for key, text in info.tags.items() if _is_keyword(key)}
+        # It is written as grey, of which the header then says that it is indices.
+        staged = replace(_with_alpha_only(info), tags=tags, icc=None, color_interpretation=(), palette=())
+        super().__init__(path, info, overwrite, replace(staged, has_alpha=False))
+        self._bare = self._temporary.with_suffix(".bare.png")
+        self._largest = len(info.palette) - 1
+
+    @staticmethod
+    def fits(info: RasterInfo) -> bool:
+        """Whether PNG can hold the indices, and what is not valid of them: by nodata, which is an index."""
+        marked = info.nodata is not None and nodata_fits(info.nodata, info.dtype) and not info.mask_band
+        return bool(info.palette) and info.dtype == "uint8" and (marked or not info.has_mask)
+
+    def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
+        self._largest = max(self._largest, int(pixels.max()))
+        self._stage.write(window, Samples(pixels))
+
+    def _finish(self) -> None:
+        self._copy(self._bare, write_metadata_as_text="YES")
+        self._stage.abort()
+        _add_chunks(self._bare, self._temporary, [*_chunks(self.info), *self._entries()], indexed=True)
+        self._bare.unlink()
+        self._require_end(b"IEND\xaeB`\x82")
+        self._look(header_of(self._temporary, "PNG")[1])
+
+    def _entries(self) -> list[tuple[bytes, bytes]]:
+        """Chunks of the palette; no index may be beyond it."""
+        entries = [*self.info.palette, *[(0, 0, 0, 255)] * (self._largest + 1 - len(self.info.palette))]
+        alpha = [entry[3] for entry in entries]
+        if self.info.has_mask and self.info.nodata is not None and int(self.info.nodata) < len(alpha):
+            alpha[int(self.info.nodata)] = 0
+        chunks = [(b"PLTE", bytes(value for entry in entries for value in entry[:3]))]
+        clear = [index for index, value in enumerate(alpha) if value < 255]
+        return [*chunks, (b"tRNS", bytes(alpha[: clear[-1] + 1]))] if clear else chunks
+
+    def _drop(self) -> None:
+        super()._drop()
+        if hasattr(self, "_bare"):
+            self._bare.unlink(missing_ok=True)
+
+
+class ColouredSink(RasterSink):
+    """Raster of the colours that indices stand for, for formats that have no palette.
+
+    Parameters
+    ----------
+    inner : RasterSink
+        Of :func:`~fdegc.raster.palettes.coloured_info`.
+    info : RasterInfo
+        Of the indices.
+    """
+
+    def __init__(self, inner: RasterSink, info: RasterInfo) -> None:
+        self.path, self.info, self._inner = inner.path, info, inner
+        self.unsupported_metadata = ()
+        self._table = info_table(info)
+
+    def write(self, window: Window, samples: Samples) -> None:
+        """Writing of one window of indices."""
+        self._inner.write(window, coloured(samples, self._table))
+
+    def commit(self) -> None:
+        """Completion of the file."""
+        self._inner.commit()
+        self.unsupported_metadata = (
+            "the palette, so its colours were written",
+            *self._inner.unsupported_metadata,
+        )
+
+    def abort(self) -> None:
+        """Deletion of what was written so far."""
+        self._inner.abort()
+
+    def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
+        raise NotImplementedError
+
+    def _finish(self) -> None:
+        raise NotImplementedError
+
+    def _drop(self) -> None:
+        raise NotImplementedError
+
+
 def _unstructured(info: RasterInfo) -> RasterInfo:
     """What is staged of a raster without what its samples mean, of which GDAL would make something else."""
     domains = {name: items for name, items in info.domains.items() if name != "IMAGE_STRUCTURE"}
@@ -291,10 +392,16 @@ def _chunks(info: RasterInfo) -> list[tuple[bytes, bytes]]:
     return chunks
 
 
-def _add_chunks(bare: Path, target: Path, chunks: Iterable[tuple[bytes, bytes]]) -> None:
-    """Copy a PNG with more chunks behind its header."""
+def _add_chunks(
+    bare: Path, target: Path, chunks: Iterable[tuple[bytes, bytes]], *, indexed: bool = False
+) -> None:
+    """Copy a PNG with more chunks behind its header; ``indexed`` makes one of indices of a grey one."""
     with bare.open("rb") as source, target.open("xb") as out:
-        out.write(source.read(_AFTER_HEADER))
+        head = bytearray(source.read(_AFTER_HEADER))
+        if indexed:
+            head[_COLOUR_TYPE] = _INDEXED
+            head[-4:] = struct.pack(">I", zlib.crc32(head[len(_PNG_MAGIC) + 4 : -4]))
+        out.write(head)
         for kind, data in chunks:
             out.write(struct.pack(">I", len(data)) + kind + data)
             out.write(struct.pack(">I", zlib.crc32(kind + data)))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from fdegc.raster.alpha import straight
 from fdegc.raster.mapping import usable_samples
+from fdegc.raster.palettes import coloured, coloured_info, info_table
 from fdegc.raster_info import RasterInfo
 from fdegc.types import BandStatistics, RasterStatistics, Samples
 
@@ -117,12 +118,15 @@ def to_rgb8(
     -------
     ndarray of uint8, shape (height, width, 4)
         Transparent where none of the displayed samples is valid; where only some are, the others are dark.
+        Of a raster with a palette its colours, whatever the limits and bands.
 
     Raises
     ------
     ValueError
         If there is not one pair of limits for each displayed band.
     """
+    if info.palette:
+        samples, info, limits, bands = coloured(samples, info_table(info)), coloured_info(info), None, None
     chosen = list(_displayed(len(samples.pixels)) if bands is None else bands)
     missing = None if samples.missing is None else samples.missing[chosen]
     seen = Samples(samples.pixels[chosen], samples.valid, samples.alpha, missing)

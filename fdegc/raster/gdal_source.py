@@ -19,11 +19,12 @@ from fdegc.errors import UnsupportedRaster
 from fdegc.memory import BLOCK_CACHE, cache_for, check_free
 from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, is_min_is_white, scene_facts
 from fdegc.raster.gdal import GDAL_ERRORS, open_dataset, require_complete
+from fdegc.raster.palettes import ENTRIES, coloured, coloured_info, palette_of, table_of
 from fdegc.raster.several import dataset_parts, directory_of_part, driver_of_part, file_of_part, several
-from fdegc.raster.source import RasterSource, default_colors
+from fdegc.raster.source import RasterSource
 from fdegc.raster.tiff_tags import BITS, COMPRESSION, JPEG, RARE_CODECS, first_directory
 from fdegc.raster.validity import Mask, Pixels, nodata_fits, sample_validity
-from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Window
+from fdegc.raster_info import DTYPES, MAX_BANDS, Palette, RasterInfo, Window
 from fdegc.types import Samples
 
 
@@ -33,7 +34,9 @@ class _Bands:
 
     coded: tuple[int, ...]
     alpha: int | None
-    #: uint8 (entries, 1, 3 or 4): what each palette index or bit stands for; None for plain bands
+    #: of the coded band, if it can be kept; else empty
+    palette: Palette
+    #: uint8 (entries, 1, 3 or 4): what each index or bit is to become; None for bands that stay as they are
     table: npt.NDArray[np.uint8] | None
 
 
@@ -49,7 +52,7 @@ class GdalSource(RasterSource):
     dataset : rasterio dataset, optional
         The file, if it is open already; it is closed in any case.
     look_for_gaps : bool
-    alpha : str
+    alpha, palette : str
         As :func:`fdegc.raster.open_raster` takes them.
 
     Raises
@@ -65,8 +68,9 @@ class GdalSource(RasterSource):
         dataset: Any = None,
         look_for_gaps: bool = True,
         alpha: str = "as-alpha",
+        palette: str = "colours",
     ) -> None:
-        self._path, self._alpha = path, alpha
+        self._path, self._alpha, self._palette = path, alpha, palette
         self._dataset = _open(path, driver) if dataset is None else dataset
         try:
             with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE[0]):
@@ -86,7 +90,8 @@ class GdalSource(RasterSource):
                 raise several(self._path, parts)
         dtype = _common_dtype(self._path, dataset)
         _require_small_blocks(self._path, dataset)
-        self._bands = bands = _plan_bands(dataset, dataset.nodatavals[0], self._alpha)
+        self._bands = bands = _plan_bands(dataset, dataset.nodatavals[0], self._alpha, self._palette)
+        self.has_palette = bool(bands.palette)
         nodata = [dataset.nodatavals[i - 1] for i in bands.coded]
         self._nodata = tuple(n if nodata_fits(n, dtype) else None for n in nodata)
         flags = dataset.mask_flag_enums[bands.coded[0] - 1]
@@ -136,6 +141,8 @@ class GdalSource(RasterSource):
         if bands.alpha is None and info.premultiplied:
             info = replace(info, domains={n: i for n, i in info.domains.items() if n != "IMAGE_STRUCTURE"})
         if bands.table is None:
+            if bands.palette:
+                info = replace(info, palette=bands.palette)
             facts = band_facts(dataset, bands.coded)
             if self._alpha == "as-data":
                 colors = ("undefined" if c == "alpha" else c for c in facts["color_interpretation"])
@@ -149,16 +156,7 @@ class GdalSource(RasterSource):
                 mask_band=self._has_mask and any(n is not None for n in self._nodata),
                 **facts,
             )
-        # The nodata value was an index or a bit; after expansion only the mask can carry it.
-        count = min(bands.table.shape[1], 3)
-        return replace(
-            info,
-            bands=count,
-            dtype="uint8",
-            band_names=(None,) * count,
-            color_interpretation=default_colors(count),
-            has_alpha=info.has_alpha or bands.table.shape[1] == 4,
-        )
+        return coloured_info(info, bands.table)
 
     def add_exif(self, exif: bytes | None) -> None:
         """Addition of EXIF data, which GDAL does not hand over as they are."""
@@ -196,7 +194,8 @@ class GdalSource(RasterSource):
         bands = self._bands
         indexes = list(bands.coded) + ([] if bands.alpha is None else [bands.alpha])
         # Indices of a palette cannot be averaged; for masks, any blend would be a guess.
-        smooth = Resampling.average if bands.table is None else Resampling.nearest
+        plain = bands.table is None and not bands.palette
+        smooth = Resampling.average if plain else Resampling.nearest
         out: dict[str, Any] = {} if shape is None else {"out_shape": (len(indexes), *shape)}
         cache = cache_for(self._dataset, 0 if window is None else window.height)
         masked = list(bands.coded) if self._own_masks else bands.coded[0]
@@ -220,14 +219,7 @@ class GdalSource(RasterSource):
         valid, missing = None, None
         if self.info.has_mask:
             valid, missing = sample_validity(pixels, self._nodata, mask)
-        table = self._bands.table
-        if table is not None:
-            index = np.minimum(pixels[0].astype(np.intp), len(table) - 1)
-            expanded = np.ascontiguousarray(np.moveaxis(table[index], 2, 0))
-            pixels = expanded[:3]
-            if len(expanded) == 4 and alpha is None:
-                alpha = expanded[3]
-        return Samples(pixels, valid, alpha, missing)
+        return coloured(Samples(pixels, valid, alpha, missing), self._bands.table)
 
     def _damaged(self) -> UnsupportedRaster:
         return _missing_codec(self._path) or UnsupportedRaster(
@@ -308,32 +300,26 @@ def _require_small_blocks(path: Path, dataset: Any) -> None:
     )
 
 
-def _plan_bands(dataset: Any, nodata: float | None, kept: str) -> _Bands:
+def _plan_bands(dataset: Any, nodata: float | None, kept: str, palette: str) -> _Bands:
     colors = dataset.colorinterp
     alpha = alpha_index(dataset)
     coded = tuple(i for i in range(1, dataset.count + 1) if i != alpha or kept == "as-data")
     if kept != "as-alpha":
         alpha = None
+    entries: Palette = ()
     table = None
     if len(coded) == 1 and np.dtype(dataset.dtypes[0]).kind == "u":
         if colors[coded[0] - 1] == ColorInterp.palette and not is_min_is_white(dataset):
-            table = _palette(dataset.colormap(coded[0]), nodata)
+            entries = palette_of(dataset.colormap(coded[0]))
+            # Hardly any format has a palette and an alpha band, and only these types have a palette in TIFF.
+            keeps = alpha is None and len(entries) <= ENTRIES.get(dataset.dtypes[0], 0)
+            if palette != "indices" or not keeps:
+                table = table_of(entries, nodata)
+            if not keeps:
+                entries = ()
         elif dataset.tags(coded[0], ns="IMAGE_STRUCTURE").get("NBITS") == "1":
             table = np.array([[0], [255]], dtype=np.uint8)
-    return _Bands(coded, alpha, table)
-
-
-def _palette(colormap: dict[int, tuple[int, int, int, int]], nodata: float | None) -> npt.NDArray[np.uint8]:
-    table = np.zeros((max(colormap) + 1, 4), dtype=np.uint8)
-    table[:, 3] = 255
-    for index, color in colormap.items():
-        table[index] = color
-        if index == nodata:
-            table[index, 3] = 255  # GDAL makes it transparent, but the mask says that already
-    if (table[:, 3] < 255).any():
-        return table
-    grey = bool((table[:, :1] == table[:, 1:3]).all())
-    return table[:, : 1 if grey else 3]
+    return _Bands(coded, alpha, entries, table)
 
 
 def _equal(a: float | None, b: float | None) -> bool:

@@ -11,8 +11,9 @@ from rasterio.errors import CRSError
 
 from fdegc.raster.epoch import EPOCH
 from fdegc.raster.facts import SceneFacts, alpha_index, band_facts, scene_facts
+from fdegc.raster.palettes import palette_of
 from fdegc.raster.validity import nodata_fits
-from fdegc.raster_info import GroundControlPoint, RasterInfo
+from fdegc.raster_info import GroundControlPoint, Palette, RasterInfo
 
 _DOMAINS = {"RPC": "RPCs", "xml:XMP": "XMP", "EXIF": "EXIF tags", EPOCH: "coordinate epoch"}
 _STRUCTURE = {"MINISWHITE": "that zero is white", "ALPHA": "that colours are multiplied with alpha"}
@@ -113,6 +114,8 @@ def _bands(info: RasterInfo, dataset: Any) -> Iterator[str]:
         info.color_interpretation != facts["color_interpretation"]
     ):
         yield "colour interpretation"
+    if info.palette:
+        yield from _palette(info, palette_of(dataset.colormap(numbers[0])))
     ones, zeros = (1.0,) * info.bands, (0.0,) * info.bands
     if not (
         close(info.scales or ones, facts["scales"] or ones)
@@ -126,6 +129,16 @@ def _bands(info: RasterInfo, dataset: Any) -> Iterator[str]:
         yield "tags of bands"
     if info.alpha_band is not None and alpha != info.alpha_band.position + 1:
         yield "position of the alpha band"
+
+
+def _palette(info: RasterInfo, found: Palette) -> Iterator[str]:
+    """What a file does not hold of a palette; it may have more entries, and its own word for nodata."""
+    there = found + ((0, 0, 0, 255),) * (len(info.palette) - len(found))
+    pairs = list(enumerate(zip(info.palette, there, strict=False)))
+    if any(wanted[:3] != entry[:3] for _, (wanted, entry) in pairs):
+        yield "palette"
+    if any(wanted[3] != entry[3] for index, (wanted, entry) in pairs if index != info.nodata):
+        yield "transparency of the palette's colours"
 
 
 def _same_nodata(a: Sequence[float | None], b: Sequence[float | None]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from fdegc.raster.alpha import changed
 from fdegc.raster.facts import SceneFacts, scene_facts
 from fdegc.raster.gdal import GDAL_ERRORS, open_dataset
 from fdegc.raster.gdal_source import GdalSource
+from fdegc.raster.palettes import opaque
 from fdegc.raster.pillow_source import TooLarge, header_of, open_pillow
 from fdegc.raster.several import RasterPart, directory_of_part, driver_of_part, gdal_name, several
 from fdegc.raster.source import RasterSource
@@ -42,7 +44,12 @@ _OTHERS = (
 
 
 def open_raster(
-    path: str | Path, *, page: int | None = None, look_for_gaps: bool = True, alpha: str = "as-alpha"
+    path: str | Path,
+    *,
+    page: int | None = None,
+    look_for_gaps: bool = True,
+    alpha: str = "as-alpha",
+    palette: str = "colours",
 ) -> RasterSource:
     """Raster file, opened for reading.
 
@@ -64,6 +71,9 @@ def open_raster(
     alpha : str
         What a band that is called alpha is taken for: "as-alpha" (kept without loss), "as-data" (a band like
         the others), "none" (left out).
+    palette : str
+        What a raster with a palette is: "colours" (grey, or red, green and blue, with alpha if any entry is
+        transparent) or "indices" (the band as it is stored, with ``info.palette``).
 
     Returns
     -------
@@ -82,14 +92,17 @@ def open_raster(
         If it can only be read as a whole, and that would not fit.
     """
     try:
-        source = _open(path, look_for_gaps, alpha)
+        source = _open(path, look_for_gaps, alpha, palette)
     except SeveralRasters as error:
         if page is None and len(error.parts) > 1:
             raise
-        return _open(_chosen(path, error.parts, page or 1), look_for_gaps, alpha)
-    if page not in (None, 1):
-        source.close()
-        raise InvalidOption(f"“{path}” is a single raster; it has no number {page}, leave --page out.")
+        source = _open(_chosen(path, error.parts, page or 1), look_for_gaps, alpha, palette)
+    else:
+        if page not in (None, 1):
+            source.close()
+            raise InvalidOption(f"“{path}” is a single raster; it has no number {page}, leave --page out.")
+    if alpha == "none" and source.info.palette:
+        source.info = replace(source.info, palette=opaque(source.info.palette))
     return source
 
 
@@ -99,25 +112,25 @@ def _chosen(path: str | Path, parts: Sequence[str], page: int) -> str:
     return parts[page - 1]
 
 
-def _open(path: str | Path, look_for_gaps: bool, alpha: str) -> RasterSource:
+def _open(path: str | Path, look_for_gaps: bool, alpha: str, palette: str) -> RasterSource:
     """Open a file that holds one raster, or one raster of a file by its name."""
     try:
         driver = driver_of_part(str(path))
         if driver is not None and not os.path.exists(path):
-            return _open_part(Path(path), driver, look_for_gaps, alpha)
+            return _open_part(Path(path), driver, look_for_gaps, alpha, palette)
         virtual = virtual_name(str(path))
         if virtual is not None:
-            return _open_virtual(virtual, look_for_gaps, alpha)
+            return _open_virtual(virtual, look_for_gaps, alpha, palette)
         path = described_data(Path(path))
         head = _read_head(path)
         kind = _kind(head)
         if kind is None and head.startswith(ZIP):
-            return _open_archive(path, look_for_gaps, alpha)
+            return _open_archive(path, look_for_gaps, alpha, palette)
         if kind is None:
-            return _open_other(path, look_for_gaps, alpha)
+            return _open_other(path, look_for_gaps, alpha, palette)
         if kind in _PICTURES:
-            return _open_picture(path, kind, _is_deep_png(head), alpha)
-        source = GdalSource(path, kind, look_for_gaps=look_for_gaps, alpha=alpha)
+            return _open_picture(path, kind, _is_deep_png(head), alpha, palette)
+        source = GdalSource(path, kind, look_for_gaps=look_for_gaps, alpha=alpha, palette=palette)
         return _turned(source, first_directory(path) if kind == "GTiff" else None)
     except MemoryError as error:
         raise UnsupportedRaster(
@@ -136,7 +149,7 @@ def _turned(source: GdalSource, directory: Directory | None) -> RasterSource:
     return source if placed or not 2 <= orientation <= 8 else TurnedSource(source, orientation)
 
 
-def _open_picture(path: Path, kind: str, deep: bool, alpha: str) -> RasterSource:
+def _open_picture(path: Path, kind: str, deep: bool, alpha: str, palette: str) -> RasterSource:
     """Open a PNG, JPEG, WebP or BMP, which GDAL and Pillow know different things about."""
     facts: SceneFacts = {}
     neighbours = False
@@ -145,9 +158,9 @@ def _open_picture(path: Path, kind: str, deep: bool, alpha: str) -> RasterSource
         neighbours = len(dataset.files) > 1  # a world file, a mask, metadata
     if not (deep or neighbours):
         with contextlib.suppress(TooLarge):
-            picture = open_pillow(path, kind, facts)
+            picture = open_pillow(path, kind, facts, palette)
             return picture if alpha == "as-alpha" or not picture.info.has_alpha else changed(picture, alpha)
-    source = GdalSource(path, kind, alpha=alpha)
+    source = GdalSource(path, kind, alpha=alpha, palette=palette)
     orientation, exif = header_of(path, kind)
     placed = source.info.transform or source.info.crs_wkt or source.info.gcps
     if placed or orientation == 1:
@@ -156,12 +169,12 @@ def _open_picture(path: Path, kind: str, deep: bool, alpha: str) -> RasterSource
     return TurnedSource(source, orientation)
 
 
-def _open_other(path: Path, look_for_gaps: bool, alpha: str) -> RasterSource:
+def _open_other(path: Path, look_for_gaps: bool, alpha: str, palette: str) -> RasterSource:
     """Let GDAL try its drivers on a file of none of the usual kinds."""
     dataset = _opened_by_any(path)
     if dataset is None:
         raise UnsupportedRaster(f"“{path}” is not an image of a known kind. {_KINDS}.")
-    return GdalSource(path, dataset.driver, dataset, look_for_gaps, alpha)
+    return GdalSource(path, dataset.driver, dataset, look_for_gaps, alpha, palette)
 
 
 def _opened_by_any(path: Path) -> Any:
@@ -173,11 +186,11 @@ def _opened_by_any(path: Path) -> Any:
     return None
 
 
-def _open_virtual(name: str, look_for_gaps: bool, alpha: str) -> RasterSource:
+def _open_virtual(name: str, look_for_gaps: bool, alpha: str, palette: str) -> RasterSource:
     """Open what one of GDAL's file systems has: in archives, on servers."""
     for driver in (*_USUAL, *_OTHERS):
         with contextlib.suppress(*GDAL_ERRORS):
-            source = GdalSource(Path(name), driver, open_dataset(name, driver), look_for_gaps, alpha)
+            source = GdalSource(Path(name), driver, open_dataset(name, driver), look_for_gaps, alpha, palette)
             text = source.info.tags.get("EXIF_Orientation", "1")
             placed = source.info.transform or source.info.crs_wkt or source.info.gcps
             turned = text in "2345678" and not placed
@@ -187,21 +200,21 @@ def _open_virtual(name: str, look_for_gaps: bool, alpha: str) -> RasterSource:
     )
 
 
-def _open_archive(path: Path, look_for_gaps: bool, alpha: str) -> RasterSource:
+def _open_archive(path: Path, look_for_gaps: bool, alpha: str, palette: str) -> RasterSource:
     """Open the raster in a .zip."""
     names = rasters_in(path)
     if names is None:
-        return _open_other(path, look_for_gaps, alpha)
+        return _open_other(path, look_for_gaps, alpha, palette)
     if not names:
         raise UnsupportedRaster(
             f"“{path}” is an archive without a file that is called like a raster. {_KINDS}."
         )
     if len(names) > 1:
         raise several(path, [RasterPart(name) for name in names])
-    return _open_virtual(names[0], look_for_gaps, alpha)
+    return _open_virtual(names[0], look_for_gaps, alpha, palette)
 
 
-def _open_part(name: Path, driver: str, look_for_gaps: bool, alpha: str) -> RasterSource:
+def _open_part(name: Path, driver: str, look_for_gaps: bool, alpha: str, palette: str) -> RasterSource:
     """Open one of several rasters in a file."""
     try:
         dataset = open_dataset(gdal_name(str(name)), driver)
@@ -209,7 +222,7 @@ def _open_part(name: Path, driver: str, look_for_gaps: bool, alpha: str) -> Rast
         raise UnsupportedRaster(
             f"“{name}” cannot be opened: check the name of the file and that of the part of it."
         ) from error
-    source = GdalSource(name, driver, dataset, look_for_gaps, alpha)
+    source = GdalSource(name, driver, dataset, look_for_gaps, alpha, palette)
     return _turned(source, directory_of_part(str(name)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +15,15 @@ from fdegc.errors import FdegcError, UnsupportedRaster
 from fdegc.memory import check_free
 from fdegc.raster.facts import SceneFacts, exif_of
 from fdegc.raster.gdal import WARNINGS_LOCK
+from fdegc.raster.palettes import Table, table_of
 from fdegc.raster.source import ArraySource, default_colors
 from fdegc.raster.validity import Pixels
-from fdegc.raster_info import RasterInfo
+from fdegc.raster_info import Palette, RasterInfo
 
 _STRIP = 512
 _XMP = "xml:XMP"
+Channels = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
 # Bytes a pixel while a file is opened: a copy of Pillow's and one of ours, and in between what an image
 # that has to be turned, or the coefficients of a progressive JPEG, take.
 _GREY_PIXEL, _COLOR_PIXEL = 4, 10
@@ -30,7 +33,7 @@ class TooLarge(UnsupportedRaster):
     """Picture of more pixels than Pillow decodes."""
 
 
-def open_pillow(path: Path, kind: str, facts: SceneFacts) -> ArraySource:
+def open_pillow(path: Path, kind: str, facts: SceneFacts, palette: str = "colours") -> ArraySource:
     """Raster of an image file that Pillow decodes completely.
 
     Parameters
@@ -40,11 +43,13 @@ def open_pillow(path: Path, kind: str, facts: SceneFacts) -> ArraySource:
         Pillow's name of the only format to try: PNG, JPEG, WEBP, BMP.
     facts : dict
         What GDAL says of it.
+    palette : str
+        As :func:`fdegc.raster.open_raster` takes it.
 
     Returns
     -------
     ArraySource
-        uint8 grey or RGB with or without alpha, or uint16 grey; turned as its EXIF data says.
+        uint8 grey or RGB with or without alpha, uint8 indices, or uint16 grey; turned as its EXIF data says.
 
     Raises
     ------
@@ -57,7 +62,7 @@ def open_pillow(path: Path, kind: str, facts: SceneFacts) -> ArraySource:
             _require_memory(path, kind, image)
             image.load()
             turned = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
-            source = _to_source(path, kind, turned)
+            source = _to_source(path, kind, turned, palette == "indices")
             source.info = _with_facts(source.info, facts, turned, turned is not image)
             return source
     except (Image.DecompressionBombError, MemoryError) as error:
@@ -124,11 +129,11 @@ def _require_memory(path: Path, kind: str, image: Image.Image) -> None:
     )
 
 
-def _to_planes(image: Image.Image) -> Pixels:
+def _to_planes(image: Image.Image, convert: Callable[[Image.Image], Channels]) -> Pixels:
     """All channels, (channels, height, width), by strips: Pillow's own conversion makes two more copies."""
     planes: Pixels | None = None
     for y in range(0, image.height, _STRIP):
-        strip = _to_array(image.crop((0, y, image.width, min(y + _STRIP, image.height))))
+        strip = convert(image.crop((0, y, image.width, min(y + _STRIP, image.height))))
         strip = np.atleast_3d(strip)
         if planes is None:
             planes = np.empty((strip.shape[2], image.height, image.width), strip.dtype)
@@ -137,8 +142,15 @@ def _to_planes(image: Image.Image) -> Pixels:
     return planes
 
 
-def _to_source(path: Path, kind: str, image: Image.Image) -> ArraySource:
-    planes = _to_planes(image)
+def _to_source(path: Path, kind: str, image: Image.Image, as_indices: bool) -> ArraySource:
+    convert: Callable[[Image.Image], Channels] = _to_array
+    palette: Palette = ()
+    indexed = False
+    if image.mode == "P" and (entries := _palette_of(image)):
+        indexed = True
+        convert = np.asarray if as_indices else _expander(table_of(entries))
+        palette = entries if as_indices else ()
+    planes = _to_planes(image, convert)
     alpha = planes[-1] if planes.shape[0] in (2, 4) else None
     pixels = planes if alpha is None else planes[:-1]
     bands, height, width = pixels.shape
@@ -149,12 +161,33 @@ def _to_source(path: Path, kind: str, image: Image.Image) -> ArraySource:
         height=height,
         bands=bands,
         dtype=pixels.dtype.name,
-        color_interpretation=default_colors(bands),
+        color_interpretation=("palette",) if palette else default_colors(bands),
+        palette=palette,
     )
-    return ArraySource(pixels, alpha=alpha, info=info)
+    source = ArraySource(pixels, alpha=alpha, info=info)
+    source.has_palette = indexed
+    return source
 
 
-def _to_array(image: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+def _palette_of(image: Image.Image) -> Palette:
+    """Palette of an image of indices, as many entries as the file has; empty if there are none."""
+    values = image.getpalette("RGB") or []
+    said = image.info.get("transparency")
+    alpha = list(said) if isinstance(said, bytes) else []
+    if isinstance(said, int):
+        alpha = [255] * said + [0]
+    colors = [(values[i], values[i + 1], values[i + 2]) for i in range(0, len(values) - 2, 3)]
+    alpha += [255] * (len(colors) - len(alpha))
+    return tuple((*color, opacity) for color, opacity in zip(colors, alpha, strict=False))
+
+
+def _expander(table: Table) -> Callable[[Image.Image], Channels]:
+    """Conversion of indices to colours; indices beyond the palette stand for its last entry."""
+    full = np.concatenate([table, np.repeat(table[-1:], 256 - len(table), axis=0)])
+    return lambda image: full[np.asarray(image)]
+
+
+def _to_array(image: Image.Image) -> Channels:
     """Return uint8 or uint16 (height, width) or (height, width, 2 to 4) of any of Pillow's modes."""
     mode = image.mode
     if mode.startswith("I"):

@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 from fdegc.errors import OutputFailed
-from fdegc.options import KINDS
-from fdegc.raster.copy_sink import CogSink, Jp2Sink, PngSink
+from fdegc.options import KINDS, TIFF_KINDS
+from fdegc.raster.copy_sink import CogSink, ColouredSink, Jp2Sink, PalettePngSink, PngSink
 from fdegc.raster.gdal import GDAL_ERRORS, open_dataset
+from fdegc.raster.palettes import coloured_info
 from fdegc.raster.sink import RasterSink, exists, failed
 from fdegc.raster.tiff_sink import TiffSink
 from fdegc.raster_info import RasterInfo
@@ -59,6 +60,7 @@ def open_sink(
     overwrite: bool = False,
     kind: str | None = None,
     compression: str = "deflate",
+    palette: str = "indices",
 ) -> RasterSink:
     """Raster file, opened for writing.
 
@@ -68,13 +70,15 @@ def open_sink(
         ``.tif`` or ``.tiff`` (everything), ``.png`` (uint8 and uint16, grey or RGB), ``.jp2`` (uint8,
         uint16 and int16, lossless).
     info : RasterInfo
-        What will be written.
+        What will be written; indices, if it has a palette.
     overwrite : bool
         Whether to replace a file that exists.
     kind : str, optional
         One of :data:`~fdegc.options.KINDS`; by default what the name ends in, GeoTIFF for ``.tif``.
     compression : str
         One of :data:`~fdegc.options.COMPRESSIONS`, for GeoTIFF and COG.
+    palette : str
+        "indices" keeps a palette where the kind of file can; "colours" writes what its indices stand for.
 
     Returns
     -------
@@ -100,8 +104,20 @@ def open_sink(
             raise exists(path)
     except OSError as error:
         raise failed(path, error) from error
+    if info.palette and (palette == "colours" or not _holds_palette(kind, info)):
+        colours = coloured_info(info)
+        return ColouredSink(
+            open_sink(path, colours, overwrite=overwrite, kind=kind, compression=compression), info
+        )
     if kind == "geotiff":
         return TiffSink(path, info, overwrite, compression)
     if kind == "cog":
         return CogSink(path, info, overwrite, compression)
-    return PngSink(path, info, overwrite) if kind == "png" else Jp2Sink(path, info, overwrite)
+    if kind == "png":
+        return PalettePngSink(path, info, overwrite) if info.palette else PngSink(path, info, overwrite)
+    return Jp2Sink(path, info, overwrite)
+
+
+def _holds_palette(kind: str, info: RasterInfo) -> bool:
+    """Whether a kind of file can hold a raster's indices and its palette."""
+    return kind in TIFF_KINDS or (kind == "png" and PalettePngSink.fits(info))

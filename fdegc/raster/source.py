@@ -31,10 +31,13 @@ class RasterSource(ABC):
         What the raster is.
     part : str
         Says which part of its file it is, where it is not all of it.
+    has_palette : bool
+        Whether it can be opened as indices of a palette, and perhaps has been.
     """
 
     info: RasterInfo
     part: str = ""
+    has_palette: bool = False
 
     @abstractmethod
     def _read(self, window: Window) -> Samples:
@@ -129,7 +132,7 @@ class RasterSource(ABC):
     def _read_part(self, window: Window, width: int, height: int) -> Samples:
         """Read a window at a smaller size; a source that need not read all of it does better."""
         samples = self._read(window)
-        if samples.valid is None and samples.alpha is None:
+        if samples.valid is None and samples.alpha is None and not self.info.palette:
             return ArraySource(samples.pixels)._read_decimated(width, height)
         rows = (np.arange(height) * 2 + 1) * window.height // (2 * height)
         cols = (np.arange(width) * 2 + 1) * window.width // (2 * width)
@@ -240,9 +243,9 @@ class ArraySource(RasterSource):
     def _read_decimated(self, width: int, height: int) -> Samples:
         rows = (np.arange(height) * 2 + 1) * self.info.height // (2 * height)
         cols = (np.arange(width) * 2 + 1) * self.info.width // (2 * width)
-        if self._samples.valid is None and self._samples.alpha is None:
+        if self._samples.valid is None and self._samples.alpha is None and not self.info.palette:
             return Samples(np.stack([_shrink(band, width, height) for band in self._samples.pixels]))
-        # Averaging would bleed meaningless values into their neighbours.
+        # Averaging would bleed meaningless values into their neighbours, and indices have no mean.
         return self._samples.picked(rows, cols)
 
     def close(self) -> None:

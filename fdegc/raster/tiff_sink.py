@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class TiffSink(RasterSink):
         compression: str,
         band_domain: str | None = None,
     ) -> None:
+        info = _with_clear_nodata(info)
         super().__init__(path, info, overwrite)
         self._with_mask = info.has_mask and (info.mask_band or common_nodata(info) is None)
         self._dataset: Any = None
@@ -133,6 +135,14 @@ def check_tiff(path: Path, info: RasterInfo) -> tuple[str, ...]:
             return unsupported_metadata(info, dataset)
 
 
+def _with_clear_nodata(info: RasterInfo) -> RasterInfo:
+    """Raster whose only transparent index is its nodata value: TIFF has no other transparency of indices."""
+    clear = [index for index, entry in enumerate(info.palette) if entry[3] < 255]
+    if len(clear) != 1 or info.palette[clear[0]][3] or info.has_mask or info.nodata is not None:
+        return info
+    return replace(info, nodata=float(clear[0]))
+
+
 def common_nodata(info: RasterInfo) -> float | None:
     """Nodata value of all bands; None if they differ or samples cannot hold it."""
     first = info.nodata
@@ -178,10 +188,14 @@ def compression_options(info: RasterInfo, compression: str) -> dict[str, Any]:
     """GDAL's creation options for one of :data:`fdegc.options.COMPRESSIONS`."""
     if compression == "none":
         return {}
+    if info.palette:  # differences of indices mean nothing
+        return {"compress": compression}
     return {"compress": compression, "predictor": 3 if np.dtype(info.dtype).kind == "f" else 2}
 
 
 def _photometric(info: RasterInfo) -> str:
+    if info.palette:
+        return "PALETTE"
     if info.dtype in ("uint8", "uint16") and (info.alpha_band is None or info.alpha_band.position >= 3):
         if info.color_interpretation[:3] == ("red", "green", "blue"):
             return "RGB"
@@ -221,7 +235,10 @@ def _describe_bands(dataset: Any, info: RasterInfo, numbers: list[int]) -> None:
     colors = [ColorInterp.alpha] * dataset.count
     for number, name in zip(numbers, names, strict=True):
         colors[number - 1] = known[name]
-    dataset.colorinterp = colors
+    if info.palette:
+        dataset.write_colormap(numbers[0], dict(enumerate(info.palette)))
+    else:
+        dataset.colorinterp = colors
     for facts, attribute, usual in (
         (info.scales, "scales", 1.0),
         (info.offsets, "offsets", 0.0),

@@ -55,14 +55,14 @@ class RasterWish:
             self.window.check_inside(info.width, info.height)
         return self.window
 
-    def open(self, path: Path) -> RasterSource:
-        """The part that is asked for, of a file.
+    def open(self, path: Path, palette: str = "colours") -> RasterSource:
+        """The part that is asked for, of a file; a palette as :func:`~fdegc.raster.open_raster` takes it.
 
         Raises
         ------
         InvalidOption, UnsupportedRaster, OutOfMemory
         """
-        source = open_raster(path, page=self.page, alpha=self.alpha)
+        source = open_raster(path, page=self.page, alpha=self.alpha, palette=palette)
         try:
             window = self.find(source.info)
             if self.area is not None:

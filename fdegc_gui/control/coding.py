@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from fdegc.format import SUFFIX
 from fdegc.options import EncodeOptions
-from fdegc.results import EncodeResult
+from fdegc.results import EncodeResult, StreamInfo
 from fdegc.types import Progress
 from fdegc_gui.control.activities import Activities
 from fdegc_gui.control.engine import EngineKeeper
@@ -97,7 +97,7 @@ class Coding(QObject):
         self._keeper.load()
         if scene.stream is not None:
             if STREAM not in self._session.results:
-                self._decode(scene, scene.stream.quality, scene.stream.tiles, display)
+                self._decode(scene, scene.stream, display)
             return
         rate = rate if rate is not None else self._session.rate
         if rate not in self._running:
@@ -145,12 +145,12 @@ class Coding(QObject):
         heading = f"The scene could not be compressed at rate {rate}."
         self._submit(job, run, self._finish_compression, f"Compressing at rate {rate}", heading)
 
-    def _decode(self, scene: Scene, quality: float, tiles: int, display: Display) -> None:
+    def _decode(self, scene: Scene, stream: StreamInfo, display: Display) -> None:
         folder = self._folder / f"scene{scene.number}-stream"
-        run = _Run(STREAM, quality, tiles, SampleStore(folder, scene.info))
+        run = _Run(STREAM, stream.quality, stream.tiles, SampleStore(folder, scene.info))
         job = Decode(
             path=scene.path,
-            info=scene.info,
+            info=stream.raster,
             device=self._keeper.device,
             folder=folder,
             display=display,

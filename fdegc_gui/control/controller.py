@@ -21,7 +21,7 @@ from fdegc_gui.jobs.coding import EngineReady, EstimateRates
 from fdegc_gui.jobs.engine import Engine
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
-from fdegc_gui.jobs.scene import Opened, OpenScene, PrepareToOpen
+from fdegc_gui.jobs.scene import LookForClasses, Opened, OpenScene, PrepareToOpen
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.session import Session
 
@@ -200,7 +200,16 @@ class Controller(QObject):
         if scene.stream is not None:
             QTimer.singleShot(0, lambda: self._decode(scene.number))  # after the overview's first paint
             return
+        self._estimates.add(
+            self.files.submit(
+                LookForClasses(path=scene.path), done=self._on_classes, failed=self._on_prepare_failed
+            )
+        )
         self._want_estimates()
+
+    def _on_classes(self, notice: str | None) -> None:
+        if notice is not None:
+            self.message.emit(notice)
 
     def _on_open_failed(self, path: Path, failure: Failure) -> None:
         self.open_failed.emit(path)

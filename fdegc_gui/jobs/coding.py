@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import Never
 
@@ -22,6 +23,9 @@ from fdegc_gui.jobs.sample_writer import SampleWriter
 from fdegc_gui.jobs.scene import peak_and_offset
 from fdegc_gui.models.display import Display, Rendering, resolve
 from fdegc_gui.models.sample_store import SampleStore
+
+if TYPE_CHECKING:
+    from fdegc.raster.palettes import Table
 
 #: Metrics that need the whole scene are computed up to this size.
 MEASURE_PIXELS = 64_000_000
@@ -99,6 +103,8 @@ class _TileTap:
         How to show the tiles; None to choose after the first tile.
     compiled : callable
         To be called when the first tile is there: by then everything is compiled.
+    table : ndarray or None
+        What indices stand for, where tiles are those.
     """
 
     def __init__(
@@ -109,13 +115,18 @@ class _TileTap:
         display: Display,
         rendering: Rendering | None,
         compiled: Callable[[], None],
+        table: Table | None,
     ) -> None:
+        self._table = table
         self._context, self._info, self._writer = context, info, writer
         self._display, self._rendering = display, rendering
         self._compiled = compiled
 
     def __call__(self, tile: TileResult) -> None:
+        from fdegc.raster.palettes import coloured
+
         self._compiled()
+        tile = dataclasses.replace(tile, samples=coloured(tile.samples, self._table))
         self._writer.write(tile.window, tile.samples)
         statistics = None
         if self._rendering is None:  # a .fdegc file: its first tile has to do
@@ -168,9 +179,12 @@ class _Coding(Job[Answer, CodedTile]):
     def _tapped(
         self, context: Context[CodedTile], info: RasterInfo
     ) -> Iterator[tuple[SampleWriter, _TileTap]]:
-        """Context of work whose tiles are stored and shown."""
-        with _stored(self.folder, info) as writer, spared(self.kind) as compiled:
-            yield writer, _TileTap(context, info, writer, self.display, self.rendering, compiled)
+        """Context of work whose tiles are stored and shown; those of indices as their colours."""
+        from fdegc.raster.palettes import coloured_info, info_table
+
+        shown, table = coloured_info(info), info_table(info)
+        with _stored(self.folder, shown) as writer, spared(self.kind) as compiled:
+            yield writer, _TileTap(context, shown, writer, self.display, self.rendering, compiled, table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -189,16 +203,18 @@ class Compress(_Coding[EncodeResult]):
 
     def run(self, context: Context[CodedTile]) -> EncodeResult:
         from fdegc.raster import open_raster
+        from fdegc.raster.classes import palette_way, settle
 
         codec = context.engine.codec(self.device)
         context.cancel.check()
-        source = open_raster(self.path)
+        source = open_raster(self.path, palette=palette_way(self.options))
         try:
+            options, _ = settle(source, self.options)  # which LookForClasses has announced
             with self._tapped(context, source.info) as (writer, tap):
                 encode = codec.encode(
                     source,
                     self.out,
-                    self.options,
+                    options,
                     reconstruct=True,
                     on_progress=context.progress,
                     on_tile=tap,
@@ -218,6 +234,7 @@ class Decode(_Coding[Decoded]):
     Attributes
     ----------
     info : RasterInfo
+        As the file has it.
     """
 
     info: RasterInfo

@@ -109,12 +109,13 @@ class OpenScene(Job[Opened, Never]):
         from fdegc.format.info import describe
         from fdegc.format.reader import ContainerReader
         from fdegc.raster import default_bands
+        from fdegc.raster.palettes import coloured_info
 
         with ContainerReader(self.path) as reader:
             stream = describe(reader)
             first = _overview(reader)
-        bands = default_bands(stream.raster)
-        scene = Scene(self.number, self.path, stream.raster, stream, bands, stream.bytes)
+        info = coloured_info(stream.raster)
+        scene = Scene(self.number, self.path, info, stream, default_bands(info), stream.bytes)
         return Opened(scene, first, {})
 
     def _open_raster(self, context: Context[Never]) -> Opened:
@@ -256,6 +257,21 @@ class FindPeak(Job[float, Never]):
     def run(self, context: Context[Never]) -> float:
         source = context.rasters.get(self.path).source
         return peak_and_offset(source, context.cancel)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LookForClasses(Job[str | None, Never]):
+    """What is to be said of a scene that is coded without loss, whatever the rate; None of any other."""
+
+    path: Path
+
+    preemptible: ClassVar[bool] = True
+
+    def run(self, context: Context[Never]) -> str | None:
+        from fdegc.options import EncodeOptions
+        from fdegc.raster.classes import settle
+
+        return settle(context.rasters.get(self.path).source, EncodeOptions())[1]
 
 
 class _Cancellable:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from fdegc.raster_info import RasterInfo
 from fdegc.results import StreamInfo
-from fdegc.text import exactness_text, fidelity_text, ways_text
+from fdegc.text import exactness_text, fidelity_text, palette_text, ways_text
 from fdegc_gui.models.session import Scene, Session
 from fdegc_gui.style.theme import figures
 from fdegc_gui.text import human_bytes, quality_name, ratio
@@ -52,6 +52,8 @@ def facts_of(scene: Scene) -> list[tuple[str, str]]:
         rows.insert(1, ("Format", _FORMATS.get(info.format, info.format)))
     else:
         rows += _stream_facts(scene.stream)
+        palette = palette_text(scene.stream.raster)
+        rows += [("Palette", palette)] if palette else []
     return rows + _place_facts(info)
 
 
