@@ -48,7 +48,7 @@ class Judge:
         self._mapping = mapping_of(header)
         self.ways = PlainWays(header)
         # As the training loss weighs them: bits a pixel + λ · mean squared error of three channels in [0, 1].
-        self._weight = 1 / (3 * peak_value(self._mapping) ** 2)
+        self._peak = peak_value(self._mapping)
 
     def better(
         self,
@@ -80,8 +80,8 @@ class Judge:
         lmbda = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1)
 
         def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
-            error = _squared_error(samples.pixels, found, mask)
-            return _Candidate(tile, count, error, 8 * count + lmbda * self._weight * error)
+            error = _squared_error(samples.pixels, found, mask, self._peak)
+            return _Candidate(tile, count, error, 8 * count + lmbda * error / 3)
 
         def plain(tile: PlainTile) -> _Candidate:
             assert tile.pixels is not None
@@ -112,11 +112,16 @@ class Judge:
 
 
 def _squared_error(
-    reference: npt.NDArray[np.generic], other: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_] | None
+    reference: npt.NDArray[np.generic],
+    other: npt.NDArray[np.generic],
+    mask: npt.NDArray[np.bool_] | None,
+    peak: float,
 ) -> float:
-    """Sum of squared differences of the samples that are valid."""
+    """Sum of squared differences of the samples that are valid, in units of the peak."""
     kind = np.float32 if reference.dtype.itemsize <= 2 else np.float64
-    difference = reference.astype(kind) - other.astype(kind)
-    if mask is not None:
-        difference = np.where(mask, difference, 0)
-    return float(np.sum(np.square(difference), dtype=np.float64))
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = reference.astype(kind) - other.astype(kind)
+        if mask is not None:
+            difference = np.where(mask, difference, 0)
+        # Squares of float64's largest and smallest numbers are none.
+        return float(np.sum(np.square(difference / kind(peak)), dtype=np.float64))
