@@ -18,7 +18,9 @@ from fdegc.types import Samples
 #: JPEG 2000 has to be better by this share of the squared error, so that tiles do not change for nothing.
 _MARGIN = 0.03
 #: Steps of size that are tried where JPEG 2000 is better, up or down from what the network took.
-_STEP, _MOST_STEPS = 1.25, 4
+_STEP, _MOST_STEPS = 1.25, 8
+#: Where JPEG 2000 is no better at the same size, it may still be at another one if it comes as near as this.
+_NEAR = 1.1
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
 _HOPE = 2.0
 
@@ -91,8 +93,11 @@ class Judge:
         others = [plain(tile) for tile in self.ways.exact_if(samples.pixels, known, _HOPE * size, check)]
         unit = to_unit(samples, self._mapping)
         same = plain(self.ways.jpeg2000(unit, size))
-        if same.bytes <= size and same.squared_error < (1 - _MARGIN) * ours.squared_error:
-            others += [same, *self._resized(same, lambda count: plain(self.ways.jpeg2000(unit, count)))]
+        better = same.bytes <= size and same.squared_error < (1 - _MARGIN) * ours.squared_error
+        if better or (same.total < _NEAR * ours.total and not self._capped):
+            found = [same, *self._resized(same, lambda count: plain(self.ways.jpeg2000(unit, count)))]
+            # Latents get too few bytes of what they were not trained on, such as noise.
+            others += [o for o in found if better or o.total < (1 - _MARGIN) * ours.total]
         if self._capped:
             others = [o for o in others if o.bytes <= size and o.squared_error <= ours.squared_error]
         return min([ours, *others], key=lambda candidate: candidate.total).tile
