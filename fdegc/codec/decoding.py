@@ -205,7 +205,8 @@ class Decoding:
                     problem = str(result)
                 else:
                     latents.append(result)
-            decoded.append(DecodedTile(tile.index, latents, problem=problem))
+            # Some of its bands alone are of no use to anybody.
+            decoded.append(DecodedTile(tile.index, [] if problem else latents, problem=problem))
         return decoded
 
     def _rate(self, index: int) -> int:

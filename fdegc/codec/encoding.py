@@ -68,8 +68,10 @@ class _Tile:
         Its latents, or those that neighbours see of it; empty if nobody looks.
     plain : PlainTile or None
         What is written in place of latents.
+    done : int
+        Units that an earlier run has written.
     written : bool
-        Whether an earlier run has written it.
+        Whether those are all of it.
     fidelity : float or None
         PSNR in dB, where it is known.
     original : Samples or None
@@ -84,6 +86,7 @@ class _Tile:
     size: int
     rounded: list[IntArray]
     plain: PlainTile | None = None
+    done: int = 0
     written: bool = False
     fidelity: float | None = None
     original: Samples | None = None
@@ -211,12 +214,14 @@ class Encoding:
                 if found is not None and found.empty and task.read is not None and not task.done:
                     coded.append(self._empty(found, latents, task.read.own))
                     continue
-                units = [] if written else coder.code(latents[len(task.done) :], check)
+                # Without latents all of it is in the first of its units.
+                plain = bool(task.done) and task.done[0][0].kind != UnitKind.LATENTS
+                units = [] if written or plain else coder.code(latents[len(task.done) :], check)
                 # 16 bits hold them, and a whole row of tiles waits for the next one.
                 rounded = [coder.rounded(y).astype(np.int16) for y in latents] if self.plan.decodes else []
                 size = sum(len(u.payload) for u in units) + sum(len(payload) for _, payload in task.done)
-                tile = _Tile(task.index, found, units, size, rounded, written=written)
-                coded.append(self._as_left(tile, task) if written else tile)
+                tile = _Tile(task.index, found, units, size, rounded, done=len(task.done), written=written)
+                coded.append(self._as_left(tile, task) if written or plain else tile)
             return coded
 
     def _empty(self, found: AnalysedTile, latents: list[Float32Array], original: Samples) -> _Tile:
@@ -241,9 +246,6 @@ class Encoding:
             size = self.plan.tiles.window(tile.index)
             known = self.reader.known(tile.index, task.read.own)
             pixels = self.judge.ways.decode(kind, payload, size.height, size.width, known, self.workers.check)
-            if not self.plan.exact and kind != UnitKind.NOTHING:
-                ring = self.synthesis.ring(tile.index, pixels, self.workers.check)
-                tile = replace(tile, rounded=[*ring])
         return replace(tile, plain=PlainTile(kind, payload, pixels), pixels=pixels)
 
     def _code_exactly(self, tasks: Sequence[_Task]) -> list[_Tile]:
@@ -307,9 +309,12 @@ class Encoding:
                         original, known, tile.pixels, tile.size, quality, self.workers.check
                     )
                     if plain is not None:
-                        assert plain.pixels is not None
-                        ring = self.synthesis.ring(tile.index, plain.pixels, self.workers.check)
-                        tile = replace(tile, plain=plain, pixels=plain.pixels, rounded=[*ring])
+                        tile = replace(tile, plain=plain, pixels=plain.pixels)
+                seen = tile.plain is not None and tile.plain.kind != UnitKind.NOTHING
+                if seen and tile.pixels is not None:
+                    # Up to here neighbours saw its latents, also if an earlier run has judged it.
+                    ring = self.synthesis.ring(tile.index, tile.pixels, self.workers.check)
+                    tile = replace(tile, rounded=[*ring])
                 out.append(self._measured(tile))
             return out
 
@@ -384,8 +389,9 @@ class Encoding:
             return
         fidelity, quality = pack_fidelity(tile.fidelity), self.plan.stored_quality(tile.index)
         if plain is not None:
-            self.writer.add(plain.payload, kind=plain.kind, fidelity=fidelity, quality=quality)
-            for _ in range(groups - 1):
+            if not tile.done:
+                self.writer.add(plain.payload, kind=plain.kind, fidelity=fidelity, quality=quality)
+            for _ in range(max(tile.done, 1), groups):
                 self.writer.add(b"", kind=UnitKind.NOTHING)
             return
         for number, unit in enumerate(tile.units, groups - len(tile.units)):

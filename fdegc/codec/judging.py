@@ -18,7 +18,9 @@ from fdegc.types import Samples
 #: JPEG 2000 has to be better by this share of the squared error, so that tiles do not change for nothing.
 _MARGIN = 0.03
 #: Steps of size that are tried where JPEG 2000 is better, up or down from what the network took.
-_STEP, _MOST_STEPS = 1.25, 4
+_STEP, _MOST_STEPS = 1.25, 8
+#: Where JPEG 2000 is no better at the same size, it may still be at another one if it comes as near as this.
+_NEAR = 1.1
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
 _HOPE = 2.0
 
@@ -48,7 +50,7 @@ class Judge:
         self._mapping = mapping_of(header)
         self.ways = PlainWays(header)
         # As the training loss weighs them: bits a pixel + λ · mean squared error of three channels in [0, 1].
-        self._weight = 1 / (3 * peak_value(self._mapping) ** 2)
+        self._peak = peak_value(self._mapping)
 
     def better(
         self,
@@ -80,8 +82,8 @@ class Judge:
         lmbda = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1)
 
         def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
-            error = _squared_error(samples.pixels, found, mask)
-            return _Candidate(tile, count, error, 8 * count + lmbda * self._weight * error)
+            error = _squared_error(samples.pixels, found, mask, self._peak)
+            return _Candidate(tile, count, error, 8 * count + lmbda * error / 3)
 
         def plain(tile: PlainTile) -> _Candidate:
             assert tile.pixels is not None
@@ -91,8 +93,11 @@ class Judge:
         others = [plain(tile) for tile in self.ways.exact_if(samples.pixels, known, _HOPE * size, check)]
         unit = to_unit(samples, self._mapping)
         same = plain(self.ways.jpeg2000(unit, size))
-        if same.bytes <= size and same.squared_error < (1 - _MARGIN) * ours.squared_error:
-            others += [same, *self._resized(same, lambda count: plain(self.ways.jpeg2000(unit, count)))]
+        better = same.bytes <= size and same.squared_error < (1 - _MARGIN) * ours.squared_error
+        if better or (same.total < _NEAR * ours.total and not self._capped):
+            found = [same, *self._resized(same, lambda count: plain(self.ways.jpeg2000(unit, count)))]
+            # Latents get too few bytes of what they were not trained on, such as noise.
+            others += [o for o in found if better or o.total < (1 - _MARGIN) * ours.total]
         if self._capped:
             others = [o for o in others if o.bytes <= size and o.squared_error <= ours.squared_error]
         return min([ours, *others], key=lambda candidate: candidate.total).tile
@@ -112,11 +117,16 @@ class Judge:
 
 
 def _squared_error(
-    reference: npt.NDArray[np.generic], other: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_] | None
+    reference: npt.NDArray[np.generic],
+    other: npt.NDArray[np.generic],
+    mask: npt.NDArray[np.bool_] | None,
+    peak: float,
 ) -> float:
-    """Sum of squared differences of the samples that are valid."""
+    """Sum of squared differences of the samples that are valid, in units of the peak."""
     kind = np.float32 if reference.dtype.itemsize <= 2 else np.float64
-    difference = reference.astype(kind) - other.astype(kind)
-    if mask is not None:
-        difference = np.where(mask, difference, 0)
-    return float(np.sum(np.square(difference), dtype=np.float64))
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = reference.astype(kind) - other.astype(kind)
+        if mask is not None:
+            difference = np.where(mask, difference, 0)
+        # Squares of float64's largest and smallest numbers are none.
+        return float(np.sum(np.square(difference / kind(peak)), dtype=np.float64))

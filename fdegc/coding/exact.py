@@ -42,10 +42,11 @@ def encode(pixels: Pixels, bound: float, known: Mask | None, check: Check) -> by
         return head + lossless.encode(pixels, most, known, check)
     if pixels.dtype == np.float64:
         double = np.asarray(pixels, np.float64)
-        single = double.astype(np.float32)
         counted = True if known is None else known
-        off = np.abs(single.astype(np.float64) - double, where=counted, out=np.zeros(pixels.shape))
-        with np.errstate(invalid="ignore"):
+        # Numbers beyond float32's, and what is none, are off by what is not finite.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            single = double.astype(np.float32)
+            off = np.abs(single.astype(np.float64) - double, where=counted, out=np.zeros(pixels.shape))
             if not (np.isfinite(off).all() and off.max(initial=0.0) <= bound / 2):
                 return bytes([_HALVES]) + lossless.encode(_halves(double), 0, _twice(known), check)
         bound = bound - float(off.max(initial=0.0))

@@ -29,6 +29,7 @@ _WORLD = b"2\n0\n0\n-2\n0\n0\n"
 _MOST_LEVELS = 5
 _CODE_BLOCK = bytes([4, 4])  # exponents less two: 64 × 64
 _IRREVERSIBLE = b"\0"
+_EXPOUNDED = 2  # style of quantization
 
 
 def _levels(height: int, width: int) -> int:
@@ -157,7 +158,8 @@ def _check(data: bytes, shape: tuple[int, int, int], bits: int) -> None:
             if (segment[:4] + b"\0\0" + segment[6:] if marker == _SIZ else segment) != expected[marker]:
                 raise CorruptStream("The JPEG 2000 codestream of a tile is of another shape than the tile.")
         elif marker == _QCD:
-            if len(segment) != 5 + 2 * (3 * levels + 1):
+            # Two bytes for each subband, of a style that has as many; guard bits may be any.
+            if len(segment) != 5 + 2 * (3 * levels + 1) or segment[4] & 0x1F != _EXPOUNDED:
                 raise CorruptStream("The JPEG 2000 codestream of a tile is malformed.")
         elif marker == _SOT:
             whole = struct.pack(">HHHIBBH", _SOT, 10, 0, len(segment) - 2, 0, 1, _SOD)

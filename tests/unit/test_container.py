@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from fdegc.errors import CorruptStream, FdegcError, OutputExists, OutputFailed, UnsupportedStream
 from fdegc.format import MAGIC
 from fdegc.format.header import StreamHeader
+from fdegc.format.kinds import UnitKind
+from fdegc.format.layout import END_MAGIC, SHORT_UNITS, TAIL
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.types import BandMapping
@@ -51,16 +53,19 @@ def content(path: Path) -> tuple[object, ...]:
         return reader.header, reader.entries, dict(reader.blocks), payloads
 
 
-def test_round_trip(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "bits"), [(1, 32), (2, 16)])
+def test_round_trip(tmp_path: Path, version: int, bits: int) -> None:
     path = tmp_path / "a.fdegc"
-    payloads = write(path)
+    header = replace(WIDE, version=version)
+    payloads = write(path, header)
     with ContainerReader(path) as reader:
-        assert reader.header == WIDE
+        assert reader.header == header
         assert reader.header.units == len(reader.entries) == 8
         assert dict(reader.blocks) == dict(BLOCKS)
         assert [reader.payload(i) for i in range(8)] == payloads
         assert [e.dither for e in reader.entries] == list(range(8))
-        assert reader.entries[3].phi_hash == 4 and reader.entries[0].y_hash == 2**32 - 1
+        assert reader.entries[3].phi_hash == 4
+        assert [e.y_hash for e in reader.entries] == [(2**bits - 1 - unit) for unit in range(8)]
         assert not reader.recovered and reader.size == path.stat().st_size
     assert list(tmp_path.iterdir()) == [path]
 
@@ -76,6 +81,7 @@ headers = st.builds(
     quality_steps=st.integers(256, 1536),
     weights_hash=st.binary(min_size=8, max_size=8),
     profile=st.text("abcdefghijklmnopqrstuvwxyz-0123456789", max_size=16),
+    version=st.sampled_from([1, 2]),
 )
 
 
@@ -95,15 +101,33 @@ def test_any_content_round_trips(tmp_path: Path, header: StreamHeader, data: st.
     assert (found, found_blocks, found_payloads) == (header, dict(blocks), payloads)
 
 
-def test_a_plain_picture_costs_at_most_160_bytes(tmp_path: Path) -> None:
+def test_a_plain_picture_costs_at_most_70_bytes(tmp_path: Path) -> None:
     path = tmp_path / "a.fdegc"
     (payload,) = write(path, PLAIN, [b"p" * 1000], ())
-    assert path.stat().st_size - len(payload) <= 160
+    assert path.stat().st_size - len(payload) <= 70
 
 
-def test_every_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_each_kind_of_unit_says_comes_back(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "a.fdegc"
+    header = replace(WIDE, version=version)
+    with ContainerWriter(path, header) as writer:
+        for unit in range(header.units):
+            kind = UnitKind(unit % len(UnitKind))
+            writer.add(bytes(unit), kind=kind, quality=200 - unit, fidelity=unit + 90)
+        writer.commit()
+    with ContainerReader(path) as reader:
+        # Version 1 knows latents alone.
+        sound = [(u % len(UnitKind), 200 - u, u + 90) if version > 1 else (0, 0, 0) for u in range(8)]
+        assert [(e.kind, e.quality, e.fidelity) for e in reader.entries] == sound
+        assert reader.entries.kinds.tolist() == [kind for kind, _, _ in sound]
+        assert reader.entries.fidelities.tolist() == [fidelity for _, _, fidelity in sound]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_flipped_byte_is_noticed_or_harmless(tmp_path: Path, version: int) -> None:
     path, flipped = tmp_path / "a.fdegc", tmp_path / "b.fdegc"
-    write(path)
+    write(path, replace(WIDE, version=version))
     data, expected = path.read_bytes(), content(path)
     assert len(data) > 700
     recovered = 0
@@ -187,30 +211,138 @@ def _front(header: bytes) -> bytes:
     return MAGIC + header + struct.pack("<I", zlib.crc32(header))
 
 
-@pytest.mark.parametrize(
-    ("at", "patch", "error"),
-    [
-        (0, b"\x02", UnsupportedStream),  # version
-        (1, b"\x04", UnsupportedStream),  # required flag
-        (5, struct.pack("<I", 0), CorruptStream),  # width
-        (5, struct.pack("<II", 1_000_001, 5), CorruptStream),
-        (5, struct.pack("<II", 1_000_000, 1_000_000), CorruptStream),  # its index cannot be in the file
-        (13, struct.pack("<H", 0), CorruptStream),  # bands
-        (13, struct.pack("<H", 65), CorruptStream),
-        (15, b"\x09", CorruptStream),  # dtype
-        (16, b"\x00", CorruptStream),  # tile size
-        (18, struct.pack("<H", 3), CorruptStream),  # quality
-    ],
-)
+# Places of the same numbers in both versions, in which width, height and bands take other room.
+_BEYOND = [
+    (1, {0: b"\x03"}, UnsupportedStream),  # version
+    (2, {0: b"\x03"}, UnsupportedStream),
+    (1, {1: b"\x04"}, UnsupportedStream),  # required flag
+    (2, {1: b"\x04"}, UnsupportedStream),
+    (1, {5: struct.pack("<I", 0)}, CorruptStream),  # width
+    (2, {5: b"\x80\x00"}, CorruptStream),  # zero, longer than it must be
+    (2, {5: b"\x00", 6: b"\x02"}, CorruptStream),
+    (1, {5: struct.pack("<II", 1_000_001, 5)}, CorruptStream),
+    (1, {5: struct.pack("<II", 1_000_000, 1_000_000)}, CorruptStream),  # its index cannot be in the file
+    (1, {13: struct.pack("<H", 0)}, CorruptStream),  # bands
+    (2, {9: b"\x00"}, CorruptStream),
+    (1, {13: struct.pack("<H", 65)}, CorruptStream),
+    (2, {9: b"\x41"}, CorruptStream),
+    (1, {15: b"\x09"}, CorruptStream),  # dtype
+    (2, {10: b"\x09"}, CorruptStream),
+    (2, {10: b"\x80"}, CorruptStream),
+    (1, {16: b"\x00"}, CorruptStream),  # tile size
+    (2, {11: b"\x00"}, CorruptStream),
+    (2, {11: b"\x21"}, CorruptStream),
+    (1, {18: struct.pack("<H", 3)}, CorruptStream),  # quality
+    (2, {13: struct.pack("<H", 3)}, CorruptStream),
+    (2, {-1: b"\x10"}, CorruptStream),  # what follows the name
+    (2, {-1: b"\x01"}, CorruptStream),  # a mapping that is not there
+    (2, {-1: b"\x02"}, CorruptStream),  # components
+    (2, {-1: b"\x04"}, CorruptStream),  # a bound
+]
+
+
+@pytest.mark.parametrize(("version", "patches", "error"), _BEYOND)
 def test_valid_crc_but_values_out_of_bounds(
-    tmp_path: Path, at: int, patch: bytes, error: type[FdegcError]
+    tmp_path: Path, version: int, patches: dict[int, bytes], error: type[FdegcError]
 ) -> None:
-    packed = bytearray(PLAIN.pack())
-    packed[at : at + len(patch)] = patch
+    packed = bytearray(replace(PLAIN, version=version).pack())
+    for at, patch in patches.items():
+        at %= len(packed)
+        packed[at : at + len(patch)] = patch
     path = tmp_path / "x.fdegc"
     path.write_bytes(_front(bytes(packed)) + bytes(100))
     with pytest.raises(error):
         ContainerReader(path)
+
+
+@pytest.mark.parametrize("size", [(1_000_001, 5), (1_000_000, 1_000_000), (1 << 40, 1)])
+def test_sizes_beyond_the_limits_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "x.fdegc"
+    path.write_bytes(_front(replace(PLAIN, width=size[0], height=size[1]).pack()) + bytes(100))
+    with pytest.raises(CorruptStream):
+        ContainerReader(path)
+
+
+# ------------------------------------------------------------------ files that end without a TAIL block
+
+SHORT = replace(PLAIN, width=130, height=130, tile_size=128)
+
+
+def test_a_file_of_few_units_ends_short(tmp_path: Path) -> None:
+    path = tmp_path / "a.fdegc"
+    payloads = write(path, SHORT, None, ())
+    assert SHORT.units == SHORT_UNITS == len(payloads)
+    data = path.read_bytes()
+    assert data.endswith(payloads[-1] + END_MAGIC) and TAIL not in data
+    with ContainerReader(path) as reader:
+        assert reader.verify() == [] and not reader.damaged_blocks
+        assert not reader.chain_broken and not reader.recovered and not reader.blocks
+    write(path, replace(SHORT, height=390), None, ())
+    assert TAIL in path.read_bytes(), "more units are worth a copy"
+    write(path, SHORT, None, BLOCKS[:1])
+    assert TAIL in path.read_bytes(), "so are blocks"
+    write(path, replace(SHORT, version=1), None, ())
+    assert TAIL in path.read_bytes(), "the first version has it always"
+
+
+def test_every_byte_of_a_short_file_counts(tmp_path: Path) -> None:
+    path, flipped = tmp_path / "a.fdegc", tmp_path / "b.fdegc"
+    payloads = write(path, SHORT, None, ())
+    data = path.read_bytes()
+    with ContainerReader(path) as reader:
+        start, end = reader.entries.start, reader.entries.end
+    for at in range(len(data)):
+        for bits in (0x01, 0x80, 0xFF):
+            broken = bytearray(data)
+            broken[at] ^= bits
+            flipped.write_bytes(broken)
+            if at < start:
+                with pytest.raises(FdegcError):
+                    ContainerReader(flipped)
+                continue
+            with ContainerReader(flipped) as reader:
+                assert reader.header == SHORT and reader.verify()
+                # Nobody knows whether there were blocks.
+                assert reader.chain_broken == (at >= end) and not reader.blocks
+                lost = 0
+                for unit, payload in enumerate(payloads):
+                    try:
+                        assert reader.payload(unit) == payload
+                    except CorruptStream:
+                        lost += 1
+                assert lost == (at < end)
+
+
+def test_every_length_of_a_short_file_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.fdegc"
+    payloads = write(path, SHORT, None, ())
+    data = path.read_bytes()
+    with ContainerReader(path) as reader:
+        entries = list(reader.entries)
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        if length < entries[0].offset:
+            with pytest.raises(FdegcError):
+                ContainerReader(path)
+            continue
+        with ContainerReader(path) as reader:
+            assert reader.verify() and reader.chain_broken
+            for unit, entry in enumerate(entries):
+                if entry.offset + entry.length <= length:
+                    assert reader.payload(unit) == payloads[unit]
+    for extra in (b"x", b"TAIL", data):
+        path.write_bytes(data + extra)
+        with ContainerReader(path) as reader:
+            assert [reader.payload(unit) for unit in range(4)] == payloads
+            assert "do not belong" in " ".join(reader.verify())
+
+
+def test_a_block_may_be_called_like_the_end(tmp_path: Path) -> None:
+    """The first four bytes of a block are no end of a short file."""
+    path = tmp_path / "a.fdegc"
+    write(path, SHORT, None, ((END_MAGIC, b"data"),))
+    with ContainerReader(path) as reader:
+        assert dict(reader.blocks) == {END_MAGIC: b"data"} and reader.verify() == []
 
 
 def test_missing_and_foreign_files(tmp_path: Path) -> None:

@@ -1,0 +1,248 @@
+"""JPEG 2000 codestreams of tiles: ours come back, all others are refused before anything decodes them."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from rasterio.io import MemoryFile
+
+from fdegc.coding import jpeg2000
+from fdegc.errors import CorruptStream
+
+SHAPE = (3, 90, 120)
+QCD, COM, SOT, SOD, EOC = b"\xff\x5c", b"\xff\x64", b"\xff\x90", b"\xff\x93", b"\xff\xd9"
+
+
+def picture(components: int, height: int, width: int, bits: int = 8) -> jpeg2000.Integers:
+    y, x = np.mgrid[0:height, 0:width]
+    waves = np.stack([np.sin(x / (9 + band)) * np.cos(y / 7) for band in range(components)])
+    return ((waves + 1) / 2 * ((1 << bits) - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+@pytest.fixture(scope="module")
+def sound() -> bytes:
+    return jpeg2000.encode(picture(*SHAPE), 8, 1500)
+
+
+@pytest.mark.parametrize(
+    ("shape", "bits"),
+    [
+        (SHAPE, 8),
+        ((1, 64, 64), 8),
+        ((1, 1, 1), 8),
+        ((2, 3, 200), 5),
+        ((3, 200, 1), 1),
+        ((4, 65, 33), 12),
+        ((7, 64, 128), 16),
+        ((64, 20, 20), 16),
+    ],
+)
+def test_round_trip(shape: tuple[int, int, int], bits: int) -> None:
+    samples = picture(*shape, bits=bits)
+    size = samples.nbytes // 2
+    data = jpeg2000.encode(samples, bits, size)
+    found = jpeg2000.decode(data, shape, bits)
+    assert found.shape == shape and found.dtype == samples.dtype
+    assert len(data) <= size + 150 + 30 * shape[0]
+    assert np.abs(found.astype(float) - samples).mean() <= 0.06 * ((1 << bits) - 1)
+    assert int(found.max()) < 1 << bits
+
+
+def test_more_bytes_are_better() -> None:
+    samples = picture(*SHAPE)
+    errors = []
+    for size in (300, 1000, 4000):
+        data = jpeg2000.encode(samples, 8, size)
+        assert len(data) <= size + 30
+        errors.append(np.square(jpeg2000.decode(data, SHAPE, 8).astype(float) - samples).mean())
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_no_comment_tells_who_made_it(sound: bytes) -> None:
+    assert COM not in sound[: sound.index(SOT)] and b"OpenJPEG" not in sound
+
+
+@pytest.mark.parametrize(
+    ("shape", "bits"),
+    [
+        ((3, 90, 121), 8),
+        ((3, 91, 120), 8),
+        ((3, 120, 90), 8),
+        ((1, 90, 120), 8),
+        ((4, 90, 120), 8),
+        (SHAPE, 7),
+        (SHAPE, 9),
+        (SHAPE, 16),
+    ],
+)
+def test_another_size_or_depth_is_refused(sound: bytes, shape: tuple[int, int, int], bits: int) -> None:
+    with pytest.raises(CorruptStream, match="another shape"):
+        jpeg2000.decode(sound, shape, bits)
+
+
+def foreign(**options: str) -> bytes:
+    """Codestream of the same picture with other options, without comments."""
+    profile = {
+        "CODEC": "J2K", "REVERSIBLE": "NO", "QUALITY": "10", "RESOLUTIONS": "6", "PRECINCTS": "",
+        "YCC": "YES", "BLOCKXSIZE": "2048", "BLOCKYSIZE": "2048",
+    }  # fmt: skip
+    with MemoryFile() as file:
+        with file.open(
+            driver="JP2OpenJPEG", width=120, height=90, count=3, dtype="uint8",
+            transform=rasterio.Affine(2, 0, 0, 0, -2, 0), **(profile | options),
+        ) as dataset:  # fmt: skip
+            dataset.write(picture(*SHAPE))
+        data = bytes(file.getbuffer())
+    return without_comments(data)
+
+
+def without_comments(data: bytes) -> bytes:
+    while COM in data[: data.index(SOT)]:
+        at = data.index(COM)
+        data = data[:at] + data[at + 2 + struct.unpack_from(">H", data, at + 2)[0] :]
+    return data
+
+
+def test_what_the_same_options_make_is_ours() -> None:
+    assert jpeg2000.decode(foreign(), SHAPE, 8).shape == SHAPE
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"REVERSIBLE": "YES", "QUALITY": "100"},
+        {"PRECINCTS": "{64,64},{64,64}"},
+        {"RESOLUTIONS": "3"},
+        {"QUALITY": "5,10"},  # layers
+        {"YCC": "NO"},
+        {"SOP": "YES"},
+        {"EPH": "YES"},
+        {"PROGRESSION": "RPCL"},
+        {"CODEBLOCK_WIDTH": "32"},
+        {"CODEBLOCK_STYLE": "BYPASS"},
+        {"BLOCKXSIZE": "64", "BLOCKYSIZE": "64"},
+        {"NBITS": "7"},
+        {"TLM": "YES"},
+        {"PLT": "YES"},
+    ],
+)
+def test_other_codestreams_are_refused(options: dict[str, str]) -> None:
+    with pytest.raises(CorruptStream):
+        jpeg2000.decode(foreign(**options), SHAPE, 8)
+
+
+def test_other_kinds_of_files_are_refused() -> None:
+    image = Image.fromarray(np.moveaxis(picture(*SHAPE), 0, 2))
+    for kind in ("JPEG2000", "PNG", "TIFF", "JPEG"):
+        data = BytesIO()
+        image.save(data, kind)
+        with pytest.raises(CorruptStream):
+            jpeg2000.decode(data.getvalue(), SHAPE, 8)
+    for junk in (b"", b"\xff", b"\xff\x4f", b"<VRTDataset/>", bytes(1000), b"\xff\x4f" * 500):
+        with pytest.raises(CorruptStream):
+            jpeg2000.decode(junk, SHAPE, 8)
+
+
+def test_extra_markers_are_refused(sound: bytes) -> None:
+    at, qcd = sound.index(SOT), sound.index(QCD)
+    quantization = sound[qcd:at]
+    comment = COM + struct.pack(">HH", 6, 1) + b"hi"
+    for place in (2, qcd, at):
+        with pytest.raises(CorruptStream):
+            jpeg2000.decode(sound[:place] + comment + sound[place:], SHAPE, 8)
+    for more in (quantization, b"\xff\x5d" + struct.pack(">HBB", 4, 0, 0), b"\xff\x30\x00\x00"):
+        with pytest.raises(CorruptStream):
+            jpeg2000.decode(sound[:at] + more + sound[at:], SHAPE, 8)
+    with pytest.raises(CorruptStream):
+        jpeg2000.decode(sound[:qcd] + sound[at:], SHAPE, 8)
+    # Nothing in the header of the tile-part, no second tile-part, no bytes behind the end.
+    data = sound.index(SOD)
+    with pytest.raises(CorruptStream):
+        jpeg2000.decode(sound[:data] + comment + sound[data:], SHAPE, 8)
+    with pytest.raises(CorruptStream):
+        jpeg2000.decode(sound[:-2] + sound[at:], SHAPE, 8)
+    with pytest.raises(CorruptStream):
+        jpeg2000.decode(sound + b"x", SHAPE, 8)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [(4, b"\x00\x01"), (6, bytes(4)), (6, b"\xff" * 4), (10, b"\x01"), (11, b"\x00"), (11, b"\x02")],
+)
+def test_tile_parts_are_as_ours(sound: bytes, field: int, value: bytes) -> None:
+    at = sound.index(SOT) + field
+    with pytest.raises(CorruptStream):
+        jpeg2000.decode(sound[:at] + value + sound[at + len(value) :], SHAPE, 8)
+
+
+def test_every_truncation_is_refused(sound: bytes) -> None:
+    with pytest.raises(CorruptStream):
+        jpeg2000.decode(sound[:-1], SHAPE, 8)
+    for length in range(len(sound) - 2):
+        with pytest.raises(CorruptStream):
+            jpeg2000.decode(sound[:length], SHAPE, 8)
+        with pytest.raises(CorruptStream):
+            jpeg2000.decode(sound[:length] + EOC, SHAPE, 8)
+
+
+def test_every_byte_of_the_headers_is_checked(sound: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What remains of a changed header asks the library for no more than the shape."""
+    opened: list[bytes] = []
+
+    def decoder(data: bytes, **_: object) -> None:
+        opened.append(data)
+        raise rasterio.errors.RasterioError
+
+    monkeypatch.setattr("rasterio.io.MemoryFile", decoder)
+    end = sound.index(SOD) + 2
+    free = set()
+    for at in range(end):
+        for bits in (1, 2, 4, 8, 16, 32, 64, 128):
+            changed = bytearray(sound)
+            changed[at] ^= bits
+            opened.clear()
+            with pytest.raises(CorruptStream):
+                jpeg2000.decode(bytes(changed), SHAPE, 8)
+            if opened:
+                free.add((at, bits))
+    siz, qcd = sound.index(b"\xff\x51"), sound.index(QCD)
+    # The profile, guard bits, and steps of quantization.
+    every = {
+        (at, 1 << bit) for at in (siz + 4, siz + 5, *range(qcd + 5, sound.index(SOT))) for bit in range(8)
+    }
+    assert free == every | {(qcd + 4, 1 << bit) for bit in (5, 6, 7)}
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_damaged_data_decode_to_something_or_are_refused(sound: bytes, data: st.DataObject) -> None:
+    """Behind the headers any bytes may stand: they become pixels of the shape, or an error in words."""
+    start = sound.index(QCD) + 5
+    changed = bytearray(sound)
+    for _ in range(data.draw(st.integers(1, 20))):
+        at = data.draw(st.integers(start, len(sound) - 3))
+        changed[at] = data.draw(st.integers(0, 255))
+    try:
+        found = jpeg2000.decode(bytes(changed), SHAPE, 8)
+    except CorruptStream:
+        return
+    assert found.shape == SHAPE and found.dtype == np.uint8
+
+
+@settings(deadline=None, max_examples=60)
+@given(payload=st.binary(max_size=400))
+def test_any_data_in_a_sound_frame(sound: bytes, payload: bytes) -> None:
+    at = sound.index(SOT)
+    tile = struct.pack(">HHHIBBH", 0xFF90, 10, 0, len(payload) + 14, 0, 1, 0xFF93)
+    try:
+        found = jpeg2000.decode(sound[:at] + tile + payload + EOC, SHAPE, 8)
+    except CorruptStream:
+        return
+    assert found.shape == SHAPE
