@@ -17,6 +17,16 @@ QMenu::separator { height: 1px; background: @border@; margin: 5px 8px; }
 QMenu::icon { padding-left: 6px; }
 
 #header { background: @panel@; border-bottom: 1px solid @border@; }
+#comparebar { background: @panel@; border-bottom: 1px solid @border@; }
+#comparebar QToolButton { padding: 3px 6px; }
+#comparebar QComboBox { padding: 2px 6px; }
+#chip {
+    background: @pill@; color: @pill_text@; border: 1px solid transparent; border-radius: 7px;
+    padding: 0 10px; text-align: left; min-height: 0;
+}
+#chip:hover { border-color: @accent@; background: @pill@; }
+#chip:focus { border-color: @accent@; }
+#chip:disabled { color: @pill_text@; background: @pill@; border-color: transparent; }
 #notice { background: @warning_soft@; border-bottom: 1px solid @border@; }
 #sceneName { font-weight: 600; }
 #sceneFacts, #muted { color: @muted@; }
@@ -104,6 +114,10 @@ QSplitter::handle:hover { background: @accent@; }
 
 QStatusBar, #statusbar { background: @panel@; border-top: 1px solid @border@; }
 QStatusBar::item { border: none; }
+QSlider::groove:horizontal { background: @border@; height: 4px; border-radius: 2px; }
+QSlider::handle:horizontal {
+    background: @accent@; width: 12px; height: 12px; margin: -4px 0; border-radius: 6px;
+}
 QProgressBar { background: @border@; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }
 QProgressBar::chunk { background: @accent@; border-radius: 3px; }
 
