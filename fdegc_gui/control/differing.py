@@ -108,20 +108,20 @@ class Differ(QObject):
             shown = None
         known = None
         if shown is not None and view.is_filled_by(shown.map.window, shown.map.factor) and shown.complete:
-            if shown.style == style:
+            if shown.style == style and (style.gain is not None or shown.seen == view.window):
                 self._drop()
                 return
-            known = shown.map
-        window = known.window if known is not None else view.with_margin(scene.info)
-        if self._asked is not None:
+            known = shown
+        window = known.map.window if known is not None else view.with_margin(scene.info)
+        if self._asked is not None and known is None:
             job = self._asked[0]
             same = job.style == style and job.pair == pair
-            if same and known is None and view.is_filled_by(job.window, job.factor):
+            if same and job.known is None and view.is_filled_by(job.window, job.factor):
                 return
         self._drop()
         job = PaintDifference(
             a=a, b=b, window=window, factor=view.factor, pair=pair, style=style, span=session.span,
-            known=known,
+            seen=view.window, known=known,
         )  # fmt: skip
         request = self.lane.submit(
             job, part=session.set_difference, done=self._on_done, failed=self._on_failed
@@ -131,6 +131,7 @@ class Differ(QObject):
     def _on_done(self, difference: Difference) -> None:
         self._asked = None
         self._session.set_difference(difference)
+        self._rest.start()  # the view may have moved on within it
 
     def _on_failed(self, failure: Failure) -> None:
         self._asked = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from fdegc_gui.models.pyramid import Patch
 _Array = npt.NDArray[Any]
 
 #: Pixels of the scene between two looks at the cancel token.
-_CHUNK_PIXELS = 1_000_000
+_CHUNK_PIXELS = 400_000
 #: What has been computed is handed over this often.
 _PART_SECONDS = 0.15
 
@@ -46,8 +46,10 @@ class PaintDifference(Job[Difference, Difference]):
     style : DifferenceStyle
     span : float
         Range of the samples.
-    known : DifferenceMap or None
-        A map that needs other colours only.
+    seen : Window
+        Part that an automatic scale is to fit.
+    known : Difference or None
+        One that needs other colours only, if any.
     """
 
     a: Origin
@@ -57,11 +59,12 @@ class PaintDifference(Job[Difference, Difference]):
     pair: tuple[object, ...]
     style: DifferenceStyle
     span: float
-    known: DifferenceMap | None = None
+    seen: Window
+    known: Difference | None = None
 
     def run(self, context: Context[Difference]) -> Difference:
         if self.known is not None:
-            return self._painted(self.known, True)
+            return self._painted(self.known.map, True)
         a, b = open_origin(self.a, context), open_origin(self.b, context)
         info, factor = a.info, self.factor
         window = aligned(self.window, factor, info.width, info.height)
@@ -85,10 +88,13 @@ class PaintDifference(Job[Difference, Difference]):
         return DifferenceMap(window, self.factor, values, self.pair, self.style.signed, self.style.band)
 
     def _painted(self, found: DifferenceMap, complete: bool) -> Difference:
-        style = self.style
-        limit = fitting_limit(found.values, self.span) if style.gain is None else self.span / style.gain
+        style, known = self.style, self.known
+        limit = self.span / style.gain if style.gain else fitting_limit(found.part(self.seen), self.span)
+        if known is not None and (known.limit, known.style.colors) == (limit, style.colors):
+            return replace(known, style=style, seen=self.seen)
         bgra = colored(found.values, limit, style.signed, style.colors)
-        return Difference(found, Patch(found.window, found.factor, bgra, None), limit, style, complete)
+        patch = Patch(found.window, found.factor, bgra, None)
+        return Difference(found, patch, limit, style, self.seen, complete)
 
 
 def mean_difference(
@@ -113,38 +119,46 @@ def mean_difference(
         Not a number where neither has valid samples.
     """
     bands = slice(None) if band is None else slice(band, band + 1)
-    one, other = a.pixels[bands], b.pixels[bands]
-    small = one.dtype.itemsize <= 2 and one.dtype.kind in "iu"
-    kind: type[np.generic] = np.int32 if small else np.float64
-    if one.dtype == np.uint8:
-        kind = np.int16
-    apart: _Array = np.subtract(other, one, dtype=kind)
-    if not signed:
-        np.abs(apart, out=apart)
+    apart = _differences(a.pixels[bands], b.pixels[bands], signed)
     known = known_samples(a, b, bands)
     if known is None:
-        mean = apart.sum(axis=0, dtype=np.float32) if len(apart) > 1 else apart[0].astype(np.float32)
-        if len(apart) > 1:
-            mean /= np.float32(len(apart))
+        total = apart.sum(axis=0, dtype=np.float32) if len(apart) > 1 else apart[0].astype(np.float32)
         if factor == 1:
-            return mean
-        weight = np.ones(mean.shape, np.float32)
-    else:
-        total = np.where(known, apart, 0).sum(axis=0, dtype=np.float64)
-        counts = np.broadcast_to(known, apart.shape).sum(axis=0)
-        mean = (total / np.maximum(counts, 1)).astype(np.float32)
-        weight = (counts > 0).astype(np.float32)
-    sums, weights = _sums(mean * weight, factor), _sums(weight, factor)
+            return total / np.float32(len(apart))
+        sides = (np.minimum(factor, side - np.arange(0, side, factor)) for side in total.shape)
+        counts = np.multiply.outer(*sides) * len(apart)
+        return _sums(total, factor) / counts.astype(np.float32)
+    known = np.broadcast_to(known, apart.shape)
+    total = np.where(known, apart, 0).sum(axis=0, dtype=np.float32)
+    sums, weights = _sums(total, factor), _sums(known.sum(axis=0, dtype=np.float32), factor)
     out = np.where(weights > 0, sums / np.maximum(weights, 1), np.nan)
     return np.asarray(out, np.float32)
 
 
+def _differences(a: _Array, b: _Array, signed: bool) -> _Array:
+    """B − A, or its size, in a type that holds it."""
+    if not signed and a.dtype.kind == "u":
+        apart: _Array = np.maximum(a, b)
+        apart -= np.minimum(a, b)
+        return apart
+    small = a.dtype.kind in "iu" and a.dtype.itemsize <= 2
+    kind: type[np.generic] = np.float64 if not small else np.int16 if a.dtype.itemsize == 1 else np.int32
+    apart = np.subtract(b, a, dtype=kind)
+    return apart if signed else np.abs(apart, out=apart)
+
+
 def _sums(plane: npt.NDArray[np.float32], factor: int) -> npt.NDArray[np.float32]:
+    """Sums over blocks: first of whole rows, then of columns that lie apart, both in one go for numpy."""
     if factor == 1:
         return plane
     height, width = plane.shape
-    plane = np.pad(plane, ((0, -height % factor), (0, -width % factor)))
-    blocks = plane.reshape(plane.shape[0] // factor, factor, plane.shape[1] // factor, factor)
-    # Rows first: numpy adds whole rows quickly, and columns slowly.
-    out: npt.NDArray[np.float32] = blocks.sum(axis=1).sum(axis=-1)
+    if height % factor or width % factor:
+        plane = np.pad(plane, ((0, -height % factor), (0, -width % factor)))
+    rows = plane.reshape(plane.shape[0] // factor, factor, plane.shape[1]).sum(axis=1)
+    if factor > 16:
+        wide: npt.NDArray[np.float32] = rows.reshape(len(rows), -1, factor).sum(axis=-1)
+        return wide
+    out = rows[:, ::factor].copy()
+    for first in range(1, factor):
+        out += rows[:, first::factor]
     return out

@@ -158,20 +158,27 @@ class _Spread:
         x, y = (np.concatenate(parts) for parts in zip(*self._pairs, strict=True))
         if not x.size:
             return None, None
-        low, high = min(x.min(), y.min()), max(x.max(), y.max())
+        low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
         edges = self._edges(low, high)
         apart = y - x
         reach = max(float(np.abs(apart).max()), 1.0 if self._whole else 1e-12)
-        around = self._edges(-reach, reach)
-        values = Histogram(edges, (np.histogram(x, edges)[0], np.histogram(y, edges)[0]))
-        return values, Histogram(around, (np.histogram(apart, around)[0],))
+        around = self._around_zero(reach)
+        values = Histogram(low, high, edges, (np.histogram(x, edges)[0], np.histogram(y, edges)[0]))
+        return values, Histogram(-reach, reach, around, (np.histogram(apart, around)[0],))
 
     def _edges(self, low: float, high: float) -> npt.NDArray[np.float64]:
         """Edges of bins; of whole numbers, bins hold equally many of them."""
+        if not self._whole:
+            return np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+        width = int(np.ceil((high - low + 1) / _BINS))
+        edges: npt.NDArray[np.float64] = low - 0.5 + width * np.arange(np.ceil((high - low + 1) / width) + 1)
+        return edges
+
+    def _around_zero(self, reach: float) -> npt.NDArray[np.float64]:
+        """Edges of bins of which the middle one is around zero."""
+        width = (2 * reach + (1 if self._whole else 0)) / (_BINS - 1)
         if self._whole:
-            width = max(1, int(np.ceil((high - low + 1) / _BINS)))
-            count = int(np.ceil((high - low + 1) / width))
-            middle = (count * width - (high - low + 1)) / 2
-            edges: npt.NDArray[np.float64] = low - 0.5 - np.floor(middle) + width * np.arange(count + 1)
-            return edges
-        return np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+            width = 2 * np.ceil((width - 1) / 2) + 1
+        bins = 2 * np.ceil((reach - width / 2) / width) + 1
+        edges: npt.NDArray[np.float64] = (np.arange(bins + 1) - bins / 2) * width
+        return edges

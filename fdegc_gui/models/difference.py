@@ -96,6 +96,13 @@ class DifferenceMap:
     signed: bool
     band: int | None
 
+    def part(self, window: Window) -> npt.NDArray[np.float32]:
+        """Values in a part of the scene."""
+        at, factor = window.relative_to(self.window), self.factor
+        rows = slice(max(0, at.y // factor), max(1, -(-(at.y + at.height) // factor)))
+        columns = slice(max(0, at.x // factor), max(1, -(-(at.x + at.width) // factor)))
+        return self.values[rows, columns]
+
     def shows(self, pair: tuple[object, ...], style: DifferenceStyle) -> bool:
         """Whether it is one of these two, in this style but for gain and colours."""
         return (self.pair, self.signed, self.band) == (pair, style.signed, style.band)
@@ -112,6 +119,8 @@ class Difference:
     limit : float
         In sample units.
     style : DifferenceStyle
+    seen : Window
+        Part that an automatic scale was chosen for.
     complete : bool
         Whether all of it has been computed.
     """
@@ -120,6 +129,7 @@ class Difference:
     patch: Patch
     limit: float
     style: DifferenceStyle
+    seen: Window
     complete: bool
 
 

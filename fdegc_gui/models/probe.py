@@ -118,11 +118,18 @@ def cell_texts(
     plain = whole and minus is None
     return [
         [
-            (tuple(str(v) if plain else form.format(v) for v in pixel) if fine else ())
+            (tuple(_cell(v, plain, form) for v in pixel) if fine else ())
             for pixel, fine in zip(row, fine_row, strict=True)
         ]
         for row, fine_row in zip(columns, good.tolist(), strict=True)
     ]
+
+
+def _cell(value: Number, plain: bool, form: str) -> str:
+    if plain:
+        return str(value)
+    text = form.format(value)
+    return "0" if value == 0 else text.replace("-", "−")
 
 
 def number(value: Number, dtype: str) -> str:

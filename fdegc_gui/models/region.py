@@ -20,11 +20,15 @@ class Histogram:
 
     Attributes
     ----------
+    low, high : float
+        Range to name: of the values, or as far as errors go to either side.
     edges : ndarray of float64, shape (bins + 1,)
     counts : tuple of ndarrays of int64, shape (bins,)
         One a picture.
     """
 
+    low: float
+    high: float
     edges: npt.NDArray[np.float64]
     counts: tuple[npt.NDArray[np.int64], ...]
 

@@ -18,8 +18,6 @@ QMenu::icon { padding-left: 6px; }
 
 #header { background: @panel@; border-bottom: 1px solid @border@; }
 #comparebar { background: @panel@; border-bottom: 1px solid @border@; }
-#comparebar QToolButton { padding: 3px 6px; }
-#comparebar QComboBox { padding: 2px 6px; }
 #chip {
     background: @pill@; color: @pill_text@; border: 1px solid transparent; border-radius: 7px;
     padding: 0 10px; text-align: left; min-height: 0;
@@ -64,6 +62,11 @@ QToolButton#flat:hover { background: @hover@; }
 QToolButton#flat:focus { border: 1px solid @accent@; }
 QToolButton#flat:disabled { color: @strong_border@; }
 QToolButton#flat:checked { background: @accent_soft@; }
+#comparebar QToolButton#flat { padding: 2px 6px; }
+#comparebar QComboBox { padding: 2px 7px; min-height: 17px; }
+#segments { border: 1px solid @border@; border-radius: 7px; }
+#segments QToolButton#flat { border-radius: 5px; padding: 2px 7px; }
+#segments QToolButton#flat:checked { background: @accent_soft@; border-color: @accent@; }
 QToolButton::menu-indicator { image: none; }
 
 QToolButton#section {

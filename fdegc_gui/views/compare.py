@@ -34,6 +34,8 @@ _CARD_RIGHT, _CARD_TOP = 12, 50
 #: How much of the pane's extent a place fills that is looked at.
 _AROUND = 0.6
 _GAP = 10
+#: What a legend takes at the lower edge.
+_LEGEND_ROOM = 66
 
 #: What the pointer and held keys do, for the list of shortcuts.
 GESTURES = (
@@ -115,6 +117,8 @@ class CompareView(QWidget):
         layout.setSpacing(0)
         layout.addWidget(self.bar)
         layout.addLayout(self._panes, 1)
+        for floating in (*self.chips.values(), self.display, self.region):
+            floating.raise_()
         self._connect()
 
     def _connect(self) -> None:
@@ -456,6 +460,7 @@ class CompareView(QWidget):
         self._show_cells()
         self._show_bar()
         self._place_chips()
+        self._place_cards()
 
     def _show_bar(self) -> None:
         self.bar.show_layout(self.shown, self.side)
@@ -544,6 +549,8 @@ class CompareView(QWidget):
         top = self.bar.height()
         self.display.move(self.width() - self.display.width() - _CARD_RIGHT, top + _CARD_TOP)
         low = self.height() - self.region.height() - _CARD_RIGHT
+        if self.reconstruction.legend is not None:
+            low -= _LEGEND_ROOM
         self.region.move(self.width() - self.region.width() - _CARD_RIGHT, max(top + 6, low))
 
     def _place_chips(self) -> None:

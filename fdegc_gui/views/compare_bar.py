@@ -159,8 +159,12 @@ class CompareBar(QWidget):
         row.setContentsMargins(8, 0, 8, 0)
         row.setSpacing(1)
         group = QButtonGroup(self)
+        frame = self._group(*self.segments.values(), spacing=0)
+        frame.setObjectName("segments")
+        frame.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        frame.layout().setContentsMargins(1, 1, 1, 1)
+        row.addWidget(frame, 0, Qt.AlignmentFlag.AlignVCenter)
         for button in self.segments.values():
-            row.addWidget(button)
             group.addButton(button)
         row.addSpacing(8)
         row.addWidget(self.swap)

@@ -69,12 +69,12 @@ class HistogramPlot(QWidget):
         painter.setPen(QPen(QColor(tokens.border), 1))
         painter.drawLine(area.bottomLeft(), area.bottomRight())
         painter.setPen(QColor(tokens.muted))
-        low, high = histogram.edges[0], histogram.edges[-1]
+        low, high = histogram.low, histogram.high
         below = QRectF(0, area.bottom() + 1, self.width(), line)
-        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, number(float(low)))
-        painter.drawText(below, Qt.AlignmentFlag.AlignRight, number(float(high)))
+        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, number(low))
+        painter.drawText(below, Qt.AlignmentFlag.AlignRight, number(high))
         if low < 0 < high:
-            x = below.width() * -low / (high - low)
+            x = below.width() * -histogram.edges[0] / (histogram.edges[-1] - histogram.edges[0])
             zero = QRectF(x - 20, below.top(), 40, line)
             painter.drawText(zero, Qt.AlignmentFlag.AlignHCenter, "0")
 
