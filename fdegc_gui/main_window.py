@@ -249,8 +249,10 @@ class MainWindow(QMainWindow):
         self.sidebar.setVisible(shown)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        # It comes here only while there is nothing to cancel.
-        if event.key() == Qt.Key.Key_Escape and self.actions_["full_screen"].isChecked():
+        # Escape comes here only while there is nothing to cancel.
+        if event.key() == Qt.Key.Key_Escape and self.comparing.is_measuring:
+            self.comparing.close_region()
+        elif event.key() == Qt.Key.Key_Escape and self.actions_["full_screen"].isChecked():
             self.actions_["full_screen"].trigger()
         else:
             super().keyPressEvent(event)

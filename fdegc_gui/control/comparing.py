@@ -161,6 +161,11 @@ class Comparing(QObject):
             self._controller.message.emit("Drag a rectangle to measure it.")
         self._compare.grab_focus()
 
+    @property
+    def is_measuring(self) -> bool:
+        """Whether a region is shown, or can be drawn."""
+        return self._actions["measure"].isChecked() or self._regions.window is not None
+
     def measure_view(self) -> None:
         """Measuring of what is in view."""
         self._regions.measure(self._compare.visible_part())

@@ -28,7 +28,7 @@ _Array = npt.NDArray[Any]
 #: Pixels of the scene between two looks at the cancel token.
 _CHUNK_PIXELS = 400_000
 #: What has been computed is handed over this often.
-_PART_SECONDS = 0.15
+_PART_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,10 +124,10 @@ def mean_difference(
     if known is None:
         total = apart.sum(axis=0, dtype=np.float32) if len(apart) > 1 else apart[0].astype(np.float32)
         if factor == 1:
-            return total / np.float32(len(apart))
+            return np.asarray(total / np.float32(len(apart)), np.float32)
         sides = (np.minimum(factor, side - np.arange(0, side, factor)) for side in total.shape)
         counts = np.multiply.outer(*sides) * len(apart)
-        return _sums(total, factor) / counts.astype(np.float32)
+        return np.asarray(_sums(total, factor) / counts, np.float32)
     known = np.broadcast_to(known, apart.shape)
     total = np.where(known, apart, 0).sum(axis=0, dtype=np.float32)
     sums, weights = _sums(total, factor), _sums(known.sum(axis=0, dtype=np.float32), factor)
@@ -158,7 +158,7 @@ def _sums(plane: npt.NDArray[np.float32], factor: int) -> npt.NDArray[np.float32
     if factor > 16:
         wide: npt.NDArray[np.float32] = rows.reshape(len(rows), -1, factor).sum(axis=-1)
         return wide
-    out = rows[:, ::factor].copy()
+    out: npt.NDArray[np.float32] = rows[:, ::factor].copy()
     for first in range(1, factor):
         out += rows[:, first::factor]
     return out

@@ -26,7 +26,6 @@ class PictureChip(QToolButton):
         super().__init__(parent)
         self._session, self._side = session, side
         self._words = ""
-        self._room = 400
         self.setObjectName("chip")
         self.setFont(figures(self.font(), scale=0.95))
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
@@ -46,12 +45,13 @@ class PictureChip(QToolButton):
 
     def show_words(self, words: str, room: int) -> None:
         """Text of the chip, shortened to a width in logical pixels."""
-        self._words, self._room = words, room
+        self._words = words
         choosable = self._session.scene is not None and self._session.scene.stream is None
         self.setEnabled(choosable)
-        whole = f"{self._side.value}   {words}  ▾" if choosable else words
-        text = self.fontMetrics().elidedText(whole, Qt.TextElideMode.ElideRight, max(20, room - 26))
-        self.setText(text)
+        before, after = (f"{self._side.value}   ", "  ▾") if choosable else ("", "")
+        metrics = self.fontMetrics()
+        left = max(10, room - 26 - metrics.horizontalAdvance(before + after))
+        self.setText(before + metrics.elidedText(words, Qt.TextElideMode.ElideRight, left) + after)
         self.setAccessibleDescription(words)
         self.adjustSize()
 

@@ -93,7 +93,7 @@ class CompareView(QWidget):
         self._held, self._turned = False, False
         self._region: Window | None = None
         self._block: Block | None = None
-        self._under: Pane | None = None
+        self._written: dict[tuple[object, ...], Cells] = {}
         self._reading: tuple[tuple[int, int] | None, Reading | None] = (None, None)
         self._blink = QTimer(self)
         self._blink.setInterval(800)
@@ -127,7 +127,7 @@ class CompareView(QWidget):
             (self.original, self.reconstruction),
             (self.reconstruction, self.original),
         ):
-            pane.hovered.connect(lambda at, pane=pane: self._on_hover(pane, at))
+            pane.hovered.connect(self.hovered)
             pane.hovered.connect(other.show_cross)
             pane.swipe_moved.connect(self._on_line)
             pane.region_drawn.connect(self._on_region)
@@ -336,6 +336,7 @@ class CompareView(QWidget):
         self._held, self._turned = False, False
         self._blink.stop()
         self._block = None
+        self._written.clear()
         if scene is not None:
             for pane in (self.original, self.reconstruction):
                 pane.set_scene_size(scene.info.width, scene.info.height)
@@ -353,10 +354,6 @@ class CompareView(QWidget):
 
     def _tell_view(self) -> None:
         self.view_changed.emit(self.visible_part(), self.viewport.zoom)
-
-    def _on_hover(self, pane: Pane, position: QPointF | None) -> None:
-        self._under = pane if position is not None else None
-        self.hovered.emit(position)
 
     # ------------------------------------------------------------------ values
 
@@ -387,6 +384,7 @@ class CompareView(QWidget):
     def show_block(self, block: Block | None) -> None:
         """Values of the pixels that are seen singly, written into them; None for none."""
         self._block = block
+        self._written.clear()
         self._show_cells()
 
     def _show_cells(self) -> None:
@@ -405,7 +403,11 @@ class CompareView(QWidget):
         bands = tuple(dict.fromkeys(rendering.bands))
         if apart and self._session.style.band is not None:
             bands = (self._session.style.band,)
-        return Cells(block.window, cell_texts(samples, bands, block.a if apart else None))
+        key = side, apart, bands
+        if key not in self._written:
+            texts = cell_texts(samples, bands, block.a if apart else None)
+            self._written[key] = Cells(block.window, texts)
+        return self._written[key]
 
     # ------------------------------------------------------------------ regions
 

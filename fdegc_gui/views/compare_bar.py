@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
     QHBoxLayout,
     QLabel,
+    QSizePolicy,
     QSlider,
     QToolButton,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -35,6 +38,8 @@ _SEGMENTS = (
 )
 #: Fastest and slowest blinking: milliseconds that a picture stays.
 FASTEST_MS, SLOWEST_MS = 150, 3000
+#: Height of a row; what has to be left in one.
+_ROW, _SLACK = 38, 12
 
 
 class CompareBar(QWidget):
@@ -63,7 +68,10 @@ class CompareBar(QWidget):
         self._playing = False
         self.setObjectName("comparebar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setFixedHeight(38)
+        self.setFixedHeight(_ROW)
+        # It makes room for itself by a second row, not by a wider window.
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(1)
         self.segments = {layout: self._segment(layout, icon) for layout, icon in _SEGMENTS}
         self.swap = self._command("swap", lambda: "swap")
         self.turn = self._command("swipe_turn", lambda: "turn")
@@ -155,39 +163,63 @@ class CompareBar(QWidget):
         self.colors.activated.connect(self._on_colors)
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 0, 8, 0)
-        row.setSpacing(1)
-        group = QButtonGroup(self)
-        frame = self._group(*self.segments.values(), spacing=0)
-        frame.setObjectName("segments")
-        frame.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        frame.layout().setContentsMargins(1, 1, 1, 1)
-        row.addWidget(frame, 0, Qt.AlignmentFlag.AlignVCenter)
+        group, pair = QButtonGroup(self), QButtonGroup(self)
         for button in self.segments.values():
             group.addButton(button)
-        row.addSpacing(8)
-        row.addWidget(self.swap)
-        row.addSpacing(8)
-        pair = QButtonGroup(self)
         for button in self.one.values():
             pair.addButton(button)
+        frame = self._group(*self.segments.values(), spacing=0, margins=(1, 1, 1, 1))
+        frame.setObjectName("segments")
+        frame.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._groups: list[tuple[tuple[Layout, ...], QWidget]] = [
             ((Layout.SWIPE,), self._group(self.turn)),
             ((Layout.SINGLE, Layout.FLIP), self._group(*self.one.values())),
             ((Layout.FLIP,), self._group(self.blink, self.speed, self.seconds)),
             ((Layout.DIFFERENCE,), self._group(self.kind, self.band, self.gain, self.colors, spacing=5)),
         ]
-        for _, widget in self._groups:
-            row.addWidget(widget)
-        row.addStretch(1)
-        row.addWidget(self.measure)
-        row.addWidget(self.full_screen)
+        self._options = self._group(*(widget for _, widget in self._groups), spacing=0)
+        self._first, self._second = QHBoxLayout(), QHBoxLayout()
+        for row in (self._first, self._second):
+            row.setContentsMargins(8, 0, 8, 0)
+            row.setSpacing(8)
+        self._first.addWidget(frame, 0, Qt.AlignmentFlag.AlignVCenter)
+        self._first.addWidget(self.swap)
+        self._first.addWidget(self._options)
+        self._first.addStretch(1)
+        self._first.addWidget(self._group(self.measure, self.full_screen))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(self._first)
+        column.addLayout(self._second)
 
-    def _group(self, *widgets: QWidget, spacing: int = 2) -> QWidget:
+    def _arrange(self) -> None:
+        """Options beside the rest, or below it where there is no room."""
+        options = self._options
+        options.adjustSize()
+        below = self._second.indexOf(options) >= 0
+        rest = self._first.sizeHint().width() - (0 if below else options.sizeHint().width())
+        fits = rest + options.sizeHint().width() + _SLACK <= self.width()
+        if fits == below:
+            self._first.removeWidget(options)
+            self._second.removeWidget(options)
+            if fits:
+                self._first.insertWidget(2, options)
+            else:
+                self._second.insertWidget(0, options, 1, Qt.AlignmentFlag.AlignLeft)
+        shown = any(not widget.isHidden() for _, widget in self._groups)
+        self.setFixedHeight(_ROW if fits or not shown else 2 * _ROW - 4)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _group(
+        self, *widgets: QWidget, spacing: int = 2, margins: tuple[int, int, int, int] = (0, 0, 4, 0)
+    ) -> QWidget:
         group = QWidget()
         row = QHBoxLayout(group)
-        row.setContentsMargins(0, 0, 4, 0)
+        row.setContentsMargins(*margins)
         row.setSpacing(spacing)
         for widget in widgets:
             row.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -201,6 +233,7 @@ class CompareBar(QWidget):
         self.one[side].setChecked(True)
         for layouts, widget in self._groups:
             widget.setVisible(layout in layouts)
+        self._arrange()
 
     def show_blinking(self, playing: bool, milliseconds: int) -> None:
         """Whether the pictures change over by themselves, and how fast."""
@@ -231,6 +264,7 @@ class CompareBar(QWidget):
         _fill(self.colors, list(style.maps))
         self.colors.setCurrentIndex(style.maps.index(style.colors))
         self._show_gain()
+        self._arrange()
 
     def _show_gain(self) -> None:
         """Gain that “Auto” has come to, in its words."""

@@ -165,6 +165,21 @@ def test_full_screen_leaves_the_picture_and_a_thin_bar(
     assert not any(widget.isHidden() for widget in hidden)
 
 
+def test_a_narrow_window_has_the_options_in_a_second_row(
+    qtbot: QtBot, compared: CompareView, window: MainWindow
+) -> None:
+    compared.set_layout(Layout.DIFFERENCE)
+    bar = compared.bar
+    wide = bar.height()
+    window.resize(window.minimumSize())
+    qtbot.waitUntil(lambda: bar.height() > wide, timeout=TIMEOUT)
+    assert bar.width() <= compared.width() and bar.colors.geometry().right() <= bar.width()
+    compared.set_layout(Layout.SIDE_BY_SIDE)
+    assert bar.height() == wide
+    assert all(chip.geometry().right() < compared.width() for chip in compared.chips.values())
+    assert compared.chips[Side.B].text().endswith("▾") and "…" in compared.chips[Side.B].text()
+
+
 def test_a_stream_has_one_picture(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
     path = tmp_path / "x.fdegc"
     write_stream(path)

@@ -123,6 +123,42 @@ def test_nothing_where_either_has_no_sample(qtbot: QtBot, window: MainWindow, sc
     assert np.isnan(values[:20, :20]).all() and not np.isnan(values[20:]).any()
 
 
+def test_what_is_there_of_a_large_map_is_shown_on_the_way(
+    qtbot: QtBot, window: MainWindow, textured: tuple[Path, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fdegc_gui.jobs.difference._CHUNK_PIXELS", 20 * 260)
+    monkeypatch.setattr("fdegc_gui.jobs.difference._PART_SECONDS", 0.0)
+    open_scene(qtbot, window, textured[0])
+    compress(qtbot, window, 1)
+    seen: list[Difference | None] = []
+    window.session.difference_changed.connect(lambda: seen.append(window.session.difference))
+    window.compare.set_layout(Layout.DIFFERENCE)
+    whole = difference(qtbot, window)
+    first = seen[0]
+    assert len(seen) > 3 and first is not None and not first.complete
+    assert np.isnan(first.map.values[100:]).all() and (first.patch.bgra[100:, :, 3] == 0).all()
+    assert np.array_equal(first.map.values[:20], whole.map.values[:20])
+
+
+def test_another_statistic_of_the_same_view(
+    qtbot: QtBot, window: MainWindow, scene: Path, pixels: np.ndarray
+) -> None:
+    """The range of 16 bits is what was found in the scene; the gain is named in the bar."""
+    open_scene(qtbot, window, scene)
+    compress(qtbot, window, 1)
+    window.compare.set_layout(Layout.DIFFERENCE)
+    good = pixels[:, 20:, 20:].astype(float)
+    span = max(float(band.max() - band.min()) for band in pixels[:, pixels[0] != NODATA].astype(float))
+    assert good.size and window.session.span == pytest.approx(span)
+    assert difference(qtbot, window).limit in (50.0, 100.0)
+    assert window.compare.bar.gain.currentText().startswith("Auto  ×")
+    box = window.compare.bar.band
+    assert [box.itemText(i) for i in range(box.count())][:2] == ["All bands", "Band 1"]
+    box.setCurrentIndex(2)
+    box.activated.emit(2)
+    assert window.session.style.band == 1 and difference(qtbot, window).map.band == 1
+
+
 @pytest.mark.parametrize("factor", [1, 2, 4, 32])
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
 @pytest.mark.parametrize("masked", [False, True])
@@ -220,7 +256,7 @@ def test_a_region_is_drawn_and_measured(
     card.copy.click()
     text = QGuiApplication.clipboard().text()
     assert f"{region.width} × {region.height} px" in text and "Band\tPSNR" in text and "Red\t" in text
-    card.close_button.click()
+    qtbot.keyClick(pane, Qt.Key.Key_Escape)
     assert card.isHidden() and pane.region is None and not window.actions_["measure"].isChecked()
 
 
