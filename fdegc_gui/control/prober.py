@@ -61,6 +61,8 @@ class Prober(QObject):
         session.scene_changed.connect(self._on_scene)
         for signal in (session.sides_changed, session.rate_changed, session.result_changed):
             signal.connect(self._on_compared)
+        session.display_changed.connect(self._read_block)
+        session.style_changed.connect(self._read_block)
         session.tiles_written.connect(self._on_tiles)
 
     @property
@@ -110,9 +112,16 @@ class Prober(QObject):
         self._asked = self.lane.submit(job, done=self._on_reading)
 
     def _read_block(self) -> None:
-        if self._seen is not None and self._session.scene is not None:
-            origins = self._origins(lambda result: result.state is State.DONE)
-            job = ReadBlock(origins=origins, window=self._seen, keys=self._keys())
+        rendering, band = self._session.rendering, self._session.style.band
+        if self._seen is not None and rendering is not None:
+            bands = tuple(dict.fromkeys(rendering.bands))
+            job = ReadBlock(
+                origins=self._origins(lambda result: result.state is State.DONE),
+                window=self._seen,
+                keys=self._keys(),
+                bands=bands,
+                apart=bands if band is None else (band,),
+            )
             self.lane.submit(job, done=self._on_block)
 
     def _keys(self) -> tuple[int, int]:

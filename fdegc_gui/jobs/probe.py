@@ -10,7 +10,7 @@ from typing_extensions import Never
 from fdegc.raster_info import RasterInfo, Window
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.sources import Origin, open_origin
-from fdegc_gui.models.probe import Block, PixelValues, Reading
+from fdegc_gui.models.probe import Block, Cells, PixelValues, Reading, cell_texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,7 +55,7 @@ class Probe(Job[Reading, Never]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadBlock(Job[Block, Never]):
-    """Samples of a few pixels of both pictures, to be written into them.
+    """Values of a few pixels of both pictures, as they are to be written into them.
 
     Attributes
     ----------
@@ -64,15 +64,24 @@ class ReadBlock(Job[Block, Never]):
     window : Window
     keys : (int, int)
         Of the pictures.
+    bands, apart : tuple of int
+        Indices from 0: of the values, and of the differences.
     """
 
     origins: tuple[Origin | None, Origin | None]
     window: Window
     keys: tuple[int, int]
+    bands: tuple[int, ...]
+    apart: tuple[int, ...]
 
     def run(self, context: Context[Never]) -> Block:
         a, b = (
             None if origin is None else open_origin(origin, context).read(self.window)
             for origin in self.origins
         )
-        return Block(self.window, self.keys, a, b)
+        apart = None if a is None or b is None else Cells(self.window, cell_texts(b, self.apart, a))
+        one, other = (
+            None if samples is None else Cells(self.window, cell_texts(samples, self.bands))
+            for samples in (a, b)
+        )
+        return Block(self.window, self.keys, one, other, apart)

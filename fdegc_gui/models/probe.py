@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,22 +70,40 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
+class Cells:
+    """Texts to write into pixels.
+
+    Attributes
+    ----------
+    window : Window
+    texts : sequence of sequences of tuples of str
+        Of every row, of every pixel, its lines; none for nothing.
+    """
+
+    window: Window
+    texts: Sequence[Sequence[tuple[str, ...]]]
+
+
+@dataclass(frozen=True, eq=False)
 class Block:
-    """Block of pixels that are seen one by one.
+    """Block of pixels that are seen one by one, in words.
 
     Attributes
     ----------
     window : Window
     keys : (int, int)
         Of the pictures A and B.
-    a, b : Samples or None
+    a, b : Cells or None
         None where there is no such picture, or it is not finished.
+    apart : Cells or None
+        By how much B differs from A.
     """
 
     window: Window
     keys: tuple[int, int]
-    a: Samples | None
-    b: Samples | None
+    a: Cells | None
+    b: Cells | None
+    apart: Cells | None
 
 
 def cell_texts(
@@ -110,9 +129,13 @@ def cell_texts(
     for one in (samples, minus):
         if one is not None and one.valid is not None:
             good &= one.valid
+        if one is not None and one.missing is not None:
+            good &= ~one.missing[list(bands)].any(axis=0)
     if minus is not None:
         chosen = chosen.astype(np.float64) - minus.pixels[list(bands)].astype(np.float64)
     whole = samples.pixels.dtype.kind in "iu"
+    if not whole:
+        good &= np.isfinite(chosen).all(axis=0)
     form = "{:+.0f}" if whole and minus is not None else "{:+.3g}" if minus is not None else "{:.4g}"
     columns = np.moveaxis(chosen, 0, -1).tolist()
     plain = whole and minus is None

@@ -23,10 +23,10 @@ from PySide6.QtWidgets import QWidget
 
 from fdegc.raster_info import Window
 from fdegc_gui.models.difference import Legend
+from fdegc_gui.models.probe import Cells
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.text import zoom_percent
-from fdegc_gui.views.close_up import Cells
 from fdegc_gui.views.content import Content
 from fdegc_gui.views.overlays import (
     Readout,

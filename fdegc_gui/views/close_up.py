@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +11,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from fdegc.raster_info import Window
+from fdegc_gui.models.probe import Cells
 
 #: Height of the figures in logical pixels: smaller ones are not written, larger ones not needed.
 _SMALLEST, _LARGEST = 6.5, 14.0
@@ -20,21 +19,6 @@ _SMALLEST, _LARGEST = 6.5, 14.0
 _LINE, _FIGURE = 1.22, 0.66
 _MARGIN = 0.1
 _GRID = QColor(128, 128, 128, 120)
-
-
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """Texts to write into pixels.
-
-    Attributes
-    ----------
-    window : Window
-    texts : sequence of sequences of tuples of str
-        Of every row, of every pixel, its lines; none for nothing.
-    """
-
-    window: Window
-    texts: Sequence[Sequence[tuple[str, ...]]]
 
 
 class Ground(Protocol):

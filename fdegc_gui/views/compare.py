@@ -11,14 +11,13 @@ from fdegc_gui.actions import Actions
 from fdegc_gui.models.comparison import ORIGINAL, Layout, Side, best_pair, unit_of
 from fdegc_gui.models.difference import Legend
 from fdegc_gui.models.display import short_band_name
-from fdegc_gui.models.probe import Block, Reading, cell_texts, readout
+from fdegc_gui.models.probe import Block, Reading, readout
 from fdegc_gui.models.pyramid import Patch
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.canvas import Pane, Swipe
 from fdegc_gui.views.chips import PictureChip
-from fdegc_gui.views.close_up import Cells
 from fdegc_gui.views.compare_bar import FASTEST_MS, SLOWEST_MS, CompareBar
 from fdegc_gui.views.display_card import DisplayCard
 from fdegc_gui.views.overlays import MARGIN, zoom_rect
@@ -93,7 +92,6 @@ class CompareView(QWidget):
         self._held, self._turned = False, False
         self._region: Window | None = None
         self._block: Block | None = None
-        self._written: dict[tuple[object, ...], Cells] = {}
         self._reading: tuple[tuple[int, int] | None, Reading | None] = (None, None)
         self._blink = QTimer(self)
         self._blink.setInterval(800)
@@ -143,8 +141,6 @@ class CompareView(QWidget):
         session.result_changed.connect(self._refresh_all)
         session.difference_changed.connect(self._refresh_all)
         session.tiles_written.connect(self._on_tiles)
-        session.display_changed.connect(self._show_cells)
-        session.style_changed.connect(self._show_cells)
         self.display.resized.connect(self._place_cards)
         self.region.resized.connect(self._place_cards)
         self.bar.layout_wanted.connect(self.set_layout)
@@ -336,7 +332,6 @@ class CompareView(QWidget):
         self._held, self._turned = False, False
         self._blink.stop()
         self._block = None
-        self._written.clear()
         if scene is not None:
             for pane in (self.original, self.reconstruction):
                 pane.set_scene_size(scene.info.width, scene.info.height)
@@ -384,30 +379,13 @@ class CompareView(QWidget):
     def show_block(self, block: Block | None) -> None:
         """Values of the pixels that are seen singly, written into them; None for none."""
         self._block = block
-        self._written.clear()
         self._show_cells()
 
     def _show_cells(self) -> None:
-        self.original.show_cells(self._cells(Side.A, False))
-        apart = self.shown is Layout.DIFFERENCE and not self.flipped
-        self.reconstruction.show_cells(self._cells(self.side, apart))
-
-    def _cells(self, side: Side, apart: bool) -> Cells | None:
-        """Values of a side that can be written, or by how much they differ."""
-        block, rendering = self._block, self._session.rendering
-        if block is None or rendering is None:
-            return None
-        samples = block.a if side is Side.A else block.b
-        if samples is None or (apart and block.a is None):
-            return None
-        bands = tuple(dict.fromkeys(rendering.bands))
-        if apart and self._session.style.band is not None:
-            bands = (self._session.style.band,)
-        key = side, apart, bands
-        if key not in self._written:
-            texts = cell_texts(samples, bands, block.a if apart else None)
-            self._written[key] = Cells(block.window, texts)
-        return self._written[key]
+        block, difference = self._block, self.shown is Layout.DIFFERENCE and not self.flipped
+        a, b, apart = (None, None, None) if block is None else (block.a, block.b, block.apart)
+        self.original.show_cells(a)
+        self.reconstruction.show_cells(apart if difference else a if self.side is Side.A else b)
 
     # ------------------------------------------------------------------ regions
 

@@ -8,10 +8,11 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QImage, QPainter, QRegion
 
 from fdegc.raster_info import Window
+from fdegc_gui.models.probe import Cells
 from fdegc_gui.models.pyramid import Bgra, Patch, Pyramid
 from fdegc_gui.models.view import GRID_ZOOM, VALUES_ZOOM
 from fdegc_gui.style.theme import Tokens
-from fdegc_gui.views.close_up import CellLayer, Cells, paint_grid
+from fdegc_gui.views.close_up import CellLayer, paint_grid
 from fdegc_gui.views.layer import Layer, PatchLayer
 from fdegc_gui.views.overlays import paint_marks
 

@@ -16,10 +16,11 @@ from pytestqt.qtbot import QtBot
 from fdegc.types import Samples
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import ORIGINAL, Layout, Side, best_pair
+from fdegc_gui.models.difference import DifferenceStyle
 from fdegc_gui.models.probe import cell_texts
 from fdegc_gui.settings import Settings
 from fdegc_gui.views.compare import CompareView
-from tests.gui.display_steps import TIMEOUT, compress, open_scene, settled, write
+from tests.gui.display_steps import TIMEOUT, choose, compress, open_scene, settled, write
 from tests.gui.fakes import write_stream
 
 NONE, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
@@ -282,6 +283,14 @@ def test_values_are_in_the_pixels(
     apart = [int(v) for v in decoded - pixels[:3, 50, 60]]
     shown = cells.texts[50 - cells.window.y][60 - cells.window.x]
     assert [int(text.replace("−", "-")) for text in shown] == apart
+    window.session.set_style(DifferenceStyle(band=3))
+    choose(qtbot, window, bands=(3,))
+
+    def fourth() -> bool:
+        found = compared.original.content.cells, compared.reconstruction.content.cells
+        return all(c is not None and len(c.texts[5][5]) == 1 for c in found)
+
+    qtbot.waitUntil(fourth, timeout=TIMEOUT)
     compared.viewport.set_zoom(500.0)
     assert compared.viewport.zoom == 128.0
     compared.reconstruction.grab()
@@ -322,8 +331,10 @@ def test_texts_of_cells() -> None:
     assert cell_texts(a, (0,)) == [[("5",), ()]]
     assert cell_texts(b, (0,), a) == [[("−3",), ()]]
     assert cell_texts(b, (0,), b) == [[("0",), ("0",)]]
-    real = Samples(np.array([[[0.123456]]], np.float32))
-    assert cell_texts(real, (0,)) == [[("0.1235",)]]
+    real = Samples(np.array([[[0.123456, np.nan]]], np.float32))
+    assert cell_texts(real, (0,)) == [[("0.1235",), ()]]
+    gap = Samples(np.array([[[5]], [[6]]], np.uint8), missing=np.array([[[False]], [[True]]]))
+    assert cell_texts(gap, (0,)) == [[("5",)]] and cell_texts(gap, (0, 1)) == [[()]]
 
 
 # ---------------------------------------------------------------------------- keys and copies
