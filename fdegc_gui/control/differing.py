@@ -123,10 +123,18 @@ class Differ(QObject):
             a=a, b=b, window=window, factor=view.factor, pair=pair, style=style, span=session.span,
             seen=view.window, known=known,
         )  # fmt: skip
-        request = self.lane.submit(
-            job, part=session.set_difference, done=self._on_done, failed=self._on_failed
-        )
+        request = self.lane.submit(job, part=self._on_part, done=self._on_done, failed=self._on_failed)
         self._asked = job, request
+
+    def _on_part(self, difference: Difference) -> None:
+        """Part of a map, shown unless there is all of one, if only coarser: half a map would flicker."""
+        shown, view = self._session.difference, self._view
+        if shown is not None and shown.complete and view is not None:
+            window = shown.map.window
+            same = shown.map.shows(difference.map.pair, difference.style)
+            if same and window.intersection(view.window) == view.window:
+                return
+        self._session.set_difference(difference)
 
     def _on_done(self, difference: Difference) -> None:
         self._asked = None

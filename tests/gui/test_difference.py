@@ -138,6 +138,12 @@ def test_what_is_there_of_a_large_map_is_shown_on_the_way(
     assert len(seen) > 3 and first is not None and not first.complete
     assert np.isnan(first.map.values[100:]).all() and (first.patch.bgra[100:, :, 3] == 0).all()
     assert np.array_equal(first.map.values[:20], whole.map.values[:20])
+    seen.clear()
+    window.compare.viewport.set_zoom(0.5)
+    qtbot.waitUntil(lambda: bool(seen) and seen[-1] is not None and seen[-1].map.factor == 2, timeout=TIMEOUT)
+    assert all(one is not None and one.complete for one in seen), (
+        "the finer map stays until there is all of it"
+    )
 
 
 def test_another_statistic_of_the_same_view(
