@@ -33,8 +33,6 @@ _CARD_RIGHT, _CARD_TOP = 12, 50
 #: How much of the pane's extent a place fills that is looked at.
 _AROUND = 0.6
 _GAP = 10
-#: What a legend takes at the lower edge.
-_LEGEND_ROOM = 66
 
 #: What the pointer and held keys do, for the list of shortcuts.
 GESTURES = (
@@ -529,8 +527,8 @@ class CompareView(QWidget):
         top = self.bar.height()
         self.display.move(self.width() - self.display.width() - _CARD_RIGHT, top + _CARD_TOP)
         low = self.height() - self.region.height() - _CARD_RIGHT
-        if self.reconstruction.legend is not None:
-            low -= _LEGEND_ROOM
+        if self.reconstruction.legend is not None:  # that has the lower right
+            low = min(low, top + _CARD_TOP)
         self.region.move(self.width() - self.region.width() - _CARD_RIGHT, max(top + 6, low))
 
     def _place_chips(self) -> None:

@@ -271,7 +271,8 @@ class CompareBar(QWidget):
         difference, style = self._session.difference, self._session.style
         words = "Auto"
         if difference is not None and style.gain is None and difference.limit > 0:
-            words = f"Auto  ×{self._session.span / difference.limit:.2g}"
+            gain = self._session.span / difference.limit
+            words = f"Auto  ×{gain:.2g}" if gain < 10 else f"Auto  ×{gain:.0f}"
         if self.gain.itemText(0) != words:
             self.gain.setItemText(0, words)
 
