@@ -1,11 +1,12 @@
 """Drive the real application and save what it looks like.
 
-    python benchmarks/screenshots.py SCENE... [--rates 2,4] [--bands 4,1,2] [--out docs/images]
+    python benchmarks/screenshots.py SCENE... [--rates 2,4] [--bands 4,1,2] [--layouts] [--out docs/images]
 
 compresses each scene with the real codec and saves it light and dark, at 1280 × 800 and
 2560 × 1440, as NAME-THEME-WIDTH.png; the start page as start-THEME-1280.png; and a pair at 200 %.  With
 ``--bands`` (numbers from 1: one as grey, or three as red, green, blue) a pair NAME-display-THEME-1280.png
-as well, stretched from 2 to 98 %, with the display card open and the pointer's place marked.
+as well, stretched from 2 to 98 %, with the display card open and the pointer's place marked.  With
+``--layouts`` every layout of the comparison as NAME-LAYOUT-THEME-WIDTH.png, pixels from close up, a region.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from PySide6.QtCore import QPointF, QSettings, Qt
 from PySide6.QtWidgets import QApplication
 
+from fdegc.raster_info import Window
 from fdegc_gui.app import make_application
 from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models.comparison import Layout
+from fdegc_gui.models.difference import DifferenceStyle
 from fdegc_gui.models.display import Display, Stretch
 from fdegc_gui.models.result import MetricState, State
 from fdegc_gui.models.session import STREAM
@@ -120,6 +124,56 @@ def shoot_display(app: QApplication, window: MainWindow, bands: tuple[int, ...],
     window.actions_["display"].trigger()
 
 
+def shoot_layouts(app: QApplication, window: MainWindow, out: Path) -> None:
+    """Show the scene that is open in every layout, and save."""
+    session, compare, controller = window.session, window.compare, window.controller
+    for pane in (compare.original, compare.reconstruction):
+        pane.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    scene = session.scene
+    assert scene is not None
+    name = scene.path.stem.split("_")[0]
+    middle = QPointF(scene.info.width * 0.55, scene.info.height * 0.5)
+
+    def settled() -> bool:
+        return controller.painter.is_settled and controller.differ.is_settled
+
+    for layout in Layout:
+        if layout is Layout.AUTOMATIC:
+            continue
+        compare.set_layout(layout)
+        compare.viewport.fit()
+        wait(app, settled, layout.value)
+        save(app, window, out, f"{name}-{layout.value}")
+    session.set_style(DifferenceStyle(signed=True, gain=16))
+    compare.viewport.restore(middle, 2.0)
+    wait(app, settled, "signed")
+    save(app, window, out, f"{name}-signed", 1280)
+    compare.set_layout(Layout.SIDE_BY_SIDE)
+    for zoom in (16.0, 32.0, 128.0):
+        compare.viewport.restore(middle, zoom)
+        compare.original.hovered.emit(middle)
+        wait(app, lambda z=zoom: settled() and (z < 32 or controller.prober.block is not None), "values")
+        save(app, window, out, f"{name}-close-{zoom:.0f}", 1280)
+    compare.original.hovered.emit(None)
+    compare.set_layout(Layout.DIFFERENCE)
+    compare.viewport.restore(middle, 48.0)
+    wait(app, settled, "differences from close up")
+    save(app, window, out, f"{name}-close-difference", 1280)
+    compare.set_layout(Layout.SIDE_BY_SIDE)
+    compare.viewport.fit()
+    side = min(scene.info.width, scene.info.height) // 2
+    controller.regions.measure(Window(scene.info.width // 4, scene.info.height // 4, side, side))
+    wait(app, lambda: controller.regions.figures is not None and controller.regions.note != "…", "region")
+    save(app, window, out, f"{name}-region")
+    window.comparing.close_region()
+    compare.set_layout(Layout.SWIPE)
+    window.actions_["full_screen"].trigger()
+    save(app, window, out, f"{name}-full-screen", 2560)
+    window.actions_["full_screen"].trigger()
+    session.set_style(DifferenceStyle())
+    compare.set_layout(Layout.AUTOMATIC)
+
+
 def main() -> int:
     """Run."""
     parser = argparse.ArgumentParser(
@@ -128,6 +182,7 @@ def main() -> int:
     parser.add_argument("scenes", nargs="*", type=Path)
     parser.add_argument("--rates", default="2,4", help="rate points to compress at, the last one is shown")
     parser.add_argument("--bands", default="", help="show these as well, for example 4,1,2")
+    parser.add_argument("--layouts", action="store_true", help="show every layout of the comparison as well")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).resolve().parent.parent / "docs" / "images"
     )
@@ -145,6 +200,8 @@ def main() -> int:
         try:
             for scene in arguments.scenes:
                 shoot(app, window, scene, [int(rate) for rate in arguments.rates.split(",")], arguments.out)
+                if arguments.layouts:
+                    shoot_layouts(app, window, arguments.out)
                 if arguments.bands:
                     bands = tuple(int(band) - 1 for band in arguments.bands.split(","))
                     shoot_display(app, window, bands, arguments.out)

@@ -31,6 +31,8 @@ class Command:
     tip : str
         A sentence for tooltip and status bar.
     checkable : bool
+    submenu : str
+        Menu inside of that one; empty for none.
     """
 
     key: str
@@ -39,6 +41,7 @@ class Command:
     menu: str
     tip: str
     checkable: bool = False
+    submenu: str = ""
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -63,7 +66,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("cancel", "C&ancel", ("Esc",), "Codec", "Stop the running work; finished results are kept."),
     *(
-        Command(f"rate_{i}", f"Rate point &{i}", (f"Ctrl+{i}",), "Codec", f"Look at rate point {i}.")
+        Command(f"rate_{i}", f"Rate point &{i}", (f"Alt+{i}",), "Codec", f"Look at rate point {i}.")
         for i in range(1, 7)
     ),
     Command(
@@ -82,10 +85,45 @@ COMMANDS: tuple[Command, ...] = (
         "Choose the bands that are shown and their stretch; nothing is compressed anew.",
         True,
     ),
-    Command("fit", "&Fit scene", ("F", "0"), "View", "Show the whole scene."),
-    Command("actual", "&Actual pixels (100 %)", ("1",), "View", "One pixel of the scene, one of the screen."),
-    Command("zoom_in", "Zoom &in", ("+", "="), "View", "Look closer."),
-    Command("zoom_out", "Zoom &out", ("-",), "View", "Look from further away."),
+    *(
+        Command(f"layout_{name}", text, (keys,), "View", tip, True, "Layout")
+        for name, text, keys, tip in (
+            ("automatic", "Beside or above, as &fits", "Shift+F2", "Both pictures as large as they can be."),
+            ("side_by_side", "&Side by side", "F2", "Show both pictures beside each other."),
+            ("stacked", "S&tacked", "F3", "Show both pictures above each other."),
+            ("single", "Si&ngle picture", "F4", "Show one picture in all the room there is."),
+            ("swipe", "S&wipe", "F5", "Show picture A up to a line, and picture B beyond it."),
+            ("flip", "&Flip", "F6", "Show both pictures in one place, one after the other."),
+            ("difference", "&Difference", "F7", "Show where the pictures differ, and by how much."),
+        )
+    ),
+    Command("toggle", "Sh&ow the other picture", ("T",), "View", "Change over in one place."),
+    Command("blink", "&Blink", ("B",), "View", "Change over again and again by itself.", True),
+    Command("swipe_turn", "T&urn the swipe", ("V",), "View", "Swipe up and down, or left and right."),
+    Command("swap", "S&wap A and B", ("X",), "View", "Picture A becomes B, and B becomes A."),
+    Command("gain_up", "More &gain", ("G",), "View", "Enlarge differences more."),
+    Command("gain_down", "&Less gain", ("Shift+G",), "View", "Enlarge differences less."),
+    Command("signed", "S&igned differences", ("S",), "View", "Tell more and less apart.", True),
+    Command("measure", "&Measure a region", ("M",), "View", "Drag a rectangle to measure its errors.", True),
+    Command("measure_view", "Measure what is in &view", ("Shift+M",), "View", "Errors of what is seen."),
+    Command("copy_view", "Copy the &picture", ("Ctrl+C",), "View", "Copy what is seen, as an image."),
+    Command(
+        "copy_values",
+        "Copy &values under the pointer",
+        ("Ctrl+Shift+C",),
+        "View",
+        "Copy place and values of the pixel as text.",
+    ),
+    Command("fit", "&Fit scene", ("F", "0", "Ctrl+0"), "View", "Show the whole scene."),
+    Command(
+        "actual",
+        "&Actual pixels (100 %)",
+        ("1", "Ctrl+1"),
+        "View",
+        "One pixel of the scene, one of the screen.",
+    ),
+    Command("zoom_in", "Zoom &in", ("+", "=", "Ctrl++", "Ctrl+="), "View", "Look closer."),
+    Command("zoom_out", "Zoom &out", ("-", "Ctrl+-"), "View", "Look from further away."),
     Command("sidebar", "&Side bar", ("F9",), "View", "Show or hide the side bar.", True),
     Command("full_screen", "F&ull screen", ("F11",), "View", "Use the whole screen.", True),
     Command("shortcuts", "&Keyboard shortcuts", ("F1",), "Help", "List every shortcut."),

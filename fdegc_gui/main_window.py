@@ -12,10 +12,12 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDropEvent,
     QGuiApplication,
+    QKeyEvent,
 )
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from fdegc_gui.actions import Actions
+from fdegc_gui.control.comparing import Comparing
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.control.exporting import Exporting
 from fdegc_gui.control.pointer import Pointer
@@ -44,6 +46,7 @@ from fdegc_gui.views.welcome import Welcome
 #: The engine starts loading this long after the window shows if no scene is to be opened first.
 _ENGINE_DELAY_MS = 400
 _ZOOM_STEP = 1.5
+_ANY_HEIGHT = 16_777_215
 
 
 class MainWindow(QMainWindow):
@@ -95,6 +98,8 @@ class MainWindow(QMainWindow):
         self.recent_menu = self.menus.recent
         self.theme_actions = self.menus.add_themes(theme.choice, self.set_theme)
         self._pointer = Pointer(self.session, self.compare, self.status, self.controller.prober, self)
+        self.comparing = Comparing(self, self.controller, self.compare, self.actions_, settings)
+        self.addActions(self.actions_.all())  # their keys work while the menu bar is hidden, too
         self._connect()
         self._restore()
         self._refresh_actions()
@@ -102,8 +107,7 @@ class MainWindow(QMainWindow):
     # ------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        keys = self.actions_.keys("compress")
-        self.compare = CompareView(self.session, self.theme, f"{keys} compresses at rate {{rate}}")
+        self.compare = CompareView(self.session, self.theme, self.actions_)
         self.welcome = Welcome(self.actions_.keys("open"))
         self.header = Header(self.session, self.actions_, self.theme)
         self.notice = NoticeBar(self.theme)
@@ -245,6 +249,15 @@ class MainWindow(QMainWindow):
     def _show_sidebar(self, shown: bool) -> None:
         self.sidebar.setVisible(shown)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        # Escape comes here only while there is nothing to cancel.
+        if event.key() == Qt.Key.Key_Escape and self.comparing.is_measuring:
+            self.comparing.close_region()
+        elif event.key() == Qt.Key.Key_Escape and self.actions_["full_screen"].isChecked():
+            self.actions_["full_screen"].trigger()
+        else:
+            super().keyPressEvent(event)
+
     def _show_display(self, shown: bool) -> None:
         if shown:
             self.compare.display.open()
@@ -253,6 +266,12 @@ class MainWindow(QMainWindow):
             self.compare.grab_focus()
 
     def _set_full_screen(self, on: bool) -> None:
+        """Whole screen for the picture, under a thin bar; all else comes back afterwards."""
+        self.menuBar().setVisible(not on)
+        for widget in (self.header, self.status):
+            widget.setVisible(not on)
+        self.notice.setMaximumHeight(0 if on else _ANY_HEIGHT)  # it shows itself when there is one
+        self.sidebar.setVisible(not on and self.actions_["sidebar"].isChecked())
         self.setWindowState(
             self.windowState() | Qt.WindowState.WindowFullScreen
             if on
@@ -332,6 +351,7 @@ class MainWindow(QMainWindow):
         actions["cancel"].setEnabled(self.controller.can_cancel)
         for key in ("display", "fit", "actual", "zoom_in", "zoom_out"):
             actions[key].setEnabled(scene is not None)
+        self.comparing.refresh_actions()
         for rate in range(1, 7):
             actions[f"rate_{rate}"].setEnabled(not stream)
         self.header.export.setEnabled(finished)
@@ -381,7 +401,8 @@ class MainWindow(QMainWindow):
             self.controller.open(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.settings.geometry = self.saveGeometry()
+        if not self.actions_["full_screen"].isChecked():
+            self.settings.geometry = self.saveGeometry()
         self.settings.splitter = self.splitter.saveState()
         self.settings.sidebar = self.actions_["sidebar"].isChecked()
         self.settings.folded = {n for n, section in self.sidebar.sections.items() if not section.is_open}

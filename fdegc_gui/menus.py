@@ -19,6 +19,13 @@ _BREAKS_BEFORE = {
     "rate_1",
     "lpips",
     "display",
+    "layout_automatic",
+    "toggle",
+    "swap",
+    "gain_up",
+    "measure",
+    "copy_view",
+    "fit",
     "sidebar",
     "open_log",
 }
@@ -42,11 +49,18 @@ class Menus:
             menu = self.by_name[command.menu]
             if command.key in _BREAKS_BEFORE:
                 menu.addSeparator()
-            menu.addAction(actions[command.key])
+            self._place(menu, command.submenu).addAction(actions[command.key])
             if command.key == "open":
                 menu.addMenu(self.recent)
         self.by_name["Codec"].addSeparator()
         self.by_name["Codec"].addMenu(device_menu)
+
+    def _place(self, menu: QMenu, submenu: str) -> QMenu:
+        if not submenu:
+            return menu
+        if submenu not in self.by_name:
+            self.by_name[submenu] = menu.addMenu(f"&{submenu}")
+        return self.by_name[submenu]
 
     def add_themes(self, chosen: str, choose: Callable[[str], None]) -> dict[str, QAction]:
         """Theme menu; its actions by name."""

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
 
+from fdegc_gui.models.colormaps import DIVERGING, SEQUENTIAL
+from fdegc_gui.models.comparison import Layout
+from fdegc_gui.models.difference import GAINS, DifferenceStyle
+
 THEMES = ("system", "light", "dark")
 _RECENT_MAX = 10
 
@@ -25,6 +29,12 @@ class Settings:
     def _text(self, key: str, default: str = "") -> str:
         value = self._store.value(key, default)
         return value if isinstance(value, str) else default
+
+    def _number(self, key: str, default: float, lowest: float, highest: float) -> float:
+        try:
+            return min(highest, max(lowest, float(self._text(key, str(default)))))
+        except ValueError:
+            return default
 
     def _bytes(self, key: str) -> QByteArray:
         value = self._store.value(key)
@@ -75,6 +85,55 @@ class Settings:
     @theme.setter
     def theme(self, value: str) -> None:
         self._store.setValue("view/theme", value)
+
+    @property
+    def layout(self) -> Layout:
+        """Layout of the stage."""
+        value = self._text("compare/layout", Layout.AUTOMATIC.value)
+        return Layout(value) if value in {layout.value for layout in Layout} else Layout.AUTOMATIC
+
+    @layout.setter
+    def layout(self, value: Layout) -> None:
+        self._store.setValue("compare/layout", value.value)
+
+    @property
+    def swipe(self) -> tuple[bool, float]:
+        """Whether the swipe's line is upright, and where it is (0 to 1)."""
+        upright = self._text("compare/swipe_upright", "1") != "0"
+        return upright, self._number("compare/swipe_line", 0.5, 0.0, 1.0)
+
+    @swipe.setter
+    def swipe(self, value: tuple[bool, float]) -> None:
+        self._store.setValue("compare/swipe_upright", "1" if value[0] else "0")
+        self._store.setValue("compare/swipe_line", f"{value[1]:.4f}")
+
+    @property
+    def blink_ms(self) -> int:
+        """Milliseconds that a picture stays while two blink."""
+        return round(self._number("compare/blink_ms", 800, 100, 10_000))
+
+    @blink_ms.setter
+    def blink_ms(self, value: int) -> None:
+        self._store.setValue("compare/blink_ms", str(value))
+
+    @property
+    def style(self) -> DifferenceStyle:
+        """Style of differences, of all bands."""
+        gain = round(self._number("difference/gain", 0, 0, GAINS[-1]))
+        absolute, signed = self._text("difference/absolute_map"), self._text("difference/signed_map")
+        return DifferenceStyle(
+            signed=self._text("difference/signed", "0") == "1",
+            gain=gain if gain in GAINS else None,
+            absolute_map=absolute if absolute in SEQUENTIAL else SEQUENTIAL[0],
+            signed_map=signed if signed in DIVERGING else DIVERGING[0],
+        )
+
+    @style.setter
+    def style(self, value: DifferenceStyle) -> None:
+        self._store.setValue("difference/signed", "1" if value.signed else "0")
+        self._store.setValue("difference/gain", str(value.gain or 0))
+        self._store.setValue("difference/absolute_map", value.absolute_map)
+        self._store.setValue("difference/signed_map", value.signed_map)
 
     @property
     def device(self) -> str:

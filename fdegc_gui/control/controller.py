@@ -11,11 +11,13 @@ from typing_extensions import Never
 
 from fdegc_gui.control.activities import Activities
 from fdegc_gui.control.coding import Coding
+from fdegc_gui.control.differing import Differ
 from fdegc_gui.control.engine import EngineKeeper
 from fdegc_gui.control.feed import TileFeed
 from fdegc_gui.control.measuring import Measuring
 from fdegc_gui.control.painter import Painter
 from fdegc_gui.control.prober import Prober
+from fdegc_gui.control.regions import Regions
 from fdegc_gui.jobs import Failure, Job, Lane, Request, Requests
 from fdegc_gui.jobs.coding import EngineReady, EstimateRates
 from fdegc_gui.jobs.engine import Engine
@@ -82,6 +84,8 @@ class Controller(QObject):
         self.measuring = Measuring(session, self.engine, self.activities, self)
         self.painter = Painter(session, self.files, rasters, self._feed, self.activities, self)
         self.prober = Prober(session, rasters, self)
+        self.differ = Differ(session, rasters, self)
+        self.regions = Regions(session, rasters, self.engine, self.activities, self)
         self.coding = Coding(
             session,
             self.engine,
@@ -98,7 +102,7 @@ class Controller(QObject):
         self.keeper.failed.connect(self.failed)
         self.painter.failed.connect(self._on_failed)
         self.coding.failed.connect(self.failed)
-        for part in (self.keeper, self.measuring, self.painter, self.coding):
+        for part in (self.keeper, self.measuring, self.painter, self.coding, self.differ):
             part.message.connect(self.message)
         for lane in self.lanes:
             lane.stopped.connect(self._on_lane_stopped)
@@ -106,8 +110,9 @@ class Controller(QObject):
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """Lanes: engine, files, exports, pictures, probes."""
-        return self.engine, self.files, self.exports, self.painter.lane, self.prober.lane
+        """Lanes: engine, files, exports, pictures, probes, differences, regions."""
+        keepers = (self.painter, self.prober, self.differ, self.regions)
+        return self.engine, self.files, self.exports, *(keeper.lane for keeper in keepers)
 
     # ------------------------------------------------------------------ wishes
 
@@ -162,9 +167,9 @@ class Controller(QObject):
         self._exports.add(request)
 
     def cancel(self) -> None:
-        """Cancellation of what the user waits for: compression, decoding, export, metrics."""
+        """Cancellation of what the user waits for: compression, decoding, export, metrics, a region."""
         self.coding.forget_batch()
-        for lane in (self.engine, self.exports):
+        for lane in (self.engine, self.exports, self.regions.lane):
             lane.cancel_foreground()
 
     def shut_down(self) -> None:

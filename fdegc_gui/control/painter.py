@@ -103,8 +103,9 @@ class Painter(QObject):
         self._rest.timeout.connect(self._refine)
         session.scene_changed.connect(self._on_scene)
         session.display_changed.connect(self._on_display)
-        session.rate_changed.connect(self._refresh_result)
-        session.result_changed.connect(self._refresh_result)
+        session.sides_changed.connect(self._refresh_results)
+        session.rate_changed.connect(self._refresh_results)
+        session.result_changed.connect(self._refresh_results)
 
     @property
     def is_settled(self) -> bool:
@@ -160,7 +161,7 @@ class Painter(QObject):
                 job = PaintReduced(info=scene.info, samples=session.reduced, rendering=rendering)
                 self.lane.submit(job, done=self._on_reduced, failed=self._on_failed)
             self._load_base(scene)
-        self._refresh_result()
+        self._refresh_results()
         self._refine()
 
     def _drop_base(self) -> None:
@@ -193,11 +194,14 @@ class Painter(QObject):
             )
             self._loading = _Loading(overview, overview_base(scene.info))
 
-    def _refresh_result(self) -> None:
-        """Rendering of the result that is looked at, as the original is."""
-        scene, result, rendering = self._session.scene, self._session.current, self._session.rendering
-        if scene is None or result is None or rendering is None:
+    def _refresh_results(self) -> None:
+        """Rendering of the results that are looked at, as the original is."""
+        if self._session.scene is None or self._session.rendering is None:
             return
+        for result in self._session.shown_results:
+            self._refresh_result(result, self._session.rendering)
+
+    def _refresh_result(self, result: Result, rendering: Rendering) -> None:
         self._rest.start()
         if result.pyramid.rendering == rendering:
             return
@@ -230,18 +234,22 @@ class Painter(QObject):
     def _refine(self) -> None:
         """Requests for the parts in view that the whole pictures do not show finely enough."""
         session, view, rendering = self._session, self._view, self._session.rendering
-        scene, result = session.scene, session.current
+        scene = session.scene
         if scene is None or view is None or rendering is None:
             return
         if scene.stream is None:
             # Whether the whole picture that is on its way will be fine enough for a large part of it.
             soon = self._loading is not None and 2**self._loading.level <= 2 * view.factor
             self._refine_one("original", None, scene, view, soon and view.is_large(scene.info))
-        if result is not None and result.state is State.DONE:
+        finished = [result for result in session.shown_results if result.state is State.DONE]
+        for result in finished:
             soon = result.rate in self._painting
-            self._refine_one("result", result, scene, view, soon and view.is_large(scene.info))
-        else:
-            session.set_patch("result", None)
+            name = session.patch_name(result)
+            self._refine_one(name, result, scene, view, soon and view.is_large(scene.info))
+        wanted = {"original", *map(session.patch_name, finished)}
+        for name in {*session.patches, *self._asked} - wanted:
+            self._drop_patch(name)
+            session.set_patch(name, None)
 
     def _refine_one(self, which: str, result: Result | None, scene: Scene, view: View, soon: bool) -> None:
         session, rendering = self._session, self._session.rendering
@@ -366,7 +374,8 @@ class Painter(QObject):
         self._asked.pop(which, None)
         session = self._session
         if patch.rendering == session.rendering:
-            if result is None or result is session.current:
+            shown = result is None or any(result is other for other in session.shown_results)
+            if shown and (result is None or session.patch_name(result) == which):
                 session.set_patch(which, patch)
             self._rest.start()
 

@@ -34,8 +34,9 @@ class ShortcutsDialog(QDialog):
         self.rows = [*actions.listing(), *(("Canvas", words, keys) for words, keys in GESTURES)]
         columns = QHBoxLayout()
         columns.setSpacing(44)
-        columns.addWidget(self._column(MENUS[:2]))
-        columns.addWidget(self._column((*MENUS[2:], "Canvas")))
+        rest = tuple(menu for menu in MENUS if menu != "View")
+        columns.addWidget(self._column((*rest, "Canvas")))
+        columns.addWidget(self._column(("View",)))
         body = QWidget()
         body.setLayout(columns)
         scroll = QScrollArea()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from fdegc.raster_info import RasterInfo
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 from fdegc_gui.models.display import short_band_name
 
@@ -53,18 +54,105 @@ class Reading:
     ----------
     pixel : (int, int)
         Column and row.
-    key : int
-        Of the result that was looked at.
-    original, reconstruction : PixelValues or None
+    keys : (int, int)
+        Of the pictures A and B that were looked at.
+    a, b : PixelValues or None
+        None where there is no such picture, or it has not come to that pixel.
     lonlat : (float, float) or None
         Longitude and latitude of the pixel's middle in degrees.
     """
 
     pixel: tuple[int, int]
-    key: int
-    original: PixelValues | None = None
-    reconstruction: PixelValues | None = None
+    keys: tuple[int, int]
+    a: PixelValues | None = None
+    b: PixelValues | None = None
     lonlat: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Texts to write into pixels.
+
+    Attributes
+    ----------
+    window : Window
+    texts : sequence of sequences of tuples of str
+        Of every row, of every pixel, its lines; none for nothing.
+    """
+
+    window: Window
+    texts: Sequence[Sequence[tuple[str, ...]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Block of pixels that are seen one by one, in words.
+
+    Attributes
+    ----------
+    window : Window
+    keys : (int, int)
+        Of the pictures A and B.
+    a, b : Cells or None
+        None where there is no such picture, or it is not finished.
+    apart : Cells or None
+        By how much B differs from A.
+    """
+
+    window: Window
+    keys: tuple[int, int]
+    a: Cells | None
+    b: Cells | None
+    apart: Cells | None
+
+
+def cell_texts(
+    samples: Samples, bands: tuple[int, ...], minus: Samples | None = None
+) -> list[list[tuple[str, ...]]]:
+    """Values of a block's pixels as they are written into them, row by row.
+
+    Parameters
+    ----------
+    samples : Samples
+    bands : tuple of int
+        Indices from 0: those to write.
+    minus : Samples, optional
+        What to subtract: then they are differences, with their signs.
+
+    Returns
+    -------
+    list of lists of tuples of str
+        Of every row, of every pixel, one text a band; none where nothing is valid.
+    """
+    chosen = samples.pixels[list(bands)]
+    good = np.ones(chosen.shape[1:], np.bool_)
+    for one in (samples, minus):
+        if one is not None and one.valid is not None:
+            good &= one.valid
+        if one is not None and one.missing is not None:
+            good &= ~one.missing[list(bands)].any(axis=0)
+    if minus is not None:
+        chosen = chosen.astype(np.float64) - minus.pixels[list(bands)].astype(np.float64)
+    whole = samples.pixels.dtype.kind in "iu"
+    if not whole:
+        good &= np.isfinite(chosen).all(axis=0)
+    form = "{:+.0f}" if whole and minus is not None else "{:+.3g}" if minus is not None else "{:.4g}"
+    columns = np.moveaxis(chosen, 0, -1).tolist()
+    plain = whole and minus is None
+    return [
+        [
+            (tuple(_cell(v, plain, form) for v in pixel) if fine else ())
+            for pixel, fine in zip(row, fine_row, strict=True)
+        ]
+        for row, fine_row in zip(columns, good.tolist(), strict=True)
+    ]
+
+
+def _cell(value: Number, plain: bool, form: str) -> str:
+    if plain:
+        return str(value)
+    text = form.format(value)
+    return "0" if value == 0 else text.replace("-", "−")
 
 
 def number(value: Number, dtype: str) -> str:
@@ -111,6 +199,23 @@ def readout(
         alpha = values.alpha if values is not None else None
         rows.append(("Alpha", number(alpha, info.dtype) if alpha is not None else "…"))
     return tuple(rows)
+
+
+def reading_text(info: RasterInfo, reading: Reading) -> str:
+    """Reading as text with tabs, for the clipboard: place, and the values of every band."""
+    x, y = reading.pixel
+    lines = [f"col\t{x}", f"row\t{y}"]
+    if place := map_words(info, x + 0.5, y + 0.5):
+        lines.append("map\t" + place.replace("  ", "\t"))
+    if reading.lonlat is not None:
+        lines.append("place\t" + degrees(reading.lonlat).replace("  ", "\t"))
+    pictures = [(name, values) for name, values in (("A", reading.a), ("B", reading.b)) if values is not None]
+    lines.append("\t".join(["band", *(name for name, _ in pictures)]))
+    rows = [readout(info, values) for _, values in pictures]
+    for i in range(info.bands):
+        cells = [row[i][1] if len(row) > i and row[i][0] else _NODATA for row in rows]
+        lines.append("\t".join([short_band_name(info, i), *cells]))
+    return "\n".join(lines)
 
 
 def degrees(lonlat: tuple[float, float]) -> str:

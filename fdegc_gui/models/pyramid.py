@@ -68,7 +68,8 @@ class Patch:
     factor : int
         Pixels of the scene that one of it spans, at the right and lower edge maybe fewer.
     bgra : ndarray of uint8, shape (height, width, 4)
-    rendering : Rendering
+    rendering : Rendering or None
+        How it was made of samples; None for a map of differences.
     key : int
         Of the result it shows; 0 for the original.
     """
@@ -76,7 +77,7 @@ class Patch:
     window: Window
     factor: int
     bgra: Bgra
-    rendering: Rendering
+    rendering: Rendering | None
     key: int = 0
 
 

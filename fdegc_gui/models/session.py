@@ -13,10 +13,13 @@ from PySide6.QtCore import QObject, Signal
 from fdegc.raster_info import RasterInfo
 from fdegc.results import Estimate, StreamInfo
 from fdegc.types import RasterStatistics, Samples
+from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Side, Sides
+from fdegc_gui.models.difference import Difference, DifferenceStyle
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Patch, Pyramid
-from fdegc_gui.models.result import Result
+from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.sample_store import SampleStore
+from fdegc_gui.text import quality_name
 
 #: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
 STREAM = 0
@@ -83,6 +86,12 @@ class Session(QObject):
         Bands or stretch are others now, by choice or because the scene is better known.
     patches_changed()
         Other finely resolved parts are there.
+    sides_changed()
+        Other pictures are compared.
+    difference_changed()
+        Another map of differences is there, or none.
+    style_changed()
+        Differences are to be shown otherwise.
     estimates_changed()
         Costs of the rate points are known or refined.
     rate_changed(int)
@@ -100,6 +109,9 @@ class Session(QObject):
     image_written = Signal(object)
     display_changed = Signal()
     patches_changed = Signal()
+    sides_changed = Signal()
+    difference_changed = Signal()
+    style_changed = Signal()
     estimates_changed = Signal()
     rate_changed = Signal(int)
     result_changed = Signal(int)
@@ -118,7 +130,10 @@ class Session(QObject):
         self.reduced: Samples | None = None
         self._statistics: RasterStatistics | None = None
         self._displays: dict[Path, dict[tuple[int, str], Display]] = {}
-        #: Finely resolved parts: of the original, and of the result that is looked at.
+        self._sides = Sides()
+        self._style = DifferenceStyle()
+        self._difference: Difference | None = None
+        #: Finely resolved parts: of the original, and of results that are looked at.
         self.patches: dict[str, Patch] = {}
         #: Small picture that an opened ``.fdegc`` file carries.
         self.overview: Pyramid | None = None
@@ -187,6 +202,9 @@ class Session(QObject):
         stream = scene is not None and scene.stream is not None
         self.results.clear()
         self.patches.clear()
+        self._sides, self._difference = Sides(), None
+        if self._style.band is not None:
+            self._style = dataclasses.replace(self._style, band=None)
         self._scene = scene
         self.original, self.overview = (None, first_look) if stream else (first_look, None)
         self.original_backdrop = None
@@ -195,6 +213,104 @@ class Session(QObject):
         self.refined = False
         self.scene_changed.emit()
         self.estimates_changed.emit()
+
+    # ------------------------------------------------------------------ what is compared
+
+    @property
+    def sides(self) -> Sides:
+        """Pictures that are compared."""
+        return self._sides
+
+    def set_sides(self, sides: Sides) -> None:
+        """Choice of the pictures that are compared."""
+        if sides != self._sides:
+            self._sides = sides
+            self.sides_changed.emit()
+
+    def choose(self, side: Side, key: int) -> None:
+        """Choice of one side's picture: the original, or a result.
+
+        A result becomes the selected one unless the other side shows that one: so figures and pictures
+        stay together.
+        """
+        if key == ORIGINAL:
+            self.set_sides(self._sides.with_side(side, ORIGINAL))
+            return
+        other = self._sides.b if side is Side.A else self._sides.a
+        if other == SELECTED:
+            self.set_sides(self._sides.with_side(side, key))
+        else:
+            self.set_sides(self._sides.with_side(side, SELECTED))
+            self.set_rate(key)
+
+    def key_of(self, side: Side) -> int:
+        """Key of a side's picture: ``ORIGINAL``, or a result's; a ``.fdegc`` file has its own only."""
+        if self._scene is not None and self._scene.stream is not None:
+            return STREAM
+        key = self._sides[side]
+        return self._rate if key == SELECTED else key
+
+    def name_of(self, side: Side) -> str:
+        """Name of a side's picture."""
+        key = self.key_of(side)
+        if key == ORIGINAL:
+            return "Original"
+        stream = self._scene.stream if self._scene is not None else None
+        return f"Reconstruction · {quality_name(stream.quality if stream is not None else float(key))}"
+
+    def result_of(self, side: Side) -> Result | None:
+        """Result of a side, if it is one, and there is it."""
+        return self.results.get(self.key_of(side))
+
+    @property
+    def shown_results(self) -> list[Result]:
+        """Results that are compared, and the selected one."""
+        found = (self.current, self.result_of(Side.A), self.result_of(Side.B))
+        return list({result.rate: result for result in found if result is not None}.values())
+
+    def patch_name(self, result: Result) -> str:
+        """Name of a result's finely resolved part."""
+        return "result" if result is self.current else f"result {result.rate}"
+
+    def comparable(self) -> bool:
+        """Whether both sides are there to be compared sample by sample."""
+        if self._scene is None or self._scene.stream is not None:
+            return False
+        results = [self.result_of(side) for side in Side if self.key_of(side) != ORIGINAL]
+        return all(result is not None and result.state is State.DONE for result in results)
+
+    @property
+    def style(self) -> DifferenceStyle:
+        """Style of differences."""
+        return self._style
+
+    def set_style(self, style: DifferenceStyle) -> None:
+        """Choice of the style of differences."""
+        if style != self._style:
+            self._style = style
+            self.style_changed.emit()
+
+    @property
+    def difference(self) -> Difference | None:
+        """Difference of the two sides in view."""
+        return self._difference
+
+    def set_difference(self, difference: Difference | None) -> None:
+        """Replacement of the difference that is shown."""
+        if difference is not self._difference:
+            self._difference = difference
+            self.difference_changed.emit()
+
+    @property
+    def span(self) -> float:
+        """Range of the scene's samples, in their units: that of 8 bits, or what was found in a reading."""
+        statistics = self._statistics
+        if self._scene is None or self._scene.info.dtype == "uint8" or statistics is None:
+            return 255.0
+        band = self._style.band
+        bands = statistics.bands if band is None else statistics.bands[band : band + 1]
+        found = [one.maximum - one.minimum for one in bands]
+        return max((span for span in found if math.isfinite(span) and span > 0), default=1.0)
 
     # ------------------------------------------------------------------ display
 
@@ -249,7 +365,7 @@ class Session(QObject):
         self.image_changed.emit()
 
     def set_patch(self, which: str, patch: Patch | None) -> None:
-        """Finely resolved part of ``original`` or ``result``, shown or dropped."""
+        """Finely resolved part of ``original`` or a result (:meth:`patch_name`), shown or dropped."""
         if patch is not self.patches.get(which):
             if patch is None:
                 del self.patches[which]
@@ -304,6 +420,7 @@ class Session(QObject):
         """Removal of a result that was cancelled or failed."""
         if self.holds(result):
             del self.results[result.rate]
+            self.set_sides(self._sides.without(result.rate))
             self.result_changed.emit(result.rate)
 
     def holds(self, result: Result) -> bool:

@@ -10,6 +10,8 @@ from fdegc.raster_info import RasterInfo, Window
 _LARGE_PART = 0.25
 #: What is read beyond each edge of the view, as a part of its sides: room to move in.
 _MARGIN = 0.125
+#: Device pixels a scene pixel from which on there is a grid between pixels, and their values are in them.
+GRID_ZOOM, VALUES_ZOOM = 16.0, 32.0
 
 
 @dataclass(frozen=True, slots=True)

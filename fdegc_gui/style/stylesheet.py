@@ -17,6 +17,14 @@ QMenu::separator { height: 1px; background: @border@; margin: 5px 8px; }
 QMenu::icon { padding-left: 6px; }
 
 #header { background: @panel@; border-bottom: 1px solid @border@; }
+#comparebar { background: @panel@; border-bottom: 1px solid @border@; }
+#chip {
+    background: @pill@; color: @pill_text@; border: 1px solid transparent; border-radius: 7px;
+    padding: 0 10px; text-align: left; min-height: 0;
+}
+#chip:hover { border-color: @accent@; background: @pill@; }
+#chip:focus { border-color: @accent@; }
+#chip:disabled { color: @pill_text@; background: @pill@; border-color: transparent; }
 #notice { background: @warning_soft@; border-bottom: 1px solid @border@; }
 #sceneName { font-weight: 600; }
 #sceneFacts, #muted { color: @muted@; }
@@ -54,6 +62,11 @@ QToolButton#flat:hover { background: @hover@; }
 QToolButton#flat:focus { border: 1px solid @accent@; }
 QToolButton#flat:disabled { color: @strong_border@; }
 QToolButton#flat:checked { background: @accent_soft@; }
+#comparebar QToolButton#flat { padding: 2px 6px; }
+#comparebar QComboBox { padding: 2px 7px; min-height: 17px; }
+#segments { border: 1px solid @border@; border-radius: 7px; }
+#segments QToolButton#flat { border-radius: 5px; padding: 2px 7px; }
+#segments QToolButton#flat:checked { background: @accent_soft@; border-color: @accent@; }
 QToolButton::menu-indicator { image: none; }
 
 QToolButton#section {
@@ -104,6 +117,10 @@ QSplitter::handle:hover { background: @accent@; }
 
 QStatusBar, #statusbar { background: @panel@; border-top: 1px solid @border@; }
 QStatusBar::item { border: none; }
+QSlider::groove:horizontal { background: @border@; height: 4px; border-radius: 2px; }
+QSlider::handle:horizontal {
+    background: @accent@; width: 12px; height: 12px; margin: -4px 0; border-radius: 6px;
+}
 QProgressBar { background: @border@; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }
 QProgressBar::chunk { background: @accent@; border-radius: 3px; }
 

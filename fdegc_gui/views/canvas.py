@@ -1,74 +1,108 @@
-"""Pane that paints one picture of the scene."""
+"""Pane that paints one picture of the scene, or two that a line parts."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
-    QBrush,
     QColor,
+    QContextMenuEvent,
+    QHideEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
     QPainter,
     QPaintEvent,
-    QRegion,
     QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
 
 from fdegc.raster_info import Window
+from fdegc_gui.models.difference import Legend
+from fdegc_gui.models.probe import Cells
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.text import zoom_percent
-from fdegc_gui.views.layer import Layer, PatchLayer
+from fdegc_gui.views.content import Content
 from fdegc_gui.views.overlays import (
     Readout,
     ReadoutBox,
     cross_rect,
     paint_cross,
     paint_hint,
-    paint_label,
-    paint_marks,
+    paint_legend,
+    paint_region,
+    paint_swipe,
+    paint_zoom,
 )
 from fdegc_gui.views.viewport import Viewport
 
-#: Side of a square of the checkerboard behind transparent pixels, in logical pixels at any zoom.  It
-#: lies under the scene and moves along with it, as in image editors.
-_CHECK = 8
 _PAN_STEP = 80
+#: Distance from the swipe's line within which it is taken hold of, in logical pixels.
+_GRIP = 9
+#: What a key moves the line by, as a part of the pane.
+_SWIPE_STEP = 0.02
+
+
+@dataclass(frozen=True)
+class Swipe:
+    """Swipe: another content up to a line, the pane's own beyond it.
+
+    Attributes
+    ----------
+    content : Content
+    upright : bool
+        Whether the line is, and moves left and right.
+    position : float
+        Of the line, as a part of the pane's width or height.
+    """
+
+    content: Content
+    upright: bool
+    position: float
 
 
 class Pane(QWidget):
-    """Pane that paints a :class:`Pyramid` through a shared :class:`Viewport`.
-
-    Only the visible part is drawn, from the level nearest to the zoom: smooth below 100 %, in hard
-    squares above it.
+    """Pane that paints a :class:`Content` through a shared :class:`Viewport`, or two at a swipe's line.
 
     Signals
     -------
     hovered(object)
-        Scene position under the pointer (QPointF), None when it leaves.
+        Scene position under the pointer (QPointF), None when it leaves; also when the view moves under it.
     resized()
+    swipe_moved(float)
+        Where the user wants the line.
+    region_drawn(object, bool)
+        Rectangle (Window or None) that the user draws, and whether it is finished.
+    menu_wanted(object)
+        Position on the screen (QPoint) where a menu is wanted.
     """
 
     hovered = Signal(object)
     resized = Signal()
+    swipe_moved = Signal(float)
+    region_drawn = Signal(object, bool)
+    menu_wanted = Signal(object)
 
     def __init__(self, name: str, viewport: Viewport, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewport, self._theme = viewport, theme
-        self._picture: Layer | None = None
-        self._backdrop: Layer | None = None
-        self._patch: PatchLayer | None = None
+        self.content = Content(name)
+        self._swipe: Swipe | None = None
         self._readout = ReadoutBox(self.font())
+        self._legend: Legend | None = None
+        self._region: Window | None = None
+        self._scene_size = (0, 0)
+        self._measuring = False
+        self._corner: QPointF | None = None
         self._cross: QPointF | None = None
-        self._marks: tuple[Window, ...] = ()
-        self._label = name
-        self._hint = ""
-        self._transparent = False
         self._drag: QPointF | None = None
+        self._pointer: QPointF | None = None
+        self._swiping = False
         self.setObjectName(name)
         self.setAccessibleName(name)
         self.setMouseTracking(True)
@@ -76,7 +110,7 @@ class Pane(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(160, 120)
         self.setCursor(Qt.CursorShape.OpenHandCursor)
-        viewport.changed.connect(self.update)
+        viewport.changed.connect(self._on_view)
         theme.changed.connect(self.update)
 
     # ------------------------------------------------------------------ what is shown
@@ -84,17 +118,17 @@ class Pane(QWidget):
     @property
     def pyramid(self) -> Pyramid | None:
         """Picture that is shown."""
-        return self._picture.pyramid if self._picture is not None else None
+        return self.content.pyramid
 
     @property
     def backdrop(self) -> Pyramid | None:
         """Backdrop: what is seen where the picture has nothing yet."""
-        return self._backdrop.pyramid if self._backdrop is not None else None
+        return self.content.backdrop
 
     @property
     def patch(self) -> Patch | None:
         """Part that is shown more finely."""
-        return self._patch.patch if self._patch is not None else None
+        return self.content.patch
 
     @property
     def readout(self) -> tuple[tuple[str, str], ...]:
@@ -104,17 +138,32 @@ class Pane(QWidget):
     @property
     def marks(self) -> tuple[Window, ...]:
         """Places that are marked."""
-        return self._marks
+        return self.content.marks
 
     @property
     def label(self) -> str:
         """Label of the pane: what it says it shows."""
-        return self._label
+        return self.content.label
 
     @property
     def hint(self) -> str:
         """Text in the middle of an empty pane."""
-        return self._hint
+        return self.content.hint
+
+    @property
+    def legend(self) -> Legend | None:
+        """Legend that is shown."""
+        return self._legend
+
+    @property
+    def swipe(self) -> Swipe | None:
+        """Swipe, if the pane shows two pictures."""
+        return self._swipe
+
+    @property
+    def region(self) -> Window | None:
+        """Region that is outlined."""
+        return self._region
 
     def show_picture(
         self,
@@ -139,20 +188,46 @@ class Pane(QWidget):
         marks : tuple of Window
             Places to mark as damaged.
         """
-        if pyramid is not self.pyramid or (pyramid is not None and pyramid.complete):
-            self._picture = None if pyramid is None else Layer(pyramid)
-        if backdrop is not self.backdrop:
-            self._backdrop = None if backdrop is None else Layer(backdrop)
-        self._marks = marks
-        self._label, self._hint, self._transparent = label, hint, transparent
+        self.content.set_picture(pyramid, label, hint, transparent, backdrop, marks)
         self.setAccessibleDescription(label)
         self.update()
 
     def show_patch(self, patch: Patch | None) -> None:
         """Part of the scene, shown more finely than the picture does; None for none."""
-        if patch is not self.patch:
-            self._patch = None if patch is None else PatchLayer(patch)
+        if self.content.set_patch(patch):
             self.update()
+
+    def show_cells(self, cells: Cells | None) -> None:
+        """Values in the pixels; None for none."""
+        if self.content.set_cells(cells):
+            self.update()
+
+    def show_swipe(self, swipe: Swipe | None) -> None:
+        """Another content on one side of a line; None for the own one alone."""
+        if swipe != self._swipe:
+            self._swipe = swipe
+            self.update()
+
+    def show_legend(self, legend: Legend | None) -> None:
+        """Legend at the lower right; None for none."""
+        if legend != self._legend:
+            self._legend = legend
+            self.update()
+
+    def show_region(self, region: Window | None) -> None:
+        """Outline of a region; None for none."""
+        if region != self._region:
+            self._region = region
+            self.update()
+
+    def set_scene_size(self, width: int, height: int) -> None:
+        """Size of the scene that regions are drawn in."""
+        self._scene_size = width, height
+
+    def set_measuring(self, measuring: bool) -> None:
+        """Whether dragging draws a region rather than moving the scene."""
+        self._measuring, self._corner = measuring, None
+        self._show_cursor()
 
     def show_readout(self, entries: Readout) -> None:
         """Read-out of names and values at the lower left; nothing if there are none."""
@@ -160,6 +235,8 @@ class Pane(QWidget):
             before = self._readout.rect(self.rect())
             self._readout.set_entries(entries)
             self.update(before.united(self._readout.rect(self.rect())).toAlignedRect())
+            if self._legend is not None:
+                self.update()  # it makes room
 
     def show_cross(self, at: QPointF | None) -> None:
         """Cross at a scene position; None for none."""
@@ -177,6 +254,15 @@ class Pane(QWidget):
             part = QRectF(x / ratio, y / ratio, window.width * zoom / ratio, window.height * zoom / ratio)
             region = region.united(part.toAlignedRect().adjusted(-2, -2, 2, 2))
         self.update(region.intersected(self.rect()))
+
+    def picture(self) -> QImage:
+        """Picture of the view as it is on the screen, without what is written over it."""
+        image = QImage(self._device_size(), QImage.Format.Format_RGB32)
+        painter = QPainter(image)
+        painter.fillRect(image.rect(), QColor(self._theme.tokens.canvas))
+        self._paint_contents(painter)
+        painter.end()
+        return image
 
     # ------------------------------------------------------------------ geometry
 
@@ -217,59 +303,44 @@ class Pane(QWidget):
         painter = QPainter(self)
         painter.fillRect(event.rect(), QColor(tokens.canvas))
         ratio = self.devicePixelRatioF()
-        rect = self._scene_rect()
         painter.save()
         painter.scale(1 / ratio, 1 / ratio)
-        visible = rect.intersected(QRectF(QPointF(0, 0), self._device_size().toSizeF()))
-        if not visible.isEmpty():
-            self._paint_ground(painter, visible, rect, ratio)
-            self._paint_picture(painter, rect, visible)
-            paint_marks(painter, self._marks, rect, visible, self._viewport.zoom, ratio, tokens)
+        self._paint_contents(painter)
         painter.restore()
+        if self._region is not None:
+            paint_region(painter, self._pane_rect(self._region))
+        if self._swipe is not None:
+            paint_swipe(painter, self.rect(), self._swipe.upright, self._swipe.position)
         if self._cross is not None:
             paint_cross(painter, self._pane_position(self._cross), tokens)
-        if self._hint:
-            paint_hint(painter, self.rect(), self.font(), self._hint, tokens)
-        zoom = zoom_percent(self._viewport.zoom)
-        paint_label(painter, self.width(), self.font(), self._label, zoom, tokens)
+        if self.hint:
+            paint_hint(painter, self.rect(), self.font(), self.hint, tokens)
+        paint_zoom(painter, self.width(), self.font(), zoom_percent(self._viewport.zoom), tokens)
         self._readout.paint(painter, self.rect(), tokens)
+        if self._legend is not None:
+            paint_legend(
+                painter, self.rect(), self.font(), self._legend, self._readout.rect(self.rect()), tokens
+            )
 
-    def _paint_picture(self, painter: QPainter, rect: QRectF, visible: QRectF) -> None:
-        """Painting of backdrop and picture, and of the part that is finer in their place, not over them."""
-        zoom = self._viewport.zoom
-        painter.setClipRect(visible, Qt.ClipOperation.IntersectClip)
-        if self._patch is not None:
-            painter.save()
-            rest = QRegion(visible.toAlignedRect()) - QRegion(self._patch.inner(rect, zoom))
-            painter.setClipRegion(rest, Qt.ClipOperation.IntersectClip)
-        for layer in (self._backdrop, self._picture):
-            if layer is not None:
-                layer.paint(painter, rect, visible, zoom)
-        if self._patch is not None:
-            painter.restore()
-            painter.setClipRect(self._patch.inner(rect, zoom), Qt.ClipOperation.IntersectClip)
-            self._patch.paint(painter, rect, zoom)
-            painter.setClipRect(visible)
+    def _paint_contents(self, painter: QPainter) -> None:
+        """Painting of the own content, and of the other one on its side of the line, in device pixels."""
+        rect, size = self._scene_rect(), self._device_size()
+        whole = QRectF(0, 0, size.width(), size.height())
+        parts = [(self.content, whole)]
+        if self._swipe is not None:
+            first, second = _halves(whole, self._swipe)
+            parts = [(self._swipe.content, first), (self.content, second)]
+        for content, part in parts:
+            visible = rect.intersected(part)
+            if not visible.isEmpty():
+                content.paint(
+                    painter, rect, visible, self._viewport.zoom, self.devicePixelRatioF(), self.font(),
+                    self._theme.tokens,
+                )  # fmt: skip
 
-    def _paint_ground(self, painter: QPainter, visible: QRectF, rect: QRectF, ratio: float) -> None:
-        tokens = self._theme.tokens
-        opaque = self.pyramid is not None and self.pyramid.complete and not self._transparent
-        if not opaque:
-            painter.fillRect(visible, QColor(tokens.canvas_empty))
-        if not self._transparent:
-            return
-        side = round(_CHECK * ratio)
-        painter.save()
-        painter.setClipRect(visible)
-        tile = QImage(2 * side, 2 * side, QImage.Format.Format_RGB32)
-        tile.fill(QColor(tokens.canvas_empty))
-        cell = QPainter(tile)
-        cell.fillRect(0, 0, side, side, QColor(tokens.checker))
-        cell.fillRect(side, side, side, side, QColor(tokens.checker))
-        cell.end()
-        painter.setBrushOrigin(rect.topLeft())
-        painter.fillRect(visible, QBrush(tile))
-        painter.restore()
+    def _pane_rect(self, window: Window) -> QRectF:
+        first = self._pane_position(QPointF(window.x, window.y))
+        return QRectF(first, self._pane_position(QPointF(window.x + window.width, window.y + window.height)))
 
     # ------------------------------------------------------------------ pointer and keys
 
@@ -289,32 +360,105 @@ class Pane(QWidget):
                 return True
         return super().event(event)
 
+    def _on_view(self) -> None:
+        self.update()
+        if self._pointer is not None:
+            self.hovered.emit(self.scene_position(self._pointer))
+
+    def _at_line(self, position: QPointF) -> bool:
+        """Whether a position is on the swipe's line."""
+        if self._swipe is None:
+            return False
+        along, length = (position.x(), self.width()) if self._swipe.upright else (position.y(), self.height())
+        return abs(along - self._swipe.position * length) <= _GRIP
+
+    def _show_cursor(self, at: QPointF | None = None) -> None:
+        shape = Qt.CursorShape.OpenHandCursor
+        if self._drag is not None:
+            shape = Qt.CursorShape.ClosedHandCursor
+        elif self._swipe is not None and (self._swiping or (at is not None and self._at_line(at))):
+            upright = self._swipe.upright
+            shape = Qt.CursorShape.SplitHCursor if upright else Qt.CursorShape.SplitVCursor
+        elif self._measuring:
+            shape = Qt.CursorShape.CrossCursor
+        if self.cursor().shape() != shape:
+            self.setCursor(shape)
+
+    def _drawn(self, position: QPointF) -> Window | None:
+        """Region from the corner where drawing began to a position."""
+        if self._corner is None:
+            return None
+        (x0, x1), (y0, y1) = (
+            sorted((one, other))
+            for one, other in zip(
+                self._corner.toTuple(), self.scene_position(position).toTuple(), strict=True
+            )
+        )
+        left, top = max(0, int(x0 // 1)), max(0, int(y0 // 1))
+        right = min(self._scene_size[0], int(-(-x1 // 1)))
+        bottom = min(self._scene_size[1], int(-(-y1 // 1)))
+        return Window(left, top, right - left, bottom - top) if left < right and top < bottom else None
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
+        left = event.button() == Qt.MouseButton.LeftButton
+        if left and self._at_line(event.position()):
+            self._swiping = True
+        elif left and self._measuring:
+            self._corner = self.scene_position(event.position())
+        elif left or event.button() == Qt.MouseButton.MiddleButton:
             self._drag = event.position()
-            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        self._show_cursor(event.position())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._drag is not None:
+        self._pointer = event.position()
+        if self._swiping and self._swipe is not None:
+            at, length = (
+                (event.position().x(), self.width())
+                if self._swipe.upright
+                else (event.position().y(), self.height())
+            )
+            self.swipe_moved.emit(at / max(1, length))
+        elif self._corner is not None:
+            self.region_drawn.emit(self._drawn(event.position()), False)
+        elif self._drag is not None:
             moved = (event.position() - self._drag) * self.devicePixelRatioF()
             self._drag = event.position()
             self._viewport.pan(moved.x(), moved.y())
+        self._show_cursor(event.position())
         self.hovered.emit(self.scene_position(event.position()))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._drag = None
-        self.setCursor(Qt.CursorShape.OpenHandCursor)
+        if self._corner is not None and event.button() == Qt.MouseButton.LeftButton:
+            region = self._drawn(event.position())
+            moved = event.position() - self._pane_position(self._corner)
+            self._corner = None
+            # A click draws nothing, and ends what was drawn.
+            self.region_drawn.emit(region if moved.manhattanLength() >= 4 else None, True)
+        self._drag, self._swiping = None, False
+        self._show_cursor(event.position())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            if self._viewport.fitted:
+        if event.button() == Qt.MouseButton.LeftButton and not self._measuring:
+            if self._at_line(event.position()):
+                self.swipe_moved.emit(0.5)
+            elif self._viewport.fitted:
                 self._viewport.set_zoom(1.0, self._anchor(event.position()))
             else:
                 self._viewport.fit()
 
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.menu_wanted.emit(event.globalPos())
+
     def leaveEvent(self, event: QEvent) -> None:
+        self._pointer = None
         self.hovered.emit(None)
         super().leaveEvent(event)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        if self._pointer is not None:
+            self._pointer = None
+            self.hovered.emit(None)
+        super().hideEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         step = _PAN_STEP * self.devicePixelRatioF()
@@ -324,7 +468,15 @@ class Pane(QWidget):
             Qt.Key.Key_Up: (0, step),
             Qt.Key.Key_Down: (0, -step),
         }
-        if event.key() in moves:
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if event.key() in moves and shift and self._swipe is not None:
+            dx, dy = moves[Qt.Key(event.key())]
+            along = dx if self._swipe.upright else dy
+            if along:
+                self.swipe_moved.emit(self._swipe.position - math.copysign(_SWIPE_STEP, along))
+        elif event.key() == Qt.Key.Key_Home:
+            self._viewport.fit()
+        elif event.key() in moves:
             self._viewport.pan(*moves[Qt.Key(event.key())])
         else:
             super().keyPressEvent(event)
@@ -332,3 +484,17 @@ class Pane(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.resized.emit()
+
+
+def _halves(whole: QRectF, swipe: Swipe) -> tuple[QRectF, QRectF]:
+    """Parts of a pane before and beyond the line, on whole device pixels."""
+    first, second = QRectF(whole), QRectF(whole)
+    if swipe.upright:
+        at = float(round(whole.width() * swipe.position))
+        first.setRight(at)
+        second.setLeft(at)
+    else:
+        at = float(round(whole.height() * swipe.position))
+        first.setBottom(at)
+        second.setTop(at)
+    return first, second

@@ -1,45 +1,60 @@
-"""Original and reconstruction side by side, moving as one."""
+"""Comparison of two pictures of the scene on one stage, moving as one."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from fdegc.raster_info import Window
-from fdegc_gui.models.probe import Reading, readout
+from fdegc_gui.actions import Actions
+from fdegc_gui.models.comparison import ORIGINAL, Layout, Side, best_pair, unit_of
+from fdegc_gui.models.difference import Legend
+from fdegc_gui.models.display import short_band_name
+from fdegc_gui.models.probe import Block, Reading, readout
 from fdegc_gui.models.pyramid import Patch
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
-from fdegc_gui.text import quality_name
-from fdegc_gui.views.canvas import Pane
+from fdegc_gui.views.canvas import Pane, Swipe
+from fdegc_gui.views.chips import PictureChip
+from fdegc_gui.views.compare_bar import FASTEST_MS, SLOWEST_MS, CompareBar
 from fdegc_gui.views.display_card import DisplayCard
+from fdegc_gui.views.overlays import MARGIN, zoom_rect
+from fdegc_gui.views.region_card import RegionCard
 from fdegc_gui.views.viewport import Viewport
 
-#: Held down, the reconstruction's pane shows the original.
+#: Held down, picture B's pane shows picture A.
 FLIP_KEY = Qt.Key.Key_Space
 
-#: Distance of the card from the right edge, and from the upper one, below the pane's label.
+#: Distance of a card from the right edge, and from the upper one, below the pane's label.
 _CARD_RIGHT, _CARD_TOP = 12, 50
 
 #: How much of the pane's extent a place fills that is looked at.
 _AROUND = 0.6
+_GAP = 10
 
 #: What the pointer and held keys do, for the list of shortcuts.
 GESTURES = (
     ("Zoom about the pointer", "Wheel or pinch"),
     ("Move the scene", "Drag, or arrow keys"),
+    ("Fit the scene", "Home"),
     ("Fit the scene, or 100 % if it is fitted", "Double-click"),
-    ("Show the original in place of the reconstruction", "Hold Space"),
+    ("Show picture A in place of picture B", "Hold Space"),
+    ("Move the line between two pictures", "Drag it, or Shift + arrow keys"),
+    ("Draw a region while measuring", "Drag"),
 )
 
 
 _OVERVIEW = "Overview stored in the file"
+_NOT_FINISHED = "Differences are shown as soon as both pictures are finished"
 
 
 class CompareView(QWidget):
-    """Comparison of original and reconstruction in two linked panes; one where there is no original.
+    """Comparison of two pictures that share one view; a ``.fdegc`` file has one.
+
+    Pane B is always there, and shows whatever takes the whole stage; pane A is there in the layouts that
+    have room for two.
 
     Signals
     -------
@@ -47,59 +62,230 @@ class CompareView(QWidget):
         Scene position under the pointer (QPointF) or None.
     view_changed(object, float)
         The part of the scene that is seen (Window or None), and device pixels a scene pixel.
+    layout_changed()
+        Layout, the swipe's line or the speed of blinking are others.
+    region_drawn(object)
+        Region (Window or None) that the user has drawn.
+    menu_wanted(object)
+        Position on the screen (QPoint).
     """
 
     hovered = Signal(object)
     view_changed = Signal(object, float)
+    layout_changed = Signal()
+    region_drawn = Signal(object)
+    menu_wanted = Signal(object)
 
     def __init__(
-        self, session: Session, theme: Theme, compress_hint: str, parent: QWidget | None = None
+        self,
+        session: Session,
+        theme: Theme,
+        actions: Actions,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session = session
-        self._compress_hint = compress_hint
-        self._flipped = False
+        self._session, self._actions = session, actions
+        self._wanted = Layout.AUTOMATIC
+        self._upright, self._line = True, 0.5
+        self._held, self._turned = False, False
+        self._region: Window | None = None
+        self._block: Block | None = None
         self._reading: tuple[tuple[int, int] | None, Reading | None] = (None, None)
+        self._blink = QTimer(self)
+        self._blink.setInterval(800)
+        self._blink.timeout.connect(self.toggle)
         self.viewport = Viewport(self)
         self.original = Pane("Original", self.viewport, theme)
         self.reconstruction = Pane("Reconstruction", self.viewport, theme)
+        self.bar = CompareBar(session, actions, theme)
+        self.chips = {side: PictureChip(session, side, self) for side in Side}
         self.display = DisplayCard(session, theme, self)
+        self.region = RegionCard(theme, self)
         self.setObjectName("canvas")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        layout = QHBoxLayout(self)
+        self._panes = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._panes.setContentsMargins(0, 0, 0, 0)
+        self._panes.setSpacing(1)
+        self._panes.addWidget(self.original, 1)
+        self._panes.addWidget(self.reconstruction, 1)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(1)
-        layout.addWidget(self.original, 1)
-        layout.addWidget(self.reconstruction, 1)
+        layout.setSpacing(0)
+        layout.addWidget(self.bar)
+        layout.addLayout(self._panes, 1)
+        for floating in (*self.chips.values(), self.display, self.region):
+            floating.raise_()
+        self._connect()
+
+    def _connect(self) -> None:
+        session = self._session
         for pane, other in (
             (self.original, self.reconstruction),
             (self.reconstruction, self.original),
         ):
             pane.hovered.connect(self.hovered)
             pane.hovered.connect(other.show_cross)
+            pane.swipe_moved.connect(self._on_line)
+            pane.region_drawn.connect(self._on_region)
+            pane.menu_wanted.connect(self.menu_wanted)
         self.viewport.changed.connect(self._tell_view)
         self.reconstruction.resized.connect(self._on_resized)
         session.scene_changed.connect(self._on_scene)
         session.image_changed.connect(self._refresh_all)
         session.image_written.connect(self._on_image_written)
         session.patches_changed.connect(self._refresh_all)
+        session.sides_changed.connect(self._refresh_all)
         session.rate_changed.connect(self._refresh_all)
         session.result_changed.connect(self._refresh_all)
+        session.difference_changed.connect(self._refresh_all)
         session.tiles_written.connect(self._on_tiles)
-        self.display.resized.connect(self._place_card)
+        self.display.resized.connect(self._place_cards)
+        self.region.resized.connect(self._place_cards)
+        self.bar.layout_wanted.connect(self.set_layout)
+        self.bar.side_wanted.connect(self._on_side)
+        self.bar.blink_wanted.connect(self.set_blink_ms)
+
+    # ------------------------------------------------------------------ layout
+
+    @property
+    def wanted(self) -> Layout:
+        """Layout as the user chose it."""
+        return self._wanted
+
+    @property
+    def shown(self) -> Layout:
+        """Layout that is seen."""
+        scene = self._session.scene
+        if scene is not None and scene.stream is not None:
+            return Layout.SINGLE
+        if self._wanted is not Layout.AUTOMATIC or scene is None:
+            return Layout.SIDE_BY_SIDE if self._wanted is Layout.AUTOMATIC else self._wanted
+        stage = self.width(), self.height() - self.bar.height()
+        return best_pair((scene.info.width, scene.info.height), stage)
+
+    def set_layout(self, layout: Layout) -> None:
+        """Choice of the layout; place and zoom stay."""
+        alone = (Layout.SINGLE, Layout.FLIP)
+        if layout not in alone or self._wanted not in alone:
+            self._turned = False
+        if layout is not Layout.FLIP:
+            self._blink.stop()
+        self._wanted = layout
+        self._lay_out()
+        self.layout_changed.emit()
+
+    def _lay_out(self) -> None:
+        """Arrangement of the panes as it is wanted."""
+        shown, fitted = self.shown, self.viewport.fitted
+        above = shown is Layout.STACKED
+        direction = QBoxLayout.Direction.TopToBottom if above else QBoxLayout.Direction.LeftToRight
+        self._panes.setDirection(direction)
+        self.original.setVisible(self._session.scene is not None and shown.is_pair)
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()
+        if fitted:
+            self.viewport.fit()
+        self._refresh_all()
+        self.show_reading(*self._reading)
+
+    @property
+    def upright(self) -> bool:
+        """Whether the swipe's line is."""
+        return self._upright
+
+    @property
+    def line(self) -> float:
+        """Position of the swipe's line, as a part of the stage."""
+        return self._line
+
+    def set_swipe(self, upright: bool, line: float) -> None:
+        """Direction of the swipe's line, and where it is."""
+        self._upright, self._line = upright, min(max(line, 0.0), 1.0)
+        self._show_swipe()
+        self._place_chips()
+        self.layout_changed.emit()
+
+    def turn_swipe(self) -> None:
+        """Swipe the other way: across instead of along, and back."""
+        if self._wanted is not Layout.SWIPE:
+            self.set_layout(Layout.SWIPE)
+        self.set_swipe(not self._upright, self._line)
+
+    def _on_line(self, line: float) -> None:
+        self.set_swipe(self._upright, line)
+
+    def _show_swipe(self) -> None:
+        swiping = self.shown is Layout.SWIPE and not self._held
+        content = self.original.content
+        self.reconstruction.show_swipe(Swipe(content, self._upright, self._line) if swiping else None)
+
+    # ------------------------------------------------------------------ flipping
 
     @property
     def flipped(self) -> bool:
-        """Whether the reconstruction's pane shows the original."""
-        return self._flipped
+        """Whether pane B shows picture A."""
+        return self._held != self._turned
+
+    @property
+    def side(self) -> Side:
+        """Side that pane B shows."""
+        return Side.A if self.flipped else Side.B
 
     def set_flipped(self, flipped: bool) -> None:
-        """Original in the reconstruction's pane, or an end to that."""
-        flipped = flipped and self._session.original is not None
-        if flipped != self._flipped:
-            self._flipped = flipped
-            self._refresh_all()
-            self.show_reading(*self._reading)
+        """Picture A in pane B for as long as a key is held, or an end to that."""
+        scene = self._session.scene
+        flipped = flipped and scene is not None and scene.stream is None
+        if flipped != self._held:
+            self._held = flipped
+            self._on_turned()
+
+    def toggle(self) -> None:
+        """Other picture in pane B, until the next time."""
+        scene = self._session.scene
+        if scene is None or scene.stream is not None:
+            return
+        if self.shown not in (Layout.SINGLE, Layout.FLIP):
+            self.set_layout(Layout.FLIP)
+        self._turned = not self._turned
+        self._on_turned()
+
+    def _on_side(self, side: Side) -> None:
+        if self._turned != (side is Side.A):
+            self.toggle()
+
+    def _on_turned(self) -> None:
+        self._refresh_all()
+        self.show_reading(*self._reading)
+
+    @property
+    def blinking(self) -> bool:
+        """Whether the pictures change over by themselves."""
+        return self._blink.isActive()
+
+    @property
+    def blink_ms(self) -> int:
+        """Milliseconds that a picture stays while they do."""
+        return self._blink.interval()
+
+    def set_blinking(self, blinking: bool) -> None:
+        """Blinking, or an end to it."""
+        if blinking:
+            if self._wanted is not Layout.FLIP:
+                self.set_layout(Layout.FLIP)
+            self._blink.start()
+        else:
+            self._blink.stop()
+        self.layout_changed.emit()
+        self._show_bar()
+
+    def set_blink_ms(self, milliseconds: int) -> None:
+        """Speed of blinking."""
+        self._blink.setInterval(min(max(milliseconds, FASTEST_MS), SLOWEST_MS))
+        self.layout_changed.emit()
+        self._show_bar()
+
+    # ------------------------------------------------------------------ view
 
     def grab_focus(self) -> None:
         """Keyboard focus for the canvas."""
@@ -115,24 +301,54 @@ class CompareView(QWidget):
         middle = QPointF(window.x + window.width / 2, window.y + window.height / 2)
         self.viewport.restore(middle, min(_AROUND * room, 1.0))
 
+    def visible_part(self) -> Window | None:
+        """Part of the scene that is seen."""
+        scene = self._session.scene
+        return (
+            None if scene is None else self.reconstruction.visible_part(scene.info.width, scene.info.height)
+        )
+
+    def picture(self) -> QImage:
+        """Picture of the stage as it is seen, without what is written over it."""
+        panes = [pane for pane in (self.original, self.reconstruction) if not pane.isHidden()]
+        parts = [pane.picture() for pane in panes]
+        if len(parts) == 1:
+            return parts[0]
+        first, second = parts
+        beside = self._panes.direction() is QBoxLayout.Direction.LeftToRight
+        at = QPoint(first.width() + 2, 0) if beside else QPoint(0, first.height() + 2)
+        image = QImage(at.x() + second.width(), at.y() + second.height(), QImage.Format.Format_RGB32)
+        image.fill(Qt.GlobalColor.white)
+        painter = QPainter(image)
+        painter.drawImage(QPoint(0, 0), first)
+        painter.drawImage(at, second)
+        painter.end()
+        return image
+
     def _on_scene(self) -> None:
         scene = self._session.scene
-        self._flipped = False
-        self.original.setVisible(scene is not None and scene.stream is None)
+        self._held, self._turned = False, False
+        self._blink.stop()
+        self._block = None
         if scene is not None:
+            for pane in (self.original, self.reconstruction):
+                pane.set_scene_size(scene.info.width, scene.info.height)
+            self._lay_out()
             self._on_resized()
             self.viewport.set_scene(scene.info.width, scene.info.height)
+        else:
+            self.original.setVisible(False)
         self._refresh_all()
 
     def _on_resized(self) -> None:
         ratio = self.devicePixelRatioF()
         self.viewport.set_pane(self.reconstruction.width() * ratio, self.reconstruction.height() * ratio)
+        self._place_chips()
 
     def _tell_view(self) -> None:
-        scene = self._session.scene
-        pane = self.reconstruction
-        part = None if scene is None else pane.visible_part(scene.info.width, scene.info.height)
-        self.view_changed.emit(part, self.viewport.zoom)
+        self.view_changed.emit(self.visible_part(), self.viewport.zoom)
+
+    # ------------------------------------------------------------------ values
 
     def show_reading(self, pixel: tuple[int, int] | None, reading: Reading | None) -> None:
         """Values under the pointer, shown in both panes.
@@ -146,26 +362,60 @@ class CompareView(QWidget):
         """
         self._reading = pixel, reading
         scene = self._session.scene
-        if scene is None or pixel is None:
-            self.original.show_readout(())
-            self.reconstruction.show_readout(())
-            return
-        original = reading.original if reading is not None else None
-        decoded = reading.reconstruction if reading is not None else None
-        self.original.show_readout(readout(scene.info, original))
-        if self._flipped:
-            self.reconstruction.show_readout(readout(scene.info, original))
-        elif decoded is not None or (reading is None and self.reconstruction.readout):
-            self.reconstruction.show_readout(readout(scene.info, decoded, original))
-        else:
-            self.reconstruction.show_readout(())
+        for pane, side in ((self.original, Side.A), (self.reconstruction, self.side)):
+            if scene is None or pixel is None:
+                pane.show_readout(())
+                continue
+            a, b = (reading.a, reading.b) if reading is not None else (None, None)
+            values, before = (a, None) if side is Side.A else (b, a)
+            known = self._session.key_of(side) == ORIGINAL
+            if values is not None or known or (reading is None and pane.readout):
+                pane.show_readout(readout(scene.info, values, before))
+            else:
+                pane.show_readout(())
+
+    def show_block(self, block: Block | None) -> None:
+        """Values of the pixels that are seen singly, written into them; None for none."""
+        self._block = block
+        self._show_cells()
+
+    def _show_cells(self) -> None:
+        block, difference = self._block, self.shown is Layout.DIFFERENCE and not self.flipped
+        a, b, apart = (None, None, None) if block is None else (block.a, block.b, block.apart)
+        self.original.show_cells(a)
+        self.reconstruction.show_cells(apart if difference else a if self.side is Side.A else b)
+
+    # ------------------------------------------------------------------ regions
+
+    def set_measuring(self, measuring: bool) -> None:
+        """Whether dragging draws a region."""
+        for pane in (self.original, self.reconstruction):
+            pane.set_measuring(measuring)
+
+    def show_region(self, region: Window | None) -> None:
+        """Outline of a region; None for none."""
+        self._region = region
+        for pane in (self.original, self.reconstruction):
+            pane.show_region(region)
+
+    def _on_region(self, region: Window | None, finished: bool) -> None:
+        self.show_region(region)
+        if finished:
+            self.region_drawn.emit(region)
+
+    # ------------------------------------------------------------------ pictures
 
     def _on_image_written(self, windows: list[Window]) -> None:
-        for pane in (self.original, *((self.reconstruction,) if self._flipped else ())):
-            pane.refresh(windows)
+        self._refresh_written(ORIGINAL, windows)
 
     def _on_tiles(self, key: int, windows: list[Window]) -> None:
-        if key == self._session.key and not self._flipped:
+        self._refresh_written(key, windows)
+
+    def _refresh_written(self, key: int, windows: list[Window]) -> None:
+        if self._session.key_of(Side.A) == key and self.original.isVisible():
+            self.original.refresh(windows)
+        swiped = self.reconstruction.swipe is not None and self._session.key_of(Side.A) == key
+        if self._session.key_of(self.side) == key or swiped:
             self.reconstruction.refresh(windows)
 
     def _refresh_all(self) -> None:
@@ -174,32 +424,54 @@ class CompareView(QWidget):
             for pane in (self.original, self.reconstruction):
                 pane.show_picture(None, pane.objectName())
                 pane.show_patch(None)
+                pane.show_legend(None)
             return
+        difference = self.shown is Layout.DIFFERENCE and not self.flipped
+        if session.scene.stream is None:
+            self._show_side(self.original, Side.A)
+        if difference:
+            self._show_difference(self.reconstruction)
+        else:
+            self._show_side(self.reconstruction, self.side)
+            self.reconstruction.show_legend(None)
+        self._show_swipe()
+        self._show_cells()
+        self._show_bar()
+        self._place_chips()
+        self._place_cards()
+
+    def _show_bar(self) -> None:
+        self.bar.show_layout(self.shown, self.side)
+        self.bar.show_blinking(self.blinking, self.blink_ms)
+
+    def _show_side(self, pane: Pane, side: Side) -> None:
+        """Picture of one side in a pane."""
+        session = self._session
+        scene, key = session.scene, session.key_of(side)
         clear = session.original is not None and session.original.transparent
-        behind = session.original_backdrop
-        patch, finer = session.patches.get("original"), session.patches.get("result")
-        self.original.show_picture(session.original, "Original", transparent=clear, backdrop=behind)
-        self.original.show_patch(patch)
-        self.reconstruction.show_patch(patch if self._flipped else _patch_of(session.current, finer))
-        if self._flipped:
-            words = "Original  (Space held)"
-            self.reconstruction.show_picture(session.original, words, transparent=clear, backdrop=behind)
+        label = session.name_of(side)
+        if pane is self.reconstruction and self._held:
+            label += "  (Space held)"
+        if key == ORIGINAL:
+            behind = session.original_backdrop
+            pane.show_picture(session.original, label, transparent=clear, backdrop=behind)
+            pane.show_patch(session.patches.get("original"))
             return
-        result, overview = session.current, session.overview
-        stream = session.scene.stream
-        quality = stream.quality if stream is not None else float(session.rate)
-        label = f"Reconstruction · {quality_name(quality)}"
+        result, overview = session.result_of(side), session.overview
+        finer = None if result is None else session.patches.get(session.patch_name(result))
+        pane.show_patch(_patch_of(result, finer))
         if result is None and overview is not None:
-            self.reconstruction.show_picture(overview, _OVERVIEW)
+            pane.show_picture(overview, _OVERVIEW)
             return
         if result is None:
-            hint = "" if stream is not None else self._compress_hint.format(rate=session.rate)
-            self.reconstruction.show_picture(None, label, hint)
+            stream = scene is not None and scene.stream is not None
+            keys = self._actions.keys("compress")
+            pane.show_picture(None, label, "" if stream else f"{keys} compresses at rate {key}")
             return
         waiting = result.state is State.RUNNING and not result.tiles_done
         clear = clear or result.pyramid.transparent
         hint = "Working on the first tile…" if waiting and overview is None else ""
-        self.reconstruction.show_picture(
+        pane.show_picture(
             result.pyramid,
             _OVERVIEW if session.shows_overview else label,
             hint,
@@ -208,12 +480,96 @@ class CompareView(QWidget):
             marks=result.damaged,
         )
 
+    def _show_difference(self, pane: Pane) -> None:
+        """Map of differences in a pane, or why there is none."""
+        session, difference = self._session, self._session.difference
+        hint = ""
+        if not session.comparable():
+            result = session.current
+            missing = result is None and session.result_of(Side.B) is None
+            keys = self._actions.keys("compress")
+            hint = f"{keys} compresses at rate {session.rate}" if missing else _NOT_FINISHED
+        clear = session.original is not None and session.original.transparent
+        pane.show_picture(None, "Difference", hint, transparent=clear and difference is not None)
+        pane.show_patch(difference.patch if difference is not None else None)
+        pane.show_legend(self._legend())
+
+    def _legend(self) -> Legend | None:
+        """Legend of the map that is seen, in what the scene measures."""
+        scene, difference = self._session.scene, self._session.difference
+        if scene is None or difference is None:
+            return None
+        style, info = difference.style, scene.info
+        bands = tuple(range(info.bands)) if style.band is None else (style.band,)
+        scale, unit = unit_of(info, bands)
+        words = "B − A" if style.signed else "|B − A|"
+        if len(bands) > 1:
+            words += f", mean of {len(bands)} bands"
+        elif info.bands > 1:
+            words += f", {short_band_name(info, bands[0])}"
+        factor = difference.map.factor
+        if factor > 1:
+            words += f", mean of {factor} × {factor} px"
+        return Legend(style.colors, style.signed, difference.limit * abs(scale), unit, words)
+
+    # ------------------------------------------------------------------ places
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._place_card()
+        if self._wanted is Layout.AUTOMATIC and self._session.scene is not None:
+            above = self._panes.direction() is QBoxLayout.Direction.TopToBottom
+            if above != (self.shown is Layout.STACKED):
+                self._lay_out()
+        self._place_cards()
+        self._place_chips()
 
-    def _place_card(self) -> None:
-        self.display.move(self.width() - self.display.width() - _CARD_RIGHT, _CARD_TOP)
+    def _place_cards(self) -> None:
+        top = self.bar.height()
+        self.display.move(self.width() - self.display.width() - _CARD_RIGHT, top + _CARD_TOP)
+        low = self.height() - self.region.height() - _CARD_RIGHT
+        if self.reconstruction.legend is not None:  # that has the lower right
+            low = min(low, top + _CARD_TOP)
+        self.region.move(self.width() - self.region.width() - _CARD_RIGHT, max(top + 6, low))
+
+    def _place_chips(self) -> None:
+        """Chips at the upper left of what each names."""
+        session, shown = self._session, self.shown
+        if session.scene is None:
+            for chip in self.chips.values():
+                chip.hide()
+            return
+        a, b = self.chips[Side.A], self.chips[Side.B]
+        pane = self.reconstruction
+        taken = zoom_rect(a.fontMetrics(), 0).width() + 2 * MARGIN + _GAP
+        room = int(pane.width() - MARGIN - taken)
+        corner = pane.pos() + QPoint(MARGIN, MARGIN)
+        words = {Side.A: self.original.label, Side.B: pane.label}
+        both = shown in (Layout.SWIPE, Layout.DIFFERENCE)
+        if both:
+            words[Side.B] = session.name_of(Side.B)
+        a.setVisible(shown.is_pair or both or self.flipped)
+        b.setVisible(shown.is_pair or both or not self.flipped)
+        if shown.is_pair:
+            a.show_words(words[Side.A], int(self.original.width() - MARGIN - taken))
+            a.move(self.original.pos() + QPoint(MARGIN, MARGIN))
+            b.show_words(words[Side.B], room)
+            b.move(corner)
+            return
+        if not both:
+            chip = self.chips[self.side]
+            chip.show_words(pane.label, room)
+            chip.move(corner)
+            return
+        a.show_words(words[Side.A], (room - _GAP) // 2)
+        b.show_words(words[Side.B], (room - _GAP) // 2)
+        a.move(corner)
+        if shown is Layout.DIFFERENCE:
+            b.move(corner + QPoint(a.width() + _GAP, 0))
+        elif self._upright:
+            b.move(pane.pos() + QPoint(int(pane.width() - taken) - b.width() + _GAP, MARGIN))
+        else:
+            at = QPoint(pane.width() - MARGIN - b.width(), pane.height() - MARGIN - b.height())
+            b.move(pane.pos() + at)
 
     # ------------------------------------------------------------------ hold to flip
 

@@ -1,13 +1,15 @@
-"""Overlays that a pane paints over its picture: label, zoom, hint, marks, and what lies under the pointer."""
+"""Overlays that a pane paints over its picture: zoom, hint, marks, lines, legend, values of a pixel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPen
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QImage, QPainter, QPen
 
 from fdegc.raster_info import Window
+from fdegc_gui.models.colormaps import table
+from fdegc_gui.models.difference import Legend
 from fdegc_gui.style.theme import Tokens, figures
 
 #: Distance from the pane's edges in logical pixels.
@@ -16,6 +18,8 @@ MARGIN = 12
 _ARM, _GAP = 9, 3
 #: Between the columns of a readout, and between a name and its value.
 _COLUMN, _SPACE = 18, 7
+#: Radius of the grip on a swipe's line; width and height of a legend's colours.
+_KNOB, _LEGEND_WIDTH, _RAMP = 13, 190, 10
 
 Readout = Sequence[tuple[str, str]]
 
@@ -30,20 +34,103 @@ def pill(painter: QPainter, rect: QRectF, tokens: Tokens) -> None:
     painter.restore()
 
 
-def paint_label(painter: QPainter, width: int, font: QFont, label: str, zoom: str, tokens: Tokens) -> None:
-    """Label of what is shown on the left, and the zoom on the right, painted."""
+def paint_zoom(painter: QPainter, width: int, font: QFont, zoom: str, tokens: Tokens) -> None:
+    """Zoom, painted at the upper right."""
+    painter.setFont(figures(font, scale=0.95))
+    rect = zoom_rect(painter.fontMetrics(), width)
+    pill(painter, rect, tokens)
+    painter.setPen(QColor(tokens.pill_text))
+    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, zoom)
+
+
+def zoom_rect(metrics: QFontMetrics, width: int) -> QRectF:
+    """Rectangle of the zoom in a pane so wide, in logical pixels."""
+    own = metrics.horizontalAdvance("00000 %") + 22
+    return QRectF(width - MARGIN - own, MARGIN, own, metrics.height() + 10)
+
+
+def paint_region(painter: QPainter, rect: QRectF) -> None:
+    """Outline of a region: dark and light dashes, so that it shows on any picture."""
+    painter.save()
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for color, style in (("#ff101418", Qt.PenStyle.SolidLine), ("#ffffffff", Qt.PenStyle.DashLine)):
+        pen = QPen(QColor(color), 1.5)
+        pen.setStyle(style)
+        painter.setPen(pen)
+        painter.drawRect(rect)
+    painter.restore()
+
+
+def paint_swipe(painter: QPainter, pane: QRect, upright: bool, position: float) -> None:
+    """Line between two pictures, with a grip in its middle."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    if upright:
+        x = pane.width() * position
+        ends, middle = (QPointF(x, 0), QPointF(x, pane.height())), QPointF(x, pane.height() / 2)
+        turn = 0.0
+    else:
+        y = pane.height() * position
+        ends, middle = (QPointF(0, y), QPointF(pane.width(), y)), QPointF(pane.width() / 2, y)
+        turn = 90.0
+    for width, color in ((4.0, "#80101418"), (2.0, "#fff4f6f8")):
+        painter.setPen(QPen(QColor(color), width))
+        painter.drawLine(*ends)
+    painter.translate(middle)
+    painter.rotate(turn)
+    painter.setPen(QPen(QColor("#80101418"), 1.0))
+    painter.setBrush(QColor("#fff4f6f8"))
+    painter.drawEllipse(QPointF(0, 0), _KNOB, _KNOB)
+    painter.setPen(QPen(QColor("#ff1a1e24"), 1.8, c=Qt.PenCapStyle.RoundCap))
+    for side in (-1, 1):
+        for up in (-1, 1):
+            painter.drawLine(QPointF(side * 8, 0), QPointF(side * 4.5, up * 3.5))
+    painter.restore()
+
+
+def legend_number(value: float) -> str:
+    """Value beside a legend."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def paint_legend(
+    painter: QPainter, pane: QRect, font: QFont, legend: Legend, below: QRectF, tokens: Tokens
+) -> None:
+    """Legend of a difference at the lower right, above what is in its way.
+
+    Parameters
+    ----------
+    painter : QPainter
+    pane : QRect
+    font : QFont
+    legend : Legend
+    below : QRectF
+        What else is at the pane's lower edge.
+    tokens : Tokens
+    """
+    painter.save()
     painter.setFont(figures(font, scale=0.95))
     metrics = painter.fontMetrics()
-    zoom_width = metrics.horizontalAdvance("0000 %") + 22
-    text = metrics.elidedText(label, Qt.TextElideMode.ElideRight, width - 2 * MARGIN - zoom_width - 32)
-    height = metrics.height() + 10
-    for words, rect in (
-        (text, QRectF(MARGIN, MARGIN, metrics.horizontalAdvance(text) + 22, height)),
-        (zoom, QRectF(width - MARGIN - zoom_width, MARGIN, zoom_width, height)),
-    ):
-        pill(painter, rect, tokens)
-        painter.setPen(QColor(tokens.pill_text))
-        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, words)
+    words = metrics.elidedText(legend.words, Qt.TextElideMode.ElideRight, pane.width() - 2 * MARGIN - 24)
+    ticks = [legend_number(value) for value in legend.ticks]
+    ticks[-1] = f"{ticks[-1]} {legend.unit}".rstrip()
+    width = max(_LEGEND_WIDTH, metrics.horizontalAdvance(words), metrics.horizontalAdvance("   ".join(ticks)))
+    line = metrics.height()
+    box = QRectF(0, 0, width + 24, 2 * line + _RAMP + 20)
+    box.moveBottomRight(QPointF(pane.width() - MARGIN, pane.height() - MARGIN))
+    if below.isValid() and below.right() + 6 > box.left():
+        box.moveBottom(below.top() - 6)
+    pill(painter, box, tokens)
+    inner = box.adjusted(12, 6, -12, -6)
+    painter.setPen(QColor(tokens.pill_text))
+    painter.drawText(inner, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, words)
+    colors = table(legend.colors)
+    ramp = QImage(colors.tobytes(), len(colors), 1, 3 * len(colors), QImage.Format.Format_RGB888)
+    painter.drawImage(QRectF(inner.left(), inner.top() + line + 4, inner.width(), _RAMP), ramp)
+    sides = (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignRight)
+    for text, side in zip(ticks, sides, strict=True):
+        painter.drawText(inner, side | Qt.AlignmentFlag.AlignBottom, text)
+    painter.restore()
 
 
 def paint_hint(painter: QPainter, pane: QRect, font: QFont, hint: str, tokens: Tokens) -> None:

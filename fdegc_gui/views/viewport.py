@@ -7,7 +7,7 @@ import math
 from PySide6.QtCore import QObject, QPointF, QRectF, QSizeF, Signal
 
 #: Device pixels a scene pixel can take up at most.
-MAX_ZOOM = 32.0
+MAX_ZOOM = 128.0
 #: Zooming past 100 % stops there within this factor: pixels that are exact are worth a stop.
 _SNAP = 1.06
 

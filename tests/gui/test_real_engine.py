@@ -72,9 +72,9 @@ def test_compress_measure_export_and_open_again(
     window.compare.hovered.emit(QPointF(50.5, 60.5))
     qtbot.waitUntil(lambda: window.controller.prober.reading is not None, timeout=TIMEOUT)
     reading = window.controller.prober.reading
-    assert reading is not None and reading.original is not None and reading.reconstruction is not None
+    assert reading is not None and reading.a is not None and reading.b is not None
     with open_raster(geotiff) as source:
-        assert reading.original.bands == tuple(source.read(Window(50, 60, 1, 1)).pixels[:, 0, 0].tolist())
+        assert reading.a.bands == tuple(source.read(Window(50, 60, 1, 1)).pixels[:, 0, 0].tolist())
 
     user.answer = tmp_path / "out.fdegc"
     with saved(qtbot, window, TIMEOUT):
