@@ -93,7 +93,7 @@ def main() -> None:
     args = parser.parse_args()
     codec = Codec(device="cpu")
     print(
-        "| image | all the network's | latents of the pixels | zeros | JPEG 2000 beside it |\n|---|---|---|---|---|"
+XX
     )
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "scene.fdegc"

@@ -26,7 +26,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 #: All compiled functions.
 FUNCTIONS: list[Any] = []
 #: How long a process waits for another one that compiles; both may, then: it takes longer, that is all.
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 _STAMP, _LOCK = "fdegc-coding.sources", "fdegc-coding.lock"
 _SOURCES = Path(__file__).parent
 

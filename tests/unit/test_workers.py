@@ -281,7 +281,7 @@ def test_an_interrupted_run_goes_on_with_another_number_of_workers(tmp_path: Pat
                 options,
                 resume=True,
                 cancel=cancel,
-                on_progress=lambda p: cancel.cancel() if p.fraction > 0.4 else None,
+                on_progress=lambda p: cancel.cancel() if p.fraction > 0.7 else None,
             )
         result = Codec(device="cpu", threads=1).encode(raster, path, options, resume=True)
     assert 0 < result.resumed_tiles < result.tiles
