@@ -92,9 +92,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=4.0)
     args = parser.parse_args()
     codec = Codec(device="cpu")
-    print(
-XX
-    )
+    print("| image | all the network's | latents of the pixels | zeros | JPEG 2000 beside it |")
+    print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "scene.fdegc"
         for image in args.images:
