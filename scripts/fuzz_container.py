@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of everything that reads a ``.fdegc`` file without the network.
 
-Each input becomes a file that is opened, verified, described, and whose payloads, blocks, planes and overview are
-read.  A finding is any exception that is not an ``FdegcError``, any warning, more than a second of processor time,
+Each input becomes a file that is opened, verified, described, whose payloads, blocks, planes and overview are read,
+and of which small tiles that were coded without the network are decoded.  A finding is any exception that is not an ``FdegcError``, any warning, more than a second of processor time,
 or more than 512 MB of memory; the fuzzer then stops, prints it and keeps the input as ``out/fuzz/finding-*``.
 
 Checksums would keep a fuzzer from ever getting past them.  So the first byte of an input says how the rest is read:
@@ -31,29 +31,38 @@ import types
 import warnings
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import atheris
 
+# Compiled code cannot be instrumented, nor what is called by it.
+from fdegc.coding import classes, colours, lossless
+
 with atheris.instrument_imports(include=["fdegc"]):
     from fdegc.codec.tiling import TilePlan
+    from fdegc.codec.ways import PlainWays
     from fdegc.errors import FdegcError
     from fdegc.format import MAGIC, layout, metadata, planes
     from fdegc.format import info as stream
     from fdegc.format.band_masks import BandMasksReader, BandMasksWriter
     from fdegc.format.header import PREFIX, StreamHeader
+    from fdegc.format.kinds import UnitKind, unpack_fidelity, unpack_quality
+    from fdegc.format.layout import entry_size
     from fdegc.format.overview import OverviewBuilder, read_overview
     from fdegc.format.planes import PlaneReader, PlaneWriter
     from fdegc.format.reader import ContainerReader
     from fdegc.format.writer import ContainerWriter
     from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo, Window
-    from fdegc.types import BandMapping
+    from fdegc.types import BandMapping, Components
 
 import numpy as np
 
 NEUTRAL, WITH_MAGIC = 1, 2
 SECONDS, MEGABYTES, LENGTH = 1.0, 512, 4096
 UNITS = 1000
+#: Tiles that are decoded, and the most samples of one.
+TILES, SAMPLES = 8, 30_000
 
 
 def stored(data: bytes, level: int = 0) -> bytes:
@@ -69,7 +78,8 @@ LENIENT = types.SimpleNamespace(
 
 def use_checksums(sound: bool) -> None:
     """Let checksums count, or not."""
-    layout.zlib = planes.zlib = metadata.zlib = zlib if sound else LENIENT
+    module = zlib if sound else LENIENT
+    layout.zlib = planes.zlib = metadata.zlib = colours.zlib = classes.zlib = lossless.zlib = module
 
 
 # ------------------------------------------------------------------------------ one input
@@ -85,8 +95,37 @@ def examine(path: Path) -> None:
             attempt(reader.blocks.get, tag)
         attempt(stream.describe, reader)
         attempt(read_overview, reader)
+        attempt(decode_plain, reader)
         for plane in (stream.mask_plane, stream.alpha_plane, stream.band_masks):
             attempt(read_corners, plane, reader)
+
+
+def decode_plain(reader: ContainerReader) -> None:
+    """Decode the first tiles that need no network, and take a component transform back."""
+    header = reader.header
+    plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
+    ways = PlainWays(header)
+    for index in range(min(len(plan), TILES)):
+        entry, window = reader.entries[index * header.groups], plan.window(index)
+        unpack_fidelity(entry.fidelity)
+        if not 1 <= unpack_quality(entry.quality, 3.0) <= 6:
+            raise AssertionError("a quality beyond the scale")
+        if entry.kind != UnitKind.LATENTS and header.bands * window.width * window.height <= SAMPLES:
+            attempt(decode_tile, reader, ways, index, window)
+    if header.components is not None:
+        bands = header.components.backward(np.full((3 * header.groups, 2, 2), 0.25, np.float32))
+        if bands.shape != (header.bands, 2, 2):
+            raise AssertionError("a component transform of another shape")
+
+
+def decode_tile(reader: ContainerReader, ways: PlainWays, index: int, window: Window) -> None:
+    """Decode one tile without the network."""
+    first = index * reader.header.groups
+    pixels = ways.decode(reader.entries[first].kind, reader.payload(first), window.height, window.width, None)
+    if pixels.shape != (reader.header.bands, window.height, window.width):
+        raise AssertionError("a tile has another shape")
+    if pixels.dtype != reader.header.dtype:
+        raise AssertionError("a tile has another type")
 
 
 def attempt(use: Callable[..., object], *arguments: object) -> None:
@@ -144,11 +183,14 @@ def split(rest: bytes) -> tuple[list[bytes], list[bytes]]:
     """
     end = PREFIX.size + PREFIX.unpack_from(rest)[2]
     header = StreamHeader.unpack(rest[:end])
-    start, size = end + 4, header.units * 17
+    entry = entry_size(header.version)
+    start, size = end + 4, header.units * entry
     index = rest[start : start + size]
     payload_at = start + size + 4
-    at = payload_at + sum(length for length, _ in struct.iter_unpack("<I13s", index))
+    at = payload_at + sum(length for length, _ in struct.iter_unpack(f"<I{entry - 4}s", index))
     parts, tags = [rest[PREFIX.size : end], index, rest[payload_at:at]], []
+    if rest[at:] == layout.END_MAGIC:
+        return parts, tags
     while True:
         tag, length, _ = struct.unpack_from("<4sII", rest, at)
         if tag == b"TAIL":
@@ -158,15 +200,17 @@ def split(rest: bytes) -> tuple[list[bytes], list[bytes]]:
         at += 12 + length
 
 
-def join(parts: list[bytes], tags: list[bytes], sound: bool) -> bytes:
-    """Undo :func:`split`, with lengths, checksums and copies that fit."""
+def join(parts: list[bytes], tags: list[bytes], version: int, short: bool, sound: bool) -> bytes:
+    """Undo :func:`split`, with lengths, checksums and copies that fit, or without copies."""
 
     def crc(data: bytes) -> bytes:
         return struct.pack("<I", zlib.crc32(data) if sound else 0)
 
     header, index, payloads, *blocks = parts
-    packed = PREFIX.pack(1, 0, len(header) & 0xFFFF) + header
+    packed = PREFIX.pack(version, 0, len(header) & 0xFFFF) + header
     out = packed + crc(packed) + index + crc(index) + payloads
+    if short:
+        return out + layout.END_MAGIC
     heads = b""
     for tag, data in zip(tags, blocks, strict=True):
         head = tag + struct.pack("<I", len(data)) + crc(tag + data)
@@ -186,6 +230,20 @@ def join(parts: list[bytes], tags: list[bytes], sound: bool) -> bytes:
     )
 
 
+def with_lengths(index: bytes, payloads: bytes, entry: int, sound: bool) -> bytes:
+    """Index whose last unit takes what is left of the payloads, with checksums that fit."""
+    out, at = b"", 0
+    for start in range(0, len(index) - entry + 1, entry):
+        (length,) = struct.unpack_from("<I", index, start)
+        last = start + 2 * entry > len(index)
+        length = len(payloads) - at if last else min(length, len(payloads) - at)
+        crc = zlib.crc32(payloads[at : at + length]) if sound else 0
+        fields = index[start + 4 : start + entry - 4]
+        out += struct.pack("<I", length) + fields + struct.pack("<I", crc)
+        at += length
+    return out
+
+
 def mutate(data: bytes, max_size: int, seed: int) -> bytes:
     """Change anything, or one part with everything else made to fit."""
     choose = random.Random(seed)
@@ -194,7 +252,13 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
             parts, tags = split(data[1:])
             which = choose.randrange(len(parts))
             parts[which] = atheris.Mutate(parts[which], len(parts[which]) + 64)
-            changed = bytes([data[0] | WITH_MAGIC]) + join(parts, tags, not data[0] & NEUTRAL)
+            version, short = data[1], data.endswith(layout.END_MAGIC) and not tags
+            if choose.random() < 0.1:
+                version, short = choose.choice((1, 2)), choose.random() < 0.5
+            if which == 2:
+                parts[1] = with_lengths(parts[1], parts[2], entry_size(version), not data[0] & NEUTRAL)
+            whole = join(parts, tags, version, short, not data[0] & NEUTRAL)
+            changed = bytes([data[0] | WITH_MAGIC]) + whole
             if len(changed) <= max_size:
                 return changed
     return atheris.Mutate(data, max_size)
@@ -217,7 +281,8 @@ def write_seed(path: Path, header: StreamHeader) -> None:
     ramp = np.add.outer(np.arange(header.height), np.arange(header.width))
     with ContainerWriter(path, header, overwrite=True) as writer:
         for unit in range(header.units):
-            writer.add(bytes(unit % 3), dither=unit % 256)
+            kind = UnitKind.LATENTS if header.version == 1 else UnitKind(unit % len(UnitKind))
+            writer.add(bytes(unit % 3), kind=kind, quality=unit % 200, fidelity=unit % 256, dither=unit % 256)
         for tag, data in metadata.metadata_blocks(info).items():
             writer.add_block(tag, data)
         for tag, there, plane in (
@@ -238,10 +303,32 @@ def write_seed(path: Path, header: StreamHeader) -> None:
                 masks.add(window, gaps)
             writer.add_block(metadata.MISSING, masks.finish())
         overview = OverviewBuilder(512, 512, header.bands)
-        overview.add(Window(0, 0, 8, 8), np.ones((header.bands, 8, 8), np.float32), None)
+        overview.add(overview.part(Window(0, 0, 8, 8), np.ones((header.bands, 8, 8), np.float32), None))
         data = overview.finish(600)
         if data is not None:
             writer.add_block(metadata.OVERVIEW, data)
+        writer.commit()
+
+
+def write_plain(path: Path, header: StreamHeader) -> None:
+    """Write a short file of tiles that need no network, of all the kinds in turn."""
+    plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
+    ramp = np.add.outer(np.arange(header.height), np.arange(header.width))
+    scene = np.stack([ramp * (band + 1) % 50 for band in range(header.bands)]).astype(header.dtype)
+    ways = PlainWays(header)
+    with ContainerWriter(path, header, overwrite=True) as writer:
+        for index in range(len(plan)):
+            window = plan.window(index)
+            pixels = np.ascontiguousarray(scene[:, window.rows, window.cols])
+            unit = (pixels / 255).astype(np.float32)
+            bound = header.bound or 0.0
+            tiles = [ways.exact(pixels, None, bound, lambda: None), ways.jpeg2000(unit, 300)]
+            if header.dtype != "float32":
+                tiles += ways.exact_if(pixels, None, 1e9, lambda: None)
+            tile = tiles[index % len(tiles)]
+            writer.add(tile.payload, kind=tile.kind, fidelity=90)
+            for _ in range(1, header.groups):
+                writer.add(b"", kind=UnitKind.NOTHING)
         writer.commit()
 
 
@@ -249,15 +336,22 @@ def write_seeds(folder: Path) -> None:
     """Files of several kinds, with and without checksums; and one whose front is damaged."""
     folder.mkdir(parents=True, exist_ok=True)
     plain = StreamHeader(30, 20, 3, "uint8", 64, 16, 1024, b"12345678", "lite")
+    first = replace(plain, version=1, height=66)
     masked = StreamHeader(20, 66, 1, "uint8", 64, 0, 256, b"12345678", "lite", (), True, True)
     wide = StreamHeader(
         9, 70, 4, "int16", 64, 16, 1536, b"12345678", "b", (BandMapping(0.0, 9.0),) * 4, True, False, True
     )
+    rows = tuple((0.5, float(row), -0.25, 1.0) for row in range(6))
+    mixed = replace(wide, components=Components(rows, (0.5,) * 4))
+    tiles = replace(plain, width=100, height=90, bands=1)
+    float32 = (BandMapping(0.0, 50.0),)
+    exact = replace(tiles, dtype="float32", mapping=float32, bound=0.5, whole=True)
+    full = (plain, masked, wide, first, mixed)
     for sound in (True, False):
-        for number, header in enumerate((plain, masked, wide)):
+        for number, header in enumerate((*full, tiles, exact)):
             path = folder / f"seed-{sound:d}-{number}"
             use_checksums(sound)
-            write_seed(path, header)
+            (write_seed if number < len(full) else write_plain)(path, header)
             use_checksums(True)
             content = path.read_bytes()
             mode = bytes([WITH_MAGIC | (0 if sound else NEUTRAL)])

@@ -27,6 +27,7 @@ _DRIVER = "JP2OpenJPEG"
 _PLACE = (2.0, 0.0, 0.0, 0.0, -2.0, 0.0)
 _WORLD = b"2\n0\n0\n-2\n0\n0\n"
 _MOST_LEVELS = 5
+_DEFAULT_BLOCK = 1024
 _CODE_BLOCK = bytes([4, 4])  # exponents less two: 64 × 64
 _IRREVERSIBLE = b"\0"
 _EXPOUNDED = 2  # style of quantization
@@ -52,6 +53,10 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
     from rasterio.io import MemoryFile
 
     components, height, width = samples.shape
+    # rasterio keeps GDAL's 1024 unless asked in small letters, and then drops what is wider than the picture.
+    options = {"blockxsize": str(width)} if width > _DEFAULT_BLOCK else {}
+    # GDAL warns of one resolution where it would take no more itself.
+    options |= {"RESOLUTIONS": str(_levels(height, width) + 1)} if min(height, width) > 1 else {}
     rate = 100.0 * 8 * size / (samples.size * bits)
     with MemoryFile() as file:
         with file.open(
@@ -64,12 +69,11 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
             CODEC="J2K",
             REVERSIBLE="NO",
             QUALITY=f"{min(max(rate, 1e-3), 100.0):.6f}",
-            RESOLUTIONS=str(_levels(height, width) + 1),
             PRECINCTS="",
             YCC="YES" if components == 3 else "NO",
-            BLOCKXSIZE="2048",
             BLOCKYSIZE="2048",
             NBITS=str(bits),
+            **options,
         ) as picture:
             picture.write(samples)
         data = bytes(file.getbuffer())

