@@ -194,7 +194,7 @@ class Codec:
                 latents = stack.enter_context(LatentStore(Path(out).absolute().parent))
                 found = aim(Trials(plan, reader, latents, workers, on_progress), options.target)
                 plan, note = plan.at(found.steps), found.note
-            fingerprint = plan.fingerprint if resume and latents is None else None
+            fingerprint = plan.resume_key if resume and latents is None else None
             writer = stack.enter_context(
                 ContainerWriter(Path(out), plan.header, overwrite=overwrite, fingerprint=fingerprint)
             )

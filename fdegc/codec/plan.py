@@ -121,6 +121,13 @@ class EncodingPlan:
         return self.header.quality_steps / QUALITY_STEPS
 
     @property
+    def resume_key(self) -> bytes | None:
+        """What a run must have in common with an interrupted one to go on from it, besides the header."""
+        if self.fingerprint is None:
+            return None
+        return self.fingerprint + f"\0{self.options.check}{self.options.region}".encode()
+
+    @property
     def exact(self) -> bool:
         """Whether all tiles are coded without the network, with a bound or without loss."""
         return self.header.whole

@@ -71,13 +71,14 @@ def test_what_is_done_beside_is_answered_on_the_thread_that_waits() -> None:
 
 def test_what_is_done_beside_harms_nothing() -> None:
     heard: list[object] = []
-    failed, ended = threading.Event(), threading.Event()
+    failed, begun, ended = threading.Event(), threading.Event(), threading.Event()
 
     def fail() -> None:
         failed.set()
         raise ValueError("beside")
 
     def never() -> None:
+        begun.set()
         try:
             while True:
                 workers.check()
@@ -87,7 +88,7 @@ def test_what_is_done_beside_harms_nothing() -> None:
     with crew(1) as workers:
         workers.beside(fail, heard.append)
         workers.beside(never, heard.append)
-        assert failed.wait(10)
+        assert failed.wait(10) and begun.wait(10)
         assert list(workers.ordered(str, [1, 2, 3])) == ["1", "2", "3"]
     assert ended.wait(10), "it ends with the context, which does not wait for it"
     assert not heard
