@@ -18,7 +18,7 @@ from fdegc.types import Samples
 #: JPEG 2000 has to be better by this share of the squared error, so that tiles do not change for nothing.
 _MARGIN = 0.03
 #: Steps of size that are tried where JPEG 2000 is better, up or down from what the network took.
-_STEP, _MOST_STEPS = 1.25, 8
+_STEPS, _MOST_STEPS = (1.25, 1.12, 1.06, 1.03, 1.015), 8
 #: Where JPEG 2000 is no better at the same size, it may still be at another one if it comes as near as this.
 _NEAR = 1.1
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
@@ -103,17 +103,23 @@ class Judge:
         return min([ours, *others], key=lambda candidate: candidate.total).tile
 
     def _resized(self, start: _Candidate, code: Callable[[int], _Candidate]) -> Iterator[_Candidate]:
-        """JPEG 2000 at larger sizes, else at smaller ones, as long as each is better than the one before."""
-        for factor in (1 / _STEP,) if self._capped else (_STEP, 1 / _STEP):
-            best = start
-            for power in range(1, _MOST_STEPS + 1):
-                other = code(round(start.bytes * factor**power))
-                if other.total >= best.total:
+        """JPEG 2000 at larger sizes, else at smaller ones, as long as each is better than the one before.
+
+        Then by ever smaller steps around the best: a scene is worse than it might be where tiles have other
+        slopes of error over bytes than their neighbours.
+        """
+        best = start
+        for step in _STEPS:
+            for factor in (1 / step,) if self._capped else (step, 1 / step):
+                before = best
+                for _ in range(_MOST_STEPS if step == _STEPS[0] else 1):
+                    other = code(round(best.bytes * factor))
+                    if other.total >= best.total:
+                        break
+                    yield other
+                    best = other
+                if best is not before:
                     break
-                yield other
-                best = other
-            if best is not start:
-                return
 
 
 def _squared_error(

@@ -19,7 +19,7 @@ from fdegc.options import QUALITY_STEPS
 from fdegc.raster.mapping import from_unit, to_unit
 from fdegc.raster.validity import nodata_fits, nodata_sample
 from fdegc.raster_info import RasterInfo, Window
-from fdegc.types import STRIDE, Samples
+from fdegc.types import HALO, STRIDE, Samples
 
 
 def nearest_rate(quality: float, rates: int) -> int:
@@ -110,9 +110,12 @@ class TileSynthesis:
         padded = self._plan.padded_window(index)
         unit = to_unit(Samples(pixels), self._mapping)
         whole = reflect_pad(unit, padded.height, padded.width).astype(np.float32, copy=False)
-        inputs = self._inputs.of(whole)
+        # Mirrored beyond its edges: what the neighbours see is just there, and they hide what lies beyond.
+        edges = np.pad(whole, ((0, 0), (HALO, HALO), (HALO, HALO)), mode="symmetric")
         gain = self._network.gain(self._quality_of(index))
-        return [round_latent(y * gain) for y in self._network.analyse(inputs, check, self._batch)]
+        inner = slice(HALO // STRIDE, -(HALO // STRIDE))
+        found = self._network.analyse(self._inputs.of(edges), check, self._batch)
+        return [round_latent(y[:, inner, inner] * gain) for y in found]
 
     def pixels(self, tiles: Sequence[ReadyTile], check: Callable[[], None]) -> list[npt.NDArray[np.generic]]:
         """Pixels of tiles, each of shape (bands, height, width), on any thread.
