@@ -80,8 +80,12 @@ def choose_components(plan: EncodingPlan, workers: Workers) -> Components | None
         ways.append(_greys(means, weights))
     crops = list(_crops(plan))
 
+    share = float(sum(crop.samples.pixels[0].size for crop in crops)) / plan.info.pixels
+
     def work(way: Components | None) -> float:
-        return sum(_cost(plan, weights, way, crop, workers) for crop in crops)
+        # Four bytes a number, of which the crops pay their share.
+        stored = 0.0 if way is None else 32.0 * bands * (1 + 3 * way.groups)
+        return share * stored + sum(_cost(plan, weights, way, crop, workers) for crop in crops)
 
     costs = list(workers.ordered(work, ways))
     best = min(range(len(ways)), key=lambda number: costs[number])

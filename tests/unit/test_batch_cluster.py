@@ -101,8 +101,10 @@ def scenes(folder: Path, names: tuple[str, ...]) -> Path:
     folder.mkdir()
     y, x = np.mgrid[:70, :190]
     for number, name in enumerate(names):
-        pixels = np.stack([x + 10 * number, y, x + y], axis=2) % 256
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{name}.png")
+        # With noise, as no drawing has it: those are kept without loss.
+        noise = np.random.default_rng(number).normal(0, 9, (70, 190, 1))
+        pixels = 90 + noise + np.stack([x + 10 * number, y + x / 2, x + y], axis=2) / 3
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{name}.png")
     return folder
 
 
