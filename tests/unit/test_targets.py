@@ -19,6 +19,7 @@ from fdegc.codec.search import solve
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, TargetMissed
 from fdegc.format.info import read_info
+from fdegc.format.kinds import UnitKind
 from fdegc.format.reader import ContainerReader
 from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource
@@ -180,7 +181,8 @@ def test_invalid_tiles_cost_next_to_nothing(codec: Codec, tmp_path: Path) -> Non
     codec.encode(ArraySource(pixels, valid), out, EncodeOptions(4.0, 256))
     with ContainerReader(out) as reader:
         lengths = [entry.length for entry in reader.entries]
-    assert lengths[2] == 1 and lengths[1] < lengths[0] / 2
+        assert reader.entries[2].kind == UnitKind.NOTHING
+    assert lengths[2] == 0 and lengths[1] < lengths[0] / 2
     other = pixels.copy()
     other[:, ~valid] = 0
     codec.encode(ArraySource(other, valid), tmp_path / "b.fdegc", EncodeOptions(4.0, 256))

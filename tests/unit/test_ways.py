@@ -510,7 +510,7 @@ def test_nothing_where_something_should_be_costs_its_tile(
     tile = kinds_of(path).index(UnitKind.LATENTS)
     for change in ({"kind": UnitKind.NOTHING}, {"kind": UnitKind.NOTHING, "payload": b""}):
         changed_units(path, out, {tile: change})
-        check_cost(codec, out, sound, tile, "has no payload")
+        check_cost(codec, out, sound, tile, "no payload")
     changed_units(path, out, {tile: {"payload": b""}})
     check_cost(codec, out, sound, tile, "")
 
