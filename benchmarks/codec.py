@@ -138,10 +138,12 @@ def busy_processes(count: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def tasks(codec: Codec, pixels: np.ndarray, quality: float) -> Iterator[dict[str, Callable[[], Any]]]:
+def tasks(
+    codec: Codec, pixels: np.ndarray, quality: float, *, check: bool
+) -> Iterator[dict[str, Callable[[], Any]]]:
     """Coding into a file, and decoding it."""
     with tempfile.TemporaryDirectory() as folder:
-        path, options = Path(folder) / "a.fdegc", EncodeOptions(quality)
+        path, options = Path(folder) / "a.fdegc", EncodeOptions(quality, check=check)
         yield {
             "encode": lambda: codec.encode(ArraySource(pixels), path, options, overwrite=True),
             "decode": lambda: codec.decode(path),
@@ -203,7 +205,7 @@ def print_stages(codec: Codec, pixels: np.ndarray, args: argparse.Namespace) -> 
     )
     operations = network_operations(codec._default)
     walls = {}
-    with tasks(codec, pixels, args.quality) as work:
+    with tasks(codec, pixels, args.quality, check=args.check) as work:
         for name, run in work.items():
             seconds = best(run, args.repeats)
             walls[name] = seconds.wall / size * 1e6
@@ -243,7 +245,7 @@ def print_load(codec: Codec, pixels: np.ndarray, args: argparse.Namespace) -> No
     print(
         "| | alone s | Mpx/s | beside busy processes s | Mpx/s | times as long |\n|---|---|---|---|---|---|"
     )
-    with tasks(codec, pixels, args.quality) as work:
+    with tasks(codec, pixels, args.quality, check=args.check) as work:
         for name, run in work.items():
             run()
             alone, beside = [], []
@@ -266,7 +268,7 @@ def print_scaling(pixels: np.ndarray, args: argparse.Namespace) -> None:
     first: dict[str, float] = {}
     for count in counts:
         row = f"| {count} "
-        with tasks(Codec(device=args.device, threads=count), pixels, args.quality) as work:
+        with tasks(Codec(device=args.device, threads=count), pixels, args.quality, check=args.check) as work:
             for name, run in work.items():
                 seconds = best(run, args.repeats).wall
                 first.setdefault(name, seconds)
@@ -284,6 +286,9 @@ def main() -> None:
     parser.add_argument("--quality", type=float, default=4.0)
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--check", action="store_true", help="with the check of every tile, which compress does by default"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--peer-side", type=int, default=512, help="side of the crop for compressai's codecs")
     parser.add_argument("--load", action="store_true", help="alone and beside busy processes")
