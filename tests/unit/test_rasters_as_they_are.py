@@ -753,7 +753,7 @@ def test_a_few_bright_pixels_are_noticed(tmp_path, capsys):
     run(capsys, "decompress", tmp_path / "b.fdegc", tmp_path / "b.tif")
     with rasterio.open(tmp_path / "b.tif") as dataset:
         error = (dataset.read() - stored.astype(float))[:, stored[0] < 20000]
-    assert np.sqrt((error**2).mean()) < report["rmse"] / 4
+    assert np.sqrt((error**2).mean()) < report["rmse"] / 3
     clean = run(capsys, "compress", tmp_path / "clean.tif", tmp_path / "c.fdegc", "--rate", 4)
     assert clean["notices"] == []
 
