@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -95,21 +96,27 @@ class Judge:
         same = plain(self.ways.jpeg2000(unit, size))
         better = same.bytes <= size and same.squared_error < (1 - _MARGIN) * ours.squared_error
         if better or (same.total < _NEAR * ours.total and not self._capped):
-            found = [same, *self._resized(same, lambda count: plain(self.ways.jpeg2000(unit, count)))]
+            goal = math.inf if better else (1 - _MARGIN) * ours.total
+            found = [same, *self._resized(same, lambda count: plain(self.ways.jpeg2000(unit, count)), goal)]
             # Latents get too few bytes of what they were not trained on, such as noise.
             others += [o for o in found if better or o.total < (1 - _MARGIN) * ours.total]
         if self._capped:
             others = [o for o in others if o.bytes <= size and o.squared_error <= ours.squared_error]
         return min([ours, *others], key=lambda candidate: candidate.total).tile
 
-    def _resized(self, start: _Candidate, code: Callable[[int], _Candidate]) -> Iterator[_Candidate]:
+    def _resized(
+        self, start: _Candidate, code: Callable[[int], _Candidate], goal: float
+    ) -> Iterator[_Candidate]:
         """JPEG 2000 at larger sizes, else at smaller ones, as long as each is better than the one before.
 
         Then by ever smaller steps around the best: a scene is worse than it might be where tiles have other
-        slopes of error over bytes than their neighbours.
+        slopes of error over bytes than their neighbours.  Not so if the first steps lead to no less than
+        ``goal``.
         """
         best = start
         for step in _STEPS:
+            if step != _STEPS[0] and best.total >= goal:
+                return
             for factor in (1 / step,) if self._capped else (step, 1 / step):
                 before = best
                 for _ in range(_MOST_STEPS if step == _STEPS[0] else 1):
