@@ -19,7 +19,7 @@ from affine import Affine
 from rasterio.io import MemoryFile
 
 from fdegc.coding import exact
-from fdegc.coding.warming import nothing
+from fdegc.control import never
 from fdegc.raster import open_raster
 from fdegc.raster_info import Window
 
@@ -68,8 +68,8 @@ def main() -> None:
         if samples.valid is not None:
             known = np.broadcast_to(samples.valid, pixels.shape)
         for error in args.errors:
-            payload = exact.encode(pixels, error, known, nothing)
-            decoded = exact.decode(payload, pixels.shape, pixels.dtype, known, nothing)
+            payload = exact.encode(pixels, error, known, never)
+            decoded = exact.decode(payload, pixels.shape, pixels.dtype, known, never)
             off = np.abs(decoded.astype(np.float64) - pixels)[... if known is None else known].max()
             others = [lerc_bytes(pixels, known, error, how) for how in ("LERC", "LERC_ZSTD")]
             print(

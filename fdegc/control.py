@@ -10,6 +10,12 @@ from fdegc.errors import Cancelled
 from fdegc.types import Progress
 
 ProgressCallback = Callable[[Progress], None]
+#: Cancellation check: raises if the work should stop.
+Check = Callable[[], None]
+
+
+def never() -> None:
+    """Cancellation check that never cancels."""
 
 
 class CancelToken:

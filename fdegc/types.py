@@ -129,22 +129,6 @@ class Components:
         """Number of network inputs, of three rows each."""
         return len(self.matrix) // 3
 
-    def forward(self, unit: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Network inputs, (3 · groups, height, width), of bands in [0, 1], (bands, height, width)."""
-        matrix = np.array(self.matrix, np.float32)
-        moved = unit - np.array(self.means, np.float32)[:, None, None]
-        # Not a matrix product: those of numpy start threads of their own.
-        mixed: npt.NDArray[np.float32] = np.einsum("ij,jhw->ihw", matrix, moved)
-        mixed += np.float32(0.5)
-        return mixed
-
-    def backward(self, inputs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Bands of network inputs: means + P · (x − ½), where P is the pseudo-inverse of the matrix."""
-        inverse = np.linalg.pinv(np.array(self.matrix, np.float64)).astype(np.float32)
-        bands: npt.NDArray[np.float32] = np.einsum("ij,jhw->ihw", inverse, inputs - np.float32(0.5))
-        bands += np.array(self.means, np.float32)[:, None, None]
-        return bands
-
 
 #: All values of 8 bits.
 IDENTITY = BandMapping(0.0, 255.0)

@@ -43,13 +43,15 @@ IntArray = npt.NDArray[np.signedinteger[Any]]
 class _Task:
     """A tile to be coded: as it was read, or its latents if they were analysed before.
 
-    ``done`` are the units that an earlier run has left in the file.
+    ``done`` are the units that an earlier run has left in the file, ``payload`` is that of the first of them,
+    unless it is latents.
     """
 
     index: int
     read: TileSamples | None
     latents: list[Float32Array]
-    done: list[tuple[IndexEntry, bytes]]
+    done: list[IndexEntry]
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,11 +182,13 @@ class Encoding:
         groups = self.plan.header.groups
         for index in range(len(self.plan.tiles)):
             first = index * groups
-            done = [self.writer.done(unit) for unit in range(first, min(first + groups, self._resumed))]
+            done = [self.writer.left[unit] for unit in range(first, min(first + groups, self._resumed))]
+            plain = bool(done) and done[0].kind != UnitKind.LATENTS
+            payload = self.writer.payload(done[0]) if plain else b""
             if self.stored is not None:
-                yield _Task(index, None, self.stored.latents(index), done)
+                yield _Task(index, None, self.stored.latents(index), done, payload)
             else:
-                yield _Task(index, self.reader.read(index), [], done)
+                yield _Task(index, self.reader.read(index), [], done, payload)
 
     def _coded(self, meter: ProgressMeter) -> Iterator[_Tile]:
         """Tiles in order, coded."""
@@ -202,34 +206,43 @@ class Encoding:
             check, batch = self.workers.check, self.workers.share.batch
             groups = self.plan.header.groups
             # Where an earlier run got this far, only mask, overview and the like are needed.
-            wanted = self.plan.decodes or any(len(task.done) < groups for task in tasks)
+            wanted = any(self._needs_latents(task) for task in tasks)
             read = [task.read for task in tasks if task.read is not None]
             analysed = {tile.index: tile for tile in self.reader.analyse(read, check, batch, latents=wanted)}
             coded = []
             for task in tasks:
                 found = analysed.get(task.index)
                 latents = task.latents if found is None else found.latents
+                latents = latents or self.reader.zeros(task.index)
                 coder = self._coders.at(self.plan.quality_of(task.index))
                 written = len(task.done) == groups
                 if found is not None and found.empty and task.read is not None and not task.done:
                     coded.append(self._empty(found, latents, task.read.own))
                     continue
                 # Without latents all of it is in the first of its units.
-                plain = bool(task.done) and task.done[0][0].kind != UnitKind.LATENTS
+                plain = bool(task.done) and task.done[0].kind != UnitKind.LATENTS
                 units = [] if written or plain else coder.code(latents[len(task.done) :], check)
                 # 16 bits hold them, and a whole row of tiles waits for the next one.
                 rounded = [coder.rounded(y).astype(np.int16) for y in latents] if self.plan.decodes else []
-                size = sum(len(u.payload) for u in units) + sum(len(payload) for _, payload in task.done)
+                size = sum(len(u.payload) for u in units) + sum(entry.length for entry in task.done)
                 tile = _Tile(task.index, found, units, size, rounded, done=len(task.done), written=written)
                 coded.append(self._as_left(tile, task) if written or plain else tile)
             return coded
+
+    def _needs_latents(self, task: _Task) -> bool:
+        """Whether a tile, or one beside it, is not written yet, or it is to be shown."""
+        groups, last = self.plan.header.groups, self.plan.tiles.neighbours(task.index)[-1]
+        if len(task.done) < groups or self.plan.reconstruct:
+            return True
+        return self.plan.decodes and (last + 1) * groups > self._resumed
 
     def _empty(self, found: AnalysedTile, latents: list[Float32Array], original: Samples) -> _Tile:
         """A tile without a sample that is there, or one of zeros where the decoder cannot know."""
         known = self.reader.known(found.index, original)
         rounded = [np.zeros(y.shape, np.int16) for y in latents] if self.plan.decodes else []
         if known is None or known.any():
-            units = self._coders.at(self.plan.quality).code(latents, self.workers.check)
+            coder = self._coders.at(self.plan.quality_of(found.index))
+            units = coder.code(latents, self.workers.check)
             return _Tile(found.index, found, units, sum(len(unit.payload) for unit in units), rounded)
         pixels = np.zeros(original.pixels.shape, original.pixels.dtype)
         plain = PlainTile(UnitKind.NOTHING, b"", pixels)
@@ -237,7 +250,7 @@ class Encoding:
 
     def _as_left(self, tile: _Tile, task: _Task) -> _Tile:
         """A tile as an earlier run left it in the file."""
-        entry, payload = task.done[0]
+        entry, payload = task.done[0], task.payload
         tile = replace(tile, fidelity=unpack_fidelity(entry.fidelity))
         if entry.kind == UnitKind.LATENTS:
             return tile

@@ -29,21 +29,30 @@ class NetworkInputs:
     """
 
     def __init__(self, header: StreamHeader) -> None:
-        self._components, self._bands = header.components, header.bands
+        self._bands = header.bands
         self.groups = header.groups
         self.plain = header.components is None
+        if header.components is not None:
+            self._matrix = np.array(header.components.matrix, np.float32)
+            self._means = np.array(header.components.means, np.float32)[:, None, None]
+            self._inverse = np.linalg.pinv(self._matrix.astype(np.float64)).astype(np.float32)
 
     def of(self, unit: Float32Array) -> list[Float32Array]:
         """Inputs, each (3, height, width), of bands in [0, 1], (bands, height, width)."""
-        if self._components is None:
+        if self.plain:
             return [unit[list(group)] for group in band_groups(self._bands)]
-        mixed = self._components.forward(unit)
+        # Not a matrix product: those of numpy start threads of their own.
+        mixed: Float32Array = np.einsum("ij,jhw->ihw", self._matrix, unit - self._means)
+        mixed += np.float32(0.5)
         return [mixed[start : start + 3] for start in range(0, len(mixed), 3)]
 
     def bands(self, outputs: Sequence[Float32Array]) -> Float32Array:
         """Bands, (bands, height, width), of what the network gave for each input; not always in [0, 1]."""
-        if self._components is not None:
-            return self._components.backward(np.concatenate(outputs))
+        if not self.plain:
+            moved = np.concatenate(outputs) - np.float32(0.5)
+            bands: Float32Array = np.einsum("ij,jhw->ihw", self._inverse, moved)
+            bands += self._means
+            return bands
         unit = np.empty((self._bands, *outputs[0].shape[1:]), np.float32)
         for group, output in zip(band_groups(self._bands), outputs, strict=True):
             unit[list(group)] = output

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.codec.ways import PlainTile, PlainWays
+from fdegc.control import Check
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.options import RATE_POINTS
@@ -50,7 +51,6 @@ class Judge:
         self._capped = capped
         self._mapping = mapping_of(header)
         self.ways = PlainWays(header)
-        # As the training loss weighs them: bits a pixel + λ · mean squared error of three channels in [0, 1].
         self._peak = peak_value(self._mapping)
 
     def better(
@@ -60,7 +60,7 @@ class Judge:
         pixels: npt.NDArray[np.generic],
         size: int,
         quality: float,
-        check: Callable[[], None],
+        check: Check,
     ) -> PlainTile | None:
         """Way that serves a tile better than the network did; None if there is none.
 
@@ -80,9 +80,11 @@ class Judge:
             Called now and then; raises to cancel.
         """
         mask = valid_samples(samples)
+        # As the training loss weighs them: bits a pixel + λ · mean squared error of three channels in [0, 1].
         lmbda = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1)
 
         def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
+            check()
             error = _squared_error(samples.pixels, found, mask, self._peak)
             return _Candidate(tile, count, error, 8 * count + lmbda * error / 3)
 

@@ -17,6 +17,7 @@ from fdegc.codec.devices import has_float64, in_batches, memory_errors, synthesi
 from fdegc.coding.integers import EntropyWeights, quantise
 from fdegc.coding.unit import LATENT_LIMIT, IntArray, UnitCoder
 from fdegc.coding.wavefront import DeviceParameterNetwork
+from fdegc.control import Check, never
 from fdegc.errors import WeightsInvalid
 from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
@@ -25,12 +26,7 @@ from fdegc.types import STRIDE
 from fdegc.weights import WeightsEntry, load
 
 Float32Array = npt.NDArray[np.float32]
-Check = Callable[[], None]
 Array = TypeVar("Array", bound=npt.NDArray[Any])
-
-
-def nothing() -> None:
-    """Cancellation check that never cancels."""
 
 
 def fixed_point(
@@ -248,9 +244,7 @@ class Network:
                 x = layer(x)
         return x.float()
 
-    def analyse(
-        self, xs: Sequence[Float32Array], check: Check = nothing, batch: int = 1
-    ) -> list[Float32Array]:
+    def analyse(self, xs: Sequence[Float32Array], check: Check = never, batch: int = 1) -> list[Float32Array]:
         """Latents of network inputs (g_a).
 
         Parameters
@@ -318,7 +312,7 @@ class Network:
         self,
         y_hats: Sequence[npt.NDArray[Any]],
         quality: float,
-        check: Check = nothing,
+        check: Check = never,
         batch: int = 1,
         *,
         clip: bool = True,
@@ -358,9 +352,7 @@ class Network:
         return x.clamp_(0, 1) if clip else x
 
     @torch.inference_mode()
-    def estimate_bits(
-        self, x: Float32Array, qualities: Sequence[float], check: Check = nothing
-    ) -> list[float]:
+    def estimate_bits(self, x: Float32Array, qualities: Sequence[float], check: Check = never) -> list[float]:
         """Bits that the entropy model expects a crop to take at some qualities, without coding it.
 
         Parameters

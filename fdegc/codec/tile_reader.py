@@ -150,7 +150,7 @@ class TileReader:
         for tile, (groups, clipped, overview) in zip(tiles, looked, strict=True):
             own: list[Float32Array] = []
             if latents:
-                own = [self._cut(tile.index, next(found)) for _ in groups or ()] or self._nothing(tile.index)
+                own = [self._cut(tile.index, next(found)) for _ in groups or ()] or self.zeros(tile.index)
             out.append(AnalysedTile(tile.index, own, clipped, overview, groups is None))
         return out
 
@@ -194,7 +194,8 @@ class TileReader:
         rows, cols = self._size(index)
         return np.ascontiguousarray(latent[:, top : top + rows, left : left + cols])
 
-    def _nothing(self, index: int) -> list[Float32Array]:
+    def zeros(self, index: int) -> list[Float32Array]:
+        """Latents of a tile where there is nothing to see, or nobody looks: float32, shape (M, h, w) each."""
         shape = (self._network.latent, *self._size(index))
         return [np.zeros(shape, np.float32)] * self._header.groups
 

@@ -8,7 +8,6 @@ surroundings, one of them for what followed when these were last seen.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +37,7 @@ from fdegc.coding.range_coder import (
     take_bit,
     words_of,
 )
+from fdegc.control import Check
 from fdegc.errors import CorruptStream, InvalidOption
 
 #: Most distinct values.
@@ -46,7 +46,6 @@ MOST_VALUES = 1 << 16
 Samples = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
-Check = Callable[[], None]
 
 #: Rows above and columns beside a tile that the surroundings reach into; they hold index 0.
 _ABOVE, _BESIDE = 2, 3

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from fdegc.coding import classes
+from fdegc.control import Check
 from fdegc.errors import CorruptStream
 
 Pixels = npt.NDArray[np.generic]
 Mask = npt.NDArray[np.bool_]
-Check = Callable[[], None]
 
 #: Most distinct pixels of a tile that is coded in this way.
 MOST_COLOURS = 4096

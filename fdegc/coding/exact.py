@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fdegc.coding import floats, lossless
+from fdegc.control import Check
 from fdegc.errors import CorruptStream
 
 Pixels = npt.NDArray[np.generic]
 Mask = npt.NDArray[np.bool_]
-Check = Callable[[], None]
 
 # The first byte: whole numbers, which are followed by their bound, float32, or halves of float64's bits.
 _WHOLE, _FLOAT32, _HALVES = 0, 1, 2

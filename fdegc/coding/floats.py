@@ -8,19 +8,18 @@ a step, which is tried out: no sample is off by more, the last rounding to 32 bi
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fdegc.coding import lossless
+from fdegc.control import Check
 from fdegc.errors import CorruptStream, InvalidOption
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
-Check = Callable[[], None]
 
 #: Ways in which samples are integers: by their bits, as numerators over a denominator, in steps.
 _BITS, _FRACTIONS, _STEPS = 0, 1, 2

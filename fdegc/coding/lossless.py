@@ -9,7 +9,6 @@ rest is divided by 2E + 1 and rounded, inside of the loop, so that no sample is 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,12 +38,12 @@ from fdegc.coding.range_coder import (
     take_bit,
     words_of,
 )
+from fdegc.control import Check
 from fdegc.errors import CorruptStream, InvalidOption
 
 Samples = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Planes = npt.NDArray[np.int64]
-Check = Callable[[], None]
 
 #: Rows above and below, and columns beside a band, that predictions reach into.
 _EDGE = 3

@@ -22,6 +22,7 @@ from fdegc.coding.wavefront import (
     put,
     walk,
 )
+from fdegc.control import Check, never
 from fdegc.errors import CorruptStream, DecoderMismatch
 
 __all__ = ["LATENT_LIMIT", "CodedUnit", "UnitCoder"]
@@ -39,7 +40,6 @@ Float64Array = npt.NDArray[np.float64]
 Products = ParameterNetwork | DeviceParameterNetwork
 #: Computes φ (float64, shape (2M, 4h, 4w)) of each of several rounded hyper-latents (int32, shape (H, h, w)).
 FeatureFunction = Callable[[Sequence[IntArray]], Sequence[Float64Array]]
-Check = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,6 @@ def empty_unit(y: IntArray) -> CodedUnit:
     return CodedUnit(EMPTY, 0, 0, digest(y))
 
 
-def _nothing() -> None:
-    return None
-
-
 class UnitCoder:
     """Coder of units with one set of weights; for any number of threads at once.
 
@@ -90,7 +86,7 @@ class UnitCoder:
         self._constants = mixture.tables()
 
     def encode(
-        self, y: IntArray, z: IntArray, raw_phi: Float64Array, rate: int, check: Check = _nothing
+        self, y: IntArray, z: IntArray, raw_phi: Float64Array, rate: int, check: Check = never
     ) -> CodedUnit:
         """Coded unit of a latent, all its positions at once.
 
@@ -146,7 +142,7 @@ class UnitCoder:
         shapes: Sequence[tuple[int, int]],
         features: FeatureFunction,
         rates: int | Sequence[int],
-        check: Check = _nothing,
+        check: Check = never,
     ) -> list[IntArray | CorruptStream | DecoderMismatch]:
         """Latents of a batch of coded units, whose wavefronts advance together.
 

@@ -13,6 +13,7 @@ from fdegc.coding.integers import ACTIVE_BITS, TAPS, Z_BITS, EntropyWeights
 from fdegc.coding.laplace_tables import frequencies
 from fdegc.coding.unit import UnitCoder
 from fdegc.coding.wavefront import gather
+from fdegc.control import never
 from fdegc.process import import_again
 
 _LATENT, _HIDDEN, _HYPER = 8, 8, 8
@@ -56,14 +57,10 @@ def _code_exactly() -> None:
     known = np.ones((3, 4, 4), bool)
     known[:, 0, 0] = False
     for pixels, bound, mask in ((tile, 0.0, None), (tile, 1.0, known), (tile.astype(np.float32), 0.1, None)):
-        exact.decode(exact.encode(pixels, bound, mask, nothing), tile.shape, pixels.dtype, mask, nothing)
-    payload = colours.encode(tile, None, nothing)
+        exact.decode(exact.encode(pixels, bound, mask, never), tile.shape, pixels.dtype, mask, never)
+    payload = colours.encode(tile, None, never)
     if payload is not None:
-        colours.decode(payload, tile.shape, tile.dtype, None, nothing)
-
-
-def nothing() -> None:
-    """Cancellation check that never cancels."""
+        colours.decode(payload, tile.shape, tile.dtype, None, never)
 
 
 def _features(zs: Sequence[object]) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:

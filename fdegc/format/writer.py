@@ -59,6 +59,8 @@ class ContainerWriter:
     ----------
     payload_bytes : int
         Bytes of the payloads so far.
+    left : UnitIndex
+        Units that an earlier run has left in the file.
 
     Raises
     ------
@@ -84,6 +86,7 @@ class ContainerWriter:
             raise OutputExists(f"“{self.path}” exists already; choose another name or allow overwriting.")
         self._entry_size = entry_size(header.version)
         self._payload_at = len(pack_front(header, b"")) + header.units * self._entry_size
+        self.left = UnitIndex(b"", self._payload_at, header.version)
         try:
             self._open(fingerprint)
         except OSError as error:
@@ -119,6 +122,7 @@ class ContainerWriter:
             self._index += entry.pack(self.header.version)
             self.payload_bytes += entry.length
         journal.keep(self.units_done)
+        self.left = UnitIndex(bytes(self._index), self._payload_at, self.header.version)
         file.truncate(self._payload_at + self.payload_bytes)
 
     def _failed(self, error: OSError) -> OutputFailed:
@@ -138,15 +142,14 @@ class ContainerWriter:
         """Number of units that are in the file; the next one that :meth:`add` expects."""
         return len(self._index) // self._entry_size
 
-    def done(self, unit: int) -> tuple[IndexEntry, bytes]:
-        """Entry and payload of a unit that is in the file.
+    def payload(self, entry: IndexEntry) -> bytes:
+        """Payload of a unit that an earlier run has left in the file, of its entry in :attr:`left`.
 
         Raises
         ------
         OutputFailed
         """
         file = self._running()
-        entry = UnitIndex(bytes(self._index), self._payload_at, self.header.version)[unit]
         try:
             file.flush()
             place = file.tell()
@@ -155,7 +158,7 @@ class ContainerWriter:
             file.seek(place)
         except OSError as error:
             raise self._failed(error) from error
-        return entry, payload
+        return payload
 
     def add(
         self,

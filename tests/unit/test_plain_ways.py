@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdegc.codec.ways import PlainWays, nothing
+from fdegc.codec.ways import PlainWays
+from fdegc.coding import colours, exact
+from fdegc.control import never
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedStream
 from fdegc.format.header import StreamHeader
 from fdegc.format.kinds import (
@@ -47,10 +49,12 @@ def known() -> np.ndarray:
 def payloads(dtype: str, mask: np.ndarray | None = None) -> dict[UnitKind, bytes]:
     """A sound payload of every kind that a type has."""
     ways, pixels = PlainWays(header_of(dtype)), tile(dtype)
-    found = {UnitKind.EXACT: ways._exact(pixels, mask, 0.0, nothing).payload}
+    found = {UnitKind.EXACT: exact.encode(pixels, 0.0, mask, never)}
     found[UnitKind.JPEG2000] = ways.jpeg2000((pixels / 255).astype(np.float32), 300).payload
-    for made in ways._classes(pixels, mask, nothing) if np.dtype(dtype).kind in "iu" else ():
-        found[UnitKind.CLASSES] = made.payload
+    if np.dtype(dtype).kind in "iu":
+        classes = colours.encode(pixels, mask, never)
+        assert classes is not None
+        found[UnitKind.CLASSES] = classes
     return found
 
 
