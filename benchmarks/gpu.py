@@ -20,16 +20,15 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from codec import Seconds, once
-from torch.profiler import ProfilerActivity, profile
 
 from fdegc.codec import Codec, facade
 from fdegc.codec.devices import Share
@@ -39,6 +38,7 @@ from fdegc.raster import ArraySource, open_raster
 from fdegc.raster_info import Window
 from fdegc.results import TileResult
 
+T = TypeVar("T")
 PARTS = ("exact", "speed", "app", "trainer")
 #: Side of the scene of the exactness matrix.
 EXACT_SIDE = 1200
@@ -96,7 +96,9 @@ def exactness(device: str, pixels: np.ndarray, rates: Sequence[int]) -> bool:
             for name, writer in codecs.items():
                 for fast in (False, True):
                     with fast_modes(fast):
-                        writer.encode(ArraySource(pixels), path, EncodeOptions(float(rate)), overwrite=True)
+                        writer.encode(
+                            ArraySource(pixels), path, EncodeOptions(float(rate), check=False), overwrite=True
+                        )
                         digests, pictures = set(), []
                         for reader in codecs.values():
                             digests.add(reader.verify(path).digest)
@@ -114,27 +116,27 @@ def exactness(device: str, pixels: np.ndarray, rates: Sequence[int]) -> bool:
     return good
 
 
-def device_share(work: Callable[[], Any]) -> float:
-    """Share of the wall time of a call in which the GPU computes anything."""
-    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
-        start = time.perf_counter()
-        work()
-        torch.cuda.synchronize()
-        seconds = time.perf_counter() - start
-    spans = sorted(
-        (event.time_range.start, event.time_range.end)
-        for event in profiler.events()
-        if event.device_type == torch.autograd.DeviceType.CUDA
-        and not event.name.startswith(("Memcpy", "Memset"))
-    )
-    covered, end = 0.0, 0.0
-    for first, last in spans:
-        covered += max(last - max(first, end), 0.0)
-        end = max(end, last)
-    return covered / 1e6 / seconds
+def device_share(device: str, work: Callable[[], T]) -> tuple[T, float | None]:
+    """Result of a call, and the share of its time in which the GPU computes anything, as the driver counts it."""
+    samples: list[int] = []
+    ended = threading.Event()
+
+    def sample() -> None:
+        with suppress(Exception):  # where NVML or its module is missing
+            while not ended.wait(0.05):
+                samples.append(torch.cuda.utilization(device))
+
+    watcher = threading.Thread(target=sample, daemon=True)
+    if device != "cpu":
+        watcher.start()
+    try:
+        result = work()
+    finally:
+        ended.set()
+    return result, float(np.mean(samples)) / 100 if samples else None
 
 
-def speed(device: str, pixels: np.ndarray) -> None:
+def speed(device: str, pixels: np.ndarray, share_only: bool = False) -> None:
     """Print the table of speeds."""
     megapixels = pixels.shape[1] * pixels.shape[2] / 1e6
     codec = Codec(device=device)
@@ -154,8 +156,9 @@ def speed(device: str, pixels: np.ndarray) -> None:
             label = "as chosen" if share is None else f"{share.workers} × {share.batch}"
             for name, run in work.items():
                 run()
-                seconds: Seconds = once(run)
-                share_of_gpu = f"{device_share(run):.0%}" if device != "cpu" else "–"
+                seconds: Seconds
+                seconds, busy = device_share(device, lambda run=run: once(run))
+                share_of_gpu = "–" if busy is None else f"{busy:.0%}"
                 stages = ", ".join(
                     f"{stage} {value:.2f}"
                     for stage, value in sorted(seconds.stages.items(), key=lambda item: -item[1])
@@ -165,9 +168,12 @@ def speed(device: str, pixels: np.ndarray) -> None:
                     f"| {share_of_gpu} |",
                     flush=True,
                 )
-            if device == "cpu":
+            if device == "cpu" or share_only:
                 break
     facade.share_out = chosen
+    for network in codec.networks:
+        if (repeats := network.repeats) is not None:
+            print(f"{repeats.captured} graphs" + "".join(f"; failed: {why}" for why in repeats.failures))
 
 
 def app(device: str, image: Path) -> None:
@@ -222,6 +228,7 @@ def main() -> int:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--side", type=int, default=10_000)
     parser.add_argument("--rates", nargs="+", type=int, default=list(range(1, 7)), help="of the matrix")
+    parser.add_argument("--as-chosen", action="store_true", help="only the numbers of workers that are chosen")
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     args = parser.parse_args()
     card = torch.cuda.get_device_name(args.device) if args.device != "cpu" else "no GPU"
@@ -230,7 +237,7 @@ def main() -> int:
     if "exact" in args.parts:
         good = exactness(args.device, scene(args.image, min(args.side, EXACT_SIDE)), args.rates)
     if "speed" in args.parts:
-        speed(args.device, scene(args.image, args.side))
+        speed(args.device, scene(args.image, args.side), args.as_chosen)
     if "app" in args.parts:
         app(args.device, args.image)
     if "trainer" in args.parts:

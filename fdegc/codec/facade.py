@@ -83,6 +83,11 @@ class Codec:
         self._default = self._network(profile=profile or default_profile())
         warm_up()
 
+    @property
+    def networks(self) -> list[Network]:
+        """Networks that are on the device by now."""
+        return list(self._networks.values())
+
     def _network(self, *, profile: str | None = None, short_hash: bytes | None = None) -> Network:
         entry = find(profile=profile, short_hash=short_hash, folder=self._weights)
         if entry.short_hash not in self._networks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,12 +21,16 @@ from fdegc.control import Check, never
 from fdegc.errors import WeightsInvalid
 from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
+from fdegc.model.graphs import CudaCapture, Repeats
 from fdegc.model.uninitialised import Uninitialised
 from fdegc.types import STRIDE
 from fdegc.weights import WeightsEntry, load
 
 Float32Array = npt.NDArray[np.float32]
 Array = TypeVar("Array", bound=npt.NDArray[Any])
+
+#: Functions and shapes of batches that a GPU keeps as graphs.
+GRAPHS = 24
 
 
 def fixed_point(
@@ -61,33 +65,56 @@ class Launching:
 
     Threads that launch kernels at the same time wait for one lock of the driver and for Python's, hundreds of
     times a batch: eight of them kept an H100 busy for an eighth of the time.  One at a time launches all that
-    its batch needs, and waits for the result when the next one has its turn.
+    its batch needs, and waits for the result when the next one has its turn.  What is done again and again is
+    captured as a graph, and launched as one.
 
     Parameters
     ----------
     device : torch.device
+    graphs : bool
+        Whether a GPU may capture graphs.
 
     Attributes
     ----------
     turn : context manager
         Entered for as long as kernels are launched.
+    repeats : Repeats or None
+        What is captured.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, *, graphs: bool = True) -> None:
         self._is_gpu = device.type == "cuda"
         self.turn: contextlib.AbstractContextManager[Any] = (
             threading.Lock() if self._is_gpu else contextlib.nullcontext()
         )
+        self.repeats: Repeats | None = None
+        if self._is_gpu and graphs:
+            self.repeats = Repeats(CudaCapture(device, shared=True), GRAPHS)
+        self._last: Any = None
 
-    def run(self, work: Callable[[], Tensor]) -> npt.NDArray[Any]:
-        """Result of ``work`` on the device, as an array of the host."""
+    def run(self, name: Hashable, work: Callable[[Tensor], Tensor], x: Tensor) -> npt.NDArray[Any]:
+        """Result of a function on the device, as an array of the host.
+
+        Parameters
+        ----------
+        name : hashable
+            Says which function it is: what it does may depend on nothing else.
+        work : callable
+        x : Tensor
+            On the device.
+        """
         if not self._is_gpu:
-            return np.asarray(work().numpy(force=True))
+            return np.asarray(work(x).numpy(force=True))
         with self.turn:
-            result = work()
+            if self.repeats is None:
+                result = work(x)
+            else:
+                if self._last is not None:  # graphs share their memory, and threads have streams of their own
+                    torch.cuda.current_stream(x.device).wait_event(self._last)
+                result = self.repeats(name, work, x)
             staged = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
             staged.copy_(result, non_blocking=True)
-            done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+            done = self._last = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             done.record()
         done.synchronize()
         return staged.numpy().copy()  # what is pinned is wanted again
@@ -141,7 +168,7 @@ class HyperFeatures:
     def _compute(self, zs: Sequence[IntArray]) -> list[npt.NDArray[np.float64]]:
         with memory_errors(self._device):
             z = stacked(zs, self._device)
-            return list(self._launching.run(lambda: self._layers(z.double())))
+            return list(self._launching.run("features", lambda z: self._layers(z.double()), z))
 
 
 def _by_shape(
@@ -223,6 +250,11 @@ class Network:
         return self.device.type == "cuda"
 
     @property
+    def repeats(self) -> Repeats | None:
+        """What a GPU has captured as graphs."""
+        return self._launching.repeats
+
+    @property
     def latent(self) -> int:
         """Channels of the latent, M."""
         return self.entropy.latent
@@ -234,6 +266,13 @@ class Network:
             if self._is_gpu:  # workers use other streams
                 torch.cuda.synchronize(self.device)
         return self._known_gains[quality]
+
+    def _before(self, check: Check) -> Check:
+        """Check to be made between layers: on a GPU it is made here, as a graph knows no Python."""
+        if not self._is_gpu:
+            return check
+        check()
+        return never
 
     def _layers(self, layers: nn.Sequential, x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
         """Apply layers one by one, so that work on a large tile can be cancelled between them."""
@@ -268,7 +307,8 @@ class Network:
         dtype = self._type if xs[0].shape[2] > STRIDE or self._is_gpu else torch.float32
         with memory_errors(self.device):
             x = stacked(xs, self.device)
-            return list(self._launching.run(lambda: self._latent(x, check, dtype)))
+            check = self._before(check)
+            return list(self._launching.run("g_a", lambda x: self._latent(x, check, dtype), x))
 
     def _latent(self, x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
         """Latent without gain."""
@@ -304,7 +344,7 @@ class Network:
             radius = self.entropy.z_radius
             return list(
                 self._launching.run(
-                    lambda: self.net.hyper_analyse(y).round().clamp(-radius, radius).to(torch.int32)
+                    "h_a", lambda y: self.net.hyper_analyse(y).round().clamp(-radius, radius).to(torch.int32), y
                 )
             )
 
@@ -340,8 +380,9 @@ class Network:
         self, y_hats: Sequence[npt.NDArray[Any]], quality: float, check: Check, clip: bool
     ) -> list[Float32Array]:
         with memory_errors(self.device):
-            y_hat, inverse = stacked(y_hats, self.device), self._gains(quality)[1]
-            return list(self._launching.run(lambda: self._pixels(y_hat.float() * inverse, check, clip)))
+            y = stacked(y_hats, self.device).float() * self._gains(quality)[1]
+            check, name = self._before(check), ("g_s", clip)
+            return list(self._launching.run(name, lambda y: self._pixels(y, check, clip), y))
 
     def _pixels(self, y: Tensor, check: Check, clip: bool) -> Tensor:
         """Pixels of a latent without gain."""

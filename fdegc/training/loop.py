@@ -24,7 +24,7 @@ from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.training.data import CropSampler, CropSource, image_paths, sources_of
 from fdegc.training.distributed import Group
 from fdegc.training.export import writing_seconds
-from fdegc.training.graphs import Capture, CudaCapture
+from fdegc.model.graphs import Capture, CudaCapture
 from fdegc.training.growing import grow
 from fdegc.training.phases import process_age, seconds_to_train
 from fdegc.training.pool import ImagePool, PoolSampler

@@ -3,7 +3,7 @@
 Forward, loss, gradients, clipping, optimisers and averages never wait for the host: whether a gradient is
 finite is decided on the device, sums for the log stay there until the log wants them, and learning rates,
 λ's factor and the decay of the averages are tensors.  So the whole of it can be captured as a graph
-(:mod:`fdegc.training.graphs`); called plainly it is the same function.
+(:mod:`fdegc.model.graphs`); called plainly it is the same function.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fdegc.model.fdegcnet import FDEGCNet
-from fdegc.training.graphs import Capture, Repeated
+from fdegc.model.graphs import Capture, Repeated
 from fdegc.training.recipes import Recipe
 from fdegc.training.validation import mixed_precision, rate_distortion
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from fdegc.codec.network import HyperFeatures, Launching, as_convolutions
 from fdegc.model.fdegcnet import FDEGCNet
+from fdegc.model.graphs import WARM_UP, Repeats
+from recorded import RecordedCapture
 
 
 def test_plain_convolutions_compute_what_transposed_ones_do() -> None:
@@ -41,5 +44,41 @@ def test_entropy_features_are_those_of_the_network() -> None:
 def test_turns_are_free_on_a_cpu() -> None:
     launching = Launching(torch.device("cpu"))
     with launching.turn:  # nobody waits
-        result = launching.run(lambda: torch.arange(3))
-    assert result.tolist() == [0, 1, 2]
+        result = launching.run("twice", lambda x: 2 * x, torch.arange(3))
+    assert result.tolist() == [0, 2, 4]
+    assert launching.repeats is None
+
+
+@torch.inference_mode()
+def test_what_a_gpu_repeats_is_what_it_computes_plainly() -> None:
+    """Graphs of g_a, g_s, h_a and h_s, recorded on the CPU: nothing in them is decided in Python."""
+    torch.manual_seed(3)
+    net = FDEGCNet((16, 16, 16), 16, hidden=32, rate_points=6, centred=True, linear=True).eval()
+    capture = RecordedCapture()
+    repeats = Repeats(capture, 4)
+    functions: list[tuple[str, Callable[[torch.Tensor], torch.Tensor], tuple[int, ...]]] = [
+        ("g_a", net.g_a, (2, 3, 64, 80)),
+        ("g_s", net.g_s, (2, 16, 4, 5)),
+        ("h_a", net.hyper_analyse, (2, 16, 4, 8)),
+        ("h_s", copy.deepcopy(nn.Sequential(net.mcam, net.h_s)).double(), (2, 16, 1, 2)),
+        ("g_a", net.g_a, (1, 3, 64, 64)),  # beyond the limit: plainly
+    ]
+    for _ in range(WARM_UP + 3):
+        for name, function, shape in functions:
+            x = torch.rand(shape, dtype=torch.float64 if name == "h_s" else torch.float32)
+            torch.testing.assert_close(repeats(name, function, x), function(x))
+    assert repeats.captured == 4 and repeats.failures == []
+    assert capture.captured == 4 and capture.replayed == 4 * 3
+
+
+def test_what_cannot_be_captured_is_done_plainly_and_said() -> None:
+    class Broken(RecordedCapture):
+        def capture(self, function: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    repeats = Repeats(Broken(), 4)
+    for value in range(WARM_UP + 3):
+        x = torch.full((2,), float(value))
+        assert torch.equal(repeats("double", lambda x: 2 * x, x), 2 * x)
+    assert repeats.captured == 0
+    assert repeats.failures == ["operation not permitted when stream is capturing"]

@@ -20,7 +20,7 @@ from fdegc.model.fdegcnet import PROFILES, Profile
 from fdegc.training import colours
 from fdegc.training.config import ResearchConfig
 from fdegc.training.data import CropSampler, chances, image_paths, sources_of
-from fdegc.training.graphs import WARM_UP
+from fdegc.model.graphs import WARM_UP
 from fdegc.training.loop import Trainer
 from fdegc.training.pool import ImagePool, PoolSampler
 from fdegc.training.recipes import LOSS_FLOOR, constant_schedule

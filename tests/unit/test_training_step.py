@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
 from fdegc.training.config import ResearchConfig
-from fdegc.training.graphs import WARM_UP, Repeated
+from fdegc.model.graphs import WARM_UP, Repeated
 from fdegc.training.loop import Trainer
 from fdegc.training.run_options import TrainOptions
 from fdegc.training.step import join

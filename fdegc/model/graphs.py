@@ -8,7 +8,7 @@ several processes, if capturing fails) the same numbers come of the same code.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 import torch
@@ -35,12 +35,16 @@ class CudaCapture:
 
     Parameters
     ----------
-    device : str
+    device : str or torch.device
+    shared : bool
+        Whether all graphs work in one piece of memory.  Then no two may run at the same time, and what one
+        returned is to be copied before the next one runs.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str | torch.device, *, shared: bool = False) -> None:
         self.device = torch.device(device)
         self._stream = torch.cuda.Stream(self.device)
+        self._pool = torch.cuda.graph_pool_handle() if shared else None
 
     def warm(self, function: Function) -> Tensor:
         """Plain call of a function on a stream of its own, as capturing does."""
@@ -59,10 +63,12 @@ class CudaCapture:
         Exception
             If it cannot be captured; the stream, the allocator and the random numbers are as they were then.
         """
-        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+        graph, pool = torch.cuda.CUDAGraph(), self._pool or torch.cuda.graph_pool_handle()
         current = torch.cuda.current_stream(self.device)
         try:
-            with torch.cuda.graph(graph, pool=pool, stream=self._stream):
+            # Other threads may ask for memory meanwhile, which is an error in the default mode.
+            mode = {"capture_error_mode": "thread_local"}
+            with torch.cuda.graph(graph, pool=pool, stream=self._stream, **mode):
                 out = function()
         except Exception:
             # What a capture that fails leaves behind: its stream as the current one, an allocator that waits
@@ -122,6 +128,57 @@ class Repeated:
                 self.failure, self._capture = _cause(error), None
                 return self.function()
         return self._replay()
+
+
+class Repeats:
+    """Functions of a tensor that are called again and again with tensors of few shapes, each captured by itself.
+
+    One call at a time.
+
+    Parameters
+    ----------
+    capture : Capture
+    limit : int
+        Functions and shapes that are captured at most; others are called plainly.
+
+    Attributes
+    ----------
+    failures : list of str
+        Why capturing failed, where it did.
+    """
+
+    def __init__(self, capture: Capture, limit: int) -> None:
+        self._capture, self._limit = capture, limit
+        self._known: dict[Hashable, tuple[Tensor, Repeated]] = {}
+
+    @property
+    def failures(self) -> list[str]:
+        return [repeated.failure for _, repeated in self._known.values() if repeated.failure]
+
+    @property
+    def captured(self) -> int:
+        """How many functions and shapes are captured by now."""
+        return sum(repeated.captured for _, repeated in self._known.values())
+
+    def __call__(self, name: Hashable, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Result of a function; it is to be copied before the next call.
+
+        Parameters
+        ----------
+        name : hashable
+            Says which function it is: what it does must not depend on anything else.
+        function : callable
+        x : Tensor
+        """
+        key = name, x.shape, x.dtype
+        if key not in self._known:
+            if len(self._known) >= self._limit:
+                return function(x)
+            place = torch.empty_like(x)
+            self._known[key] = place, Repeated(lambda: function(place), self._capture)
+        place, repeated = self._known[key]
+        place.copy_(x)
+        return repeated()
 
 
 def _cause(error: BaseException) -> str:
