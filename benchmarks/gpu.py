@@ -117,7 +117,7 @@ def exactness(device: str, pixels: np.ndarray, rates: Sequence[int]) -> bool:
 
 
 def device_share(device: str, work: Callable[[], T]) -> tuple[T, float | None]:
-    """Result of a call, and the share of its time in which the GPU computes anything, as the driver counts it."""
+    """Result of a call, and the share of its time in which the GPU computes, as its driver counts it."""
     samples: list[int] = []
     ended = threading.Event()
 
@@ -228,7 +228,7 @@ def main() -> int:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--side", type=int, default=10_000)
     parser.add_argument("--rates", nargs="+", type=int, default=list(range(1, 7)), help="of the matrix")
-    parser.add_argument("--as-chosen", action="store_true", help="only the numbers of workers that are chosen")
+    parser.add_argument("--as-chosen", action="store_true", help="only the workers that are chosen")
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     args = parser.parse_args()
     card = torch.cuda.get_device_name(args.device) if args.device != "cpu" else "no GPU"

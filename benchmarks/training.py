@@ -31,9 +31,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdegc.model import odconv
 from fdegc.model.fdegcnet import FDEGCNet
+from fdegc.model.graphs import WARM_UP, CudaCapture
 from fdegc.training.config import read_config
 from fdegc.training.data import CropSampler, CropSource, image_paths, sources_of
-from fdegc.model.graphs import WARM_UP, CudaCapture
 from fdegc.training.pool import ImagePool, PoolSampler
 from fdegc.training.run_options import TrainOptions, make_recipe
 from fdegc.training.step import Moment, Step, use_tensor_rates

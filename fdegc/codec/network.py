@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fdegc.codec.devices import has_float64, in_batches, memory_errors, synthesis_type, transform_type
+from fdegc.codec.launching import Launching, stacked
 from fdegc.coding.integers import EntropyWeights, quantise
 from fdegc.coding.unit import LATENT_LIMIT, IntArray, UnitCoder
 from fdegc.coding.wavefront import DeviceParameterNetwork
@@ -21,16 +20,13 @@ from fdegc.control import Check, never
 from fdegc.errors import WeightsInvalid
 from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
-from fdegc.model.graphs import CudaCapture, Repeats
+from fdegc.model.graphs import Repeats
 from fdegc.model.uninitialised import Uninitialised
 from fdegc.types import STRIDE
 from fdegc.weights import WeightsEntry, load
 
 Float32Array = npt.NDArray[np.float32]
 Array = TypeVar("Array", bound=npt.NDArray[Any])
-
-#: Functions and shapes of batches that a GPU keeps as graphs.
-GRAPHS = 24
 
 
 def fixed_point(
@@ -49,75 +45,6 @@ def fixed_point(
     return quantise(
         array(context.masked.causal_weight), array(context.masked.bias), tuple(layers), z_tables, active
     )
-
-
-def stacked(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> Tensor:
-    """Arrays of equal shape as one tensor on a device; the copy to a GPU does not wait for it."""
-    if len(arrays) == 1:
-        tensor = torch.from_numpy(np.ascontiguousarray(arrays[0]))[None]
-    else:
-        tensor = torch.from_numpy(np.stack(arrays))
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
-
-
-class Launching:
-    """Turn-taking of threads that give a GPU work; on other devices threads do not wait for each other.
-
-    Threads that launch kernels at the same time wait for one lock of the driver and for Python's, hundreds of
-    times a batch: eight of them kept an H100 busy for an eighth of the time.  One at a time launches all that
-    its batch needs, and waits for the result when the next one has its turn.  What is done again and again is
-    captured as a graph, and launched as one.
-
-    Parameters
-    ----------
-    device : torch.device
-    graphs : bool
-        Whether a GPU may capture graphs.
-
-    Attributes
-    ----------
-    turn : context manager
-        Entered for as long as kernels are launched.
-    repeats : Repeats or None
-        What is captured.
-    """
-
-    def __init__(self, device: torch.device, *, graphs: bool = True) -> None:
-        self._is_gpu = device.type == "cuda"
-        self.turn: contextlib.AbstractContextManager[Any] = (
-            threading.Lock() if self._is_gpu else contextlib.nullcontext()
-        )
-        self.repeats: Repeats | None = None
-        if self._is_gpu and graphs:
-            self.repeats = Repeats(CudaCapture(device, shared=True), GRAPHS)
-        self._last: Any = None
-
-    def run(self, name: Hashable, work: Callable[[Tensor], Tensor], x: Tensor) -> npt.NDArray[Any]:
-        """Result of a function on the device, as an array of the host.
-
-        Parameters
-        ----------
-        name : hashable
-            Says which function it is: what it does may depend on nothing else.
-        work : callable
-        x : Tensor
-            On the device.
-        """
-        if not self._is_gpu:
-            return np.asarray(work(x).numpy(force=True))
-        with self.turn:
-            if self.repeats is None:
-                result = work(x)
-            else:
-                if self._last is not None:  # graphs share their memory, and threads have streams of their own
-                    torch.cuda.current_stream(x.device).wait_event(self._last)
-                result = self.repeats(name, work, x)
-            staged = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
-            staged.copy_(result, non_blocking=True)
-            done = self._last = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-            done.record()
-        done.synchronize()
-        return staged.numpy().copy()  # what is pinned is wanted again
 
 
 def as_convolutions(layers: nn.Module) -> nn.Module:
@@ -339,14 +266,13 @@ class Network:
     def _hyper_analyse(self, ys: Sequence[Float32Array]) -> list[IntArray]:
         height, width = ys[0].shape[1:]
         with memory_errors(self.device):
-            padding = (0, -width % 4, 0, -height % 4)
-            y = nn.functional.pad(stacked(ys, self.device), padding, mode="replicate")
-            radius = self.entropy.z_radius
-            return list(
-                self._launching.run(
-                    "h_a", lambda y: self.net.hyper_analyse(y).round().clamp(-radius, radius).to(torch.int32), y
-                )
-            )
+            padding, radius = (0, -width % 4, 0, -height % 4), self.entropy.z_radius
+
+            def work(y: Tensor) -> Tensor:
+                y = nn.functional.pad(y, padding, mode="replicate")
+                return self.net.hyper_analyse(y).round().clamp(-radius, radius).to(torch.int32)
+
+            return list(self._launching.run("h_a", work, stacked(ys, self.device)))
 
     def synthesise(
         self,
@@ -380,9 +306,13 @@ class Network:
         self, y_hats: Sequence[npt.NDArray[Any]], quality: float, check: Check, clip: bool
     ) -> list[Float32Array]:
         with memory_errors(self.device):
-            y = stacked(y_hats, self.device).float() * self._gains(quality)[1]
+            y, inverse = stacked(y_hats, self.device), self._gains(quality)[1]
             check, name = self._before(check), ("g_s", clip)
-            return list(self._launching.run(name, lambda y: self._pixels(y, check, clip), y))
+            return list(
+                self._launching.run(
+                    name, lambda y: self._pixels(y, check, clip), y, lambda y: y.float() * inverse
+                )
+            )
 
     def _pixels(self, y: Tensor, check: Check, clip: bool) -> Tensor:
         """Pixels of a latent without gain."""
@@ -405,7 +335,7 @@ class Network:
         """
         bits = []
         with memory_errors(self.device):
-            y = self._latent(stacked([x], self.device), check, self._type)
+            y = self._latent(torch.from_numpy(x)[None].to(self.device), check, self._type)
             for quality in qualities:
                 check()
                 gained = y * self._gains(quality)[0]

@@ -67,8 +67,8 @@ class CudaCapture:
         current = torch.cuda.current_stream(self.device)
         try:
             # Other threads may ask for memory meanwhile, which is an error in the default mode.
-            mode = {"capture_error_mode": "thread_local"}
-            with torch.cuda.graph(graph, pool=pool, stream=self._stream, **mode):
+            mode = "thread_local"
+            with torch.cuda.graph(graph, pool=pool, stream=self._stream, capture_error_mode=mode):
                 out = function()
         except Exception:
             # What a capture that fails leaves behind: its stream as the current one, an allocator that waits
@@ -78,6 +78,8 @@ class CudaCapture:
                 torch._C._cuda_endAllocateToPool(current.device_index, pool)
             generator = torch.cuda.default_generators[current.device_index]
             generator.graphsafe_set_state(generator.clone_state())
+            if self._pool is not None:
+                self._pool = torch.cuda.graph_pool_handle()  # the other may count as being recorded for ever
             raise
 
         def replay() -> Tensor:
@@ -131,9 +133,9 @@ class Repeated:
 
 
 class Repeats:
-    """Functions of a tensor that are called again and again with tensors of few shapes, each captured by itself.
+    """Functions of a tensor that are called again and again, captured for each shape that they get.
 
-    One call at a time.
+    One call at a time, and all by one thread: cuDNN prepares for each thread anew, which cannot be captured.
 
     Parameters
     ----------
@@ -153,6 +155,7 @@ class Repeats:
 
     @property
     def failures(self) -> list[str]:
+        """First lines of what went wrong."""
         return [repeated.failure for _, repeated in self._known.values() if repeated.failure]
 
     @property

@@ -21,11 +21,12 @@ from fdegc.atomic import whole
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import FDEGCNet
+from fdegc.model.graphs import Capture, CudaCapture
 from fdegc.training.data import CropSampler, CropSource, image_paths, sources_of
 from fdegc.training.distributed import Group
 from fdegc.training.export import writing_seconds
-from fdegc.model.graphs import Capture, CudaCapture
 from fdegc.training.growing import grow
+from fdegc.training.guard import Guard
 from fdegc.training.phases import process_age, seconds_to_train
 from fdegc.training.pool import ImagePool, PoolSampler
 from fdegc.training.run_options import TrainOptions, check_choices, make_phases, make_recipe, share_of_batch
@@ -97,6 +98,7 @@ class Trainer:
             self._resume(state)
         use_tensor_rates(self.optimisers, self.group.device)
         self._stepper = self._make_step(capture)
+        self._guard = Guard(self._stepper.weights, self._stepper.averages, self.optimisers)
         # Every process draws its own noise and crops; after an interruption another stream than before
         # it, but a reproducible one.
         torch.manual_seed(_stream_seed(options.seed, self.step, self.group.rank))
@@ -281,7 +283,7 @@ class Trainer:
                 now, start = self.clock(), now
                 self.seconds += now - start
                 if self.step % self.recipe.log_steps == 0:
-                    say(log.write(self.step, self._averages(self._stepper.take_sums(self.group.sum))))
+                    self._look(log, say)
                     if failure := self._stepper.take_failure():
                         say({"note": f"the step runs without a graph, as capturing it failed: {failure}"})
                 if self.options.val_steps and self.step % self.options.val_steps == 0:
@@ -289,9 +291,20 @@ class Trainer:
                 if self.clock() - saved > save_minutes * 60:
                     self.save()
                     saved = self.clock()
+            if self.step % self.recipe.log_steps:
+                self._look(log, say)
         self.save()
         self.group.wait()  # whoever leaves first may be the signal to end the others
         return progress >= 1.0
+
+    def _look(self, log: RunLog, say: Callable[[dict[str, Any]], None]) -> None:
+        """Write a line of the log, and see whether the run is in health."""
+        sums = self._stepper.take_sums(self.group.sum)
+        row = self._averages(sums)
+        say(log.write(self.step, row))
+        if note := self._guard.judge(self.step, row["loss"], *sums[3:].tolist()):
+            self._stepper.rate = self._guard.rate
+            say({"note": note})
 
     def _fit_into_time(self) -> None:
         """See to it that ``stop_at`` is kept; the main process's clock counts."""

@@ -26,6 +26,10 @@ from fdegc.training.validation import mixed_precision, rate_distortion
 _ALIGNMENT = 64
 #: The average of weights that are new forgets them; after n steps it is one of about n.
 _YOUNG = 20.0
+#: Gradients longer than so many times the usual are shortened to that; those longer still change nothing.
+TAME, WILD = 3.0, 10.0
+#: Of the usual length, how much stays from step to step.
+_MEMORY = 0.98
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,10 @@ class Step:
     ----------
     model : Module
         ``net``, or what averages its gradients over several processes.
+    rate : float
+        Factor of every learning rate.
+    weights, averages : Tensor
+        All of ``net`` and of ``ema``, one after the other.
     """
 
     def __init__(
@@ -85,10 +93,12 @@ class Step:
         self.model: nn.Module = net
         self.precision, self.restarted, self.settled = precision, restarted, settled
         self.capture = capture
-        self._weights, self._averages = join(net), join(ema)
-        self.device = self._weights.device
+        self.rate = 1.0
+        self.weights, self.averages = join(net), join(ema)
+        self.device = self.weights.device
         self._boost, self._decay = (torch.ones((), device=self.device) for _ in range(2))
         self._sums = torch.zeros(5, device=self.device)
+        self._usual = torch.zeros((), device=self.device)
         self._key: tuple[object, ...] | None = None
         self._drawn = self._quality = torch.empty(0)
         self._crops: Callable[[Tensor], Tensor] = torch.Tensor.detach
@@ -137,10 +147,15 @@ class Step:
             self._crops = crops or torch.Tensor.detach
             for optimiser in self.optimisers.values():
                 optimiser.zero_grad()
+            self._usual.zero_()  # other batches, other gradients
         self._prepare(frozen, held)
         _put(self._drawn, drawn)
         _put(self._quality, quality)
         recipe.set_rates(self.optimisers, moment.step, fraction)
+        if self.rate != 1.0:
+            for optimiser in self.optimisers.values():
+                for group in optimiser.param_groups:
+                    group["lr"] *= self.rate
         self._boost.fill_(recipe.boost(fraction))
         age = moment.step + 1.0
         self._decay.fill_(recipe.ema if self.settled else min(recipe.ema, age / (age + _YOUNG)))
@@ -187,7 +202,7 @@ class Step:
             # A single odd crop must not end a night's run.  Judged by the gradients, which are the same in
             # all processes: one that skipped backward alone would leave the others waiting for it.
             gradients = [p.grad for p in self.net.parameters() if p.grad is not None]
-            bad = (~torch.isfinite(nn.utils.get_total_norm(gradients))).float()
+            bad = self._tame(gradients)
             recipe.clip(optimisers)
             for optimiser in optimisers.values():
                 optimiser.found_inf = bad  # type: ignore[attr-defined]
@@ -195,11 +210,28 @@ class Step:
                     if "capturable" in group:
                         group["capturable"] = capturing
                 optimiser.step()
-            self._averages.lerp_(self._weights, 1.0 - self._decay)
+            self.averages.lerp_(self.weights, 1.0 - self._decay)
             means = torch.stack((loss, mse, bpp)).mean(1)
             row = torch.cat((means.masked_fill(bad > 0, 0.0), 1.0 - bad[None], bad[None]))
             self._sums.add_(row)
         return means
+
+    def _tame(self, gradients: list[Tensor]) -> Tensor:
+        """Shorten gradients that are much longer than usual; 1.0 if they are of no use at all, else 0.0.
+
+        Muon's steps are of one length whatever the gradient's, but its momentum is not: a single one of a
+        thousand times the usual length is all that it knows for a hundred steps.
+        """
+        length = nn.utils.get_total_norm(gradients)
+        known, finite = self._usual > 0, torch.isfinite(length)
+        bad = ~finite | (known & (length > WILD * self._usual))
+        factor = torch.where(known, (TAME * self._usual / length).clamp(max=1.0), 1.0)
+        torch._foreach_mul_(gradients, torch.where(bad, 1.0, factor))
+        # What is usual may change, but by no more than the double of it counts at a time.
+        grown = torch.where(known, torch.minimum(length, 2.0 * self._usual), length)
+        following = torch.where(known, self._usual.lerp(grown, 1.0 - _MEMORY), length)
+        self._usual.copy_(torch.where(finite, following, self._usual))
+        return bad.float()
 
 
 def join(net: nn.Module) -> Tensor:

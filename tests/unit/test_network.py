@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import torch
+from recorded import RecordedCapture
 from torch import nn
 
-from fdegc.codec.network import HyperFeatures, Launching, as_convolutions
+from fdegc.codec.launching import Launching
+from fdegc.codec.network import HyperFeatures, as_convolutions
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.model.graphs import WARM_UP, Repeats
-from recorded import RecordedCapture
 
 
 def test_plain_convolutions_compute_what_transposed_ones_do() -> None:
@@ -46,6 +50,48 @@ def test_turns_are_free_on_a_cpu() -> None:
     with launching.turn:  # nobody waits
         result = launching.run("twice", lambda x: 2 * x, torch.arange(3))
     assert result.tolist() == [0, 2, 4]
+    assert launching.repeats is None
+
+
+def test_one_thread_launches_for_all_others() -> None:
+    launching = Launching(torch.device("cpu"), apart=True, capture=RecordedCapture())
+    launchers = set()
+
+    def work(x: torch.Tensor) -> torch.Tensor:
+        launchers.add(threading.current_thread().name)
+        return 2 * x
+
+    def ask(value: int) -> list[int]:
+        found: list[int] = launching.run(
+            "twice", work, torch.full((2,), value), before=lambda x: x + 1
+        ).tolist()
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(ask, range(20)))
+    assert results == [[2 * (value + 1)] * 2 for value in range(20)]  # and nobody got another one's
+    assert len(launchers) == 1 and launchers != {threading.current_thread().name}
+    assert launching.repeats is not None and launching.repeats.captured == 1
+
+
+def test_what_fails_on_the_launching_thread_is_raised_where_it_was_asked_for() -> None:
+    launching = Launching(torch.device("cpu"), apart=True)
+
+    def work(x: torch.Tensor) -> torch.Tensor:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        launching.run("fails", work, torch.zeros(2))
+    assert launching.run("goes on", lambda x: x + 1, torch.zeros(2)).tolist() == [1, 1]
+
+
+def test_graphs_are_given_up_when_memory_runs_out() -> None:
+    class Full(RecordedCapture):
+        def warm(self, function: Callable[[], torch.Tensor]) -> torch.Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    launching = Launching(torch.device("cpu"), apart=True, capture=Full())
+    assert launching.run("twice", lambda x: 2 * x, torch.ones(2)).tolist() == [2, 2]
     assert launching.repeats is None
 
 

@@ -17,10 +17,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import PROFILES, Profile
+from fdegc.model.graphs import WARM_UP
 from fdegc.training import colours
 from fdegc.training.config import ResearchConfig
 from fdegc.training.data import CropSampler, chances, image_paths, sources_of
-from fdegc.model.graphs import WARM_UP
 from fdegc.training.loop import Trainer
 from fdegc.training.pool import ImagePool, PoolSampler
 from fdegc.training.recipes import LOSS_FLOOR, constant_schedule

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from tiny_training import TINY, tiny_options
 
 from fdegc import weights
 from fdegc.cli import main
 from fdegc.errors import InvalidOption, WeightsInvalid
-from fdegc.model.fdegcnet import PROFILES, Profile
+from fdegc.model.fdegcnet import PROFILES
 from fdegc.training.config import ResearchConfig
 from fdegc.training.data import CropSource
 from fdegc.training.export import export_weights
@@ -25,7 +25,6 @@ from fdegc.training.recipes import schedule
 from fdegc.training.run_options import TrainOptions
 from fdegc.training.starting import load_start
 
-TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
 CONFIG = ResearchConfig(1000, 500, 512.0, 1e-3, 0.1, 400, 2, 1, 8, 8)
 
 
@@ -43,12 +42,7 @@ class Clock:
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainOptions:
     monkeypatch.setitem(PROFILES, "tiny", TINY)
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for number in range(3):
-        coarse = np.random.default_rng(number).integers(0, 256, (14, 14, 3)).astype(np.uint8)
-        Image.fromarray(coarse).resize((144, 144), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return TrainOptions(folder, folder, tmp_path / "run", profile="tiny", batch=4, crop=64, warmup_steps=3)
+    return tiny_options(tmp_path, 144)
 
 
 class WatchedSource:

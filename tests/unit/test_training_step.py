@@ -10,33 +10,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from plain_step import QUALITY, PlainTrainer
 from recorded import RecordedCapture, Recording
+from tiny_training import TINY, tiny_options
 from torch import Tensor, nn
 
-from fdegc.model.fdegcnet import PROFILES, FDEGCNet, Profile
-from fdegc.training.config import ResearchConfig
+from fdegc.model.fdegcnet import PROFILES, FDEGCNet
 from fdegc.model.graphs import WARM_UP, Repeated
+from fdegc.training.config import ResearchConfig
 from fdegc.training.loop import Trainer
 from fdegc.training.run_options import TrainOptions
 from fdegc.training.step import join
 
-TINY = Profile("tiny", (16, 16, 16), 16, hidden=32, rate_points=6, centred=True)
 CONFIG = ResearchConfig(1000, 50, 512.0, 1e-4, 0.1, 4, 4, 2, 16, 16)
 
 
 @pytest.fixture
 def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainOptions:
     monkeypatch.setitem(PROFILES, "tiny", TINY)
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for number in range(3):
-        coarse = np.random.default_rng(number).integers(0, 256, (9, 9, 3)).astype(np.uint8)
-        Image.fromarray(coarse).resize((96, 96), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return TrainOptions(
-        folder, folder, tmp_path / "run", profile="tiny", batch=4, crop=64, warmup_steps=3, precision="fp32"
-    )
+    return replace(tiny_options(tmp_path, 96), precision="fp32")
 
 
 @pytest.fixture
