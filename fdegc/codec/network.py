@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -201,7 +201,7 @@ class Network:
         check()
         return never
 
-    def _layers(self, layers: nn.Sequential, x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
+    def _layers(self, layers: Iterable[nn.Module], x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
         """Apply layers one by one, so that work on a large tile can be cancelled between them."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             x = x.contiguous(memory_format=torch.channels_last)
@@ -315,10 +315,15 @@ class Network:
             )
 
     def _pixels(self, y: Tensor, check: Check, clip: bool) -> Tensor:
-        """Pixels of a latent without gain."""
-        x = self._layers(self.net.g_s, y, check, self._synthesis_type)
+        """Pixels of a latent without gain.
+
+        What pixels are sums of is float32 everywhere: as bfloat16 it alone would be off by most of a level.
+        """
+        *layers, last = self.net.g_s
+        x = self._layers(layers, y, check, self._synthesis_type)
+        x = self._layers([last], x, check, torch.float32)
         if self.net.linear_s is not None:
-            x += self._layers(self.net.linear_s, y, check, self._synthesis_type)
+            x += self._layers(self.net.linear_s, y, check, torch.float32)
         x = x + self.net.offset
         return x.clamp_(0, 1) if clip else x
 

@@ -7,15 +7,19 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from recorded import RecordedCapture
 from torch import nn
 
 from fdegc.codec.launching import Launching
-from fdegc.codec.network import HyperFeatures, as_convolutions
+from fdegc.codec.network import HyperFeatures, Network, as_convolutions
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.model.graphs import WARM_UP, Repeats
+from fdegc.resources import data_dir
+from fdegc.weights import find
 
 
 def test_plain_convolutions_compute_what_transposed_ones_do() -> None:
@@ -128,3 +132,19 @@ def test_what_cannot_be_captured_is_done_plainly_and_said() -> None:
         assert torch.equal(repeats("double", lambda x: 2 * x, x), 2 * x)
     assert repeats.captured == 0
     assert repeats.failures == ["operation not permitted when stream is capturing"]
+
+
+def test_bfloat16_is_off_by_one_level_at_most() -> None:
+    """What a device with bfloat16 decodes differs from what others do by no more than that."""
+    network = Network(find(profile="lite"), "cpu")
+    with Image.open(data_dir("resources") / "sample_scene.tif") as image:
+        crop = np.asarray(image.convert("RGB").crop((200, 200, 328, 296)))
+    pixels = crop.transpose(2, 0, 1).astype(np.float32) / 255
+    latents = [np.rint(y * network.gain(6.0)).astype(np.int32) for y in network.analyse([pixels])]
+    levels = []
+    for dtype in (torch.float32, torch.bfloat16):
+        network._synthesis_type = dtype
+        (decoded,) = network.synthesise(latents, 6.0)
+        levels.append(np.rint(255 * decoded).astype(int))
+    difference = np.abs(levels[0] - levels[1])
+    assert difference.max() == 1 and 0.02 < (difference > 0).mean() < 0.2
