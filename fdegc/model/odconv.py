@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ CANDIDATES = 4
 #: Whether kernels larger than 1×1 are applied in training as matrix products, not as a grouped convolution;
 #: None: on CUDA, where the gradients of convolutions with as many groups as samples are slow.
 BY_COLUMNS: bool | None = None
+#: Values of a kernel from which on the gradient of a mixture is summed in so many parts.
+LONG, PARTS = 1 << 13, 64
 
 
 class OmniAttention(nn.Module):
@@ -196,8 +199,42 @@ def _trained_kernels(layers: Sequence[ODConv2d], x: Tensor) -> Tensor:
     outer = torch.bmm(gates[1].unsqueeze(2), gates[0].unsqueeze(1))
     if side > 1:
         outer = torch.bmm(outer.view(batch, -1, 1), gates[2].unsqueeze(1))
-    mixed = torch.bmm(mixture, _stacked([layer.weight.flatten(1) for layer in layers]))
+    candidates = _stacked([layer.weight.flatten(1) for layer in layers]).to(mixture.dtype)
+    mixed: Tensor = Mixture.apply(mixture, candidates)
     return (mixed.view(batch, -1) * outer.view(batch, -1)).view(batch, out_channels, in_channels, side, side)
+
+
+class Mixture(torch.autograd.Function):
+    """Mixtures of candidate kernels: (n, B, candidates) and (n, candidates, values) to (n, B, values).
+
+    A batched matrix product whose gradient for the mixtures, a few results of sums over a whole kernel, is
+    made in parts: as one product, one of a GPU's processors makes it while all others wait.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, mixture: Tensor, kernels: Tensor) -> Tensor:
+        """Mixed kernels."""
+        ctx.save_for_backward(mixture, kernels)
+        return torch.bmm(mixture, kernels)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of mixtures and kernels."""
+        mixture, kernels = ctx.saved_tensors
+        values = kernels.shape[2]
+        if values < LONG or values % PARTS:
+            weights = torch.bmm(gradient, kernels.transpose(1, 2))
+        else:
+            weights = torch.stack(
+                [
+                    torch.bmm(
+                        of_one.unflatten(1, (PARTS, -1)).transpose(0, 1),
+                        kernel.unflatten(1, (PARTS, -1)).permute(1, 2, 0),
+                    ).sum(0)
+                    for of_one, kernel in zip(gradient.unbind(), kernels.unbind(), strict=True)
+                ]
+            )
+        return weights, torch.bmm(mixture.transpose(1, 2), gradient)
 
 
 def _attend(attentions: Sequence[OmniAttention], x: Tensor) -> list[Tensor]:

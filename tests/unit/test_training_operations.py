@@ -99,6 +99,22 @@ def test_dynamic_kernels_are_the_same_by_columns(monkeypatch: pytest.MonkeyPatch
         torch.testing.assert_close(ours, reference)
 
 
+@pytest.mark.parametrize("values", [40, odconv.LONG, odconv.LONG + odconv.PARTS, odconv.LONG + 9])
+@pytest.mark.parametrize("count", [1, 2])
+def test_mixtures_have_the_gradients_of_a_matrix_product(values: int, count: int) -> None:
+    torch.manual_seed(0)
+    inputs = [
+        torch.randn(shape, dtype=torch.float64, requires_grad=True)
+        for shape in ((count, 3, odconv.CANDIDATES), (count, odconv.CANDIDATES, values))
+    ]
+    results = [
+        [out, *torch.autograd.grad(out.square().sum(), inputs)]
+        for out in (odconv.Mixture.apply(*inputs), torch.bmm(*inputs))
+    ]
+    for ours, reference in zip(*results, strict=True):
+        torch.testing.assert_close(ours, reference)
+
+
 def test_likelihoods_are_compiled_on_gpus_and_plain_if_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fusing, "compiles", lambda tensor: True)
     compiled = []
