@@ -222,5 +222,6 @@ class TileReader:
                 self._fixed[MISSING] = self._missing.finish()
         budget = int(payload_bytes * OVERVIEW_SHARE)
         stretch = self._header.dtype != "uint8" and self._table is None
-        overview = self._overview.finish(budget, stretch=stretch)
+        invert = self._source.info.white_is_zero
+        overview = self._overview.finish(budget, stretch=stretch, invert=invert)
         return self._fixed if overview is None else {**self._fixed, OVERVIEW: overview}

@@ -114,7 +114,7 @@ class OverviewBuilder:
         last = (start + length - 1) // self._factor
         return np.maximum(np.arange(first, last + 1) * self._factor - start, 0), first
 
-    def finish(self, budget: int, *, stretch: bool = False) -> bytes | None:
+    def finish(self, budget: int, *, stretch: bool = False, invert: bool = False) -> bytes | None:
         """Coded overview, as large as the budget allows.
 
         Parameters
@@ -124,6 +124,8 @@ class OverviewBuilder:
         stretch : bool
             Spread the values between the 2nd and the 98th percentile of each band over the grey
             levels, for samples whose range was not chosen for the eye.
+        invert : bool
+            Show what is low as bright, for scenes in which zero is white.
 
         Returns
         -------
@@ -133,7 +135,7 @@ class OverviewBuilder:
         """
         if self._scene < MIN_SCENE or not self._counts.any():
             return None
-        picture = Image.fromarray(self._levels(stretch))
+        picture = Image.fromarray(self._levels(stretch, invert))
         longest = max(picture.size)
         best: bytes | None = None
         for side in sorted({min(side, longest) for side in _SIDES}):
@@ -150,7 +152,7 @@ class OverviewBuilder:
                 break
         return best
 
-    def _levels(self, stretch: bool) -> npt.NDArray[np.uint8]:
+    def _levels(self, stretch: bool, invert: bool = False) -> npt.NDArray[np.uint8]:
         """The picture, shape (height, width, 3) or (height, width)."""
         seen = self._counts > 0
         mean = self._sums / np.maximum(self._counts, 1)
@@ -158,6 +160,8 @@ class OverviewBuilder:
             for band in mean:
                 low, high = np.percentile(band[seen], _STRETCH)
                 band[:] = (band - low) / (high - low) if high > low else 0.5
+        if invert:
+            mean = 1 - mean
         levels = np.where(seen, np.rint(np.clip(mean, 0, 1) * 255), _GREY).astype(np.uint8)
         return np.ascontiguousarray(levels.transpose(1, 2, 0)) if self._bands == 3 else levels[0]
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from fdegc import compress
 from fdegc.codec.tiling import TilePlan
 from fdegc.errors import CorruptStream
 from fdegc.format.header import StreamHeader
@@ -98,6 +100,21 @@ def test_a_colour_scene_comes_back(tmp_path: Path) -> None:
     assert picture is not None and picture.shape == (500, 700, 3) and picture.dtype == np.uint8
     expected = unit[:3].reshape(3, 500, 3, 700, 3).mean((2, 4)).transpose(1, 2, 0) * 255
     assert np.abs(picture - expected).mean() < 2
+
+
+def test_a_scene_in_which_zero_is_white_is_no_negative(tmp_path: Path) -> None:
+    x = np.arange(900)[None]
+    ramp = (30 + 120 * x / 900 + np.random.default_rng(1).integers(0, 60, (1200, 900))).astype(np.uint8)
+    path, coded = tmp_path / "a.tif", tmp_path / "a.fdegc"
+    tifffile.imwrite(path, ramp, photometric="miniswhite")
+    compress(path, coded, quality=5)
+    with ContainerReader(coded) as reader:
+        picture = read_overview(reader)
+    assert picture is not None
+    assert picture.shape[0] > 60
+    scaled = Image.fromarray(ramp).resize(picture.shape[::-1], Image.Resampling.BOX)
+    shown = 255 - np.asarray(scaled, float)
+    assert np.abs(picture - shown).mean() < 6
 
 
 @pytest.mark.parametrize("bands", [1, 2])
