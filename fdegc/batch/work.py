@@ -25,6 +25,7 @@ from fdegc.results import StreamInfo
 
 if TYPE_CHECKING:
     from fdegc.codec import Codec
+    from fdegc.raster.source import RasterSource
     from fdegc.raster.wish import RasterWish
     from fdegc.raster_info import RasterInfo, Window
 
@@ -276,11 +277,12 @@ def _encode(
             cancel=cancel,
             overwrite=work.force,
         )
+        said = [kept, *result.advice, *_notices(job, options, source)]
     return FileRow(
         str(job.source),
         str(job.output),
         "done",
-        kept or "",
+        " ".join(sentence for sentence in said if sentence),
         bytes=result.bytes,
         bpp=result.bpp,
         ratio=result.ratio,
@@ -289,6 +291,16 @@ def _encode(
         device=result.device,
         resumed_tiles=result.resumed_tiles,
     )
+
+
+def _notices(job: Job, options: EncodeOptions, source: RasterSource) -> list[str | None]:
+    """What ``fdegc compress`` of the file alone would say of its values, its alpha, and where it lies."""
+    from fdegc.raster.advice import alpha_advice, reference_advice, some_values, tail_advice
+
+    notices = [alpha_advice(source), reference_advice(source.info)]
+    if not options.ranges and source.info.dtype != "uint8" and options.max_error is None:
+        notices.append(tail_advice(some_values(source), read_info(job.output).mapping))
+    return notices
 
 
 def _wait_for_other(output: Path, cancel: CancelToken) -> None:

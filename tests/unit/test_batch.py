@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from terminals import watch
 
@@ -126,6 +127,17 @@ def run_with(work: Work) -> dict[str, FileRow]:
     Path("out").mkdir(exist_ok=True)
     run_here(split(listing.jobs, work, found.append), work, on_row=found.append, cancel=CancelToken())
     return {Path(row.input).name: row for row in found}
+
+
+def test_rows_say_what_a_single_run_would_say(folder: Path) -> None:
+    """A few bright samples make the range wide, of one file of several."""
+    scene = np.random.default_rng(1).integers(900, 2200, (HEIGHT, WIDTH)).astype(np.uint16)
+    tifffile.imwrite("in/plain.tif", scene)
+    scene[3, 4] = 60000
+    tifffile.imwrite("in/outlier.tif", scene)
+    found = run()
+    assert "range" in found["outlier.tif"]["message"]
+    assert "range" not in found["plain.tif"]["message"]
 
 
 def test_the_network_is_loaded_once(folder: Path) -> None:
