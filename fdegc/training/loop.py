@@ -292,7 +292,7 @@ class Trainer:
                     self.save()
                     saved = self.clock()
             if self.step % self.recipe.log_steps:
-                self._look(log, say)
+                self._judge(self._stepper.take_sums(self.group.sum), say)
         self.save()
         self.group.wait()  # whoever leaves first may be the signal to end the others
         return progress >= 1.0
@@ -300,9 +300,13 @@ class Trainer:
     def _look(self, log: RunLog, say: Callable[[dict[str, Any]], None]) -> None:
         """Write a line of the log, and see whether the run is in health."""
         sums = self._stepper.take_sums(self.group.sum)
-        row = self._averages(sums)
-        say(log.write(self.step, row))
-        if note := self._guard.judge(self.step, row["loss"], *sums[3:].tolist()):
+        say(log.write(self.step, self._averages(sums)))
+        self._judge(sums, say)
+
+    def _judge(self, sums: npt.NDArray[np.float64], say: Callable[[dict[str, Any]], None]) -> None:
+        """See whether the run is in health, of the sums since it was judged last."""
+        count, skipped = sums[3:].tolist()
+        if note := self._guard.judge(self.step, float(sums[0]) / max(count, 1.0), count, skipped):
             self._stepper.rate = self._guard.rate
             say({"note": note})
 
