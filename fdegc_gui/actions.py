@@ -54,6 +54,7 @@ COMMANDS: tuple[Command, ...] = (
         "File",
         "Save what decoding gives, as GeoTIFF (with CRS and transform) or PNG.",
     ),
+    Command("show_folder", "Show in &folder", (), "File", "Show the folder of the file saved last."),
     Command("close_scene", "Close &scene", ("Ctrl+W",), "File", "Close the scene and forget its results."),
     Command("quit", "&Quit", ("Ctrl+Q",), "File", "Close the application; running work is cancelled."),
     Command("compress", "&Compress", ("Ctrl+Return", "Ctrl+Enter"), "Codec", "Compress at the chosen rate."),

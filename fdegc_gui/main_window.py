@@ -29,6 +29,7 @@ from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.menus import Menus
 from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.main_action import Step, main_action
 from fdegc_gui.models.notice import advice_notice, damage_notice
 from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session
@@ -140,6 +141,7 @@ class MainWindow(QMainWindow):
             "open": self.ask_open,
             "export_stream": self.exporting.ask_stream,
             "export_image": self.exporting.ask_image,
+            "show_folder": self.exporting.show_folder,
             "close_scene": controller.close_scene,
             "quit": self.close,
             "compress": self.start_compress,
@@ -161,7 +163,8 @@ class MainWindow(QMainWindow):
             self.actions_[key].triggered.connect(slot)
         for rate in range(1, 7):
             self.actions_[f"rate_{rate}"].triggered.connect(lambda _=False, r=rate: session.set_rate(r))
-        self.sidebar.compress_wanted.connect(self.start_compress)
+        self.sidebar.action.wanted.connect(self._on_main)
+        self.sidebar.action.folder_wanted.connect(self.actions_["show_folder"].trigger)
         self.sidebar.rates.chosen.connect(session.set_rate)
         self.sidebar.results.chosen.connect(session.set_rate)
         self.sidebar.plot.chosen.connect(session.set_rate)
@@ -218,6 +221,13 @@ class MainWindow(QMainWindow):
         """Compression (or decoding), with the keys going to the canvas, so that Space flips."""
         self.controller.compress()
         self.compare.grab_focus()
+
+    def _on_main(self, step: Step) -> None:
+        """What the main button says."""
+        if step is Step.COMPRESS:
+            self.start_compress()
+        else:
+            self.actions_["export_image" if step is Step.SAVE_IMAGE else "export_stream"].trigger()
 
     def set_theme(self, choice: str) -> None:
         """Theme of the colours, chosen and remembered."""
@@ -343,7 +353,9 @@ class MainWindow(QMainWindow):
         stream = scene is not None and scene.stream is not None
         running = result is not None and result.state is State.RUNNING
         finished = result is not None and result.state is State.DONE
-        actions["compress"].setEnabled(scene is not None and not running and not (stream and finished))
+        waiting = self.controller.coding.is_waiting(session.key)
+        idle = not (running or waiting or (stream and finished))
+        actions["compress"].setEnabled(scene is not None and idle)
         actions["compress_all"].setEnabled(scene is not None and not stream)
         actions["export_stream"].setEnabled(finished)
         actions["export_image"].setEnabled(finished)
@@ -356,8 +368,9 @@ class MainWindow(QMainWindow):
             actions[f"rate_{rate}"].setEnabled(not stream)
         self.header.export.setEnabled(finished)
         actions["compress"].setText("De&code" if stream else "&Compress")
-        words = self._button_text(stream, running, finished)
-        self.sidebar.show_button(words, actions["compress"].isEnabled(), finished)
+        actions["show_folder"].setEnabled(result is not None and bool(result.saved))
+        action = main_action(scene, result, session.rate, waiting)
+        self.sidebar.action.show_action(action, actions["compress"].isEnabled())
 
     def _refresh_notes(self) -> None:
         session = self.session
@@ -365,14 +378,6 @@ class MainWindow(QMainWindow):
         self.notice.show_notice(notice)
         overview = "Shown is the overview stored in the file, until tiles arrive"
         self.status.show_note(overview if session.shows_overview else "")
-
-    def _button_text(self, stream: bool, running: bool, finished: bool) -> str:
-        rate = self.session.rate
-        if stream:
-            return "Decoding…" if running else "Decoded" if finished else "Decode"
-        if running:
-            return f"Compressing at rate {rate}…"
-        return f"Compress again at rate {rate}" if finished else f"Compress at rate {rate}"
 
     def _refresh_recent(self) -> None:
         recent = self.settings.recent

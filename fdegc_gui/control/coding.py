@@ -87,6 +87,7 @@ class Coding(QObject):
         self._activities, self._folder = activities, folder
         self._requests = Requests()
         self._running: dict[int, _Run] = {}
+        self._waiting: dict[int, _Run] = {}
         self._batch: list[int] = []
 
     def start(self, rate: int | None = None) -> None:
@@ -96,11 +97,11 @@ class Coding(QObject):
             return
         self._keeper.load()
         if scene.stream is not None:
-            if STREAM not in self._session.results:
+            if STREAM not in self._session.results and STREAM not in self._waiting:
                 self._decode(scene, scene.stream, display)
             return
         rate = rate if rate is not None else self._session.rate
-        if rate not in self._running:
+        if rate not in self._running and rate not in self._waiting:
             self._compress(scene, rate, display)
             if self._running:
                 self.message.emit(f"Rate {rate} is next.")
@@ -114,6 +115,10 @@ class Coding(QObject):
         self._batch = sorted(missing, key=lambda rate: rate != self._session.rate)
         self._next_of_batch()
 
+    def is_waiting(self, key: int) -> bool:
+        """Whether a rate point, or the decoding, was asked for and has not begun."""
+        return key in self._waiting
+
     def forget_batch(self) -> None:
         """End of the batch: no more rate points are started."""
         self._batch.clear()
@@ -123,6 +128,7 @@ class Coding(QObject):
         self._batch.clear()
         self._feed.clear()
         self._running.clear()
+        self._waiting.clear()
         self._requests.drop()
 
     # ------------------------------------------------------------------ requests
@@ -172,7 +178,7 @@ class Coding(QObject):
         title: str,
         heading: str,
     ) -> None:
-        activity = Activity(title, _RANK, cancellable=True, tiles_total=run.tiles)
+        watch = self._activities.watch(Activity(title, _RANK, cancellable=True, tiles_total=run.tiles))
         request = self._lane.submit(
             job,
             started=lambda: self._on_started(run),
@@ -181,14 +187,17 @@ class Coding(QObject):
             done=lambda answer: self._on_done(run, lambda result: finish(result, answer)),
             failed=lambda failure: self._on_failed(run, heading, failure),
             cancelled=lambda: self._on_cancelled(run),
-            watch=self._activities.watch(activity),
+            watch=watch,
         )
         self._requests.add(request)
+        self._waiting[run.key] = run
+        watch.queued(f"{title}: queued")
 
     # ------------------------------------------------------------------ answers
 
     def _on_started(self, run: _Run) -> None:
         self._running[run.key] = run
+        self._waiting.pop(run.key, None)
         run.result = self._session.begin(run.key, run.quality, run.tiles, run.store)
 
     def _on_progress(self, run: _Run, progress: Progress) -> None:
@@ -218,11 +227,14 @@ class Coding(QObject):
         self.message.emit("Cancelled.")
 
     def _drop(self, run: _Run) -> None:
-        if self._running.get(run.key) is run:
-            del self._running[run.key]
+        for runs in (self._running, self._waiting):
+            if runs.get(run.key) is run:
+                del runs[run.key]
         if run.result is not None:
             self._feed.drop(run.result)
             self._session.drop(run.result)
+        else:
+            self._session.result_changed.emit(run.key)  # it waits no more
 
     # ------------------------------------------------------------------ finished
 

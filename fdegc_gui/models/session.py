@@ -17,7 +17,7 @@ from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Side, Sides
 from fdegc_gui.models.difference import Difference, DifferenceStyle
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Patch, Pyramid
-from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.result import Result, Saved, State
 from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.text import quality_name
 
@@ -421,6 +421,12 @@ class Session(QObject):
         if self.holds(result):
             del self.results[result.rate]
             self.set_sides(self._sides.without(result.rate))
+            self.result_changed.emit(result.rate)
+
+    def note_saved(self, result: Result, saved: Saved) -> None:
+        """Entry of a file that the user has saved of a result."""
+        result.saved.append(saved)
+        if self.holds(result):
             self.result_changed.emit(result.rate)
 
     def holds(self, result: Result) -> bool:

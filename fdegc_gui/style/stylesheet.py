@@ -45,6 +45,7 @@ QPushButton:default, QPushButton#primary {
     background: @accent@; color: @on_accent@; border: 1px solid @accent@; font-weight: 600;
 }
 QPushButton#primary { padding: 8px 12px; }
+QPushButton#beside { padding: 8px 10px; }
 QPushButton:default:hover, QPushButton#primary:hover {
     background: @accent_hover@; border-color: @accent_hover@;
 }

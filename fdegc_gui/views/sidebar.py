@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
+from fdegc_gui.views.main_button import MainButton
 from fdegc_gui.views.metrics_panel import MetricsPanel
 from fdegc_gui.views.rates import RateSelector
 from fdegc_gui.views.rd_plot import RdPlot
@@ -33,12 +34,10 @@ class SideBar(QWidget):
 
     Signals
     -------
-    compress_wanted()
     folded_changed(object)
         Names of the folded sections, a set.
     """
 
-    compress_wanted = Signal()
     folded_changed = Signal(object)
 
     def __init__(self, session: Session, theme: Theme) -> None:
@@ -48,10 +47,7 @@ class SideBar(QWidget):
         self.setMinimumWidth(360)
         self._session = session
         self.rates = RateSelector(session, theme)
-        self.compress = QPushButton("Compress")
-        self.compress.setObjectName("primary")
-        self.compress.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.compress.clicked.connect(self.compress_wanted)
+        self.action = MainButton()
         self.metrics = MetricsPanel(session)
         self.results = ResultsTable(session)
         self.plot = RdPlot(session, theme)
@@ -76,7 +72,7 @@ class SideBar(QWidget):
         top.addWidget(self._title)
         top.addWidget(self.rates)
         top.addSpacing(4)
-        top.addWidget(self.compress)
+        top.addWidget(self.action)
         body = QWidget()
         body.setObjectName("sidebarBody")
         inner = QVBoxLayout(body)
@@ -99,18 +95,6 @@ class SideBar(QWidget):
         layout.addWidget(self._top)
         layout.addWidget(line)
         layout.addWidget(scroll, 1)
-
-    def show_button(self, text: str, enabled: bool, done: bool) -> None:
-        """Button text and state: what it does; it stands back once there is nothing left to do."""
-        self._top.setVisible(
-            enabled or not done or not self.rates.isHidden()
-        )  # nothing left but a dead button
-        self.compress.setText(text)
-        self.compress.setEnabled(enabled)
-        if self.compress.property("done") != done:
-            self.compress.setProperty("done", done)
-            self.compress.style().unpolish(self.compress)  # Qt looks at the property only then
-            self.compress.style().polish(self.compress)
 
     def set_folded(self, names: set[str]) -> None:
         """Folding of the named sections, unfolding of the others."""
