@@ -107,6 +107,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("signed", "S&igned differences", ("S",), "View", "Tell more and less apart.", True),
     Command("measure", "&Measure a region", ("M",), "View", "Drag a rectangle to measure its errors.", True),
     Command("measure_view", "Measure what is in &view", ("Shift+M",), "View", "Errors of what is seen."),
+    Command(
+        "tiles_bytes", "Where the b&its went", ("W",), "View", "Show how many bytes every tile has.", True
+    ),
+    Command("tiles_error", "Where the &error is", ("E",), "View", "Show the PSNR of every tile.", True),
     Command("copy_view", "Copy the &picture", ("Ctrl+C",), "View", "Copy what is seen, as an image."),
     Command(
         "copy_values",
@@ -123,6 +127,7 @@ COMMANDS: tuple[Command, ...] = (
         "View",
         "One pixel of the scene, one of the screen.",
     ),
+    Command("go_to", "&Go to a place…", ("Ctrl+G",), "View", "Look at coordinates that you type or paste."),
     Command("zoom_in", "Zoom &in", ("+", "=", "Ctrl++", "Ctrl+="), "View", "Look closer."),
     Command("zoom_out", "Zoom &out", ("-", "Ctrl+-"), "View", "Look from further away."),
     Command("sidebar", "&Side bar", ("F9",), "View", "Show or hide the side bar.", True),

@@ -20,7 +20,9 @@ from fdegc_gui.actions import Actions
 from fdegc_gui.control.comparing import Comparing
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.control.exporting import Exporting
+from fdegc_gui.control.going import Going
 from fdegc_gui.control.pointer import Pointer
+from fdegc_gui.control.tiles import Tiles
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
@@ -100,6 +102,8 @@ class MainWindow(QMainWindow):
         self.theme_actions = self.menus.add_themes(theme.choice, self.set_theme)
         self._pointer = Pointer(self.session, self.compare, self.status, self.controller.prober, self)
         self.comparing = Comparing(self, self.controller, self.compare, self.actions_, settings)
+        self.tiles = Tiles(self.controller, self.compare, self.sidebar, self.actions_, self)
+        self.going = Going(self.controller, self.compare, self.actions_, self.theme, self)
         self.addActions(self.actions_.all())  # their keys work while the menu bar is hidden, too
         self._connect()
         self._restore()
@@ -112,7 +116,7 @@ class MainWindow(QMainWindow):
         self.welcome = Welcome(self.actions_.keys("open"))
         self.header = Header(self.session, self.actions_, self.theme)
         self.notice = NoticeBar(self.theme)
-        self.sidebar = SideBar(self.session, self.theme)
+        self.sidebar = SideBar(self.session, self.actions_, self.theme)
         self.status = StatusLine(self.actions_["cancel"], self.theme)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.welcome)
@@ -353,7 +357,7 @@ class MainWindow(QMainWindow):
         stream = scene is not None and scene.stream is not None
         running = result is not None and result.state is State.RUNNING
         finished = result is not None and result.state is State.DONE
-        waiting = self.controller.coding.is_waiting(session.key)
+        waiting = session.key in session.waiting
         idle = not (running or waiting or (stream and finished))
         actions["compress"].setEnabled(scene is not None and idle)
         actions["compress_all"].setEnabled(scene is not None and not stream)

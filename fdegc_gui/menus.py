@@ -24,6 +24,7 @@ _BREAKS_BEFORE = {
     "swap",
     "gain_up",
     "measure",
+    "tiles_bytes",
     "copy_view",
     "fit",
     "sidebar",

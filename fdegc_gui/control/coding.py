@@ -87,7 +87,6 @@ class Coding(QObject):
         self._activities, self._folder = activities, folder
         self._requests = Requests()
         self._running: dict[int, _Run] = {}
-        self._waiting: dict[int, _Run] = {}
         self._batch: list[int] = []
 
     def start(self, rate: int | None = None) -> None:
@@ -97,11 +96,11 @@ class Coding(QObject):
             return
         self._keeper.load()
         if scene.stream is not None:
-            if STREAM not in self._session.results and STREAM not in self._waiting:
+            if STREAM not in self._session.results and STREAM not in self._session.waiting:
                 self._decode(scene, scene.stream, display)
             return
         rate = rate if rate is not None else self._session.rate
-        if rate not in self._running and rate not in self._waiting:
+        if rate not in self._running and rate not in self._session.waiting:
             self._compress(scene, rate, display)
             if self._running:
                 self.message.emit(f"Rate {rate} is next.")
@@ -115,10 +114,6 @@ class Coding(QObject):
         self._batch = sorted(missing, key=lambda rate: rate != self._session.rate)
         self._next_of_batch()
 
-    def is_waiting(self, key: int) -> bool:
-        """Whether a rate point, or the decoding, was asked for and has not begun."""
-        return key in self._waiting
-
     def forget_batch(self) -> None:
         """End of the batch: no more rate points are started."""
         self._batch.clear()
@@ -128,7 +123,6 @@ class Coding(QObject):
         self._batch.clear()
         self._feed.clear()
         self._running.clear()
-        self._waiting.clear()
         self._requests.drop()
 
     # ------------------------------------------------------------------ requests
@@ -190,14 +184,14 @@ class Coding(QObject):
             watch=watch,
         )
         self._requests.add(request)
-        self._waiting[run.key] = run
+        self._session.set_waiting(run.key, True)
         watch.queued(f"{title}: queued")
 
     # ------------------------------------------------------------------ answers
 
     def _on_started(self, run: _Run) -> None:
         self._running[run.key] = run
-        self._waiting.pop(run.key, None)
+        self._session.waiting.discard(run.key)
         run.result = self._session.begin(run.key, run.quality, run.tiles, run.store)
 
     def _on_progress(self, run: _Run, progress: Progress) -> None:
@@ -227,14 +221,13 @@ class Coding(QObject):
         self.message.emit("Cancelled.")
 
     def _drop(self, run: _Run) -> None:
-        for runs in (self._running, self._waiting):
-            if runs.get(run.key) is run:
-                del runs[run.key]
+        if self._running.get(run.key) is run:
+            del self._running[run.key]
         if run.result is not None:
             self._feed.drop(run.result)
             self._session.drop(run.result)
         else:
-            self._session.result_changed.emit(run.key)  # it waits no more
+            self._session.set_waiting(run.key, False)
 
     # ------------------------------------------------------------------ finished
 

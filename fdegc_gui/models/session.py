@@ -142,6 +142,8 @@ class Session(QObject):
         self.speed = 1.0
         self.refined = False
         self.results: dict[int, Result] = {}
+        #: Rate points, or the decoding, that were asked for and have not begun.
+        self.waiting: set[int] = set()
 
     @property
     def scene(self) -> Scene | None:
@@ -201,6 +203,7 @@ class Session(QObject):
         """
         stream = scene is not None and scene.stream is not None
         self.results.clear()
+        self.waiting.clear()
         self.patches.clear()
         self._sides, self._difference = Sides(), None
         if self._style.band is not None:
@@ -403,6 +406,12 @@ class Session(QObject):
         if rate != self._rate:
             self._rate = rate
             self.rate_changed.emit(rate)
+
+    def set_waiting(self, key: int, waiting: bool) -> None:
+        """Entry of what was asked for and has not begun, or its removal."""
+        if waiting != (key in self.waiting):
+            (self.waiting.add if waiting else self.waiting.discard)(key)
+            self.result_changed.emit(key)
 
     def begin(self, key: int, quality: float, tiles_total: int, store: SampleStore) -> Result:
         """Fresh beginning of a result."""

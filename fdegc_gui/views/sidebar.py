@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from fdegc_gui.actions import Actions
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.main_button import MainButton
@@ -14,8 +15,11 @@ from fdegc_gui.views.rd_plot import RdPlot
 from fdegc_gui.views.results_table import ResultsTable
 from fdegc_gui.views.scene_facts import FactsPanel
 from fdegc_gui.views.section import Section, heading
+from fdegc_gui.views.tile_panel import TilePanel
 
 WIDTH = 384
+#: By then Qt has given a section that unfolds its size.
+_LAID_OUT_MS = 30
 
 
 def _stacked(*widgets: QWidget) -> QWidget:
@@ -40,7 +44,7 @@ class SideBar(QWidget):
 
     folded_changed = Signal(object)
 
-    def __init__(self, session: Session, theme: Theme) -> None:
+    def __init__(self, session: Session, actions: Actions, theme: Theme) -> None:
         super().__init__()
         self.setObjectName("sidebar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
@@ -52,9 +56,11 @@ class SideBar(QWidget):
         self.results = ResultsTable(session)
         self.plot = RdPlot(session, theme)
         self.facts = FactsPanel(session)
+        self.tiles = TilePanel(actions, theme)
         self.sections = {
             "metrics": Section("metrics", "Quality", self.metrics, theme),
             "results": Section("results", "Finished rate points", _stacked(self.results, self.plot), theme),
+            "tiles": Section("tiles", "Tiles", self.tiles, theme),
             "facts": Section("facts", "Scene", self.facts, theme),
         }
         for section in self.sections.values():
@@ -81,7 +87,7 @@ class SideBar(QWidget):
         for section in self.sections.values():
             inner.addWidget(section)
         inner.addStretch(1)
-        scroll = QScrollArea()
+        scroll = self._scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -95,6 +101,12 @@ class SideBar(QWidget):
         layout.addWidget(self._top)
         layout.addWidget(line)
         layout.addWidget(scroll, 1)
+
+    def reveal(self, name: str) -> None:
+        """Unfolding of a section, brought into view as soon as its contents have their size."""
+        section = self.sections[name]
+        section.set_open(True)
+        QTimer.singleShot(_LAID_OUT_MS, self, lambda: self._scroll.ensureWidgetVisible(section, 0, 12))
 
     def set_folded(self, names: set[str]) -> None:
         """Folding of the named sections, unfolding of the others."""

@@ -68,10 +68,11 @@ def test_it_says_queued_at_once_and_can_be_cancelled_before_it_began(
     qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_scene(qtbot, window, scene_path)
-    button, gate = window.sidebar.action, threading.Event()
+    button, entered, gate = window.sidebar.action, threading.Event(), threading.Event()
     qtbot.waitUntil(lambda: window.session.refined, timeout=TIMEOUT)
 
     def busy(self: FakeCodec, source: object, *, cancel: object = None) -> dict[int, object]:
+        entered.set()
         gate.wait(TIMEOUT / 1000)  # the estimates do not listen
         return {}
 
@@ -79,8 +80,10 @@ def test_it_says_queued_at_once_and_can_be_cancelled_before_it_began(
     window.session.refined = False
     window.controller._want_estimates()
     try:
+        qtbot.waitUntil(entered.is_set, timeout=TIMEOUT)
         button.main.click()
         assert (button.main.text(), button.main.isEnabled()) == ("Queued: rate 4", False)
+        assert window.compare.reconstruction.hint == "Queued"
         assert "queued" in window.status.text.text() and window.actions_["cancel"].isEnabled()
         assert not window.actions_["compress"].isEnabled()
         window.actions_["cancel"].trigger()
