@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.warp import transform as transform_points
@@ -57,6 +59,33 @@ class Geolocator:
             self._crs = None
             return None
         return place if place is not None and abs(place[1]) <= 90 else None
+
+    def lonlats(
+        self, xs: npt.NDArray[np.float64], ys: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64] | None:
+        """Longitudes and latitudes of many points at once.
+
+        Parameters
+        ----------
+        xs, ys : ndarray of float64, shape (n,)
+            Columns and rows.
+
+        Returns
+        -------
+        ndarray of float64, shape (2, n), or None
+            Degrees, WGS 84.  None if there are none, for a single one of the points even.
+        """
+        if self._crs is None or self._transform is None:
+            return None
+        a, b, c, d, e, f = self._transform
+        east, north = a * xs + b * ys + c, d * xs + e * ys + f
+        if not (np.abs(east).max() < _FARTHEST and np.abs(north).max() < _FARTHEST):
+            return None
+        try:
+            found = np.array(transform_points(self._crs, _WGS84, east.tolist(), north.tolist()), np.float64)
+        except (*GDAL_ERRORS, CRSError):
+            return None
+        return found if np.isfinite(found).all() and (np.abs(found[1]) <= 90).all() else None
 
     def position(self, lon: float, lat: float) -> tuple[float, float] | None:
         """Column and row of a place on Earth: what :meth:`lonlat` does, the other way round.

@@ -134,7 +134,9 @@ class GotoCard(QFrame):
             self.field.style().polish(self.field)
         self._box.invalidate()
         self._box.activate()
-        self.resize(_WIDTH, self._box.totalHeightForWidth(_WIDTH))
+        wraps = self._box.hasHeightForWidth()  # not without a sentence
+        height = self._box.totalHeightForWidth(_WIDTH) if wraps else self._box.totalSizeHint().height()
+        self.resize(_WIDTH, height)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:

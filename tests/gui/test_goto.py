@@ -172,6 +172,7 @@ def test_flight_to_what_is_typed(qtbot: QtBot, window: MainWindow, placed: Path)
     card, viewport = window.going.card, window.compare.viewport
     assert card.isVisible() and "Column and row" in card.words.text()
     assert type_in(qtbot, window, "300, 100") == ""
+    assert card.height() > card.field.height() + card.readings[0].height() + 30
     assert [b.text() for b in card.readings if not b.isHidden()] == ["Pixel:  col 300, row 100"]
     qtbot.keyClick(card.field, Qt.Key.Key_Return)
     assert viewport.center.toTuple() == (300.5, 100.5) and viewport.zoom == 1.0
@@ -193,7 +194,7 @@ def test_flight_to_what_is_typed(qtbot: QtBot, window: MainWindow, placed: Path)
 
 
 def test_outside_or_unreadable_is_said(
-    qtbot: QtBot, window: MainWindow, placed: Path, tmp_path: Path
+    qtbot: QtBot, window: MainWindow, placed: Path, scene_path: Path
 ) -> None:
     open_scene(qtbot, window, placed)
     window.actions_["go_to"].trigger()
@@ -208,7 +209,7 @@ def test_outside_or_unreadable_is_said(
     assert "cannot be read" in type_in(qtbot, window, "somewhere")
     type_in(qtbot, window, "5, 5")
     assert not card.field.property("wrong")
-    open_scene(qtbot, window, write(tmp_path / "plain.tif", np.zeros((1, 40, 60), np.uint8)))
+    open_scene(qtbot, window, scene_path)
     assert not card.isVisible()
     window.actions_["go_to"].trigger()
     assert "no coordinate system" in type_in(qtbot, window, "48.8584 N 2.2945 E")
