@@ -130,6 +130,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("go_to", "&Go to a place…", ("Ctrl+G",), "View", "Look at coordinates that you type or paste."),
     Command("zoom_in", "Zoom &in", ("+", "=", "Ctrl++", "Ctrl+="), "View", "Look closer."),
     Command("zoom_out", "Zoom &out", ("-", "Ctrl+-"), "View", "Look from further away."),
+    Command("minimap", "Mi&nimap", ("N",), "View", "Show the whole scene in a corner when zoomed in.", True),
+    Command("metadata", "Tags and meta&data", ("Ctrl+I",), "View", "Search what else the file carries."),
     Command("sidebar", "&Side bar", ("F9",), "View", "Show or hide the side bar.", True),
     Command("full_screen", "F&ull screen", ("F11",), "View", "Use the whole screen.", True),
     Command("shortcuts", "&Keyboard shortcuts", ("F1",), "Help", "List every shortcut."),

@@ -41,6 +41,7 @@ from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.drop import DropHint, dropped_file
 from fdegc_gui.views.header_bar import Header
+from fdegc_gui.views.minimap import Minimap
 from fdegc_gui.views.notice_bar import NoticeBar
 from fdegc_gui.views.sidebar import WIDTH, SideBar
 from fdegc_gui.views.status import StatusLine
@@ -137,6 +138,8 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.splitter, 1)
         layout.addWidget(self.status)
         self.setCentralWidget(central)
+        pane, viewport = self.compare.reconstruction, self.compare.viewport
+        self.minimap = Minimap(self.session, pane, viewport, self.theme, self.compare)
         self._drop_hint = DropHint(self)
 
     def _connect(self) -> None:
@@ -157,6 +160,8 @@ class MainWindow(QMainWindow):
             "actual": lambda: self.compare.viewport.set_zoom(1.0),
             "zoom_in": lambda: self.compare.viewport.zoom_by(_ZOOM_STEP),
             "zoom_out": lambda: self.compare.viewport.zoom_by(1 / _ZOOM_STEP),
+            "minimap": self._show_minimap,
+            "metadata": self._show_metadata,
             "sidebar": self._show_sidebar,
             "full_screen": self._set_full_screen,
             "shortcuts": self.show_shortcuts,
@@ -201,6 +206,8 @@ class MainWindow(QMainWindow):
             self.splitter.setSizes([self.width() - WIDTH, WIDTH])
         self.sidebar.set_folded(settings.folded)
         self.actions_["sidebar"].setChecked(settings.sidebar)
+        self.actions_["minimap"].setChecked(settings.minimap)
+        self.minimap.set_wanted(settings.minimap)
         self.sidebar.setVisible(settings.sidebar)
         self.actions_["lpips"].setChecked(settings.lpips_download)
         self.controller.measuring.set_download(settings.lpips_download)
@@ -259,6 +266,16 @@ class MainWindow(QMainWindow):
     def _open_log(self) -> None:
         if self._log_file is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._log_file.parent)))
+
+    def _show_minimap(self, shown: bool) -> None:
+        self.settings.minimap = shown
+        self.minimap.set_wanted(shown)
+
+    def _show_metadata(self) -> None:
+        if not self.actions_["sidebar"].isChecked():
+            self.actions_["sidebar"].trigger()
+        self.sidebar.reveal("metadata")
+        self.sidebar.metadata.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _show_sidebar(self, shown: bool) -> None:
         self.sidebar.setVisible(shown)

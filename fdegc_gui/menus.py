@@ -27,7 +27,7 @@ _BREAKS_BEFORE = {
     "tiles_bytes",
     "copy_view",
     "fit",
-    "sidebar",
+    "minimap",
     "open_log",
 }
 

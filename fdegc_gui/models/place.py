@@ -137,7 +137,10 @@ def read_place(text: str) -> list[Place]:
     if len(numbers) < 2:
         raise Unreadable("A place has two coordinates.")
     if all(kind in ("number", "comma") for kind, _ in tokens) and len(numbers) == 2:
-        return _plain_pair(*map(float, numbers))
+        found = _plain_pair(*map(float, numbers))
+        # Nobody writes thousandths of a pixel: then degrees come first.
+        fine = all(len(number.partition(".")[2]) >= 3 for number in numbers)
+        return sorted(found, key=lambda place: place.kind is not PlaceKind.DEGREES) if fine else found
     return _angles(_split(tokens))
 
 

@@ -9,6 +9,7 @@ from fdegc_gui.actions import Actions
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.main_button import MainButton
+from fdegc_gui.views.metadata_panel import MetadataPanel
 from fdegc_gui.views.metrics_panel import MetricsPanel
 from fdegc_gui.views.rates import RateSelector
 from fdegc_gui.views.rd_plot import RdPlot
@@ -57,11 +58,13 @@ class SideBar(QWidget):
         self.plot = RdPlot(session, theme)
         self.facts = FactsPanel(session)
         self.tiles = TilePanel(actions, theme)
+        self.metadata = MetadataPanel(session)
         self.sections = {
             "metrics": Section("metrics", "Quality", self.metrics, theme),
             "results": Section("results", "Finished rate points", _stacked(self.results, self.plot), theme),
             "tiles": Section("tiles", "Tiles", self.tiles, theme),
             "facts": Section("facts", "Scene", self.facts, theme),
+            "metadata": Section("metadata", "Tags and metadata", self.metadata, theme),
         }
         for section in self.sections.values():
             section.toggled.connect(self._on_toggled)

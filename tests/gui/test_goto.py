@@ -99,6 +99,8 @@ def test_plain_numbers_can_be_several_things() -> None:
     kinds = [place.kind for place in read_place("48.5, 2.25")]
     assert kinds == [PlaceKind.PIXEL, PlaceKind.MAP, PlaceKind.DEGREES, PlaceKind.DEGREES]
     assert [place.kind for place in read_place("448250.5 5410800")] == [PlaceKind.PIXEL, PlaceKind.MAP]
+    kinds = [place.kind for place in read_place("48.8451, 14.2934")]
+    assert kinds[0] is PlaceKind.DEGREES and PlaceKind.PIXEL in kinds, "nobody writes so of pixels"
     assert len(read_place("48°30', 2°15'")) == 2, "latitude first, unless that is nowhere"
 
 
