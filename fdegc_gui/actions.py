@@ -52,7 +52,7 @@ COMMANDS: tuple[Command, ...] = (
         "Export &reconstruction…",
         ("Ctrl+Shift+S",),
         "File",
-        "Save what decoding gives, as GeoTIFF (with CRS and transform) or PNG.",
+        "Save what decoding gives, as GeoTIFF, PNG or JPEG 2000.",
     ),
     Command("show_folder", "Show in &folder", (), "File", "Show the folder of the file saved last."),
     Command("close_scene", "Close &scene", ("Ctrl+W",), "File", "Close the scene and forget its results."),

@@ -233,7 +233,8 @@ class Controller(QObject):
     def _on_exported(self, saved: Saved, done: Callable[[Saved], None]) -> None:
         done(saved)
         path = saved.path
-        self.message.emit(f"Saved “{path.name}” in “{path.parent}”, {human_bytes(saved.bytes)}.")
+        words = f"Saved “{path.name}” in “{path.parent}”, {human_bytes(saved.bytes)}."
+        self.message.emit(f"{words} {saved.lost}".rstrip())
 
     def _on_failed(self, heading: str, failure: Failure) -> None:
         self.coding.forget_batch()

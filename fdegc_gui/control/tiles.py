@@ -24,6 +24,7 @@ _WORDS = {
     TileFigure.BYTES: "Bytes of each tile of “{}”; the brighter, the more.",
     TileFigure.PSNR: "PSNR of each tile of “{}” against the original; the brighter, the worse.",
 }
+_NOTHING = "There is nothing to map until it is compressed."
 _STORED = "PSNR of each tile as it was measured when the file was made, to a third of a decibel."
 
 
@@ -78,6 +79,8 @@ class Tiles(QObject):
         for one, key in FIGURE_ACTIONS.items():
             self._actions[key].setChecked(one is figure)
         self._update()
+        if figure is not None and self._result() is None:
+            self._controller.message.emit(_NOTHING)
         if figure is not None:
             self._sidebar.reveal("tiles")
             self._reveal = self.tiles is None  # and again once the list has its length
@@ -100,7 +103,7 @@ class Tiles(QObject):
         self._known = {of: tiles for of, tiles in self._known.items() if self._session.holds(of[0])}
         if figure is None or result is None:
             self._drop()
-            self._show(None, "" if figure is None else "There is nothing to map until it is compressed.")
+            self._show(None, "" if figure is None else _NOTHING)
             return
         tiles = self._known.get((result, figure))
         if tiles is not None:
@@ -157,6 +160,7 @@ class Tiles(QObject):
         for key in FIGURE_ACTIONS.values():
             self._actions[key].setChecked(False)
         self._show(None, words)
+        self._controller.message.emit(words)  # the side bar may be hidden
 
     def _words(self, figure: TileFigure, result: Result) -> str:
         scene = self._session.scene

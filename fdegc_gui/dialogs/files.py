@@ -28,7 +28,9 @@ OPEN_FILTER = ";;".join(
 )
 STREAM_FILTER = _filter("FDEGC compressed file", SUFFIX)
 #: Filters of images to save → the endings of their names, the usual one first.
-IMAGE_FILTERS = {_filter(title, *endings): endings for endings, title in (KINDS["geotiff"], KINDS["png"])}
+IMAGE_FILTERS = {
+    _filter(title, *endings): endings for endings, title in (KINDS["geotiff"], KINDS["png"], KINDS["jp2"])
+}
 
 
 def with_suffix(path: Path, allowed: tuple[str, ...], default: str) -> Path:

@@ -11,6 +11,7 @@ from typing_extensions import Never
 from fdegc.atomic import whole
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import OutputFailed
+from fdegc.options import KINDS
 from fdegc.raster_info import Window
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.models.result import Saved, SavedKind
@@ -35,8 +36,8 @@ class Export(Job[Saved, Never]):
         """Kind by target: only an export to the same file is superseded."""
         return f"export-{self.target}"
 
-    def _saved(self) -> Saved:
-        return Saved(self.target, self.target.stat().st_size, self.saves)
+    def _saved(self, lost: str = "") -> Saved:
+        return Saved(self.target, self.target.stat().st_size, self.saves, lost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,7 +64,7 @@ class ExportStream(Export):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ExportReconstruction(Export):
-    """Reconstruction as GeoTIFF or PNG, by the target's suffix."""
+    """Reconstruction as GeoTIFF, PNG or JPEG 2000, by the target's suffix."""
 
     store: SampleStore
 
@@ -80,7 +81,15 @@ class ExportReconstruction(Export):
                 window = Window(0, y, info.width, min(_STRIP, info.height - y))
                 sink.write(window, self.store.read(window))
                 meter.advance(window.pixels)
-        return self._saved()
+        return self._saved(_lost(self.target, sink.unsupported_metadata))
+
+
+def _lost(target: Path, metadata: tuple[str, ...]) -> str:
+    """Sentence about metadata that a kind of file cannot hold, as the command line says it."""
+    if not metadata:
+        return ""
+    kind = next(title for endings, title in KINDS.values() if target.suffix.lower() in endings)
+    return f"{kind} cannot hold: {', '.join(metadata)}."
 
 
 def _copy(source: Path, target: Path, cancel: CancelToken) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from fdegc_gui.models.result import Result, SavedKind, State
+from fdegc_gui.models.result import Result, Saved, SavedKind, State
 from fdegc_gui.models.session import Scene
 from fdegc_gui.text import human_bytes
 
@@ -73,5 +73,9 @@ def main_action(scene: Scene | None, result: Result | None, rate: int, waiting: 
         f"Save {what} again…" if done else f"Save {what}…",
         done=done,
         again="" if stream else "Queued" if waiting else "Compress again",
-        saved=f"Saved “{last.path.name}”, {human_bytes(last.bytes)}." if last is not None else "",
+        saved="" if last is None else _saved_words(last),
     )
+
+
+def _saved_words(saved: Saved) -> str:
+    return f"Saved “{saved.path.name}”, {human_bytes(saved.bytes)}. {saved.lost}".rstrip()

@@ -38,11 +38,12 @@ class SavedKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """File that the user has saved, and how large it is."""
+    """File that the user has saved: its size, and in a sentence what it cannot hold, if anything."""
 
     path: Path
     bytes: int
     kind: SavedKind
+    lost: str = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -138,6 +138,7 @@ QHeaderView::section {
     background: transparent; color: @muted@;
     border: none; border-bottom: 1px solid @border@; padding: 4px 6px;
 }
+QTreeView#metadata::item { padding: 2px 0; }
 QListWidget#places::item { padding: 3px 4px; border-radius: 4px; }
 QListWidget#places::item:hover { background: @hover@; }
 QListWidget#places::item:selected { background: @accent_soft@; color: @text@; }

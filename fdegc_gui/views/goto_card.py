@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QKeyEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
@@ -105,6 +105,7 @@ class GotoCard(QFrame):
         for button in self.readings:
             self._box.addWidget(button)
         self._box.addWidget(self.words)
+        self.field.installEventFilter(self)
         self.field.textChanged.connect(self.text_changed)
         self.field.returnPressed.connect(lambda: self.chosen.emit(0))
         self.close_button.clicked.connect(self.closed)
@@ -137,6 +138,14 @@ class GotoCard(QFrame):
         wraps = self._box.hasHeightForWidth()  # not without a sentence
         height = self._box.totalHeightForWidth(_WIDTH) if wraps else self._box.totalSizeHint().height()
         self.resize(_WIDTH, height)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # Otherwise Escape would cancel what runs.
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            if event.key() == Qt.Key.Key_Escape:
+                event.accept()
+                return True
+        return super().eventFilter(watched, event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:

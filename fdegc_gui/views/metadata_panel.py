@@ -19,7 +19,7 @@ from fdegc_gui.models.metadata import Entry, entries_of
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
 
-_HEIGHT, _NAMES = 260, 128
+_HEIGHT, _NAMES = 260, 140
 #: Characters of a value in its row and in its tooltip; copies have all of it.
 _SHOWN, _TOLD = 300, 1500
 
@@ -42,6 +42,7 @@ class MetadataPanel(QWidget):
         self.count.setWordWrap(True)
         self.tree = QTreeWidget()
         self.tree.setAccessibleName("Tags and metadata")
+        self.tree.setObjectName("metadata")
         self.tree.setHeaderHidden(True)
         self.tree.setColumnCount(2)
         self.tree.setColumnWidth(0, _NAMES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from fdegc.raster_info import RasterInfo
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.place import Place, PlaceKind, Unreadable, read_place
 from tests.gui.display_steps import TIMEOUT, open_scene, write
+from tests.gui.fakes import FakeEngine
+from tests.gui.window_steps import finished
 
 #: The Eiffel Tower, as it is found in many places.
 EIFFEL = (
@@ -216,3 +219,18 @@ def test_outside_or_unreadable_is_said(
     window.actions_["go_to"].trigger()
     assert "no coordinate system" in type_in(qtbot, window, "48.8584 N 2.2945 E")
     assert type_in(qtbot, window, "5 5") == ""
+
+
+def test_escape_closes_it_and_cancels_nothing(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    fake.gate = threading.Event()
+    window.actions_["compress"].trigger()
+    qtbot.waitUntil(lambda: 4 in window.session.results, timeout=TIMEOUT)
+    window.activateWindow()
+    window.actions_["go_to"].trigger()
+    qtbot.keyClick(window.going.card.field, Qt.Key.Key_Escape)
+    assert not window.going.card.isVisible() and window.actions_["cancel"].isEnabled()
+    fake.gate.set()
+    qtbot.waitUntil(lambda: finished(window, 4), timeout=TIMEOUT)

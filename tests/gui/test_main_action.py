@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from pytestqt.qtbot import QtBot
 
+from fdegc_gui.dialogs.files import IMAGE_FILTERS
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.text import human_bytes
+from tests.gui.display_steps import write
 from tests.gui.fakes import FakeCodec, FakeEngine, FakeUser, saved, write_stream
 from tests.gui.window_steps import compress, finished, open_scene
 
@@ -112,3 +115,40 @@ def test_again_is_queued_behind_another(
     assert button.again.text() == "Queued" and not button.again.isEnabled() and button.main.isEnabled()
     fake.gate.set()
     qtbot.waitUntil(lambda: finished(window, 2) and button.again.text() == "Compress again", timeout=TIMEOUT)
+
+
+def test_several_rate_points_can_wait(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    fake.gate = threading.Event()
+    for rate in (4, 2, 3):
+        window.actions_[f"rate_{rate}"].trigger()
+        window.sidebar.action.main.click()
+    qtbot.waitUntil(lambda: window.session.waiting == {2, 3}, timeout=TIMEOUT)
+    fake.gate.set()
+    qtbot.waitUntil(lambda: all(finished(window, rate) for rate in (2, 3, 4)), timeout=TIMEOUT)
+    assert window.session.waiting == set()
+
+
+def test_what_a_kind_of_file_cannot_hold_is_said(
+    qtbot: QtBot, window: MainWindow, user: FakeUser, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "placed.tif", np.zeros((3, 40, 50), np.uint8))
+    open_scene(qtbot, window, path)
+    compress(qtbot, window, 4)
+    user.answer = tmp_path / "out.png"
+    with saved(qtbot, window, TIMEOUT) as told:
+        window.actions_["export_image"].trigger()
+    words = "PNG cannot hold: coordinate reference system"
+    assert words in told.args[0] and words in window.sidebar.action.saved.text()
+    assert not window.sidebar.action.main.property("done"), "the compressed file is not saved yet"
+    user.answer = tmp_path / "out.jp2"
+    with saved(qtbot, window, TIMEOUT) as told:
+        window.actions_["export_image"].trigger()
+    with rasterio.open(user.answer) as dataset:
+        assert dataset.driver == "JP2OpenJPEG"
+
+
+def test_dialog_offers_jpeg2000() -> None:
+    assert any("*.jp2" in words for words in IMAGE_FILTERS)

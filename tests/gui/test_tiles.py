@@ -161,3 +161,20 @@ def test_result_of_another_codec_has_no_bytes_of_tiles(qtbot: QtBot, window: Mai
     window.sidebar.tiles.buttons[TileFigure.PSNR].click()
     qtbot.waitUntil(lambda: window.tiles.tiles is not None, timeout=TIMEOUT)
     assert window.tiles.tiles.values.shape == (1, 1)  # type: ignore[union-attr]
+
+
+def test_cancelled(qtbot: QtBot, window: MainWindow, scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_scene(qtbot, window, scene)
+    compress(qtbot, window, 4)
+
+    def endless(self: MapTiles, original: Path, context: Context[object]) -> TileMap:
+        while True:
+            context.cancel.check()
+
+    monkeypatch.setattr(MapTiles, "_measured", endless)
+    window.actions_["tiles_error"].trigger()
+    qtbot.waitUntil(lambda: window.status.text.text().startswith("Looking at every tile"), timeout=TIMEOUT)
+    window.actions_["cancel"].trigger()
+    words = window.sidebar.tiles.words
+    qtbot.waitUntil(lambda: words.text().startswith("Cancelled"), timeout=TIMEOUT)
+    assert window.tiles.figure is None and not window.actions_["tiles_error"].isChecked()
