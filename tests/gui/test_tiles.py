@@ -20,11 +20,13 @@ from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.tile_maps import MapTiles
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import Side, Sides
+from fdegc_gui.models.session import STREAM
 from fdegc_gui.models.tile_map import TileFigure, TileMap
 from fdegc_gui.style.theme import LIGHT
 from fdegc_gui.views.tile_overlay import TileOverlay
 from tests.gui.display_steps import TIMEOUT, compress, open_scene, settled, write
 from tests.gui.fakes import write_stream
+from tests.gui.window_steps import finished
 
 INFO = RasterInfo("x", "GTiff", 150, 100, 1, "uint8")
 
@@ -124,6 +126,7 @@ def test_error_of_every_tile_and_flight_to_the_worst(
     assert panel.places.count() == 2 and panel.buttons[TileFigure.PSNR].isChecked()
     assert panel.places.item(0).text().split("    ")[1:] == ["12.57 dB", "col 192, row 128"]
     assert "rate 1" in panel.words.text() and window.sidebar.tiles.ramp.ends == ("28.13 dB", "12.57 dB")
+    qtbot.waitUntil(lambda: not panel.places.visibleRegion().isEmpty(), timeout=TIMEOUT)
     item = panel.places.visualItemRect(panel.places.item(1)).center()
     qtbot.mouseClick(panel.places.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(item))
     assert window.compare.viewport.center.toTuple() == (96.0, 96.0)
@@ -142,11 +145,17 @@ def test_error_of_every_tile_and_flight_to_the_worst(
 def test_file_without_its_original(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
     write_stream(tmp_path / "scene.fdegc")
     open_scene(qtbot, window, tmp_path / "scene.fdegc")
+    qtbot.waitUntil(lambda: finished(window, STREAM), timeout=TIMEOUT)
+    settled(qtbot, window)
+    bare, picture = window.compare.reconstruction.grab().toImage(), window.compare.reconstruction.picture()
     window.actions_["tiles_bytes"].trigger()
     qtbot.waitUntil(lambda: window.tiles.tiles is not None, timeout=TIMEOUT)
     panel = window.sidebar.tiles
     assert panel.places.count() == 6 and panel.ramp.ends == ("9 bytes", "9 bytes")
     assert window.actions_["tiles_bytes"].isChecked()
+    pane = window.compare.reconstruction
+    seen = pane.grab().toImage()
+    assert seen != bare and pane.picture() == picture, "over the picture, and not in copies of it"
     window.actions_["tiles_error"].trigger()
     assert not window.actions_["tiles_bytes"].isChecked()
     qtbot.waitUntil(lambda: "does not say how well" in panel.words.text(), timeout=TIMEOUT)
