@@ -6,7 +6,8 @@ compresses each scene with the real codec and saves it light and dark, at 1280 Ã
 2560 Ã— 1440, as NAME-THEME-WIDTH.png; the start page as start-THEME-1280.png; and a pair at 200 %.  With
 ``--bands`` (numbers from 1: one as grey, or three as red, green, blue) a pair NAME-display-THEME-1280.png
 as well, stretched from 2 to 98 %, with the display card open and the pointer's place marked.  With
-``--layouts`` every layout of the comparison as NAME-LAYOUT-THEME-WIDTH.png, pixels from close up, a region.
+``--layouts`` every layout of the comparison as NAME-LAYOUT-THEME-WIDTH.png, pixels from close up, a region,
+maps of the tiles, a place that was gone to, metadata.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from fdegc_gui.models.difference import DifferenceStyle
 from fdegc_gui.models.display import Display, Stretch
 from fdegc_gui.models.result import MetricState, State
 from fdegc_gui.models.session import STREAM
+from fdegc_gui.models.tile_map import TileFigure
 from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import Theme
 
@@ -174,6 +176,35 @@ def shoot_layouts(app: QApplication, window: MainWindow, out: Path) -> None:
     compare.set_layout(Layout.AUTOMATIC)
 
 
+def shoot_places(app: QApplication, window: MainWindow, out: Path) -> None:
+    """Show the maps of the tiles, the worst one, and a place to go to, and save."""
+    session, compare, controller = window.session, window.compare, window.controller
+    scene = session.scene
+    assert scene is not None
+    name = scene.path.stem.split("_")[0]
+    compare.viewport.fit()
+    for figure in TileFigure:
+        window.tiles.show(figure)
+        wait(app, lambda f=figure: getattr(window.tiles.tiles, "figure", None) is f, "map of tiles")
+        save(app, window, out, f"{name}-tiles-{figure.value}")
+    tiles = window.tiles.tiles
+    assert tiles is not None
+    window.sidebar.tiles.place_wanted.emit(tiles.window(*tiles.worst(1)[0]))
+    wait(app, lambda: controller.painter.is_settled, "worst place")
+    save(app, window, out, f"{name}-tiles-worst", 1280)
+    window.tiles.show(None)
+    window.actions_["go_to"].trigger()
+    window.going.card.field.setText(f"{scene.info.width // 3}, {scene.info.height // 2}")
+    wait(app, lambda: bool(window.going.found), "place")
+    window.going.card.chosen.emit(0)
+    wait(app, lambda: controller.painter.is_settled, "place")
+    save(app, window, out, f"{name}-place")
+    window.going.close()
+    window.actions_["metadata"].trigger()
+    save(app, window, out, f"{name}-metadata", 1280)
+    compare.viewport.fit()
+
+
 def main() -> int:
     """Run."""
     parser = argparse.ArgumentParser(
@@ -202,6 +233,7 @@ def main() -> int:
                 shoot(app, window, scene, [int(rate) for rate in arguments.rates.split(",")], arguments.out)
                 if arguments.layouts:
                     shoot_layouts(app, window, arguments.out)
+                    shoot_places(app, window, arguments.out)
                 if arguments.bands:
                     bands = tuple(int(band) - 1 for band in arguments.bands.split(","))
                     shoot_display(app, window, bands, arguments.out)

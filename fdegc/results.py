@@ -248,3 +248,23 @@ class MetricSet:
     missing: int = 0
     extra: int = 0
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroundExtent:
+    """Extent of a part of a raster on the ground.
+
+    Attributes
+    ----------
+    width, height : float
+        Metres along its middle row and its middle column.
+    diagonal : float
+        Metres from its upper left to its lower right corner, along the line that is straight in the raster.
+    area : float
+        Square metres.
+    """
+
+    width: float
+    height: float
+    diagonal: float
+    area: float

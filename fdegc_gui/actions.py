@@ -52,8 +52,9 @@ COMMANDS: tuple[Command, ...] = (
         "Export &reconstruction…",
         ("Ctrl+Shift+S",),
         "File",
-        "Save what decoding gives, as GeoTIFF (with CRS and transform) or PNG.",
+        "Save what decoding gives, as GeoTIFF, PNG or JPEG 2000.",
     ),
+    Command("show_folder", "Show in &folder", (), "File", "Show the folder of the file saved last."),
     Command("close_scene", "Close &scene", ("Ctrl+W",), "File", "Close the scene and forget its results."),
     Command("quit", "&Quit", ("Ctrl+Q",), "File", "Close the application; running work is cancelled."),
     Command("compress", "&Compress", ("Ctrl+Return", "Ctrl+Enter"), "Codec", "Compress at the chosen rate."),
@@ -106,6 +107,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("signed", "S&igned differences", ("S",), "View", "Tell more and less apart.", True),
     Command("measure", "&Measure a region", ("M",), "View", "Drag a rectangle to measure its errors.", True),
     Command("measure_view", "Measure what is in &view", ("Shift+M",), "View", "Errors of what is seen."),
+    Command(
+        "tiles_bytes", "Where the b&its went", ("W",), "View", "Show how many bytes every tile has.", True
+    ),
+    Command("tiles_error", "Where the &error is", ("E",), "View", "Show the PSNR of every tile.", True),
     Command("copy_view", "Copy the &picture", ("Ctrl+C",), "View", "Copy what is seen, as an image."),
     Command(
         "copy_values",
@@ -122,8 +127,11 @@ COMMANDS: tuple[Command, ...] = (
         "View",
         "One pixel of the scene, one of the screen.",
     ),
+    Command("go_to", "&Go to a place…", ("Ctrl+G",), "View", "Look at coordinates that you type or paste."),
     Command("zoom_in", "Zoom &in", ("+", "=", "Ctrl++", "Ctrl+="), "View", "Look closer."),
     Command("zoom_out", "Zoom &out", ("-", "Ctrl+-"), "View", "Look from further away."),
+    Command("minimap", "Mi&nimap", ("N",), "View", "Show the whole scene in a corner when zoomed in.", True),
+    Command("metadata", "Tags and meta&data", ("Ctrl+I",), "View", "Search what else the file carries."),
     Command("sidebar", "&Side bar", ("F9",), "View", "Show or hide the side bar.", True),
     Command("full_screen", "F&ull screen", ("F11",), "View", "Use the whole screen.", True),
     Command("shortcuts", "&Keyboard shortcuts", ("F1",), "Help", "List every shortcut."),

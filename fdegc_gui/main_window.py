@@ -20,7 +20,9 @@ from fdegc_gui.actions import Actions
 from fdegc_gui.control.comparing import Comparing
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.control.exporting import Exporting
+from fdegc_gui.control.going import Going
 from fdegc_gui.control.pointer import Pointer
+from fdegc_gui.control.tiles import Tiles
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
@@ -29,6 +31,7 @@ from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.menus import Menus
 from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.main_action import Step, main_action
 from fdegc_gui.models.notice import advice_notice, damage_notice
 from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session
@@ -38,6 +41,7 @@ from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.drop import DropHint, dropped_file
 from fdegc_gui.views.header_bar import Header
+from fdegc_gui.views.minimap import Minimap
 from fdegc_gui.views.notice_bar import NoticeBar
 from fdegc_gui.views.sidebar import WIDTH, SideBar
 from fdegc_gui.views.status import StatusLine
@@ -99,6 +103,8 @@ class MainWindow(QMainWindow):
         self.theme_actions = self.menus.add_themes(theme.choice, self.set_theme)
         self._pointer = Pointer(self.session, self.compare, self.status, self.controller.prober, self)
         self.comparing = Comparing(self, self.controller, self.compare, self.actions_, settings)
+        self.tiles = Tiles(self.controller, self.compare, self.sidebar, self.actions_, self)
+        self.going = Going(self.controller, self.compare, self.actions_, self.theme, self)
         self.addActions(self.actions_.all())  # their keys work while the menu bar is hidden, too
         self._connect()
         self._restore()
@@ -111,7 +117,7 @@ class MainWindow(QMainWindow):
         self.welcome = Welcome(self.actions_.keys("open"))
         self.header = Header(self.session, self.actions_, self.theme)
         self.notice = NoticeBar(self.theme)
-        self.sidebar = SideBar(self.session, self.theme)
+        self.sidebar = SideBar(self.session, self.actions_, self.theme)
         self.status = StatusLine(self.actions_["cancel"], self.theme)
         self.stack = QStackedWidget()
         self.stack.addWidget(self.welcome)
@@ -132,6 +138,8 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.splitter, 1)
         layout.addWidget(self.status)
         self.setCentralWidget(central)
+        pane, viewport = self.compare.reconstruction, self.compare.viewport
+        self.minimap = Minimap(self.session, pane, viewport, self.theme, self.compare)
         self._drop_hint = DropHint(self)
 
     def _connect(self) -> None:
@@ -140,6 +148,7 @@ class MainWindow(QMainWindow):
             "open": self.ask_open,
             "export_stream": self.exporting.ask_stream,
             "export_image": self.exporting.ask_image,
+            "show_folder": self.exporting.show_folder,
             "close_scene": controller.close_scene,
             "quit": self.close,
             "compress": self.start_compress,
@@ -151,6 +160,8 @@ class MainWindow(QMainWindow):
             "actual": lambda: self.compare.viewport.set_zoom(1.0),
             "zoom_in": lambda: self.compare.viewport.zoom_by(_ZOOM_STEP),
             "zoom_out": lambda: self.compare.viewport.zoom_by(1 / _ZOOM_STEP),
+            "minimap": self._show_minimap,
+            "metadata": self._show_metadata,
             "sidebar": self._show_sidebar,
             "full_screen": self._set_full_screen,
             "shortcuts": self.show_shortcuts,
@@ -161,7 +172,8 @@ class MainWindow(QMainWindow):
             self.actions_[key].triggered.connect(slot)
         for rate in range(1, 7):
             self.actions_[f"rate_{rate}"].triggered.connect(lambda _=False, r=rate: session.set_rate(r))
-        self.sidebar.compress_wanted.connect(self.start_compress)
+        self.sidebar.action.wanted.connect(self._on_main)
+        self.sidebar.action.folder_wanted.connect(self.actions_["show_folder"].trigger)
         self.sidebar.rates.chosen.connect(session.set_rate)
         self.sidebar.results.chosen.connect(session.set_rate)
         self.sidebar.plot.chosen.connect(session.set_rate)
@@ -194,6 +206,8 @@ class MainWindow(QMainWindow):
             self.splitter.setSizes([self.width() - WIDTH, WIDTH])
         self.sidebar.set_folded(settings.folded)
         self.actions_["sidebar"].setChecked(settings.sidebar)
+        self.actions_["minimap"].setChecked(settings.minimap)
+        self.minimap.set_wanted(settings.minimap)
         self.sidebar.setVisible(settings.sidebar)
         self.actions_["lpips"].setChecked(settings.lpips_download)
         self.controller.measuring.set_download(settings.lpips_download)
@@ -218,6 +232,13 @@ class MainWindow(QMainWindow):
         """Compression (or decoding), with the keys going to the canvas, so that Space flips."""
         self.controller.compress()
         self.compare.grab_focus()
+
+    def _on_main(self, step: Step) -> None:
+        """What the main button says."""
+        if step is Step.COMPRESS:
+            self.start_compress()
+        else:
+            self.actions_["export_image" if step is Step.SAVE_IMAGE else "export_stream"].trigger()
 
     def set_theme(self, choice: str) -> None:
         """Theme of the colours, chosen and remembered."""
@@ -245,6 +266,16 @@ class MainWindow(QMainWindow):
     def _open_log(self) -> None:
         if self._log_file is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._log_file.parent)))
+
+    def _show_minimap(self, shown: bool) -> None:
+        self.settings.minimap = shown
+        self.minimap.set_wanted(shown)
+
+    def _show_metadata(self) -> None:
+        if not self.actions_["sidebar"].isChecked():
+            self.actions_["sidebar"].trigger()
+        self.sidebar.reveal("metadata")
+        self.sidebar.metadata.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _show_sidebar(self, shown: bool) -> None:
         self.sidebar.setVisible(shown)
@@ -343,7 +374,9 @@ class MainWindow(QMainWindow):
         stream = scene is not None and scene.stream is not None
         running = result is not None and result.state is State.RUNNING
         finished = result is not None and result.state is State.DONE
-        actions["compress"].setEnabled(scene is not None and not running and not (stream and finished))
+        waiting = session.key in session.waiting
+        idle = not (running or waiting or (stream and finished))
+        actions["compress"].setEnabled(scene is not None and idle)
         actions["compress_all"].setEnabled(scene is not None and not stream)
         actions["export_stream"].setEnabled(finished)
         actions["export_image"].setEnabled(finished)
@@ -356,8 +389,9 @@ class MainWindow(QMainWindow):
             actions[f"rate_{rate}"].setEnabled(not stream)
         self.header.export.setEnabled(finished)
         actions["compress"].setText("De&code" if stream else "&Compress")
-        words = self._button_text(stream, running, finished)
-        self.sidebar.show_button(words, actions["compress"].isEnabled(), finished)
+        actions["show_folder"].setEnabled(result is not None and bool(result.saved))
+        action = main_action(scene, result, session.rate, waiting)
+        self.sidebar.action.show_action(action, actions["compress"].isEnabled())
 
     def _refresh_notes(self) -> None:
         session = self.session
@@ -365,14 +399,6 @@ class MainWindow(QMainWindow):
         self.notice.show_notice(notice)
         overview = "Shown is the overview stored in the file, until tiles arrive"
         self.status.show_note(overview if session.shows_overview else "")
-
-    def _button_text(self, stream: bool, running: bool, finished: bool) -> str:
-        rate = self.session.rate
-        if stream:
-            return "Decoding…" if running else "Decoded" if finished else "Decode"
-        if running:
-            return f"Compressing at rate {rate}…"
-        return f"Compress again at rate {rate}" if finished else f"Compress at rate {rate}"
 
     def _refresh_recent(self) -> None:
         recent = self.settings.recent

@@ -24,9 +24,10 @@ _BREAKS_BEFORE = {
     "swap",
     "gain_up",
     "measure",
+    "tiles_bytes",
     "copy_view",
     "fit",
-    "sidebar",
+    "minimap",
     "open_log",
 }
 

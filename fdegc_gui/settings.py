@@ -68,6 +68,15 @@ class Settings:
         self._store.setValue("window/sidebar", "1" if value else "0")
 
     @property
+    def minimap(self) -> bool:
+        """Whether there is a minimap when zoomed in."""
+        return self._text("view/minimap", "1") != "0"
+
+    @minimap.setter
+    def minimap(self, value: bool) -> None:
+        self._store.setValue("view/minimap", "1" if value else "0")
+
+    @property
     def folded(self) -> set[str]:
         """Names of the side bar's folded sections."""
         return set(filter(None, self._text("window/folded").split(",")))

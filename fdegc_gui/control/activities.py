@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QObject, Signal
 
 from fdegc.types import Progress
@@ -62,6 +64,10 @@ class ActivityWatch:
 
     def __init__(self, activities: Activities, activity: Activity) -> None:
         self._activities, self._first = activities, activity
+
+    def queued(self, title: str) -> None:
+        """Entry before the request runs, so that it is seen, and can be cancelled, at once."""
+        self._activities.put(self, replace(self._first, title=title, tiles_total=None))
 
     def started(self) -> None:
         self._activities.put(self, self._first)

@@ -96,11 +96,11 @@ class Coding(QObject):
             return
         self._keeper.load()
         if scene.stream is not None:
-            if STREAM not in self._session.results:
+            if STREAM not in self._session.results and STREAM not in self._session.waiting:
                 self._decode(scene, scene.stream, display)
             return
         rate = rate if rate is not None else self._session.rate
-        if rate not in self._running:
+        if rate not in self._running and rate not in self._session.waiting:
             self._compress(scene, rate, display)
             if self._running:
                 self.message.emit(f"Rate {rate} is next.")
@@ -172,7 +172,7 @@ class Coding(QObject):
         title: str,
         heading: str,
     ) -> None:
-        activity = Activity(title, _RANK, cancellable=True, tiles_total=run.tiles)
+        watch = self._activities.watch(Activity(title, _RANK, cancellable=True, tiles_total=run.tiles))
         request = self._lane.submit(
             job,
             started=lambda: self._on_started(run),
@@ -181,14 +181,17 @@ class Coding(QObject):
             done=lambda answer: self._on_done(run, lambda result: finish(result, answer)),
             failed=lambda failure: self._on_failed(run, heading, failure),
             cancelled=lambda: self._on_cancelled(run),
-            watch=self._activities.watch(activity),
+            watch=watch,
         )
         self._requests.add(request)
+        self._session.set_waiting(run.key, True)
+        watch.queued(f"{title}: queued")
 
     # ------------------------------------------------------------------ answers
 
     def _on_started(self, run: _Run) -> None:
         self._running[run.key] = run
+        self._session.waiting.discard(run.key)
         run.result = self._session.begin(run.key, run.quality, run.tiles, run.store)
 
     def _on_progress(self, run: _Run, progress: Progress) -> None:
@@ -223,6 +226,8 @@ class Coding(QObject):
         if run.result is not None:
             self._feed.drop(run.result)
             self._session.drop(run.result)
+        else:
+            self._session.set_waiting(run.key, False)
 
     # ------------------------------------------------------------------ finished
 

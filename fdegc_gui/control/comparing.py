@@ -25,8 +25,6 @@ _NEED_TWO = (
     "gain_up",
     "gain_down",
     "signed",
-    "measure",
-    "measure_view",
 )
 
 
@@ -114,7 +112,7 @@ class Comparing(QObject):
             self._actions[f"layout_{layout.value}"].setEnabled(two)
         for key in _NEED_TWO:
             self._actions[key].setEnabled(two)
-        for key in ("copy_view", "copy_values"):
+        for key in ("measure", "measure_view", "copy_view", "copy_values"):
             self._actions[key].setEnabled(scene is not None)
 
     def _on_layout(self) -> None:
@@ -184,7 +182,9 @@ class Comparing(QObject):
         if regions.window is None or scene is None:
             card.hide()
             return
-        card.show_region(regions.window, regions.figures, scene.info, regions.ms_ssim, regions.note)
+        card.show_region(
+            regions.window, regions.figures, scene.info, regions.ms_ssim, regions.note, regions.ground
+        )
 
     # ------------------------------------------------------------------ copies
 
@@ -192,7 +192,7 @@ class Comparing(QObject):
         """Figures of the region, to the clipboard."""
         regions, scene = self._regions, self._session.scene
         if regions.figures is not None and scene is not None:
-            text = region_text(regions.figures, scene.info, regions.ms_ssim, regions.note)
+            text = region_text(regions.figures, scene.info, regions.ms_ssim, regions.note, regions.ground)
             QGuiApplication.clipboard().setText(text)
             self._controller.message.emit("The figures are in the clipboard.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -18,14 +19,17 @@ from fdegc_gui.control.measuring import Measuring
 from fdegc_gui.control.painter import Painter
 from fdegc_gui.control.prober import Prober
 from fdegc_gui.control.regions import Regions
-from fdegc_gui.jobs import Failure, Job, Lane, Request, Requests
+from fdegc_gui.jobs import Failure, Lane, Request, Requests
 from fdegc_gui.jobs.coding import EngineReady, EstimateRates
 from fdegc_gui.jobs.engine import Engine
+from fdegc_gui.jobs.export import Export
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.scene import LookForClasses, Opened, OpenScene, PrepareToOpen
 from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.result import Saved
 from fdegc_gui.models.session import Session
+from fdegc_gui.text import human_bytes
 
 _OPEN_RANK, _EXPORT_RANK = 3, 4
 
@@ -146,21 +150,21 @@ class Controller(QObject):
         """Compression at the selected rate point; decoding if a stream is open."""
         self.coding.start()
 
-    def export(self, job: Job[Path, Never], target: Path, title: str) -> None:
+    def export(self, job: Export, title: str, done: Callable[[Saved], None]) -> None:
         """Export of a file that the user keeps.
 
         Parameters
         ----------
-        job : Job
-            Gives the path.
-        target : Path
+        job : Export
         title : str
             Says what goes on.
+        done : callable
+            Called with what was saved, before it is told.
         """
         request = self.exports.submit(
             job,
-            done=self._on_exported,
-            failed=lambda failure: self._on_failed(f"“{target.name}” could not be saved.", failure),
+            done=lambda saved: self._on_exported(saved, done),
+            failed=lambda failure: self._on_failed(f"“{job.target.name}” could not be saved.", failure),
             cancelled=lambda: self.message.emit("Cancelled."),
             watch=self.activities.watch(Activity(title, _EXPORT_RANK, cancellable=True)),
         )
@@ -226,8 +230,11 @@ class Controller(QObject):
     def _on_prepare_failed(self, failure: Failure) -> None:
         self._on_failed("Something could not be done.", failure)
 
-    def _on_exported(self, path: Path) -> None:
-        self.message.emit(f"Saved “{path.name}” in “{path.parent}”.")
+    def _on_exported(self, saved: Saved, done: Callable[[Saved], None]) -> None:
+        done(saved)
+        path = saved.path
+        words = f"Saved “{path.name}” in “{path.parent}”, {human_bytes(saved.bytes)}."
+        self.message.emit(f"{words} {saved.lost}".rstrip())
 
     def _on_failed(self, heading: str, failure: Failure) -> None:
         self.coding.forget_batch()

@@ -11,8 +11,8 @@ from fdegc.format import SUFFIX
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs import Failure
-from fdegc_gui.jobs.export import ExportReconstruction, ExportStream
-from fdegc_gui.models.result import State
+from fdegc_gui.jobs.export import Export, ExportReconstruction, ExportStream
+from fdegc_gui.models.result import Result, Saved, State
 from fdegc_gui.settings import Settings
 
 
@@ -52,7 +52,7 @@ class Exporting:
         target = self._files.save_stream(self._window, self._suggest("stream", name))
         if target is not None and self._may_write(target, "stream"):
             job = ExportStream(source=result.stream_path, target=target)
-            self._controller.export(job, target, "Saving the compressed file…")
+            self._export(job, result, "Saving the compressed file…")
 
     def ask_image(self) -> None:
         """Export of the reconstruction to where the user says."""
@@ -66,7 +66,19 @@ class Exporting:
         target = self._files.save_image(self._window, suggestion)
         if target is not None and self._may_write(target, "image"):
             job = ExportReconstruction(store=result.store, target=target)
-            self._controller.export(job, target, "Saving the reconstruction…")
+            self._export(job, result, "Saving the reconstruction…")
+
+    def show_folder(self) -> None:
+        """Folder of what was saved last of the result that is looked at, in the system's own window."""
+        result = self._session.current
+        if result is not None and result.saved:
+            self._files.show_in_folder(result.saved[-1].path)
+
+    def _export(self, job: Export, result: Result, title: str) -> None:
+        def done(saved: Saved) -> None:
+            self._session.note_saved(result, saved)
+
+        self._controller.export(job, title, done)
 
     def _suggest(self, purpose: str, name: str) -> str:
         scene = self._session.scene

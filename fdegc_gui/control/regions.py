@@ -6,8 +6,10 @@ from PySide6.QtCore import QObject, Signal
 from typing_extensions import Never
 
 from fdegc.raster_info import Window
+from fdegc.results import GroundExtent
 from fdegc_gui.control.activities import Activities
 from fdegc_gui.jobs import Lane, Request, Requests
+from fdegc_gui.jobs.ground import MeasureGround
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.region import (
@@ -47,6 +49,8 @@ class Regions(QObject):
     ms_ssim : float or None
     note : str
         In place of MS-SSIM where there is none.
+    ground : GroundExtent or None
+        How large it is on the ground, where that is known.
 
     Signals
     -------
@@ -71,8 +75,10 @@ class Regions(QObject):
         self.figures: RegionFigures | None = None
         self.ms_ssim: float | None = None
         self.note = ""
+        self.ground: GroundExtent | None = None
         self._state: tuple[object, ...] = ()
         self._requests = Requests()
+        self._looking = Requests()
         session.scene_changed.connect(self._on_scene)
         for signal in (session.sides_changed, session.rate_changed, session.result_changed):
             signal.connect(self._again)
@@ -80,13 +86,27 @@ class Regions(QObject):
     def measure(self, window: Window | None) -> None:
         """Measuring of a region; None for none any more."""
         self._requests.drop()
-        self.window = window
+        self._looking.drop()
+        self.window, self.ground = window, None
         self._state = ()
         if window is None:
             self._clear("")
             self.changed.emit()
         else:
+            self._look()
             self._again()
+
+    def _look(self) -> None:
+        """Look-up of how large the region is on the ground."""
+        scene, window = self._session.scene, self.window
+        if scene is not None and window is not None and scene.info.crs_wkt is not None:
+            # Whatever goes wrong, the region is measured without it.
+            job = MeasureGround(info=scene.info, window=window)
+            self._looking.add(self.lane.submit(job, done=self._on_ground))
+
+    def _on_ground(self, ground: GroundExtent | None) -> None:
+        self.ground = ground
+        self.changed.emit()
 
     def _on_scene(self) -> None:
         self.measure(None)
@@ -119,9 +139,10 @@ class Regions(QObject):
         self._clear(_COMING)
         self.changed.emit()
         if not ready or a is None or b is None:
-            self.figures = RegionFigures(
-                window, a_name, b_name, None, "There is nothing to compare with until it is compressed."
-            )
+            alone = "A .fdegc file has no original beside it to compare with."
+            nothing = "There is nothing to compare with until it is compressed."
+            note = nothing if scene.stream is None else alone
+            self.figures = RegionFigures(window, a_name, b_name, None, note)
             self.changed.emit()
             return
         job = MeasureRegion(path=scene.path, a=a, b=b, names=(a_name, b_name), window=window, peak=scene.peak)

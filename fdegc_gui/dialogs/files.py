@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from PySide6.QtCore import QProcess, QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
 
 from fdegc.format import SUFFIX
@@ -25,7 +28,9 @@ OPEN_FILTER = ";;".join(
 )
 STREAM_FILTER = _filter("FDEGC compressed file", SUFFIX)
 #: Filters of images to save → the endings of their names, the usual one first.
-IMAGE_FILTERS = {_filter(title, *endings): endings for endings, title in (KINDS["geotiff"], KINDS["png"])}
+IMAGE_FILTERS = {
+    _filter(title, *endings): endings for endings, title in (KINDS["geotiff"], KINDS["png"], KINDS["jp2"])
+}
 
 
 def with_suffix(path: Path, allowed: tuple[str, ...], default: str) -> Path:
@@ -70,6 +75,15 @@ class FileDialogs:
         allowed = tuple(ending for endings in IMAGE_FILTERS.values() for ending in endings)
         default = IMAGE_FILTERS.get(chosen, allowed)[0]
         return with_suffix(Path(name), allowed, default) if name else None
+
+    def show_in_folder(self, path: Path) -> None:
+        """Folder of a file in the system's own window, with the file marked where the system can do that."""
+        if sys.platform == "darwin":
+            QProcess.startDetached("open", ["-R", str(path)])
+        elif sys.platform == "win32":
+            QProcess.startDetached("explorer", [f"/select,{path}"])
+        else:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
 
     def confirm_overwrite(self, parent: QWidget, path: Path) -> bool:
         """Confirmation before a file is replaced; the safe answer is the default."""

@@ -201,6 +201,11 @@ class Compress(_Coding[EncodeResult]):
     options: EncodeOptions
     out: Path
 
+    @property
+    def kind(self) -> str:
+        """Kind by quality: several rate points can wait, each once."""
+        return f"Compress-{self.options.quality}"
+
     def run(self, context: Context[CodedTile]) -> EncodeResult:
         from fdegc.raster import open_raster
         from fdegc.raster.classes import palette_way, settle

@@ -11,8 +11,10 @@ from typing_extensions import Never
 from fdegc.atomic import whole
 from fdegc.control import CancelToken, ProgressMeter
 from fdegc.errors import OutputFailed
+from fdegc.options import KINDS
 from fdegc.raster_info import Window
 from fdegc_gui.jobs.base import Context, Job
+from fdegc_gui.models.result import Saved, SavedKind
 from fdegc_gui.models.sample_store import SampleStore
 
 _CHUNK = 4 * 2**20
@@ -20,30 +22,36 @@ _STRIP = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Export(Job[Path, Never]):
+class Export(Job[Saved, Never]):
     """Writing of a file where the user wants it.  Overwriting was confirmed before."""
 
     target: Path
 
     priority: ClassVar[int] = 4
     foreground: ClassVar[bool] = True
+    saves: ClassVar[SavedKind]
 
     @property
     def kind(self) -> str:
         """Kind by target: only an export to the same file is superseded."""
         return f"export-{self.target}"
 
+    def _saved(self, lost: str = "") -> Saved:
+        return Saved(self.target, self.target.stat().st_size, self.saves, lost)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ExportStream(_Export):
+class ExportStream(Export):
     """Copy of a compressed file."""
 
     source: Path
 
-    def run(self, context: Context[Never]) -> Path:
+    saves: ClassVar[SavedKind] = SavedKind.STREAM
+
+    def run(self, context: Context[Never]) -> Saved:
         try:
             if self.target.exists() and self.target.samefile(self.source):
-                return self.target
+                return self._saved()
             _copy(self.source, self.target, context.cancel)
         except OSError as error:
             raise OutputFailed(
@@ -51,16 +59,18 @@ class ExportStream(_Export):
                 f"{error.strerror or error}. "
                 "Check that the folder exists, is writable and has room, or choose another."
             ) from error
-        return self.target
+        return self._saved()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ExportReconstruction(_Export):
-    """Reconstruction as GeoTIFF or PNG, by the target's suffix."""
+class ExportReconstruction(Export):
+    """Reconstruction as GeoTIFF, PNG or JPEG 2000, by the target's suffix."""
 
     store: SampleStore
 
-    def run(self, context: Context[Never]) -> Path:
+    saves: ClassVar[SavedKind] = SavedKind.IMAGE
+
+    def run(self, context: Context[Never]) -> Saved:
         from fdegc.raster import open_sink
 
         info = self.store.info
@@ -71,7 +81,15 @@ class ExportReconstruction(_Export):
                 window = Window(0, y, info.width, min(_STRIP, info.height - y))
                 sink.write(window, self.store.read(window))
                 meter.advance(window.pixels)
-        return self.target
+        return self._saved(_lost(self.target, sink.unsupported_metadata))
+
+
+def _lost(target: Path, metadata: tuple[str, ...]) -> str:
+    """Sentence about metadata that a kind of file cannot hold, as the command line says it."""
+    if not metadata:
+        return ""
+    kind = next(title for endings, title in KINDS.values() if target.suffix.lower() in endings)
+    return f"{kind} cannot hold: {', '.join(metadata)}."
 
 
 def _copy(source: Path, target: Path, cancel: CancelToken) -> None:

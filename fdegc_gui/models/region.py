@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.raster_info import RasterInfo, Window
-from fdegc.results import ErrorFigures
+from fdegc.results import ErrorFigures, GroundExtent
 from fdegc_gui.models.comparison import unit_of
 from fdegc_gui.models.display import short_band_name
+from fdegc_gui.models.ground import ground_rows
 from fdegc_gui.text import NONE, decibels, fixed
 
 
@@ -95,13 +96,15 @@ def figure_rows(
 
 
 def region_text(
-    figures: RegionFigures, info: RasterInfo, ms_ssim: float | None, note: str
+    figures: RegionFigures, info: RasterInfo, ms_ssim: float | None, note: str,
+    ground: GroundExtent | None = None,
 ) -> str:  # fmt: skip
     """Figures of a region as text with tabs, for the clipboard; those of each band below them."""
     window = figures.window
     lines = [
         f"File\t{info.path}",
         f"Region\tcol {window.x}, row {window.y}, {window.width} × {window.height} px",
+        *(f"{name}\t{value}" for name, value in (ground_rows(ground) if ground is not None else ())),
         f"A\t{figures.a}",
         f"B\t{figures.b}",
         *(f"{name}\t{value}" for name, value in figure_rows(figures, info, ms_ssim, note)),

@@ -29,6 +29,23 @@ class MetricState(enum.Enum):
     DONE = enum.auto()
 
 
+class SavedKind(enum.Enum):
+    """Kind of what was saved of a result."""
+
+    STREAM = enum.auto()
+    IMAGE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """File that the user has saved: its size, and in a sentence what it cannot hold, if anything."""
+
+    path: Path
+    bytes: int
+    kind: SavedKind
+    lost: str = ""
+
+
 @dataclass(slots=True, eq=False)
 class Result:
     """Result at one rate point of the open scene, running or finished; changed on the GUI thread only.
@@ -47,6 +64,8 @@ class Result:
         Tiles of a ``.fdegc`` file that could not be decoded.
     lost : tuple of str
         Metadata that damage took from it, in words.
+    saved : list of Saved
+        What the user has saved of it, the last one last.
     """
 
     rate: int
@@ -72,6 +91,7 @@ class Result:
     backdrop: Pyramid | None = None
     damaged: tuple[Window, ...] = ()
     lost: tuple[str, ...] = ()
+    saved: list[Saved] = field(default_factory=list)
 
     def covers(self, x: int, y: int) -> bool:
         """Whether a pixel has been reconstructed."""

@@ -17,7 +17,7 @@ from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Side, Sides
 from fdegc_gui.models.difference import Difference, DifferenceStyle
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Patch, Pyramid
-from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.result import Result, Saved, State
 from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.text import quality_name
 
@@ -142,6 +142,8 @@ class Session(QObject):
         self.speed = 1.0
         self.refined = False
         self.results: dict[int, Result] = {}
+        #: Rate points, or the decoding, that were asked for and have not begun.
+        self.waiting: set[int] = set()
 
     @property
     def scene(self) -> Scene | None:
@@ -201,6 +203,7 @@ class Session(QObject):
         """
         stream = scene is not None and scene.stream is not None
         self.results.clear()
+        self.waiting.clear()
         self.patches.clear()
         self._sides, self._difference = Sides(), None
         if self._style.band is not None:
@@ -404,6 +407,12 @@ class Session(QObject):
             self._rate = rate
             self.rate_changed.emit(rate)
 
+    def set_waiting(self, key: int, waiting: bool) -> None:
+        """Entry of what was asked for and has not begun, or its removal."""
+        if waiting != (key in self.waiting):
+            (self.waiting.add if waiting else self.waiting.discard)(key)
+            self.result_changed.emit(key)
+
     def begin(self, key: int, quality: float, tiles_total: int, store: SampleStore) -> Result:
         """Fresh beginning of a result."""
         info = store.info
@@ -421,6 +430,12 @@ class Session(QObject):
         if self.holds(result):
             del self.results[result.rate]
             self.set_sides(self._sides.without(result.rate))
+            self.result_changed.emit(result.rate)
+
+    def note_saved(self, result: Result, saved: Saved) -> None:
+        """Entry of a file that the user has saved of a result."""
+        result.saved.append(saved)
+        if self.holds(result):
             self.result_changed.emit(result.rate)
 
     def holds(self, result: Result) -> bool:

@@ -45,6 +45,7 @@ QPushButton:default, QPushButton#primary {
     background: @accent@; color: @on_accent@; border: 1px solid @accent@; font-weight: 600;
 }
 QPushButton#primary { padding: 8px 12px; }
+QPushButton#beside { padding: 8px 10px; }
 QPushButton:default:hover, QPushButton#primary:hover {
     background: @accent_hover@; border-color: @accent_hover@;
 }
@@ -79,6 +80,7 @@ QToolButton#section:focus { border: 1px solid @accent@; }
 #card { background: @panel@; border: 1px solid @border@; border-radius: 10px; }
 #card QLineEdit { padding: 4px 6px; }
 #card QToolButton { padding: 3px 10px; }
+#card QToolButton#reading { text-align: left; padding: 5px 8px; }
 #card QToolButton#flat { padding: 3px 9px; }
 
 QComboBox {
@@ -128,7 +130,7 @@ QProgressBar::chunk { background: @accent@; border-radius: 3px; }
 #statLabel { color: @muted@; }
 #factName { color: @muted@; }
 
-QTableView, QPlainTextEdit, QTextBrowser, QTreeView {
+QTableView, QPlainTextEdit, QTextBrowser, QTreeView, QListWidget {
     background: @raised@; border: 1px solid @border@; border-radius: 6px; gridline-color: @border@;
     selection-background-color: @accent_soft@; selection-color: @text@;
 }
@@ -136,6 +138,11 @@ QHeaderView::section {
     background: transparent; color: @muted@;
     border: none; border-bottom: 1px solid @border@; padding: 4px 6px;
 }
+QTreeView#metadata::item { padding: 2px 0; }
+QListWidget#places::item { padding: 3px 4px; border-radius: 4px; }
+QListWidget#places::item:hover { background: @hover@; }
+QListWidget#places::item:selected { background: @accent_soft@; color: @text@; }
+QToolButton:checked { background: @accent_soft@; border-color: @accent@; }
 QTableView#bare { background: transparent; border: none; border-radius: 0; }
 QTableView#bare::item { padding: 2px 3px; border: none; }
 QTableView#bare QHeaderView { background: transparent; }

@@ -28,6 +28,7 @@ from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.text import zoom_percent
 from fdegc_gui.views.content import Content
+from fdegc_gui.views.layer import Overlay
 from fdegc_gui.views.overlays import (
     Readout,
     ReadoutBox,
@@ -96,6 +97,7 @@ class Pane(QWidget):
         self._readout = ReadoutBox(self.font())
         self._legend: Legend | None = None
         self._region: Window | None = None
+        self._overlays: dict[str, Overlay] = {}
         self._scene_size = (0, 0)
         self._measuring = False
         self._corner: QPointF | None = None
@@ -220,6 +222,13 @@ class Pane(QWidget):
             self._region = region
             self.update()
 
+    def show_overlay(self, name: str, overlay: Overlay | None) -> None:
+        """Overlay over the picture in place of another of that name; None for none."""
+        self._overlays.pop(name, None)
+        if overlay is not None:
+            self._overlays[name] = overlay
+        self.update()
+
     def set_scene_size(self, width: int, height: int) -> None:
         """Size of the scene that regions are drawn in."""
         self._scene_size = width, height
@@ -306,6 +315,7 @@ class Pane(QWidget):
         painter.save()
         painter.scale(1 / ratio, 1 / ratio)
         self._paint_contents(painter)
+        self._paint_overlays(painter)
         painter.restore()
         if self._region is not None:
             paint_region(painter, self._pane_rect(self._region))
@@ -337,6 +347,13 @@ class Pane(QWidget):
                     painter, rect, visible, self._viewport.zoom, self.devicePixelRatioF(), self.font(),
                     self._theme.tokens,
                 )  # fmt: skip
+
+    def _paint_overlays(self, painter: QPainter) -> None:
+        rect, size = self._scene_rect(), self._device_size()
+        visible = rect.intersected(QRectF(0, 0, size.width(), size.height()))
+        for overlay in self._overlays.values():
+            zoom, ratio = self._viewport.zoom, self.devicePixelRatioF()
+            overlay.paint(painter, rect, visible, zoom, ratio, self.font(), self._theme.tokens)
 
     def _pane_rect(self, window: Window) -> QRectF:
         first = self._pane_position(QPointF(window.x, window.y))

@@ -20,6 +20,7 @@ from fdegc_gui.views.canvas import Pane, Swipe
 from fdegc_gui.views.chips import PictureChip
 from fdegc_gui.views.compare_bar import FASTEST_MS, SLOWEST_MS, CompareBar
 from fdegc_gui.views.display_card import DisplayCard
+from fdegc_gui.views.layer import Overlay
 from fdegc_gui.views.overlays import MARGIN, zoom_rect
 from fdegc_gui.views.region_card import RegionCard
 from fdegc_gui.views.viewport import Viewport
@@ -392,6 +393,11 @@ class CompareView(QWidget):
         for pane in (self.original, self.reconstruction):
             pane.set_measuring(measuring)
 
+    def show_overlay(self, name: str, overlay: Overlay | None) -> None:
+        """Overlay over both pictures in place of another of that name; None for none."""
+        for pane in (self.original, self.reconstruction):
+            pane.show_overlay(name, overlay)
+
     def show_region(self, region: Window | None) -> None:
         """Outline of a region; None for none."""
         self._region = region
@@ -466,7 +472,8 @@ class CompareView(QWidget):
         if result is None:
             stream = scene is not None and scene.stream is not None
             keys = self._actions.keys("compress")
-            pane.show_picture(None, label, "" if stream else f"{keys} compresses at rate {key}")
+            hint = "Queued" if key in session.waiting else f"{keys} compresses at rate {key}"
+            pane.show_picture(None, label, "" if stream else hint)
             return
         waiting = result.state is State.RUNNING and not result.tiles_done
         clear = clear or result.pyramid.transparent

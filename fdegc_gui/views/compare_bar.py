@@ -237,12 +237,13 @@ class CompareBar(QWidget):
 
     def show_blinking(self, playing: bool, milliseconds: int) -> None:
         """Whether the pictures change over by themselves, and how fast."""
-        self._playing = playing
+        changed, self._playing = playing != self._playing, playing
         self.speed.blockSignals(True)
         self.speed.setValue(milliseconds)
         self.speed.blockSignals(False)
         self._show_seconds(milliseconds)
-        self._paint_icons()
+        if changed:  # drawing them anew takes 20 ms
+            self._paint_icons()
 
     def _show_seconds(self, milliseconds: int) -> None:
         self.seconds.setText(f"{milliseconds / 1000:.1f} s")

@@ -4,14 +4,38 @@ from __future__ import annotations
 
 import math
 import sys
+from typing import Protocol
 
 from PySide6.QtCore import QRect, QRectF
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QFont, QImage, QPainter
 
 from fdegc_gui.models.pyramid import Bgra, Patch, Pyramid
+from fdegc_gui.style.theme import Tokens
 
 #: The word order of pixels in memory is Qt's only where the machine is little-endian.
 _SWAP = sys.byteorder == "big"
+
+
+class Overlay(Protocol):
+    """Overlay that a pane paints over its picture."""
+
+    def paint(
+        self, painter: QPainter, rect: QRectF, visible: QRectF, zoom: float, ratio: float, font: QFont,
+        tokens: Tokens,
+    ) -> None:  # fmt: skip
+        """Painting of the overlay.
+
+        Parameters
+        ----------
+        painter : QPainter
+            In device pixels.
+        rect, visible : QRectF
+            The scene, and the part of it to paint, in device pixels.
+        zoom, ratio : float
+            Device pixels a scene pixel, and a logical one.
+        font : QFont
+        tokens : Tokens
+        """
 
 
 class Layer:
@@ -28,7 +52,7 @@ class Layer:
         opaque = pyramid.complete and not pyramid.transparent
         form = QImage.Format.Format_RGB32 if opaque else QImage.Format.Format_ARGB32_Premultiplied
         for level in pyramid.levels:
-            self._images.append(_image(level, form))
+            self._images.append(picture_image(level, form))
 
     def paint(self, painter: QPainter, rect: QRectF, visible: QRectF, zoom: float) -> None:
         """Painting of what is seen, from the level nearest to the zoom.
@@ -73,7 +97,7 @@ class PatchLayer:
 
     def __init__(self, patch: Patch) -> None:
         self.patch = patch
-        self._image = _image(patch.bgra, QImage.Format.Format_ARGB32_Premultiplied)
+        self._image = picture_image(patch.bgra, QImage.Format.Format_ARGB32_Premultiplied)
 
     def _target(self, rect: QRectF, zoom: float) -> QRectF:
         window = self.patch.window
@@ -96,7 +120,8 @@ class PatchLayer:
         painter.restore()
 
 
-def _image(bgra: Bgra, form: QImage.Format) -> QImage:
+def picture_image(bgra: Bgra, form: QImage.Format = QImage.Format.Format_ARGB32_Premultiplied) -> QImage:
+    """Image that shares memory with pixels; they have to outlive it unless it is copied."""
     height, width = bgra.shape[:2]
     pixels = bgra[..., ::-1].copy() if _SWAP else bgra
     return QImage(pixels.data, width, height, 4 * width, form)

@@ -8,6 +8,8 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QResiz
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from fdegc.raster_info import RasterInfo, Window
+from fdegc.results import GroundExtent
+from fdegc_gui.models.ground import ground_rows
 from fdegc_gui.models.region import Histogram, RegionFigures, figure_rows, number
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme, figures
@@ -137,7 +139,7 @@ class RegionCard(QFrame):
         self._grid.setHorizontalSpacing(12)
         self._grid.setVerticalSpacing(3)
         self._grid.setColumnStretch(0, 1)
-        for row in range(6):
+        for row in range(9):
             name, value = QLabel(), QLabel()
             name.setObjectName("statLabel")
             value.setObjectName("statValue")
@@ -167,9 +169,9 @@ class RegionCard(QFrame):
 
     def show_region(
         self, window: Window, figures_: RegionFigures | None, info: RasterInfo, ms_ssim: float | None,
-        note: str,
+        note: str, ground: GroundExtent | None = None,
     ) -> None:  # fmt: skip
-        """Figures of a region; None while they are computed."""
+        """Figures of a region; None while they are computed.  Its size on the ground, where it is known."""
         self.place.setText(f"col {window.x}  row {window.y}   ·   {window.width} × {window.height} px")
         found = figures_ is not None and figures_.errors is not None
         if figures_ is None:
@@ -177,6 +179,7 @@ class RegionCard(QFrame):
         else:
             self.pair.setText(f"A  {figures_.a}\nB  {figures_.b}" if found else figures_.note)
         rows = figure_rows(figures_, info, ms_ssim, note) if figures_ is not None and found else ()
+        rows += ground_rows(ground) if ground is not None else ()
         for i, (name, value) in enumerate(self._rows):
             shown = i < len(rows)
             name.setVisible(shown)
@@ -187,7 +190,7 @@ class RegionCard(QFrame):
                 value.setToolTip(rows[i][1])
         self.values.show_histogram(figures_.values if figures_ is not None else None)
         self.differences.show_histogram(figures_.differences if figures_ is not None else None)
-        self.copy.setEnabled(found)
+        self.copy.setEnabled(figures_ is not None)
         self.show()
         self.raise_()
         self._box.invalidate()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from fdegc_gui.actions import Actions
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
+from fdegc_gui.views.main_button import MainButton
+from fdegc_gui.views.metadata_panel import MetadataPanel
 from fdegc_gui.views.metrics_panel import MetricsPanel
 from fdegc_gui.views.rates import RateSelector
 from fdegc_gui.views.rd_plot import RdPlot
 from fdegc_gui.views.results_table import ResultsTable
 from fdegc_gui.views.scene_facts import FactsPanel
 from fdegc_gui.views.section import Section, heading
+from fdegc_gui.views.tile_panel import TilePanel
 
 WIDTH = 384
+#: By then Qt has given a section that unfolds its size.
+_LAID_OUT_MS = 30
 
 
 def _stacked(*widgets: QWidget) -> QWidget:
@@ -33,33 +39,32 @@ class SideBar(QWidget):
 
     Signals
     -------
-    compress_wanted()
     folded_changed(object)
         Names of the folded sections, a set.
     """
 
-    compress_wanted = Signal()
     folded_changed = Signal(object)
 
-    def __init__(self, session: Session, theme: Theme) -> None:
+    def __init__(self, session: Session, actions: Actions, theme: Theme) -> None:
         super().__init__()
         self.setObjectName("sidebar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(360)
         self._session = session
         self.rates = RateSelector(session, theme)
-        self.compress = QPushButton("Compress")
-        self.compress.setObjectName("primary")
-        self.compress.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.compress.clicked.connect(self.compress_wanted)
+        self.action = MainButton()
         self.metrics = MetricsPanel(session)
         self.results = ResultsTable(session)
         self.plot = RdPlot(session, theme)
         self.facts = FactsPanel(session)
+        self.tiles = TilePanel(actions, theme)
+        self.metadata = MetadataPanel(session)
         self.sections = {
             "metrics": Section("metrics", "Quality", self.metrics, theme),
             "results": Section("results", "Finished rate points", _stacked(self.results, self.plot), theme),
+            "tiles": Section("tiles", "Tiles", self.tiles, theme),
             "facts": Section("facts", "Scene", self.facts, theme),
+            "metadata": Section("metadata", "Tags and metadata", self.metadata, theme),
         }
         for section in self.sections.values():
             section.toggled.connect(self._on_toggled)
@@ -76,7 +81,7 @@ class SideBar(QWidget):
         top.addWidget(self._title)
         top.addWidget(self.rates)
         top.addSpacing(4)
-        top.addWidget(self.compress)
+        top.addWidget(self.action)
         body = QWidget()
         body.setObjectName("sidebarBody")
         inner = QVBoxLayout(body)
@@ -85,7 +90,7 @@ class SideBar(QWidget):
         for section in self.sections.values():
             inner.addWidget(section)
         inner.addStretch(1)
-        scroll = QScrollArea()
+        scroll = self._scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -100,17 +105,11 @@ class SideBar(QWidget):
         layout.addWidget(line)
         layout.addWidget(scroll, 1)
 
-    def show_button(self, text: str, enabled: bool, done: bool) -> None:
-        """Button text and state: what it does; it stands back once there is nothing left to do."""
-        self._top.setVisible(
-            enabled or not done or not self.rates.isHidden()
-        )  # nothing left but a dead button
-        self.compress.setText(text)
-        self.compress.setEnabled(enabled)
-        if self.compress.property("done") != done:
-            self.compress.setProperty("done", done)
-            self.compress.style().unpolish(self.compress)  # Qt looks at the property only then
-            self.compress.style().polish(self.compress)
+    def reveal(self, name: str) -> None:
+        """Unfolding of a section, brought into view as soon as its contents have their size."""
+        section = self.sections[name]
+        section.set_open(True)
+        QTimer.singleShot(_LAID_OUT_MS, self, lambda: self._scroll.ensureWidgetVisible(section, 0, 12))
 
     def set_folded(self, names: set[str]) -> None:
         """Folding of the named sections, unfolding of the others."""

@@ -210,6 +210,10 @@ class FakeUser(FileDialogs):
         self.suggested = ""
         self.part: str | None = None
         self.parts: tuple[str, ...] = ()
+        self.shown: list[Path] = []
+
+    def show_in_folder(self, path: Path) -> None:
+        self.shown.append(path)
 
     def choose_part(self, parent: Any, path: Path, parts: tuple[str, ...]) -> str | None:
         self.asked.append(f"part {path.name}")

@@ -1,0 +1,101 @@
+"""Map of a figure of every tile: its bytes, or its PSNR."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.raster_info import RasterInfo, Window
+from fdegc_gui.models.colormaps import SEQUENTIAL, table
+from fdegc_gui.models.pyramid import Bgra
+from fdegc_gui.text import NONE, decibels, human_bytes
+
+#: Colours: the last one is where most bytes went, or most of the error is.
+COLORS = SEQUENTIAL[0]
+
+
+class TileFigure(enum.Enum):
+    """Figure of a tile."""
+
+    BYTES = "bytes"
+    PSNR = "psnr"
+
+
+@dataclass(frozen=True, eq=False)
+class TileMap:
+    """Map of a figure of every tile.
+
+    Attributes
+    ----------
+    figure : TileFigure
+    tile_size : int
+        Side of a tile in pixels.
+    values : ndarray of float64, shape (rows, columns)
+        Bytes, or dB: infinite without an error; not a number where nothing is known.
+    size : (int, int)
+        Width and height of the scene.
+    """
+
+    figure: TileFigure
+    tile_size: int
+    values: npt.NDArray[np.float64]
+    size: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls, figure: TileFigure, tile_size: int, values: npt.NDArray[np.float64], info: RasterInfo
+    ) -> TileMap:
+        """Map from the values of a scene's tiles in raster order."""
+        columns = -(-info.width // tile_size)
+        return cls(figure, tile_size, values.reshape(-1, columns), (info.width, info.height))
+
+    def window(self, row: int, column: int) -> Window:
+        """Window of a tile."""
+        x, y, side = column * self.tile_size, row * self.tile_size, self.tile_size
+        return Window(x, y, min(side, self.size[0] - x), min(side, self.size[1] - y))
+
+    def words(self, row: int, column: int) -> str:
+        """Value of a tile in words."""
+        value = float(self.values[row, column])
+        if math.isnan(value):
+            return NONE
+        return human_bytes(round(value)) if self.figure is TileFigure.BYTES else decibels(value)
+
+    def worst(self, count: int) -> list[tuple[int, int]]:
+        """Rows and columns of the tiles that most bytes went into, or that are kept worst, these first."""
+        flat = self.values.ravel()
+        order = np.argsort(-flat if self.figure is TileFigure.BYTES else flat, kind="stable")
+        known = order[np.isfinite(flat[order])][:count]
+        return [(int(at) // self.values.shape[1], int(at) % self.values.shape[1]) for at in known]
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Values of the first and of the last colour; None if no tile has a finite one."""
+        found = self.values[np.isfinite(self.values)]
+        if not found.size:
+            return None
+        low, high = float(found.min()), float(found.max())
+        return (low, high) if self.figure is TileFigure.BYTES else (high, low)
+
+    def picture(self) -> Bgra:
+        """Picture with a pixel a tile, transparent where nothing is known.
+
+        Returns
+        -------
+        ndarray of uint8, shape (rows, columns, 4)
+        """
+        out = np.zeros((*self.values.shape, 4), np.uint8)
+        first, last = self.ends or (0.0, 0.0)
+        span = last - first
+        clean = np.where(np.isposinf(self.values), first, self.values)
+        part = (clean - first) / span if span else np.zeros_like(clean)
+        known = ~np.isnan(clean)
+        steps = np.rint(np.where(known, part, 0.0).clip(0, 1) * 255).astype(np.uint8)
+        out[..., 2::-1] = table(COLORS)[steps]
+        out[..., 3] = 255
+        out[~known] = 0
+        return out
