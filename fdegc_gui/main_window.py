@@ -20,6 +20,7 @@ from fdegc_gui.actions import Actions
 from fdegc_gui.control.comparing import Comparing
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.control.exporting import Exporting
+from fdegc_gui.control.guest_menu import GuestMenu
 from fdegc_gui.control.pointer import Pointer
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.files import FileDialogs
@@ -29,6 +30,7 @@ from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.menus import Menus
 from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.notice import advice_notice, damage_notice
 from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session
@@ -99,6 +101,17 @@ class MainWindow(QMainWindow):
         self.theme_actions = self.menus.add_themes(theme.choice, self.set_theme)
         self._pointer = Pointer(self.session, self.compare, self.status, self.controller.prober, self)
         self.comparing = Comparing(self, self.controller, self.compare, self.actions_, settings)
+        self.guest_menu = GuestMenu(
+            self,
+            self.controller,
+            self.compare,
+            self.sidebar,
+            self.actions_,
+            settings,
+            self._files,
+            self.exporting,
+        )
+        self.menus.add_to("Codec", self.guest_menu.menus[Side.A], before="rate_1", actions=self.actions_)
         self.addActions(self.actions_.all())  # their keys work while the menu bar is hidden, too
         self._connect()
         self._restore()
@@ -163,8 +176,8 @@ class MainWindow(QMainWindow):
             self.actions_[f"rate_{rate}"].triggered.connect(lambda _=False, r=rate: session.set_rate(r))
         self.sidebar.compress_wanted.connect(self.start_compress)
         self.sidebar.rates.chosen.connect(session.set_rate)
-        self.sidebar.results.chosen.connect(session.set_rate)
-        self.sidebar.plot.chosen.connect(session.set_rate)
+        for chooser in (self.sidebar.results, self.sidebar.plot):
+            chooser.chosen.connect(lambda key: session.choose(Side.B, key))
         self.welcome.open_wanted.connect(self.ask_open)
         self.welcome.file_wanted.connect(lambda name: controller.open(Path(name)))
         self.status.device_wanted.connect(self._on_device_wanted)

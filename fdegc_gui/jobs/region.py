@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,7 @@ class MeasureRegion(Job[RegionFigures, Never]):
             peak = peak_and_offset(context.rasters.get(self.path).source, context.cancel)[0]
         info = replace(a.info, width=self.window.width, height=self.window.height)
         spread = _Spread(info)
-        readers = _Reader(a, self.window, spread.first), _Reader(b, self.window, spread.second)
+        readers = RegionReader(a, self.window, spread.first), RegionReader(b, self.window, spread.second)
         mapping = [BandMapping(0.0, peak)] * info.bands
         found = compare(*readers, info, mapping, names=("psnr",), cancel=context.cancel)
         values, differences = spread.histograms()
@@ -112,10 +113,12 @@ class MeasureSimilarity(Job[tuple[float | None, str], Never]):
         return found.ms_ssim, found.notes.get("ms_ssim", "")
 
 
-class _Reader:
+class RegionReader:
     """Reader of a region as if it were a scene; what it reads is shown to somebody."""
 
-    def __init__(self, source: Source, region: Window, show: Any) -> None:
+    def __init__(
+        self, source: Source, region: Window, show: Callable[[Samples], None] = lambda samples: None
+    ) -> None:
         self._source, self._region, self._show = source, region, show
 
     def read(self, window: Window, /) -> Samples:

@@ -16,6 +16,7 @@ from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Side, Sides
 from fdegc_gui.models.difference import Difference, DifferenceStyle
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
+from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.sample_store import SampleStore
@@ -230,11 +231,11 @@ class Session(QObject):
     def choose(self, side: Side, key: int) -> None:
         """Choice of one side's picture: the original, or a result.
 
-        A result becomes the selected one unless the other side shows that one: so figures and pictures
-        stay together.
+        A result of a rate point becomes the selected one unless the other side shows that one: so
+        figures and pictures stay together.
         """
-        if key == ORIGINAL:
-            self.set_sides(self._sides.with_side(side, ORIGINAL))
+        if key == ORIGINAL or key >= FIRST_GUEST:
+            self.set_sides(self._sides.with_side(side, key))
             return
         other = self._sides.b if side is Side.A else self._sides.a
         if other == SELECTED:
@@ -255,6 +256,9 @@ class Session(QObject):
         key = self.key_of(side)
         if key == ORIGINAL:
             return "Original"
+        result = self.results.get(key)
+        if result is not None and result.guest is not None:
+            return result.title
         stream = self._scene.stream if self._scene is not None else None
         return f"Reconstruction · {quality_name(stream.quality if stream is not None else float(key))}"
 
@@ -416,8 +420,19 @@ class Session(QObject):
         self.result_changed.emit(key)
         return result
 
+    def add(self, result: Result) -> None:
+        """Addition of a finished result that was not made here."""
+        self.results[result.rate] = result
+        self.result_changed.emit(result.rate)
+
+    @property
+    def focus(self) -> Result | None:
+        """Result whose figures are shown: a guest that is picture B, else the selected one."""
+        shown = self.result_of(Side.B)
+        return shown if shown is not None and shown.guest is not None else self.current
+
     def drop(self, result: Result) -> None:
-        """Removal of a result that was cancelled or failed."""
+        """Removal of a result that was cancelled or failed, or is not wanted any more."""
         if self.holds(result):
             del self.results[result.rate]
             self.set_sides(self._sides.without(result.rate))

@@ -10,6 +10,7 @@ from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.metrics_panel import MetricsPanel
 from fdegc_gui.views.rates import RateSelector
 from fdegc_gui.views.rd_plot import RdPlot
+from fdegc_gui.views.results_bar import ResultsBar
 from fdegc_gui.views.results_table import ResultsTable
 from fdegc_gui.views.scene_facts import FactsPanel
 from fdegc_gui.views.section import Section, heading
@@ -55,10 +56,11 @@ class SideBar(QWidget):
         self.metrics = MetricsPanel(session)
         self.results = ResultsTable(session)
         self.plot = RdPlot(session, theme)
+        self.bar = ResultsBar()
         self.facts = FactsPanel(session)
         self.sections = {
             "metrics": Section("metrics", "Quality", self.metrics, theme),
-            "results": Section("results", "Finished rate points", _stacked(self.results, self.plot), theme),
+            "results": Section("results", "Results", _stacked(self.results, self.bar, self.plot), theme),
             "facts": Section("facts", "Scene", self.facts, theme),
         }
         for section in self.sections.values():

@@ -220,6 +220,18 @@ class FakeUser(FileDialogs):
         self.asked.append(f"open {folder}")
         return self.answer
 
+    def open_other(self, parent: Any, folder: str, side: str) -> Path | None:
+        self.asked.append(f"open as {side}")
+        return self.answer
+
+    def save_table(self, parent: Any, suggestion: str) -> Path | None:
+        self.suggested = suggestion
+        return self.answer
+
+    def save_plot(self, parent: Any, suggestion: str) -> Path | None:
+        self.suggested = suggestion
+        return self.answer
+
     def save_stream(self, parent: Any, suggestion: str) -> Path | None:
         self.suggested = suggestion
         return self.answer

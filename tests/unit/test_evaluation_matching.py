@@ -52,7 +52,7 @@ def test_size_is_met_as_nearly_as_the_parameter_allows(picture: np.ndarray, name
 def test_psnr_is_met(picture: np.ndarray) -> None:
     match = code_to_match(coder("jpeg2000"), picture, psnr=33.0)
     apart = match.decoded.astype(float) - picture
-    assert 10 * np.log10(255**2 / np.square(apart).mean()) == pytest.approx(33.0, abs=0.05)
+    assert 10 * np.log10(255**2 / np.square(apart).mean()) == pytest.approx(33.0, abs=0.15)
 
 
 def test_what_a_codec_cannot_do_gives_its_end(picture: np.ndarray) -> None:
