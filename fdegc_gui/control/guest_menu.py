@@ -16,7 +16,7 @@ from fdegc_gui.jobs.text_file import WriteFile
 from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.points import Point, table_text
 from fdegc_gui.settings import Settings
-from fdegc_gui.text import human_seconds
+from fdegc_gui.text import time_left
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.sidebar import SideBar
 
@@ -123,9 +123,9 @@ class GuestMenu(QObject):
             return
         for offer in guests.offers.codecs:
             told = [offer.label]
-            seconds, part = guests.seconds_for(offer), guests.part_for(offer)
-            told += [part] if part else []
-            told += [f"about {human_seconds(seconds)}"] if seconds >= _WORTH_SAYING else []
+            seconds, part = guests.seconds_for(offer), guests.window_for(offer)
+            told += [f"{part.width} × {part.height} px in view"] if part is not None else []
+            told += [f"about {time_left(seconds).removesuffix(' left')}"] if seconds >= _WORTH_SAYING else []
             action = menu.addAction("   ·   ".join(told))
             action.setToolTip(f"{offer.settings}\n{offer.version}")
             action.triggered.connect(lambda _=False, offer=offer: guests.code(offer, side))
@@ -133,7 +133,7 @@ class GuestMenu(QObject):
         for sentence in guests.offers.missing:
             self._sentence(menu, sentence)
         for words, name in (
-            ("As good as it, not as small", "by_psnr"),
+            ("Match its PSNR, not its size", "by_psnr"),
             ("Only what is in view", "view_only"),
         ):
             action = menu.addAction(words)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 from typing_extensions import Never
 
+from fdegc.options import EncodeOptions
 from fdegc.raster_info import Window
 from fdegc.results import MetricSet
 from fdegc_gui.control.activities import Activities
@@ -32,6 +33,8 @@ from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.session import Scene, Session
 
 _RANK, _MEASURE_RANK = 6, 2
+#: Side of the tiles of what is compressed here.
+_TILE = EncodeOptions().tile_size
 
 
 class Guests(QObject):
@@ -93,10 +96,12 @@ class Guests(QObject):
         self._looking: Request[Offers, Never] | None = None
         self._seen: Window | None = None
         self._counter = FIRST_GUEST
+        self._news: dict[int, str] = {}
         self._requests = Requests()
         session.scene_changed.connect(self._on_scene)
         session.rate_changed.connect(self._on_rate)
         session.result_changed.connect(self._on_result)
+        session.figures_changed.connect(self._on_figures)
 
     # ------------------------------------------------------------------ what can be asked for
 
@@ -130,24 +135,19 @@ class Guests(QObject):
             why = f"Compress at rate {self._session.rate} first: other codecs are given its size."
         return why
 
-    def part_for(self, offer: Offer) -> str:
-        """What of the scene a codec would code, in words; empty for all of it."""
-        scene, window = self._session.scene, None
-        if scene is not None:
-            window = coded_window(scene.info, self._room(offer), self._seen)
-        return "" if window is None else f"{window.width} × {window.height} px in view"
+    def window_for(self, offer: Offer) -> Window | None:
+        """Part of the scene that a codec would code; None for all of it."""
+        scene = self._session.scene
+        return (
+            None if scene is None else coded_window(scene.info, offer.room, self._seen, _TILE, self.view_only)
+        )
 
     def seconds_for(self, offer: Offer) -> float:
         """Rough seconds that a codec would take."""
-        scene = self._session.scene
+        scene, window = self._session.scene, self.window_for(offer)
         if scene is None:
             return 0.0
-        window = coded_window(scene.info, self._room(offer), self._seen)
         return offer.seconds(scene.info.pixels if window is None else window.pixels)
-
-    def _room(self, offer: Offer) -> int:
-        seen = self._seen
-        return min(offer.room, seen.pixels) if self.view_only and seen is not None else offer.room
 
     # ------------------------------------------------------------------ requests
 
@@ -163,7 +163,7 @@ class Guests(QObject):
             offer=offer,
             reference=Reference(name, reference.bytes, reference.stream_path, reference.store),
             by_psnr=self.by_psnr,
-            window=coded_window(scene.info, self._room(offer), self._seen),
+            window=self.window_for(offer),
             folder=self._next_folder(scene),
             rendering=rendering,
         )
@@ -228,6 +228,7 @@ class Guests(QObject):
 
     def _on_scene(self) -> None:
         self._requests.drop()
+        self._news.clear()
         self._seen = None
         self.lane.submit(CloseFiles())
 
@@ -260,8 +261,21 @@ class Guests(QObject):
         session.add(result)
         session.choose(side, result.rate)
         words = f"Picture {side.value} is {guest.name}. {guest.reference} {guest.note}"
-        self.message.emit(" ".join(words.split()))
+        self._news[result.rate] = " ".join(words.split())
         self._measure(scene, result)
+        if result.metric_state is MetricState.DONE:
+            self._tell(result.rate)
+
+    def _tell(self, key: int) -> None:
+        """What there is to say of a guest, once no measuring hides it in the status line."""
+        words = self._news.pop(key, "")
+        if words:
+            QTimer.singleShot(0, lambda: self.message.emit(words))
+
+    def _on_figures(self, key: int) -> None:
+        result = self._session.results.get(key)
+        if result is not None and result.metric_state is MetricState.DONE:
+            self._tell(key)
 
     def _measure(self, scene: Scene, result: Result) -> None:
         """MS-SSIM and the like of a guest; of a part MS-SSIM only."""

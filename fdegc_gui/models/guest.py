@@ -95,8 +95,12 @@ def why_not_coded(info: RasterInfo) -> str:
     )
 
 
-def coded_window(info: RasterInfo, room: int, view: Window | None) -> Window | None:
-    """Part of a scene that a codec codes: None for all of it, else what is in view, or the middle of that.
+def coded_window(
+    info: RasterInfo, room: int, view: Window | None, tile: int, only_view: bool = False
+) -> Window | None:
+    """Part of a scene that a codec codes: None for all of it, else the tiles in view, or the middle ones.
+
+    Whole tiles, because it is known what each of them costs us.
 
     Parameters
     ----------
@@ -105,16 +109,40 @@ def coded_window(info: RasterInfo, room: int, view: Window | None) -> Window | N
         Most pixels.
     view : Window or None
         What is in view.
+    tile : int
+        Side of our tiles.
+    only_view : bool
+        Whether to keep to what is in view even if there is room for the scene.
     """
-    if info.pixels <= room:
-        return None
     whole = Window(0, 0, info.width, info.height)
+    if info.pixels <= room and not only_view:
+        return None
     seen = (view and view.intersection(whole)) or whole
-    if seen.pixels <= room:
-        return seen
-    shrink = (room / seen.pixels) ** 0.5
-    width, height = max(1, int(seen.width * shrink)), max(1, int(seen.height * shrink))
-    return Window(seen.x + (seen.width - width) // 2, seen.y + (seen.height - height) // 2, width, height)
+    left, top = seen.x // tile, seen.y // tile
+    right, bottom = -(-(seen.x + seen.width) // tile), -(-(seen.y + seen.height) // tile)
+    middle = (seen.x + seen.width / 2) / tile, (seen.y + seen.height / 2) / tile
+    while True:
+        part = Window(left * tile, top * tile, (right - left) * tile, (bottom - top) * tile).intersection(
+            whole
+        )
+        if part is None or part.pixels <= room:
+            return None if part == whole else part
+        if right - left == 1 and bottom - top == 1:
+            return _shrunk(part.intersection(seen) or part, room)
+        # The longer way gets shorter, where it is further from the middle of the view.
+        if right - left >= bottom - top:
+            left, right = (left + 1, right) if middle[0] - left > right - middle[0] else (left, right - 1)
+        else:
+            top, bottom = (top + 1, bottom) if middle[1] - top > bottom - middle[1] else (top, bottom - 1)
+
+
+def _shrunk(part: Window, room: int) -> Window:
+    """Middle of a part that has no more pixels than there is room for."""
+    if part.pixels <= room:
+        return part
+    shrink = (room / part.pixels) ** 0.5
+    width, height = max(1, int(part.width * shrink)), max(1, int(part.height * shrink))
+    return Window(part.x + (part.width - width) // 2, part.y + (part.height - height) // 2, width, height)
 
 
 def why_unlike(info: RasterInfo, other: RasterInfo, name: str) -> str:

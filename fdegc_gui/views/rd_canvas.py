@@ -7,7 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPoint, QPointF, QRect, QRectF, QSize
+from PySide6.QtGui import QColor, QImage, QPaintDevice, QPainter
+from PySide6.QtSvg import QSvgGenerator
 
 from fdegc_gui.models.points import Point
 from fdegc_gui.style.series import series_color, series_mark
@@ -101,12 +103,12 @@ class RdCanvas:
         """Legend within the plot, for a file."""
         import pyqtgraph as pg
 
-        legend = self.widget.addLegend(offset=(-20, -20), labelTextColor=tokens.text)
+        legend = self.widget.addLegend(offset=(-20, -20), labelTextColor=tokens.text, labelTextSize="11pt")
         for name, points in drawing.series.items():
             number = drawing.numbers[name]
             pen, (mark, _) = pg.mkPen(series_color(number, tokens), width=2), series_mark(number)
             sample = pg.PlotDataItem(
-                pen=pen, symbol=mark, symbolPen=pen, symbolBrush=tokens.panel, symbolSize=9
+                [0], [0], pen=pen, symbol=mark, symbolPen=pen, symbolBrush=tokens.panel, symbolSize=9
             )
             legend.addItem(sample, points[0][2].label)
 
@@ -120,25 +122,37 @@ def saved(drawing: Drawing, suffix: str) -> bytes:
     suffix : str
         ``.svg`` or ``.png``.
     """
-    from pyqtgraph.exporters import ImageExporter, SVGExporter
-
     canvas = RdCanvas()
     try:
         canvas.widget.resize(*_SAVED)
         canvas.draw(drawing, LIGHT)
         canvas.add_legend(drawing, LIGHT)
         canvas.widget.grab()  # lays everything out
-        item = canvas.widget.getPlotItem()
-        if suffix == ".svg":
-            return bytes(SVGExporter(item).export(toBytes=True))
-        exporter = ImageExporter(item)
-        exporter.parameters()["width"] = 2 * _SAVED[0]
-        image = exporter.export(toBytes=True)
         data = QByteArray()
         buffer = QBuffer(data)
         buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-        image.save(buffer, "PNG")
+        size = QSize(*_SAVED)
+        # Not by pyqtgraph's exporters: that for SVG fails at round marks.
+        if suffix == ".svg":
+            generator = QSvgGenerator()
+            generator.setOutputDevice(buffer)
+            generator.setSize(size)
+            generator.setViewBox(QRect(QPoint(0, 0), size))
+            generator.setTitle("Rate-distortion plot")
+            _render(canvas, generator, size)
+        else:
+            image = QImage(size * 2, QImage.Format.Format_RGB32)
+            image.fill(QColor(LIGHT.panel))
+            _render(canvas, image, size * 2)
+            image.save(buffer, b"PNG")
         return bytes(data.data())
     finally:
         canvas.widget.close()
         canvas.widget.deleteLater()
+
+
+def _render(canvas: RdCanvas, device: QPaintDevice, size: QSize) -> None:
+    painter = QPainter(device)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    canvas.widget.render(painter, QRectF(QPointF(0, 0), size), canvas.widget.viewport().rect())
+    painter.end()

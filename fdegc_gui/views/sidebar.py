@@ -67,6 +67,8 @@ class SideBar(QWidget):
             section.toggled.connect(self._on_toggled)
         self._lay_out()
         session.scene_changed.connect(self._on_scene)
+        for signal in (session.scene_changed, session.sides_changed, session.result_changed):
+            signal.connect(self._on_focus)
 
     def _lay_out(self) -> None:
         self._title = heading("Rate point")
@@ -128,3 +130,9 @@ class SideBar(QWidget):
         self.rates.setVisible(not stream)
         self._title.setVisible(not stream)
         self.sections["results"].setVisible(not stream)
+
+    def _on_focus(self) -> None:
+        """Title of the figures: whose they are, where that is not the selected rate point."""
+        focus = self._session.focus
+        guest = focus is not None and focus.guest is not None
+        self.sections["metrics"].set_title(f"Quality of {focus.title}" if focus and guest else "Quality")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidgetAction
 from pytestqt.qtbot import QtBot
@@ -144,13 +144,17 @@ def test_part_in_view_of_a_large_scene(
     assert "px in view" in " ".join(menu_words(window))
 
 
-def test_view_only(qtbot: QtBot, compressed: MainWindow) -> None:
+def test_view_only(qtbot: QtBot, compressed: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     window = compressed
-    window.compare.viewport.restore(window.compare.viewport.center, 20.0)
+    monkeypatch.setattr("fdegc_gui.control.guests._TILE", 64)
+    window.compare.viewport.restore(QPointF(100, 90), 20.0)
     window.controller.guests.view_only = True
+    assert "64 × 64 px in view" in " ".join(menu_words(window)) or window.controller.guests.offers is None
     result = code(qtbot, window, "jpeg-444")
-    seen = window.compare.visible_part()
-    assert result.guest.window == seen
+    assert result.guest.window == Window(64, 64, 64, 64), "the whole tile in view"
+    window.session.choose(Side.B, result.rate)
+    window.compare.set_layout(Layout.DIFFERENCE)
+    qtbot.waitUntil(lambda: window.session.difference is not None, timeout=TIMEOUT)
 
 
 def test_cancel_within_a_second(qtbot: QtBot, make_window: Callable[..., MainWindow], tmp_path: Path) -> None:
@@ -233,11 +237,17 @@ def test_grey_scene(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
 
 def test_part_that_a_codec_codes() -> None:
     info = RasterInfo("", "", 1000, 800, 3, "uint8")
-    assert coded_window(info, 800_000, None) is None
-    assert coded_window(info, 10_000, Window(50, 60, 100, 100)) == Window(50, 60, 100, 100)
-    part = coded_window(info, 10_000, Window(-20, 0, 400, 400))
-    assert part is not None and 9_000 < part.pixels <= 10_000 and part.x > 100
-    assert coded_window(info, 1, None) == Window(499, 399, 1, 1)
+    assert coded_window(info, 800_000, None, 256) is None
+    view = Window(300, 300, 100, 100)
+    assert coded_window(info, 100_000, view, 256) == Window(256, 256, 256, 256)
+    assert coded_window(info, 800_000, view, 256, only_view=True) == Window(256, 256, 256, 256)
+    assert coded_window(info, 800_000, None, 256, only_view=True) is None
+    assert coded_window(info, 300_000, Window(-20, 0, 600, 600), 256) == Window(0, 0, 512, 512)
+    edge = coded_window(info, 100_000, Window(900, 700, 300, 300), 256)
+    assert edge == Window(768, 512, 232, 288)
+    small = coded_window(info, 1_000, view, 256)
+    assert small is not None and 900 < small.pixels <= 1_000 and view.intersection(small) == small
+    assert coded_window(info, 1, None, 256).pixels == 1
 
 
 def test_bytes_of_a_part(tmp_path: Path) -> None:
