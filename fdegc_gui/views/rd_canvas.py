@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QPoint, QPointF, QRect, QRectF, QSize
-from PySide6.QtGui import QColor, QImage, QPaintDevice, QPainter
+from PySide6.QtGui import QColor, QImage, QImageWriter, QPaintDevice, QPainter
 from PySide6.QtSvg import QSvgGenerator
 
 from fdegc_gui.models.points import Point
@@ -144,7 +144,7 @@ def saved(drawing: Drawing, suffix: str) -> bytes:
             image = QImage(size * 2, QImage.Format.Format_RGB32)
             image.fill(QColor(LIGHT.panel))
             _render(canvas, image, size * 2)
-            image.save(buffer, b"PNG")
+            QImageWriter(buffer, QByteArray(b"png")).write(image)
         return bytes(data.data())
     finally:
         canvas.widget.close()
