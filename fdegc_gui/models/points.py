@@ -119,7 +119,7 @@ def _point(result: Result, pixels: int) -> Point:
 
 
 #: Figures that can be an axis: attribute, label.  Sizes first, then qualities.
-SIZES = (("bpp", "bits per pixel"), ("bytes", "kB"))
+SIZES = (("bpp", "bits per pixel"), ("bytes", "size, kB"))
 QUALITIES = (("psnr", "PSNR, dB"), ("ms_ssim_db", "MS-SSIM, dB"), ("vifp", "VIFp"))
 
 

@@ -103,7 +103,7 @@ class RdCanvas:
         """Legend within the plot, for a file."""
         import pyqtgraph as pg
 
-        legend = self.widget.addLegend(offset=(-20, -20), labelTextColor=tokens.text, labelTextSize="11pt")
+        legend = self.widget.addLegend(offset=(-20, -20), labelTextColor=tokens.text, labelTextSize="13pt")
         for name, points in drawing.series.items():
             number = drawing.numbers[name]
             pen, (mark, _) = pg.mkPen(series_color(number, tokens), width=2), series_mark(number)
