@@ -1,6 +1,6 @@
 """Drive the real application and save what it looks like.
 
-    python benchmarks/screenshots.py SCENE... [--rates 2,4] [--bands 4,1,2] [--layouts] [--codecs A,B] [--out DIR]
+    python benchmarks/screenshots.py SCENE... [--rates 2,4] [--bands 4,1,2] [--layouts] [--codecs A] [--out D]
 
 compresses each scene with the real codec and saves it light and dark, at 1280 × 800 and
 2560 × 1440, as NAME-THEME-WIDTH.png; the start page as start-THEME-1280.png; and a pair at 200 %.  With
