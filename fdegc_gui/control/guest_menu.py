@@ -164,7 +164,7 @@ class GuestMenu(QObject):
         scene = self._session.scene
         original = scene is not None and scene.stream is None
         some = original and bool(self._points())
-        self._actions["open_other"].setEnabled(original)
+        self._actions["open_other"].setEnabled(scene is not None)
         for key in ("copy_table", "export_table"):
             self._actions[key].setEnabled(some)
         self._actions["export_plot"].setEnabled(original and not self._sidebar.plot.isHidden())

@@ -175,12 +175,16 @@ class Guests(QObject):
         """Reading of a file that shows the scene as well; it becomes one side's picture."""
         session = self._session
         scene, rendering = session.scene, session.rendering
-        if scene is None or scene.stream is not None or rendering is None:
+        if scene is None:
+            return
+        if rendering is None:
+            self.message.emit("The scene has to be there first; try again once it is decoded.")
             return
         path = path.absolute()
+        original = scene.path if scene.stream is None else None
         heading = f"“{path.name}” cannot be picture {side.value}."
         title = f"Reading “{path.name}”"
-        common = {"path": path, "scene": scene.path, "info": scene.info, "rendering": rendering}
+        common = {"path": path, "scene": original, "info": scene.info, "rendering": rendering}
 
         def on_raster(arrival: Arrival | None) -> None:
             if arrival is not None:
@@ -280,6 +284,9 @@ class Guests(QObject):
     def _measure(self, scene: Scene, result: Result) -> None:
         """MS-SSIM and the like of a guest; of a part MS-SSIM only."""
         window = None if result.guest is None else result.guest.window
+        if scene.stream is not None:  # with nothing to measure it against
+            result.metric_state = MetricState.DONE
+            return
         if window is None:
             self._measuring.measure(result)
             return

@@ -258,8 +258,8 @@ class _ReadFile(Job[Any, Never]):
     Attributes
     ----------
     path : Path
-    scene : Path
-        The original.
+    scene : Path or None
+        The original; None if there is none.
     info : RasterInfo
         Of the scene.
     folder : Path
@@ -268,7 +268,7 @@ class _ReadFile(Job[Any, Never]):
     """
 
     path: Path
-    scene: Path
+    scene: Path | None
     info: RasterInfo
     folder: Path
     rendering: Rendering
@@ -293,8 +293,10 @@ class _ReadFile(Job[Any, Never]):
         try:
             fill(writer)
             store = writer.finish()
-            source = context.rasters.get(self.scene).source
-            psnr = _psnr(source, store, Window(0, 0, self.info.width, self.info.height), context)
+            psnr = None
+            if self.scene is not None:
+                source = context.rasters.get(self.scene).source
+                psnr = _psnr(source, store, Window(0, 0, self.info.width, self.info.height), context)
             pyramid = render(store, self.rendering, context.cancel)
         except BaseException:
             writer.discard()

@@ -14,7 +14,7 @@ from typing_extensions import Never
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import BandMapping, Samples
 from fdegc_gui.jobs.base import Context, Job
-from fdegc_gui.jobs.scene import peak_and_offset
+from fdegc_gui.jobs.scene import peak_and_offset_of
 from fdegc_gui.jobs.sources import Origin, Source, known_samples, open_origin
 from fdegc_gui.models.region import Histogram, RegionFigures
 
@@ -57,7 +57,7 @@ class MeasureRegion(Job[RegionFigures, Never]):
         a, b = open_origin(self.a, context), open_origin(self.b, context)
         peak = self.peak
         if peak is None:
-            peak = peak_and_offset(context.rasters.get(self.path).source, context.cancel)[0]
+            peak = peak_and_offset_of(self.path, context)[0]
         info = replace(a.info, width=self.window.width, height=self.window.height)
         spread = _Spread(info)
         readers = RegionReader(a, self.window, spread.first), RegionReader(b, self.window, spread.second)
@@ -96,8 +96,7 @@ class MeasureSimilarity(Job[tuple[float | None, str], Never]):
         peak, offset = self.peak, 0.0
         band_offsets: tuple[float, ...] | float = offset
         if info.dtype != "uint8":
-            source = context.rasters.get(self.path).source
-            peak, band_offsets = peak_and_offset(source, context.cancel)
+            peak, band_offsets = peak_and_offset_of(self.path, context)
         try:
             found = context.engine.engine.measure(
                 a.read(self.window),

@@ -238,17 +238,25 @@ class Session(QObject):
             self.set_sides(self._sides.with_side(side, key))
             return
         other = self._sides.b if side is Side.A else self._sides.a
-        if other == SELECTED:
+        if key == STREAM:
+            self.set_sides(self._sides.with_side(side, SELECTED))
+        elif other == SELECTED:
             self.set_sides(self._sides.with_side(side, key))
         else:
             self.set_sides(self._sides.with_side(side, SELECTED))
             self.set_rate(key)
 
+    @property
+    def paired(self) -> bool:
+        """Whether there are two pictures: a ``.fdegc`` is alone until another file is opened beside it."""
+        scene = self._scene
+        return scene is not None and (scene.stream is None or any(key >= FIRST_GUEST for key in self.results))
+
     def key_of(self, side: Side) -> int:
-        """Key of a side's picture: ``ORIGINAL``, or a result's; a ``.fdegc`` file has its own only."""
-        if self._scene is not None and self._scene.stream is not None:
-            return STREAM
+        """Key of a side's picture: ``ORIGINAL``, or a result's; a ``.fdegc`` file has its own, and guests."""
         key = self._sides[side]
+        if self._scene is not None and self._scene.stream is not None:
+            return key if key >= FIRST_GUEST else STREAM
         return self._rate if key == SELECTED else key
 
     def name_of(self, side: Side) -> str:
@@ -278,7 +286,7 @@ class Session(QObject):
 
     def comparable(self) -> bool:
         """Whether both sides are there to be compared sample by sample."""
-        if self._scene is None or self._scene.stream is not None:
+        if not self.paired:
             return False
         results = [self.result_of(side) for side in Side if self.key_of(side) != ORIGINAL]
         return all(result is not None and result.state is State.DONE for result in results)

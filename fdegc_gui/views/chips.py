@@ -51,7 +51,7 @@ class PictureChip(QToolButton):
     def show_words(self, words: str, room: int) -> None:
         """Text of the chip, shortened to a width in logical pixels."""
         self._words = words
-        choosable = self._session.scene is not None and self._session.scene.stream is None
+        choosable = self._session.scene is not None
         self.setEnabled(choosable)
         before, after = (f"{self._side.value}   ", "  ▾") if choosable else ("", "")
         metrics = self.fontMetrics()
@@ -70,7 +70,8 @@ class PictureChip(QToolButton):
         menu.clear()
         group = QActionGroup(menu)
         chosen = session.key_of(self._side)
-        rows = [(ORIGINAL, "Original")]
+        stream = session.scene is not None and session.scene.stream is not None
+        rows = [] if stream else [(ORIGINAL, "Original")]
         rows += [(key, self._row(result)) for key, result in sorted(session.results.items())
                  if result.state is State.DONE]  # fmt: skip
         if chosen not in dict(rows):

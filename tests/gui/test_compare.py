@@ -187,7 +187,10 @@ def test_a_stream_has_one_picture(qtbot: QtBot, window: MainWindow, tmp_path: Pa
     window.actions_["layout_swipe"].trigger()
     open_scene(qtbot, window, path)
     assert window.compare.shown is Layout.SINGLE and not window.actions_["swap"].isEnabled()
-    assert not window.compare.chips[Side.B].isEnabled()
+    chip = window.compare.chips[Side.B]
+    chip.fill()
+    words = [action.text() for action in chip.choices.actions()]
+    assert "Original" not in words and "Open another file…" in words
     window.compare.toggle()
     assert window.compare.side is Side.B
 

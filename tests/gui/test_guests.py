@@ -22,9 +22,10 @@ from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Layout, Side
 from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window, why_not_coded
 from fdegc_gui.models.result import MetricState, Result
+from fdegc_gui.models.session import STREAM
 from tests.gui.display_steps import settled, write
 from tests.gui.fakes import FakeUser, saved, write_stream
-from tests.gui.window_steps import compress, error_dialog, open_scene
+from tests.gui.window_steps import compress, error_dialog, finished, open_scene
 
 TIMEOUT = 30_000
 
@@ -320,6 +321,50 @@ def test_compressed_file_that_does_not_fit(qtbot: QtBot, compressed: MainWindow,
     write_stream(tmp_path / "small.fdegc")
     compressed.controller.guests.read(tmp_path / "small.fdegc", Side.A)
     assert "150 × 100 pixels" in error_dialog(qtbot, compressed).failure.message
+
+
+def test_files_beside_a_compressed_one(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, user: FakeUser
+) -> None:
+    session, compare = window.session, window.compare
+    write_stream(tmp_path / "first.fdegc")
+    open_scene(qtbot, window, tmp_path / "first.fdegc")
+    qtbot.waitUntil(lambda: STREAM in session.results and finished(window, STREAM), timeout=TIMEOUT)
+    assert compare.shown is Layout.SINGLE and not session.paired
+    assert not window.actions_["swap"].isEnabled() and not compare.bar.segments[Layout.SWIPE].isEnabled()
+    write_stream(tmp_path / "second.fdegc")
+    user.answer = tmp_path / "second.fdegc"
+    window.actions_["open_other"].trigger()
+    qtbot.waitUntil(lambda: len(guests_of(window)) == 1, timeout=TIMEOUT)
+    first, second = session.results[STREAM], guests_of(window)[0]
+    assert session.key_of(Side.A) == second.rate and session.key_of(Side.B) == STREAM
+    assert compare.shown.is_pair and compare.original.isVisible()
+    assert compare.original.pyramid is second.pyramid and compare.reconstruction.pyramid is first.pyramid
+    assert window.actions_["swap"].isEnabled() and compare.bar.segments[Layout.SWIPE].isEnabled()
+    window.actions_["swap"].trigger()
+    assert compare.reconstruction.pyramid is second.pyramid
+    compare.set_layout(Layout.DIFFERENCE)
+    qtbot.waitUntil(lambda: session.difference is not None, timeout=TIMEOUT)
+    window.comparing.measure_view()
+    qtbot.waitUntil(lambda: window.controller.regions.figures is not None, timeout=TIMEOUT)
+    figures = window.controller.regions.figures
+    assert figures.b == "second.fdegc" and figures.errors is not None and figures.errors.max_error == 0
+    window.comparing.close_region()
+    # Its original, opened beside it, is as good as any.
+    pixels = np.full((3, 100, 150), 90, np.uint8)
+    window.controller.guests.read(write(tmp_path / "original.tif", pixels), Side.A)
+    qtbot.waitUntil(lambda: len(guests_of(window)) == 2, timeout=TIMEOUT)
+    assert session.name_of(Side.A) == "original.tif"
+    chip = compare.chips[Side.B]
+    chip.fill()
+    words = [action.text() for action in chip.choices.actions()]
+    assert "Original" not in words
+    chip.choices.actions()[0].trigger()
+    assert session.key_of(Side.B) == STREAM
+    for guest in guests_of(window):
+        window.controller.guests.remove(guest.rate)
+    assert compare.shown is Layout.SINGLE and not compare.original.isVisible()
+    assert compare.reconstruction.pyramid is first.pyramid
 
 
 # ---------------------------------------------------------------------- table and plot
