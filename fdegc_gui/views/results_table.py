@@ -16,7 +16,7 @@ _Index = QModelIndex | QPersistentModelIndex
 _ROW = 26
 _HEAD = 26
 #: Widths in parts of the whole.
-_WEIGHTS = (1.6, 1.35, 0.95, 1.0, 1.2, 1.15, 1.1)
+_WEIGHTS = (1.9, 1.35, 0.95, 1.0, 1.2, 1.0, 1.0)
 _HEADERS = ("Result", "Size", "bpp", *METRIC_LABELS.values())
 _LPIPS = len(_HEADERS) - 1
 
