@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -20,6 +21,9 @@ from fdegc.errors import OutputFailed
 from fdegc.types import Progress
 from fdegc_gui.jobs.base import Context
 
+log = logging.getLogger(__name__)
+
+_ERRORS = "errors"
 #: Between two looks at the process, and at whether to go on.
 _LOOK_SECONDS = 0.05
 #: The process has this share of the progress; what follows is quick.
@@ -74,6 +78,7 @@ def coded_apart(
         status = _watched(folder, context)
         answer = read_answer(folder)
         if answer is None:
+            log.warning("%s: %s", codec, (folder / _ERRORS).read_text(errors="replace").strip())
             raise OutputFailed(f"The codec's process ended without an answer (status {status}); see the log.")
         if answer.error:
             raise OutputFailed(answer.error)
@@ -90,12 +95,12 @@ def _watched(folder: Path, context: Context[Any]) -> int:
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     told = folder / "progress"
     start = time.perf_counter()
-    with told.open("wb") as out:
+    with told.open("wb") as out, (folder / _ERRORS).open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "fdegc.evaluation.worker", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=out,
-            stderr=subprocess.DEVNULL,
+            stderr=errors,
             env={**os.environ, "PYTHONPATH": paths},
         )
         lines, since = 0, start

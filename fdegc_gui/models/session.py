@@ -20,7 +20,7 @@ from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.text import quality_name
+from fdegc_gui.text import fixed, quality_name
 
 #: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
 STREAM = 0
@@ -266,7 +266,10 @@ class Session(QObject):
             return "Original"
         result = self.results.get(key)
         if result is not None and result.guest is not None:
-            return result.title
+            # Codings by one codec differ in nothing but their size.
+            bpp = None if self._scene is None else result.bpp(self._scene.info.pixels)
+            coded = bool(result.guest.reference) and bpp is not None
+            return f"{result.title} · {fixed(bpp, 3)} bpp" if coded else result.title
         stream = self._scene.stream if self._scene is not None else None
         return f"Reconstruction · {quality_name(stream.quality if stream is not None else float(key))}"
 

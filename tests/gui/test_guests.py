@@ -84,7 +84,7 @@ def test_another_codec_at_the_size_of_a_result(
     assert result.metrics is not None and result.metrics.ms_ssim is not None
     assert "OpenJPEG" in guest.facts and "all of the scene" in guest.facts
     assert "rate 4 has" in guest.reference and f"{result.bytes:,} bytes" in guest.reference
-    assert window.compare.original.label == "JPEG 2000"
+    assert window.compare.original.label == f"JPEG 2000 · {8 * result.bytes / (192 * 160):.3f} bpp"
     settled(qtbot, window)
     assert window.compare.original.pyramid is result.pyramid
     assert not list(window.controller.folder.glob("*exchange")), "what was exchanged is gone"
@@ -100,7 +100,7 @@ def test_guest_is_compared_like_any_result(qtbot: QtBot, compressed: MainWindow)
     qtbot.waitUntil(lambda: session.difference is not None, timeout=TIMEOUT)
     window.comparing.measure_view()
     qtbot.waitUntil(lambda: window.controller.regions.figures is not None, timeout=TIMEOUT)
-    assert window.controller.regions.figures.b == "WebP"
+    assert window.controller.regions.figures.b.startswith("WebP · ")
     window.actions_["swap"].trigger()
     assert session.key_of(Side.A) == result.rate
 
@@ -193,6 +193,19 @@ def test_codec_that_fails_is_said(qtbot: QtBot, compressed: MainWindow) -> None:
     dialog = error_dialog(qtbot, window)
     assert dialog.heading == "Nothing could not code the scene."
     assert "no codec named" in dialog.failure.message and dialog.failure.expected
+
+
+def test_process_that_breaks_down_is_said(
+    qtbot: QtBot, compressed: MainWindow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a library's fault would take the process down, and nothing else."""
+    codec = offer(qtbot, compressed, "webp")
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    compressed.controller.guests.code(codec, Side.A)
+    dialog = error_dialog(qtbot, compressed)
+    assert "ended without an answer" in dialog.failure.message and dialog.failure.expected
+    assert "webp: " in caplog.text and len(caplog.text) > 100
+    assert not list(compressed.controller.folder.glob("*guest*"))
 
 
 def test_menu_says_what_there_is(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
