@@ -34,7 +34,7 @@ class Point:
         Whether only a part of the scene was coded, so that its figures stand beside no others.
     facts : str
         Settings, library, what was coded.
-    bytes, bpp, psnr, ms_ssim, vifp, lpips, encode_seconds, decode_seconds
+    bytes, bpp, psnr, ms_ssim, vifp, lpips, max_error, encode_seconds, decode_seconds
         None where there is no such figure; PSNR is infinite without loss.
     """
 
@@ -50,6 +50,7 @@ class Point:
     ms_ssim: float | None
     vifp: float | None
     lpips: float | None
+    max_error: float | None
     encode_seconds: float | None
     decode_seconds: float | None
 
@@ -70,6 +71,8 @@ class Point:
             lines.append(f"MS-SSIM {fixed(self.ms_ssim, 4)} ({decibels(self.ms_ssim_db)})")
         if self.vifp is not None:
             lines.append(f"VIFp {fixed(self.vifp, 3)}")
+        if self.max_error is not None:
+            lines.append(f"largest error {self.max_error:g}")
         if self.encode_seconds is not None:
             lines.append(f"coded in {human_seconds(self.encode_seconds)}")
         return "\n".join(lines)
@@ -113,6 +116,7 @@ def _point(result: Result, pixels: int) -> Point:
         ms_ssim=metrics.ms_ssim if metrics else None,
         vifp=metrics.vifp if metrics else None,
         lpips=metrics.lpips if metrics else None,
+        max_error=metrics.errors.max_error if metrics and metrics.errors else None,
         encode_seconds=coding,
         decode_seconds=decoding,
     )
@@ -120,7 +124,12 @@ def _point(result: Result, pixels: int) -> Point:
 
 #: Figures that can be an axis: attribute, label.  Sizes first, then qualities.
 SIZES = (("bpp", "bits per pixel"), ("bytes", "size, kB"))
-QUALITIES = (("psnr", "PSNR, dB"), ("ms_ssim_db", "MS-SSIM, dB"), ("vifp", "VIFp"))
+QUALITIES = (
+    ("psnr", "PSNR, dB"),
+    ("ms_ssim_db", "MS-SSIM, dB"),
+    ("vifp", "VIFp"),
+    ("max_error", "largest error"),
+)
 
 
 def place_of(point: Point, size: str, quality: str) -> tuple[float, float] | None:
@@ -133,7 +142,7 @@ def place_of(point: Point, size: str, quality: str) -> tuple[float, float] | Non
 
 _COLUMNS = (
     "result", "part_of_scene", "bytes", "bpp", "psnr_db", "ms_ssim", "ms_ssim_db", "vifp", "lpips",
-    "encode_seconds", "decode_seconds", "settings",
+    "max_error", "encode_seconds", "decode_seconds", "settings",
 )  # fmt: skip
 
 
@@ -155,6 +164,7 @@ def table_text(points: Iterable[Point], separator: str) -> str:
                 _plain(point.ms_ssim_db, 3),
                 _plain(point.vifp, 5),
                 _plain(point.lpips, 5),
+                "" if point.max_error is None else f"{point.max_error:g}",
                 _plain(point.encode_seconds, 3),
                 _plain(point.decode_seconds, 3),
                 " ".join(point.facts.split()),

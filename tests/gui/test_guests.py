@@ -403,6 +403,9 @@ def test_plot_of_all_results(qtbot: QtBot, several: MainWindow) -> None:
     assert len(plot._canvas._curves) == 2, "one ours, one of both points of JPEG"
     plot.quality.setCurrentIndex(1)
     assert len(plot.points) == 4 and all(y == pytest.approx(19.08, abs=0.01) for _, y, _ in plot.points)
+    plot.quality.setCurrentIndex(3)
+    largest = {key: y for _, y, key in plot.points}
+    assert largest[2] == 31 and largest[4] == 7, "what the fake codec leaves of its steps"
     plot.size_axis.setCurrentIndex(1)
     assert max(size for size, _, _ in plot.points) == pytest.approx(
         max(result.bytes for result in window.session.results.values()) / 1e3
