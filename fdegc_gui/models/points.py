@@ -128,7 +128,7 @@ QUALITIES = (
     ("psnr", "PSNR, dB"),
     ("ms_ssim_db", "MS-SSIM, dB"),
     ("vifp", "VIFp"),
-    ("max_error", "largest error"),
+    ("max_error", "Largest error"),
 )
 
 
