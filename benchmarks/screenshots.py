@@ -1,6 +1,6 @@
 """Drive the real application and save what it looks like.
 
-    python benchmarks/screenshots.py SCENE... [--rates 2,4] [--bands 4,1,2] [--layouts] [--out docs/images]
+    python benchmarks/screenshots.py SCENE... [--rates 2,4] [--bands 4,1,2] [--layouts] [--codecs A] [--out D]
 
 compresses each scene with the real codec and saves it light and dark, at 1280 × 800 and
 2560 × 1440, as NAME-THEME-WIDTH.png; the start page as start-THEME-1280.png; and a pair at 200 %.  With
@@ -8,6 +8,7 @@ compresses each scene with the real codec and saves it light and dark, at 1280 �
 as well, stretched from 2 to 98 %, with the display card open and the pointer's place marked.  With
 ``--layouts`` every layout of the comparison as NAME-LAYOUT-THEME-WIDTH.png, pixels from close up, a region,
 maps of the tiles, a place that was gone to, metadata.
+With ``--codecs jpeg-444,webp`` those at the size of every rate, as NAME-codecs-THEME-WIDTH.png.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from PySide6.QtCore import QPointF, QSettings, Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QScrollArea
 
 from fdegc.raster_info import Window
 from fdegc_gui.app import make_application
 from fdegc_gui.main_window import MainWindow
-from fdegc_gui.models.comparison import Layout
+from fdegc_gui.models.comparison import Layout, Side
 from fdegc_gui.models.difference import DifferenceStyle
 from fdegc_gui.models.display import Display, Stretch
 from fdegc_gui.models.result import MetricState, State
@@ -205,6 +206,32 @@ def shoot_places(app: QApplication, window: MainWindow, out: Path) -> None:
     compare.viewport.fit()
 
 
+def shoot_codecs(app: QApplication, window: MainWindow, names: list[str], out: Path) -> None:
+    """Code the scene that is open with other codecs at the size of every finished rate, and save."""
+    session, guests = window.session, window.controller.guests
+    scene = session.scene
+    assert scene is not None
+    guests.look()
+    wait(app, lambda: guests.offers is not None, "other codecs")
+    assert guests.offers is not None
+    offers = {offer.name: offer for offer in guests.offers.codecs}
+    for rate in sorted(session.results):
+        session.set_rate(rate)
+        for name in names:
+            before = len(session.results)
+            guests.code(offers[name], Side.A)
+            wait(app, lambda count=before: len(session.results) > count, name)
+            last = max(session.results)
+            wait(app, lambda key=last: session.results[key].metric_state is MetricState.DONE, "figures")
+    wait(app, lambda: window.controller.painter.is_settled, "pictures")
+    window.compare.viewport.fit()
+    window.resize(*SIZES[0])
+    app.processEvents()
+    for area in window.sidebar.findChildren(QScrollArea):
+        area.ensureWidgetVisible(window.sidebar.plot)
+    save(app, window, out, f"{scene.path.stem.split('_')[0]}-codecs")
+
+
 def main() -> int:
     """Run."""
     parser = argparse.ArgumentParser(
@@ -213,6 +240,7 @@ def main() -> int:
     parser.add_argument("scenes", nargs="*", type=Path)
     parser.add_argument("--rates", default="2,4", help="rate points to compress at, the last one is shown")
     parser.add_argument("--bands", default="", help="show these as well, for example 4,1,2")
+    parser.add_argument("--codecs", default="", help="code with these as well, for example jpeg-444,webp")
     parser.add_argument("--layouts", action="store_true", help="show every layout of the comparison as well")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).resolve().parent.parent / "docs" / "images"
@@ -231,6 +259,8 @@ def main() -> int:
         try:
             for scene in arguments.scenes:
                 shoot(app, window, scene, [int(rate) for rate in arguments.rates.split(",")], arguments.out)
+                if arguments.codecs:
+                    shoot_codecs(app, window, arguments.codecs.split(","), arguments.out)
                 if arguments.layouts:
                     shoot_layouts(app, window, arguments.out)
                     shoot_places(app, window, arguments.out)

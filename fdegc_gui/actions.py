@@ -46,6 +46,13 @@ class Command:
 
 COMMANDS: tuple[Command, ...] = (
     Command("open", "&Open…", ("Ctrl+O",), "File", "Open an image or a .fdegc file."),
+    Command(
+        "open_other",
+        "Open as picture &A…",
+        ("Ctrl+Shift+O",),
+        "File",
+        "Compare with an image or .fdegc file of the same size.",
+    ),
     Command("export_stream", "Export &compressed file…", ("Ctrl+S",), "File", "Save the compressed file."),
     Command(
         "export_image",
@@ -55,6 +62,8 @@ COMMANDS: tuple[Command, ...] = (
         "Save what decoding gives, as GeoTIFF, PNG or JPEG 2000.",
     ),
     Command("show_folder", "Show in &folder", (), "File", "Show the folder of the file saved last."),
+    Command("export_table", "Export &table of results…", ("Ctrl+Shift+T",), "File", "Save it as CSV."),
+    Command("export_plot", "Export p&lot of results…", ("Ctrl+Shift+P",), "File", "Save it as SVG or PNG."),
     Command("close_scene", "Close &scene", ("Ctrl+W",), "File", "Close the scene and forget its results."),
     Command("quit", "&Quit", ("Ctrl+Q",), "File", "Close the application; running work is cancelled."),
     Command("compress", "&Compress", ("Ctrl+Return", "Ctrl+Enter"), "Codec", "Compress at the chosen rate."),
@@ -119,6 +128,7 @@ COMMANDS: tuple[Command, ...] = (
         "View",
         "Copy place and values of the pixel as text.",
     ),
+    Command("copy_table", "Copy ta&ble of results", ("Ctrl+T",), "View", "Copy all figures as text."),
     Command("fit", "&Fit scene", ("F", "0", "Ctrl+0"), "View", "Show the whole scene."),
     Command(
         "actual",

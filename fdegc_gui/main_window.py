@@ -21,6 +21,7 @@ from fdegc_gui.control.comparing import Comparing
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.control.exporting import Exporting
 from fdegc_gui.control.going import Going
+from fdegc_gui.control.guest_menu import GuestMenu
 from fdegc_gui.control.pointer import Pointer
 from fdegc_gui.control.tiles import Tiles
 from fdegc_gui.dialogs.error import ErrorDialog
@@ -32,6 +33,7 @@ from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.menus import Menus
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.main_action import Step, main_action
+from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.notice import advice_notice, damage_notice
 from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session
@@ -105,6 +107,17 @@ class MainWindow(QMainWindow):
         self.comparing = Comparing(self, self.controller, self.compare, self.actions_, settings)
         self.tiles = Tiles(self.controller, self.compare, self.sidebar, self.actions_, self)
         self.going = Going(self.controller, self.compare, self.actions_, self.theme, self)
+        self.guest_menu = GuestMenu(
+            self,
+            self.controller,
+            self.compare,
+            self.sidebar,
+            self.actions_,
+            settings,
+            self._files,
+            self.exporting,
+        )
+        self.menus.add_to("Codec", self.guest_menu.menus[Side.A], before="rate_1", actions=self.actions_)
         self.addActions(self.actions_.all())  # their keys work while the menu bar is hidden, too
         self._connect()
         self._restore()
@@ -175,8 +188,8 @@ class MainWindow(QMainWindow):
         self.sidebar.action.wanted.connect(self._on_main)
         self.sidebar.action.folder_wanted.connect(self.actions_["show_folder"].trigger)
         self.sidebar.rates.chosen.connect(session.set_rate)
-        self.sidebar.results.chosen.connect(session.set_rate)
-        self.sidebar.plot.chosen.connect(session.set_rate)
+        for chooser in (self.sidebar.results, self.sidebar.plot):
+            chooser.chosen.connect(lambda key: session.choose(Side.B, key))
         self.welcome.open_wanted.connect(self.ask_open)
         self.welcome.file_wanted.connect(lambda name: controller.open(Path(name)))
         self.status.device_wanted.connect(self._on_device_wanted)

@@ -63,6 +63,10 @@ class Menus:
             self.by_name[submenu] = menu.addMenu(f"&{submenu}")
         return self.by_name[submenu]
 
+    def add_to(self, name: str, menu: QMenu, before: str, actions: Actions) -> None:
+        """Menu within another one, before a command."""
+        self.by_name[name].insertMenu(actions[before], menu)
+
     def add_themes(self, chosen: str, choose: Callable[[str], None]) -> dict[str, QAction]:
         """Theme menu; its actions by name."""
         menu = self.by_name["View"].addMenu("&Theme")

@@ -8,8 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.errors import FdegcError
+
 #: An image, shape (height, width, 3), red, green, blue.
 Rgb8Pixels = npt.NDArray[np.uint8]
+
+
+class CoderFailed(FdegcError):
+    """Failure of a codec: it could not code an image, or gave back something that is not the image."""
 
 
 @dataclass(frozen=True)

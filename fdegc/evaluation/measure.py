@@ -10,16 +10,12 @@ import numpy as np
 
 from fdegc.control import CancelToken
 from fdegc.errors import FdegcError
-from fdegc.evaluation.coder import Coder, Rgb8Pixels
+from fdegc.evaluation.coder import Coder, CoderFailed, Rgb8Pixels
 from fdegc.evaluation.images import Image
 from fdegc.metrics import compute
 from fdegc.raster_info import RasterInfo
 from fdegc.results import MetricSet
 from fdegc.types import Samples
-
-
-class CoderFailed(FdegcError):
-    """Failure of a codec: it could not code an image, or gave back something that is not the image."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from fdegc.codec import Codec
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
 from fdegc.errors import InvalidOption, MetricUnavailable, OutputFailed
 from fdegc.evaluation import csv_tables, plots, report
-from fdegc.evaluation.coder import Coder
+from fdegc.evaluation.coder import Coder, CoderFailed
 from fdegc.evaluation.images import Image, images_of_set, load, set_names
 from fdegc.evaluation.machine import Circumstances, circumstances
-from fdegc.evaluation.measure import CoderFailed, Point, measure_point
+from fdegc.evaluation.measure import Point, measure_point
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers
 from fdegc.evaluation.points import Results

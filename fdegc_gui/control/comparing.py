@@ -96,7 +96,8 @@ class Comparing(QObject):
         controller.prober.block_changed.connect(self._on_block)
         self._regions.changed.connect(self._on_region)
         self._session.style_changed.connect(self._on_style)
-        self._session.scene_changed.connect(self._on_layout)
+        for signal in (self._session.scene_changed, self._session.result_changed):
+            signal.connect(self._on_layout)
         for key in ("measure", "measure_view", "copy_view", "copy_values", "swap", "fit", "actual"):
             self.menu.addAction(actions[key])
             if key in ("measure_view", "copy_values", "swap"):
@@ -107,7 +108,7 @@ class Comparing(QObject):
     def refresh_actions(self) -> None:
         """Commands enabled as far as there is something to compare."""
         scene = self._session.scene
-        two = scene is not None and scene.stream is None
+        two = self._session.paired
         for layout in Layout:
             self._actions[f"layout_{layout.value}"].setEnabled(two)
         for key in _NEED_TWO:

@@ -15,6 +15,7 @@ from fdegc_gui.control.coding import Coding
 from fdegc_gui.control.differing import Differ
 from fdegc_gui.control.engine import EngineKeeper
 from fdegc_gui.control.feed import TileFeed
+from fdegc_gui.control.guests import Guests
 from fdegc_gui.control.measuring import Measuring
 from fdegc_gui.control.painter import Painter
 from fdegc_gui.control.prober import Prober
@@ -101,12 +102,23 @@ class Controller(QObject):
             self.folder,
             self,
         )
+        self.guests = Guests(
+            session,
+            rasters,
+            self.engine,
+            self.keeper,
+            self.measuring,
+            self.activities,
+            self.folder,
+            self,
+        )
         self.activities.changed.connect(self.activity_changed)
         self.keeper.changed.connect(self._on_engine)
         self.keeper.failed.connect(self.failed)
         self.painter.failed.connect(self._on_failed)
         self.coding.failed.connect(self.failed)
-        for part in (self.keeper, self.measuring, self.painter, self.coding, self.differ):
+        self.guests.failed.connect(self.failed)
+        for part in (self.keeper, self.measuring, self.painter, self.coding, self.differ, self.guests):
             part.message.connect(self.message)
         for lane in self.lanes:
             lane.stopped.connect(self._on_lane_stopped)
@@ -114,8 +126,8 @@ class Controller(QObject):
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """Lanes: engine, files, exports, pictures, probes, differences, regions."""
-        keepers = (self.painter, self.prober, self.differ, self.regions)
+        """Lanes: engine, files, exports, pictures, probes, differences, regions, guests."""
+        keepers = (self.painter, self.prober, self.differ, self.regions, self.guests)
         return self.engine, self.files, self.exports, *(keeper.lane for keeper in keepers)
 
     # ------------------------------------------------------------------ wishes
@@ -171,9 +183,9 @@ class Controller(QObject):
         self._exports.add(request)
 
     def cancel(self) -> None:
-        """Cancellation of what the user waits for: compression, decoding, export, metrics, a region."""
+        """Cancellation of what the user waits for, of the codec, of exports, of regions and of guests."""
         self.coding.forget_batch()
-        for lane in (self.engine, self.exports, self.regions.lane):
+        for lane in (self.engine, self.exports, self.regions.lane, self.guests.lane):
             lane.cancel_foreground()
 
     def shut_down(self) -> None:

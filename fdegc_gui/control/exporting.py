@@ -49,8 +49,8 @@ class Exporting:
         if scene is None or result is None or result.stream_path is None:
             return
         name = scene.path.name if scene.stream else f"{scene.path.stem}-rate{result.rate}{SUFFIX}"
-        target = self._files.save_stream(self._window, self._suggest("stream", name))
-        if target is not None and self._may_write(target, "stream"):
+        target = self._files.save_stream(self._window, self.suggest("stream", name))
+        if target is not None and self.may_write(target, "stream"):
             job = ExportStream(source=result.stream_path, target=target)
             self._export(job, result, "Saving the compressed file…")
 
@@ -62,9 +62,9 @@ class Exporting:
         mark = "-decoded" if scene.stream else f"-rate{result.rate}"
         plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
         suffix = ".png" if plain else ".tif"
-        suggestion = self._suggest("image", f"{scene.path.stem}{mark}{suffix}")
+        suggestion = self.suggest("image", f"{scene.path.stem}{mark}{suffix}")
         target = self._files.save_image(self._window, suggestion)
-        if target is not None and self._may_write(target, "image"):
+        if target is not None and self.may_write(target, "image"):
             job = ExportReconstruction(store=result.store, target=target)
             self._export(job, result, "Saving the reconstruction…")
 
@@ -80,12 +80,13 @@ class Exporting:
 
         self._controller.export(job, title, done)
 
-    def _suggest(self, purpose: str, name: str) -> str:
+    def suggest(self, purpose: str, name: str) -> str:
+        """Path to suggest for a file: in the folder that was last used for its purpose."""
         scene = self._session.scene
         folder = self._settings.folder(purpose) or (str(scene.path.parent) if scene else "")
         return str(Path(folder) / name)
 
-    def _may_write(self, target: Path, purpose: str) -> bool:
+    def may_write(self, target: Path, purpose: str) -> bool:
         """Consent of the user before a file is replaced; the open scene itself never is."""
         scene = self._session.scene
         if target.exists():

@@ -68,7 +68,7 @@ class Measuring(QObject):
             done=lambda metrics: self._keep(result, metrics),
             failed=lambda failure: self._on_failed(result, failure),
             cancelled=lambda: self._on_cancelled(result),
-            watch=self._activities.watch(Activity(f"Measuring rate {result.rate}", _RANK, cancellable=True)),
+            watch=self._activities.watch(Activity(f"Measuring {result.title}", _RANK, cancellable=True)),
         )
         self._requests.add(request)
 

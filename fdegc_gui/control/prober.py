@@ -140,7 +140,7 @@ class Prober(QObject):
                 found.append(scene.path)
             else:
                 found.append(result.store if result is not None and ready(result) else None)
-        if scene.stream is not None:
+        if not session.paired:
             found[0] = None
         return found[0], found[1]
 

@@ -27,6 +27,9 @@ OPEN_FILTER = ";;".join(
     )
 )
 STREAM_FILTER = _filter("FDEGC compressed file", SUFFIX)
+TABLE_FILTER = _filter("Table", ".csv")
+#: Filters of plots to save → the ending of their names.
+PLOT_FILTERS = {_filter("Drawing", ".svg"): ".svg", _filter("Picture", ".png"): ".png"}
 #: Filters of images to save → the endings of their names, the usual one first.
 IMAGE_FILTERS = {
     _filter(title, *endings): endings for endings, title in (KINDS["geotiff"], KINDS["png"], KINDS["jp2"])
@@ -51,6 +54,26 @@ class FileDialogs:
         words = f"{path.name} holds {len(parts)} rasters. Which one shall be opened?"
         name, chosen = QInputDialog.getItem(parent, "Choose a raster", words, list(parts), 0, False)
         return name if chosen else None
+
+    def open_other(self, parent: QWidget, folder: str, side: str) -> Path | None:
+        """File to compare with, as the user chooses it."""
+        name, _ = QFileDialog.getOpenFileName(parent, f"Open as picture {side}", folder, OPEN_FILTER)
+        return Path(name) if name else None
+
+    def save_table(self, parent: QWidget, suggestion: str) -> Path | None:
+        """Path for the table of results, as the user chooses it."""
+        return self._save(parent, "Export the table of results", suggestion, {TABLE_FILTER: ".csv"})
+
+    def save_plot(self, parent: QWidget, suggestion: str) -> Path | None:
+        """Path for the plot, as the user chooses it."""
+        return self._save(parent, "Export the plot", suggestion, PLOT_FILTERS)
+
+    def _save(self, parent: QWidget, title: str, suggestion: str, filters: dict[str, str]) -> Path | None:
+        name, chosen = QFileDialog.getSaveFileName(
+            parent, title, suggestion, ";;".join(filters), options=QFileDialog.Option.DontConfirmOverwrite
+        )
+        endings = tuple(filters.values())
+        return with_suffix(Path(name), endings, filters.get(chosen, endings[0])) if name else None
 
     def save_stream(self, parent: QWidget, suggestion: str) -> Path | None:
         """Path for the compressed file, as the user chooses it."""

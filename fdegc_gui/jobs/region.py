@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from typing_extensions import Never
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import BandMapping, Samples
 from fdegc_gui.jobs.base import Context, Job
-from fdegc_gui.jobs.scene import peak_and_offset
+from fdegc_gui.jobs.scene import peak_and_offset_of
 from fdegc_gui.jobs.sources import Origin, Source, known_samples, open_origin
 from fdegc_gui.models.region import Histogram, RegionFigures
 
@@ -56,10 +57,10 @@ class MeasureRegion(Job[RegionFigures, Never]):
         a, b = open_origin(self.a, context), open_origin(self.b, context)
         peak = self.peak
         if peak is None:
-            peak = peak_and_offset(context.rasters.get(self.path).source, context.cancel)[0]
+            peak = peak_and_offset_of(self.path, context)[0]
         info = replace(a.info, width=self.window.width, height=self.window.height)
         spread = _Spread(info)
-        readers = _Reader(a, self.window, spread.first), _Reader(b, self.window, spread.second)
+        readers = RegionReader(a, self.window, spread.first), RegionReader(b, self.window, spread.second)
         mapping = [BandMapping(0.0, peak)] * info.bands
         found = compare(*readers, info, mapping, names=("psnr",), cancel=context.cancel)
         values, differences = spread.histograms()
@@ -95,8 +96,7 @@ class MeasureSimilarity(Job[tuple[float | None, str], Never]):
         peak, offset = self.peak, 0.0
         band_offsets: tuple[float, ...] | float = offset
         if info.dtype != "uint8":
-            source = context.rasters.get(self.path).source
-            peak, band_offsets = peak_and_offset(source, context.cancel)
+            peak, band_offsets = peak_and_offset_of(self.path, context)
         try:
             found = context.engine.engine.measure(
                 a.read(self.window),
@@ -112,10 +112,12 @@ class MeasureSimilarity(Job[tuple[float | None, str], Never]):
         return found.ms_ssim, found.notes.get("ms_ssim", "")
 
 
-class _Reader:
+class RegionReader:
     """Reader of a region as if it were a scene; what it reads is shown to somebody."""
 
-    def __init__(self, source: Source, region: Window, show: Any) -> None:
+    def __init__(
+        self, source: Source, region: Window, show: Callable[[Samples], None] = lambda samples: None
+    ) -> None:
         self._source, self._region, self._show = source, region, show
 
     def read(self, window: Window, /) -> Samples:

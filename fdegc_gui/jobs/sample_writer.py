@@ -35,13 +35,15 @@ class SampleWriter:
     folder : Path
         Made anew; what was in it is removed.
     info : RasterInfo
+    covered : bool
+        Whether what is never written counts as valid.
     """
 
-    def __init__(self, folder: Path, info: RasterInfo) -> None:
+    def __init__(self, folder: Path, info: RasterInfo, covered: bool = True) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self._folder = folder
-        self._info = info
+        self._info, self._covered = info, covered
         self._stored: Samples | None = Samples(self._plane("pixels", info.dtype, info.bands))
 
     def _plane(self, name: str, dtype: str, bands: int | None = None, fill: int | None = None) -> _Array:
@@ -69,7 +71,7 @@ class SampleWriter:
         if stored is None:
             raise ValueError("the writer has let go of the files")
         if samples.valid is not None and stored.valid is None:
-            stored = replace(stored, valid=self._plane("valid", "bool", fill=1))
+            stored = replace(stored, valid=self._plane("valid", "bool", fill=int(self._covered)))
         if samples.alpha is not None and stored.alpha is None:
             stored = replace(stored, alpha=self._plane("alpha", info.dtype))
         if samples.missing is not None and stored.missing is None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from typing_extensions import Never
@@ -108,14 +108,17 @@ class OpenScene(Job[Opened, Never]):
     def _open_stream(self) -> Opened:
         from fdegc.format.info import describe
         from fdegc.format.reader import ContainerReader
-        from fdegc.raster import default_bands
+        from fdegc.raster import default_bands, peak_value
         from fdegc.raster.palettes import coloured_info
 
         with ContainerReader(self.path) as reader:
             stream = describe(reader)
             first = _overview(reader)
         info = coloured_info(stream.raster)
-        scene = Scene(self.number, self.path, info, stream, default_bands(info), stream.bytes)
+        peak = peak_value(stream.mapping) if stream.mapping else None
+        scene = Scene(
+            self.number, self.path, info, stream, default_bands(info), stream.bytes, quick_peak(info) or peak
+        )
         return Opened(scene, first, {})
 
     def _open_raster(self, context: Context[Never]) -> Opened:
@@ -303,6 +306,17 @@ def peak_and_offset(source: RasterSource, cancel: CancelToken) -> tuple[float, t
 
     # It takes no more of a source than this has.
     mapping = plan_mapping(_Cancellable(source, cancel))  # type: ignore[arg-type]
+    return peak_value(mapping), tuple(band.offset for band in mapping)
+
+
+def peak_and_offset_of(path: Path, context: Context[Any]) -> tuple[float, tuple[float, ...]]:
+    """Peak value for PSNR and each band's value of black, of a scene's file of any kind."""
+    if not is_stream(path):
+        return peak_and_offset(context.rasters.get(path).source, context.cancel)
+    from fdegc.format.info import read_info
+    from fdegc.raster import peak_value
+
+    mapping = read_info(path).mapping
     return peak_value(mapping), tuple(band.offset for band in mapping)
 
 

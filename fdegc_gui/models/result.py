@@ -9,8 +9,10 @@ from pathlib import Path
 
 from fdegc.raster_info import Window
 from fdegc.results import EncodeResult, MetricSet
+from fdegc_gui.models.guest import Guest
 from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.models.sample_store import SampleStore
+from fdegc_gui.text import quality_name
 
 
 class State(enum.Enum):
@@ -66,6 +68,8 @@ class Result:
         Metadata that damage took from it, in words.
     saved : list of Saved
         What the user has saved of it, the last one last.
+    guest : Guest or None
+        Where it came from, if it was not made here.
     """
 
     rate: int
@@ -92,6 +96,12 @@ class Result:
     damaged: tuple[Window, ...] = ()
     lost: tuple[str, ...] = ()
     saved: list[Saved] = field(default_factory=list)
+    guest: Guest | None = None
+
+    @property
+    def title(self) -> str:
+        """Name of what made it."""
+        return self.guest.name if self.guest is not None else quality_name(self.quality)
 
     def covers(self, x: int, y: int) -> bool:
         """Whether a pixel has been reconstructed."""
@@ -103,6 +113,8 @@ class Result:
         """PSNR in dB of what is finished so far, or None if there is no original."""
         if self.encode is not None:
             return self.encode.psnr
+        if self.guest is not None:
+            return self.guest.psnr
         if peak is None or not self.has_error or not self.sample_count:
             return None
         if self.squared_error == 0.0:
@@ -113,9 +125,13 @@ class Result:
         """Bits per pixel: of the file when finished, of the finished pixels before."""
         if self.encode is not None:
             return self.encode.bpp
+        if self.guest is not None and self.guest.bytes is None:
+            return None
         coded = self.coded_pixels(pixels)
         return 8.0 * self.bytes / coded if coded else None
 
     def coded_pixels(self, pixels: int) -> float:
         """Number of pixels that ``bytes`` stands for; coding runs ahead of reconstruction."""
+        if self.guest is not None and self.guest.window is not None:
+            return self.guest.window.pixels
         return pixels if self.state is State.DONE else max(self.pixels_done, self.fraction * pixels)

@@ -16,10 +16,11 @@ from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Side, Sides
 from fdegc_gui.models.difference import Difference, DifferenceStyle
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
+from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, Saved, State
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.text import quality_name
+from fdegc_gui.text import fixed, quality_name
 
 #: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
 STREAM = 0
@@ -233,24 +234,32 @@ class Session(QObject):
     def choose(self, side: Side, key: int) -> None:
         """Choice of one side's picture: the original, or a result.
 
-        A result becomes the selected one unless the other side shows that one: so figures and pictures
-        stay together.
+        A result of a rate point becomes the selected one unless the other side shows that one: so
+        figures and pictures stay together.
         """
-        if key == ORIGINAL:
-            self.set_sides(self._sides.with_side(side, ORIGINAL))
+        if key == ORIGINAL or key >= FIRST_GUEST:
+            self.set_sides(self._sides.with_side(side, key))
             return
         other = self._sides.b if side is Side.A else self._sides.a
-        if other == SELECTED:
+        if key == STREAM:
+            self.set_sides(self._sides.with_side(side, SELECTED))
+        elif other == SELECTED:
             self.set_sides(self._sides.with_side(side, key))
         else:
             self.set_sides(self._sides.with_side(side, SELECTED))
             self.set_rate(key)
 
+    @property
+    def paired(self) -> bool:
+        """Whether there are two pictures: a ``.fdegc`` is alone until another file is opened beside it."""
+        scene = self._scene
+        return scene is not None and (scene.stream is None or any(key >= FIRST_GUEST for key in self.results))
+
     def key_of(self, side: Side) -> int:
-        """Key of a side's picture: ``ORIGINAL``, or a result's; a ``.fdegc`` file has its own only."""
-        if self._scene is not None and self._scene.stream is not None:
-            return STREAM
+        """Key of a side's picture: ``ORIGINAL``, or a result's; a ``.fdegc`` file has its own, and guests."""
         key = self._sides[side]
+        if self._scene is not None and self._scene.stream is not None:
+            return key if key >= FIRST_GUEST else STREAM
         return self._rate if key == SELECTED else key
 
     def name_of(self, side: Side) -> str:
@@ -258,6 +267,12 @@ class Session(QObject):
         key = self.key_of(side)
         if key == ORIGINAL:
             return "Original"
+        result = self.results.get(key)
+        if result is not None and result.guest is not None:
+            # Codings by one codec differ in nothing but their size.
+            bpp = None if self._scene is None else result.bpp(self._scene.info.pixels)
+            coded = bool(result.guest.reference) and bpp is not None
+            return f"{result.title} · {fixed(bpp, 3)} bpp" if coded else result.title
         stream = self._scene.stream if self._scene is not None else None
         return f"Reconstruction · {quality_name(stream.quality if stream is not None else float(key))}"
 
@@ -277,7 +292,7 @@ class Session(QObject):
 
     def comparable(self) -> bool:
         """Whether both sides are there to be compared sample by sample."""
-        if self._scene is None or self._scene.stream is not None:
+        if not self.paired:
             return False
         results = [self.result_of(side) for side in Side if self.key_of(side) != ORIGINAL]
         return all(result is not None and result.state is State.DONE for result in results)
@@ -425,8 +440,19 @@ class Session(QObject):
         self.result_changed.emit(key)
         return result
 
+    def add(self, result: Result) -> None:
+        """Addition of a finished result that was not made here."""
+        self.results[result.rate] = result
+        self.result_changed.emit(result.rate)
+
+    @property
+    def focus(self) -> Result | None:
+        """Result whose figures are shown: a guest that is picture B, else the selected one."""
+        shown = self.result_of(Side.B)
+        return shown if shown is not None and shown.guest is not None else self.current
+
     def drop(self, result: Result) -> None:
-        """Removal of a result that was cancelled or failed."""
+        """Removal of a result that was cancelled or failed, or is not wanted any more."""
         if self.holds(result):
             del self.results[result.rate]
             self.set_sides(self._sides.without(result.rate))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
@@ -10,7 +12,7 @@ from fdegc_gui.models.comparison import ORIGINAL, Side
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
-from fdegc_gui.text import decibels, fixed, quality_name
+from fdegc_gui.text import decibels, fixed
 
 
 class PictureChip(QToolButton):
@@ -26,6 +28,8 @@ class PictureChip(QToolButton):
         super().__init__(parent)
         self._session, self._side = session, side
         self._words = ""
+        #: Adds what else can become this picture.
+        self.offer_more: Callable[[QMenu, Side], None] | None = None
         self.setObjectName("chip")
         self.setFont(figures(self.font(), scale=0.95))
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
@@ -35,6 +39,7 @@ class PictureChip(QToolButton):
         self.setAccessibleName(f"Picture {side.value}")
         self.setToolTip(f"Picture {side.value}: choose another one.")
         self.choices = QMenu(self)
+        self.choices.setToolTipsVisible(True)
         self.choices.aboutToShow.connect(self.fill)
         self.setMenu(self.choices)
 
@@ -46,7 +51,7 @@ class PictureChip(QToolButton):
     def show_words(self, words: str, room: int) -> None:
         """Text of the chip, shortened to a width in logical pixels."""
         self._words = words
-        choosable = self._session.scene is not None and self._session.scene.stream is None
+        choosable = self._session.scene is not None
         self.setEnabled(choosable)
         before, after = (f"{self._side.value}   ", "  ▾") if choosable else ("", "")
         metrics = self.fontMetrics()
@@ -65,7 +70,8 @@ class PictureChip(QToolButton):
         menu.clear()
         group = QActionGroup(menu)
         chosen = session.key_of(self._side)
-        rows = [(ORIGINAL, "Original")]
+        stream = session.scene is not None and session.scene.stream is not None
+        rows = [] if stream else [(ORIGINAL, "Original")]
         rows += [(key, self._row(result)) for key, result in sorted(session.results.items())
                  if result.state is State.DONE]  # fmt: skip
         if chosen not in dict(rows):
@@ -76,11 +82,16 @@ class PictureChip(QToolButton):
             action.setChecked(key == chosen)
             action.setData(key)
             action.triggered.connect(lambda _=False, key=key: session.choose(self._side, key))
+            result = session.results.get(key)
+            if result is not None and result.guest is not None:
+                action.setToolTip(result.guest.words)
             group.addAction(action)
+        if self.offer_more is not None:
+            self.offer_more(menu, self._side)
 
     def _row(self, result: Result) -> str:
         scene = self._session.scene
-        parts = [quality_name(result.quality)]
+        parts = [result.title]
         if scene is not None:
             bpp, psnr = result.bpp(scene.info.pixels), result.live_psnr(scene.peak)
             parts += [f"{fixed(bpp, 3)} bpp"] if bpp is not None else []

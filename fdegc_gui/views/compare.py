@@ -135,9 +135,9 @@ class CompareView(QWidget):
         session.image_changed.connect(self._refresh_all)
         session.image_written.connect(self._on_image_written)
         session.patches_changed.connect(self._refresh_all)
-        session.sides_changed.connect(self._refresh_all)
+        session.sides_changed.connect(self._on_pictures)
         session.rate_changed.connect(self._refresh_all)
-        session.result_changed.connect(self._refresh_all)
+        session.result_changed.connect(self._on_pictures)
         session.difference_changed.connect(self._refresh_all)
         session.tiles_written.connect(self._on_tiles)
         self.display.resized.connect(self._place_cards)
@@ -157,7 +157,7 @@ class CompareView(QWidget):
     def shown(self) -> Layout:
         """Layout that is seen."""
         scene = self._session.scene
-        if scene is not None and scene.stream is not None:
+        if scene is not None and not self._session.paired:
             return Layout.SINGLE
         if self._wanted is not Layout.AUTOMATIC or scene is None:
             return Layout.SIDE_BY_SIDE if self._wanted is Layout.AUTOMATIC else self._wanted
@@ -235,16 +235,14 @@ class CompareView(QWidget):
 
     def set_flipped(self, flipped: bool) -> None:
         """Picture A in pane B for as long as a key is held, or an end to that."""
-        scene = self._session.scene
-        flipped = flipped and scene is not None and scene.stream is None
+        flipped = flipped and self._session.paired
         if flipped != self._held:
             self._held = flipped
             self._on_turned()
 
     def toggle(self) -> None:
         """Other picture in pane B, until the next time."""
-        scene = self._session.scene
-        if scene is None or scene.stream is not None:
+        if not self._session.paired:
             return
         if self.shown not in (Layout.SINGLE, Layout.FLIP):
             self.set_layout(Layout.FLIP)
@@ -411,6 +409,12 @@ class CompareView(QWidget):
 
     # ------------------------------------------------------------------ pictures
 
+    def _on_pictures(self) -> None:
+        if self._session.scene is not None and self.original.isHidden() == self.shown.is_pair:
+            self._lay_out()  # there was one picture, and now there are two, or the other way round
+        else:
+            self._refresh_all()
+
     def _on_image_written(self, windows: list[Window]) -> None:
         self._refresh_written(ORIGINAL, windows)
 
@@ -433,7 +437,7 @@ class CompareView(QWidget):
                 pane.show_legend(None)
             return
         difference = self.shown is Layout.DIFFERENCE and not self.flipped
-        if session.scene.stream is None:
+        if session.paired:
             self._show_side(self.original, Side.A)
         if difference:
             self._show_difference(self.reconstruction)
@@ -480,7 +484,7 @@ class CompareView(QWidget):
         hint = "Working on the first tile…" if waiting and overview is None else ""
         pane.show_picture(
             result.pyramid,
-            _OVERVIEW if session.shows_overview else label,
+            _OVERVIEW if session.shows_overview and result is session.current else label,
             hint,
             clear,
             backdrop=result.backdrop,

@@ -86,6 +86,7 @@ class CompareBar(QWidget):
         self._lay_out()
         session.scene_changed.connect(self.refresh)
         session.style_changed.connect(self.refresh)
+        session.result_changed.connect(self._on_result)
         session.difference_changed.connect(self._show_gain)
         theme.changed.connect(self._paint_icons)
         self._paint_icons()
@@ -248,10 +249,13 @@ class CompareBar(QWidget):
     def _show_seconds(self, milliseconds: int) -> None:
         self.seconds.setText(f"{milliseconds / 1000:.1f} s")
 
+    def _on_result(self) -> None:
+        if self._session.paired != self.segments[Layout.SINGLE].isEnabled():
+            self.refresh()
+
     def refresh(self) -> None:
         """Update of the bar to the session's state."""
-        scene, style = self._session.scene, self._session.style
-        pair = scene is not None and scene.stream is None
+        scene, style, pair = self._session.scene, self._session.style, self._session.paired
         for button in self.segments.values():
             button.setEnabled(pair)
         if scene is None:

@@ -50,7 +50,7 @@ def definitions() -> dict[str, str]:
 
 def figures_of(session: Session) -> dict[str, Figure]:
     """Values of all cells for the result that is looked at."""
-    scene, result = session.scene, session.current
+    scene, result = session.scene, session.focus
     if scene is None or result is None:
         return {}
     out: dict[str, Figure] = {}
@@ -67,6 +67,10 @@ def figures_of(session: Session) -> dict[str, Figure]:
     if result.encode is not None:
         out["encode_time"] = Figure(human_seconds(result.encode.encode_seconds))
         out["decode_time"] = Figure(human_seconds(result.encode.reconstruct_seconds), _DECODE_PREVIEW)
+    elif result.guest is not None:
+        guest, why = result.guest, "It was compressed at another time."
+        for key, spent in (("encode_time", guest.encode_seconds), ("decode_time", guest.decode_seconds)):
+            out[key] = Figure(NONE, why) if spent is None else Figure(human_seconds(spent))
     elif not original:
         seconds = result.decode_seconds
         out["encode_time"] = Figure(NONE, "It was compressed at another time.")
@@ -145,6 +149,7 @@ class MetricsPanel(QWidget):
         session.rate_changed.connect(self.refresh)
         session.result_changed.connect(self.refresh)
         session.figures_changed.connect(self.refresh)
+        session.sides_changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:

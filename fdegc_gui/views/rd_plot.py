@@ -1,111 +1,180 @@
-"""Rate-distortion curve of the finished rate points."""
+"""Rate-distortion plot of everything that has been made of the scene, here and by other codecs."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from fdegc_gui.models.result import State
+from fdegc_gui.models.comparison import ORIGINAL, Side
+from fdegc_gui.models.points import OURS, QUALITIES, SIZES, Point, place_of, points_of
 from fdegc_gui.models.session import Session
+from fdegc_gui.style.series import series_color, series_mark
 from fdegc_gui.style.theme import Theme
+from fdegc_gui.views.rd_canvas import Drawing, RdCanvas, Spot, saved
 
-_HEIGHT = 190
-#: A curve needs two points.
+_HEIGHT = 210
+#: A plot needs two points.
 _ENOUGH = 2
 
 
 class RdPlot(QWidget):
-    """PSNR over bits per pixel, drawn by pyqtgraph; hidden until two rate points are finished.
+    """Quality over size of all results, drawn by pyqtgraph; hidden until there are two.
 
-    pyqtgraph is imported when the curve first has something to show.  That costs a fifth of a second
+    pyqtgraph is imported when the plot first has something to show.  That costs a fifth of a second
     once, on the GUI thread: its import touches Qt's classes, and on another thread that crashed.
 
     Signals
     -------
     chosen(int)
-        A point was clicked.
+        A point was clicked: the key of its result.
     """
 
     chosen = Signal(int)
 
     def __init__(self, session: Session, theme: Theme) -> None:
         super().__init__()
-        self._session = session
-        self._theme = theme
-        self._plot: Any = None
+        self._session, self._theme = session, theme
+        self._canvas: RdCanvas | None = None
+        self.quality, self.size_axis = QComboBox(), QComboBox()
+        for box, choices, name in (
+            (self.quality, QUALITIES, "Quality in the plot"),
+            (self.size_axis, SIZES, "Size in the plot"),
+        ):
+            for attribute, label in choices:
+                box.addItem(label, attribute)
+            box.setAccessibleName(name)
+            box.setToolTip(f"{name}: what an axis measures.")
+            box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            box.currentIndexChanged.connect(self.refresh)
+        over = QLabel("over")
+        over.setObjectName("muted")
+        self.legend = QLabel()
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        self.legend.setWordWrap(True)
+        self.legend.setContentsMargins(8, 0, 8, 0)
+        self.note = QLabel()
+        self.note.setObjectName("muted")
+        self.note.setWordWrap(True)
+        self.note.setContentsMargins(8, 0, 8, 0)
+        axes = QHBoxLayout()
+        axes.setContentsMargins(8, 0, 8, 0)
+        axes.setSpacing(8)
+        for widget in (self.quality, over, self.size_axis):
+            axes.addWidget(widget)
+        axes.addStretch(1)
         self._box = QVBoxLayout(self)
-        self._box.setContentsMargins(0, 6, 0, 0)
-        self.setFixedHeight(_HEIGHT)
-        self.setAccessibleName("Rate-distortion curve of the finished rate points")
+        self._box.setContentsMargins(0, 8, 0, 0)
+        self._box.setSpacing(4)
+        self._box.addLayout(axes)
+        self._box.addWidget(self.legend)
+        self._box.addWidget(self.note)
+        self.setAccessibleName("Rate-distortion plot of all results")
         self.hide()
-        for signal in (session.scene_changed, session.result_changed, session.rate_changed):
+        for signal in (
+            session.scene_changed,
+            session.result_changed,
+            session.figures_changed,
+            session.rate_changed,
+            session.sides_changed,
+        ):
             signal.connect(self.refresh)
         theme.changed.connect(self._paint)
 
     @property
     def points(self) -> list[tuple[float, float, int]]:
-        """Points of the curve: (bpp, PSNR in dB, rate) of finished rates with a finite PSNR, by bpp."""
-        found = []
-        for result in self._session.results.values():
-            encode = result.encode
-            if result.state is State.DONE and encode is not None and encode.psnr is not None:
-                if math.isfinite(encode.psnr):
-                    found.append((encode.bpp, encode.psnr, result.rate))
-        return sorted(found)
+        """Points as they are plotted: (size, quality, key of the result), by series and size."""
+        return [(x, y, point.key) for series in self._series().values() for x, y, point in series]
+
+    def _found(self) -> list[Point]:
+        scene = self._session.scene
+        return [] if scene is None else points_of(self._session.results.values(), scene.info.pixels)
+
+    def _series(self) -> dict[str, list[Spot]]:
+        """Points by series, ours first; one that lies on no curve is a series of its own."""
+        size, quality = self.size_axis.currentData(), self.quality.currentData()
+        found: dict[str, list[Spot]] = {}
+        for point in self._found():
+            place = place_of(point, size, quality)
+            if place is not None:
+                found.setdefault(point.series or f"#{point.key}", []).append((*place, point))
+        return {name: sorted(points, key=lambda entry: entry[0]) for name, points in found.items()}
 
     def refresh(self) -> None:
-        """Update of the curve to what is finished by now."""
-        enough = len(self.points) >= _ENOUGH
-        if enough and self._plot is None:
+        """Update of the plot to what is finished by now."""
+        plotted = [p for p in self._found() if not p.part and p.bytes is not None]
+        enough = len(plotted) >= _ENOUGH
+        if enough and self._canvas is None:
             self._build()
         self.setVisible(enough)
-        if self._plot is not None:
+        if enough:
             self._paint()
 
     def _build(self) -> None:
-        import pyqtgraph as pg
+        self._canvas = RdCanvas()
+        self._canvas.widget.setFixedHeight(_HEIGHT)
+        self._canvas.marks.sigClicked.connect(self._on_clicked)
+        self._box.insertWidget(1, self._canvas.widget)
 
-        self._plot = pg.PlotWidget()
-        self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.hideButtons()
-        self._plot.setMenuEnabled(False)
-        for side in ("bottom", "left"):
-            self._plot.getAxis(side).enableAutoSIPrefix(False)
-        self._plot.setLabel("bottom", "bits per pixel")
-        self._plot.setLabel("left", "PSNR, dB")
-        self._curve = self._plot.plot([], [], antialias=True)
-        self._marks = pg.ScatterPlotItem(hoverable=True, tip=None)
-        self._marks.sigClicked.connect(lambda _item, marks: self.chosen.emit(int(marks[0].data())))
-        self._plot.addItem(self._marks)
-        self._box.addWidget(self._plot)
+    def _on_clicked(self, _item: object, marks: list[Any]) -> None:
+        if len(marks):
+            self.chosen.emit(marks[0].data().key)
+
+    def _drawing(self) -> Drawing:
+        series = self._series()
+        return Drawing(
+            series,
+            {name: self._number(name) for name in series},
+            self.size_axis.currentText(),
+            self.quality.currentText(),
+            self._shown(),
+        )
 
     def _paint(self) -> None:
-        if self._plot is None:
+        if self._canvas is None:
             return
-        import pyqtgraph as pg
+        tokens, drawing = self._theme.tokens, self._drawing()
+        self._canvas.draw(drawing, tokens)
+        names = []
+        for name, points in drawing.series.items():
+            number = drawing.numbers[name]
+            color, (_, letter) = series_color(number, tokens), series_mark(number)
+            names.append(f'<span style="color:{color}">{letter}</span>&nbsp;{_escaped(points[0][2].label)}')
+        self.legend.setText("&ensp; ".join(names))
+        self.note.setText(self._missing())
+        self.note.setVisible(bool(self.note.text()))
 
-        tokens = self._theme.tokens
-        self._plot.setBackground(tokens.panel)
-        for side in ("bottom", "left"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(tokens.strong_border)
-            axis.setTextPen(tokens.muted)
-        points = self.points
-        self._curve.setData(
-            [p[0] for p in points], [p[1] for p in points], pen=pg.mkPen(tokens.accent, width=2)
-        )
-        self._marks.setData(
-            [
-                {
-                    "pos": (bpp, psnr),
-                    "data": rate,
-                    "size": 12 if rate == self._session.rate else 8,
-                    "brush": tokens.accent if rate == self._session.rate else tokens.panel,
-                    "pen": pg.mkPen(tokens.accent, width=2),
-                }
-                for bpp, psnr, rate in points
-            ]
-        )
+    def _number(self, series: str) -> int:
+        """Number of a series, the same for as long as the scene is open: by when its first point came."""
+        known: dict[str, int] = {OURS: 0}
+        for point in self._found():
+            if not point.part:
+                known.setdefault(point.series or f"#{point.key}", len(known))
+        return known[series]
+
+    def _shown(self) -> set[int]:
+        """Keys of the results that are compared, and of the selected one if no other is seen."""
+        keys = {self._session.key_of(side) for side in Side} - {ORIGINAL}
+        return keys or {self._session.key}
+
+    def _missing(self) -> str:
+        """Sentence about results that have no place in the plot."""
+        found = self._found()
+        parts = sum(point.part for point in found)
+        words = []
+        if parts:
+            words.append("Codings of a part of the scene are in the table only.")
+        plotted = len(self.points) + parts
+        quality = self.quality.currentText().split(",")[0]
+        if plotted < sum(point.bytes is not None for point in found):
+            words.append(f"Results without a finite {quality}, or without it yet, are left out.")
+        return " ".join(words)
+
+    def saved(self, suffix: str) -> bytes:
+        """Plot as the bytes of an SVG or PNG file; empty if there is none."""
+        return b"" if self.isHidden() else saved(self._drawing(), suffix)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

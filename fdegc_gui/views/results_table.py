@@ -1,68 +1,65 @@
-"""Results table: all finished rate points of the scene, to compare."""
+"""Results table: all that has been made of the scene, here and by others, to compare."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
 from fdegc.options import METRIC_LABELS
-from fdegc.results import EncodeResult
-from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.points import Point, points_of, row_of
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
-from fdegc_gui.text import NONE, fixed, human_bytes, ratio
+from fdegc_gui.text import NONE, ratio
 
 _Index = QModelIndex | QPersistentModelIndex
 _ROW = 26
 _HEAD = 26
 #: Widths in parts of the whole.
-_WEIGHTS = (0.65, 1.35, 1.05, 1.05, 1.3, 1.0, 1.0)
-_HEADERS = ("Rate", "Size", "bpp", *METRIC_LABELS.values())
-
-
-def _texts(result: Result, encode: EncodeResult) -> tuple[str, ...]:
-    metrics, psnr = result.metrics, encode.psnr
-    return (
-        str(result.rate),
-        human_bytes(encode.bytes),
-        fixed(encode.bpp, 3),
-        "∞" if psnr == float("inf") else fixed(psnr, 2),
-        fixed(metrics.ms_ssim if metrics else None, 4),
-        fixed(metrics.vifp if metrics else None, 3),
-        fixed(metrics.lpips if metrics else None, 3),
-    )
+_WEIGHTS = (1.9, 1.35, 0.95, 1.0, 1.2, 1.0, 1.0)
+_HEADERS = ("Result", "Size", "bpp", *METRIC_LABELS.values())
+_LPIPS = len(_HEADERS) - 1
 
 
 class ResultsModel(QAbstractTableModel):
-    """Table model of finished results, one a row, by rate."""
+    """Table model of finished results, one a row: ours by rate, then the others as they came."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._rows: list[tuple[Result, tuple[str, ...]]] = []
+        self._rows: list[tuple[Point, tuple[str, ...]]] = []
         session.scene_changed.connect(self._reload)
         session.result_changed.connect(self._reload)
         session.figures_changed.connect(self._reload)
 
     def _reload(self) -> None:
-        rows = []
-        for _, result in sorted(self._session.results.items()):
-            if result.state is State.DONE and result.encode is not None:
-                rows.append((result, _texts(result, result.encode)))
+        rows = [(point, row_of(point)) for point in self.points()]
         if [texts for _, texts in rows] == [texts for _, texts in self._rows]:
             return
         self.beginResetModel()
         self._rows = rows
         self.endResetModel()
 
-    def rate(self, row: int) -> int:
-        """Rate point of a row."""
-        return self._rows[row][0].rate
+    def points(self) -> list[Point]:
+        """Finished results with their figures, as of now."""
+        session = self._session
+        scene = session.scene
+        if scene is None or scene.stream is not None:
+            return []
+        return points_of(session.results.values(), scene.info.pixels)
 
-    def row_of(self, rate: int) -> int | None:
-        """Row of a rate point, if it is finished."""
-        return next((i for i, (result, _) in enumerate(self._rows) if result.rate == rate), None)
+    def key(self, row: int) -> int:
+        """Key of a row's result."""
+        return self._rows[row][0].key
+
+    def row_of(self, key: int) -> int | None:
+        """Row of a result, if it is finished."""
+        return next((i for i, (point, _) in enumerate(self._rows) if point.key == key), None)
+
+    @property
+    def has_lpips(self) -> bool:
+        """Whether any result has an LPIPS."""
+        return any(point.lpips is not None for point, _ in self._rows)
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
         return 0 if parent.isValid() else len(self._rows)
@@ -71,7 +68,7 @@ class ResultsModel(QAbstractTableModel):
         return 0 if parent.isValid() else len(_HEADERS)
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        result, texts = self._rows[index.row()]
+        point, texts = self._rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             return texts[index.column()]
         if role == Qt.ItemDataRole.TextAlignmentRole:
@@ -79,9 +76,11 @@ class ResultsModel(QAbstractTableModel):
             return side | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.ToolTipRole:
             name = {4: "ms_ssim", 5: "vifp", 6: "lpips"}.get(index.column())
-            if texts[index.column()] == NONE and name and result.metrics:
+            result = self._session.results.get(point.key)
+            if texts[index.column()] == NONE and name and result is not None and result.metrics:
                 return result.metrics.notes.get(name)
-            return f"{ratio(result.encode.ratio)}, on {result.encode.device}" if result.encode else None
+            encode = None if result is None else result.encode
+            return point.facts if encode is None else f"{ratio(encode.ratio)}, on {encode.device}"
         return None
 
     def headerData(
@@ -98,26 +97,30 @@ class ResultsModel(QAbstractTableModel):
 
 
 class ResultsTable(QWidget):
-    """Results table, as high as it has rows; a click looks at that rate point.
+    """Results table, as high as it has rows; a click looks at that result.
 
     Signals
     -------
     chosen(int)
+        Key of a result.
+    removed(int)
+        A result that was not made here is not wanted any more.
     """
 
+    removed = Signal(int)
     chosen = Signal(int)
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
         self.model = ResultsModel(session)
-        self._empty = QLabel("Finished rate points appear here, side by side.")
+        self._empty = QLabel("Finished results appear here, side by side.")
         self._empty.setObjectName("muted")
         self._empty.setWordWrap(True)
         self._empty.setContentsMargins(8, 0, 8, 0)
         self.table = QTableView()
         self.table.setObjectName("bare")
-        self.table.setAccessibleName("Finished rate points")
+        self.table.setAccessibleName("Finished results")
         self.table.setModel(self.model)
         self.table.setShowGrid(False)
         self.table.setFont(figures(self.table.font(), scale=0.92))
@@ -142,26 +145,42 @@ class ResultsTable(QWidget):
         self.table.activated.connect(self._on_index)
         self.model.modelReset.connect(self._on_reset)
         session.rate_changed.connect(self._select)
+        session.sides_changed.connect(self._select)
         self._on_reset()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        unit = self.width() / sum(_WEIGHTS)
-        for column, weight in enumerate(_WEIGHTS):
+        self._share_width()
+
+    def _share_width(self) -> None:
+        lpips = self.model.has_lpips
+        self.table.setColumnHidden(_LPIPS, not lpips)  # it takes a download, which few want
+        weights = _WEIGHTS if lpips else _WEIGHTS[:_LPIPS]
+        unit = self.width() / sum(weights)
+        for column, weight in enumerate(weights):
             self.table.setColumnWidth(column, int(unit * weight))
 
     def _on_index(self, index: QModelIndex) -> None:
-        self.chosen.emit(self.model.rate(index.row()))
+        self.chosen.emit(self.model.key(index.row()))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        index = self.table.currentIndex()
+        if event.key() == Qt.Key.Key_Delete and index.isValid():
+            self.removed.emit(self.model.key(index.row()))
+        else:
+            super().keyPressEvent(event)
 
     def _on_reset(self) -> None:
         rows = self.model.rowCount()
         self._empty.setVisible(rows == 0)
         self.table.setVisible(rows > 0)
         self.table.setFixedHeight(_HEAD + rows * _ROW + 2)
+        self._share_width()
         self._select()
 
     def _select(self) -> None:
-        row = self.model.row_of(self._session.rate)
+        focus = self._session.focus
+        row = None if focus is None else self.model.row_of(focus.rate)
         if row is None:
             self.table.clearSelection()
         else:

@@ -53,6 +53,10 @@ class Section(QWidget):
         """Whether the body is shown."""
         return self._button.isChecked()
 
+    def set_title(self, title: str) -> None:
+        """Title, replaced."""
+        self._button.setText(title)
+
     def set_open(self, is_open: bool) -> None:
         """Folding or unfolding of the section."""
         self._button.setChecked(is_open)

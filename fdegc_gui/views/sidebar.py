@@ -13,6 +13,7 @@ from fdegc_gui.views.metadata_panel import MetadataPanel
 from fdegc_gui.views.metrics_panel import MetricsPanel
 from fdegc_gui.views.rates import RateSelector
 from fdegc_gui.views.rd_plot import RdPlot
+from fdegc_gui.views.results_bar import ResultsBar
 from fdegc_gui.views.results_table import ResultsTable
 from fdegc_gui.views.scene_facts import FactsPanel
 from fdegc_gui.views.section import Section, heading
@@ -56,12 +57,13 @@ class SideBar(QWidget):
         self.metrics = MetricsPanel(session)
         self.results = ResultsTable(session)
         self.plot = RdPlot(session, theme)
+        self.bar = ResultsBar()
         self.facts = FactsPanel(session)
         self.tiles = TilePanel(actions, theme)
         self.metadata = MetadataPanel(session)
         self.sections = {
             "metrics": Section("metrics", "Quality", self.metrics, theme),
-            "results": Section("results", "Finished rate points", _stacked(self.results, self.plot), theme),
+            "results": Section("results", "Results", _stacked(self.results, self.bar, self.plot), theme),
             "tiles": Section("tiles", "Tiles", self.tiles, theme),
             "facts": Section("facts", "Scene", self.facts, theme),
             "metadata": Section("metadata", "Tags and metadata", self.metadata, theme),
@@ -70,6 +72,8 @@ class SideBar(QWidget):
             section.toggled.connect(self._on_toggled)
         self._lay_out()
         session.scene_changed.connect(self._on_scene)
+        for signal in (session.scene_changed, session.sides_changed, session.result_changed):
+            signal.connect(self._on_focus)
 
     def _lay_out(self) -> None:
         self._title = heading("Rate point")
@@ -125,3 +129,9 @@ class SideBar(QWidget):
         self.rates.setVisible(not stream)
         self._title.setVisible(not stream)
         self.sections["results"].setVisible(not stream)
+
+    def _on_focus(self) -> None:
+        """Title of the figures: whose they are, where that is not the selected rate point."""
+        focus = self._session.focus
+        guest = focus is not None and focus.guest is not None
+        self.sections["metrics"].set_title(f"Quality of {focus.title}" if focus and guest else "Quality")

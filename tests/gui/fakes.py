@@ -23,7 +23,15 @@ from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.options import EncodeOptions
 from fdegc.raster_info import RasterInfo, Window
-from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, StreamInfo, TileResult
+from fdegc.results import (
+    DecodeResult,
+    EncodeResult,
+    ErrorFigures,
+    Estimate,
+    MetricSet,
+    StreamInfo,
+    TileResult,
+)
 from fdegc.types import Samples
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs.engine import Engine
@@ -173,8 +181,13 @@ def damage(path: Path, data: bytes) -> None:
 
 
 def fake_measure(reference: Samples, other: Samples, info: RasterInfo, peak: float, **_: Any) -> MetricSet:
+    largest = float(np.abs(other.pixels.astype(np.float64) - reference.pixels).max())
     return MetricSet(
-        ms_ssim=0.98765, ms_ssim_db=19.1, vifp=0.75, notes={"lpips": "Its backbone weights are not here."}
+        errors=ErrorFigures(30.0, 30.0, largest, 1.0, 0.0, None, ()),
+        ms_ssim=0.98765,
+        ms_ssim_db=19.1,
+        vifp=0.75,
+        notes={"lpips": "Its backbone weights are not here."},
     )
 
 
@@ -222,6 +235,18 @@ class FakeUser(FileDialogs):
 
     def open_file(self, parent: Any, folder: str) -> Path | None:
         self.asked.append(f"open {folder}")
+        return self.answer
+
+    def open_other(self, parent: Any, folder: str, side: str) -> Path | None:
+        self.asked.append(f"open as {side}")
+        return self.answer
+
+    def save_table(self, parent: Any, suggestion: str) -> Path | None:
+        self.suggested = suggestion
+        return self.answer
+
+    def save_plot(self, parent: Any, suggestion: str) -> Path | None:
+        self.suggested = suggestion
         return self.answer
 
     def save_stream(self, parent: Any, suggestion: str) -> Path | None:

@@ -1,0 +1,328 @@
+"""Guests: other codecs and other files as pictures of the scene, asked for, awaited, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from typing_extensions import Never
+
+from fdegc.options import EncodeOptions
+from fdegc.raster_info import Window
+from fdegc.results import MetricSet
+from fdegc_gui.control.activities import Activities
+from fdegc_gui.control.engine import EngineKeeper
+from fdegc_gui.control.measuring import Measuring
+from fdegc_gui.jobs import Failure, Job, Lane, Request, Requests
+from fdegc_gui.jobs.guests import (
+    Arrival,
+    CodePeer,
+    FindOffers,
+    Offers,
+    ReadRaster,
+    ReadStream,
+    Reference,
+)
+from fdegc_gui.jobs.pictures import CloseFiles
+from fdegc_gui.jobs.rasters import Rasters
+from fdegc_gui.jobs.region import SIMILARITY_PIXELS, SIMILARITY_SIDE, MeasureSimilarity
+from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.comparison import SELECTED, Side
+from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window, why_not_coded
+from fdegc_gui.models.result import MetricState, Result, State
+from fdegc_gui.models.session import Scene, Session
+
+_RANK, _MEASURE_RANK = 6, 2
+#: Side of the tiles of what is compressed here.
+_TILE = EncodeOptions().tile_size
+
+
+class Guests(QObject):
+    """Keeper of the guests of the open scene, on a thread of its own.
+
+    Parameters
+    ----------
+    session : Session
+    rasters : Rasters
+        Open files.
+    engine : Lane
+        Decodes ``.fdegc`` files and computes MS-SSIM.
+    keeper : EngineKeeper
+    measuring : Measuring
+    activities : Activities
+    folder : Path
+        For samples.
+
+    Attributes
+    ----------
+    offers : Offers or None
+        Other codecs; None until they have been looked for.
+    by_psnr : bool
+        Whether other codecs are asked for the PSNR of a result rather than for its size.
+    view_only : bool
+        Whether they code what is in view, however small the scene.
+
+    Signals
+    -------
+    offers_changed()
+        Other codecs have been found.
+    message(str)
+        A sentence for the status line.
+    failed(str, Failure)
+        What could not be done, and why.
+    """
+
+    offers_changed = Signal()
+    message = Signal(str)
+    failed = Signal(str, object)
+
+    def __init__(
+        self,
+        session: Session,
+        rasters: Rasters,
+        engine: Lane,
+        keeper: EngineKeeper,
+        measuring: Measuring,
+        activities: Activities,
+        folder: Path,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._engine, self._keeper = session, engine, keeper
+        self._measuring, self._activities, self._folder = measuring, activities, folder
+        self.lane = Lane("guests", None, self, rasters)
+        self.offers: Offers | None = None
+        self.by_psnr, self.view_only = False, False
+        self._looking: Request[Offers, Never] | None = None
+        self._seen: Window | None = None
+        self._counter = FIRST_GUEST
+        self._news: dict[int, str] = {}
+        self._requests = Requests()
+        session.scene_changed.connect(self._on_scene)
+        session.rate_changed.connect(self._on_rate)
+        session.result_changed.connect(self._on_result)
+        session.figures_changed.connect(self._on_figures)
+
+    # ------------------------------------------------------------------ what can be asked for
+
+    def look(self) -> None:
+        """Look for other codecs, once."""
+        if self.offers is None and self._looking is None:
+            self._looking = self.lane.submit(
+                FindOffers(), done=self._on_offers, failed=self._on_no_offers, cancelled=self._forget_look
+            )
+
+    def set_view(self, window: Window | None, _zoom: float) -> None:
+        """View of another part of the scene; None for nothing."""
+        self._seen = window
+
+    @property
+    def reference(self) -> Result | None:
+        """Result that other codecs are compared with: the selected one, once it is finished."""
+        result = self._session.current
+        return result if result is not None and result.state is State.DONE and result.bytes else None
+
+    @property
+    def why_not(self) -> str:
+        """Sentence that says why no other codec can be asked for now; empty if one can."""
+        scene = self._session.scene
+        if scene is None:
+            return "Open a scene first."
+        if scene.stream is not None:
+            return "A .fdegc file comes without its original, which other codecs would have to code."
+        why = why_not_coded(scene.info)
+        if not why and self.reference is None:
+            why = f"Compress at rate {self._session.rate} first: other codecs are given its size."
+        return why
+
+    def window_for(self, offer: Offer) -> Window | None:
+        """Part of the scene that a codec would code; None for all of it."""
+        scene = self._session.scene
+        return (
+            None if scene is None else coded_window(scene.info, offer.room, self._seen, _TILE, self.view_only)
+        )
+
+    def seconds_for(self, offer: Offer) -> float:
+        """Rough seconds that a codec would take."""
+        scene, window = self._session.scene, self.window_for(offer)
+        if scene is None:
+            return 0.0
+        return offer.seconds(scene.info.pixels if window is None else window.pixels)
+
+    # ------------------------------------------------------------------ requests
+
+    def code(self, offer: Offer, side: Side) -> None:
+        """Coding with another codec at the size of the selected result; it becomes one side's picture."""
+        session = self._session
+        scene, reference, rendering = session.scene, self.reference, session.rendering
+        if scene is None or reference is None or rendering is None or self.why_not:
+            return
+        name = f"rate {reference.rate}"
+        job = CodePeer(
+            path=scene.path,
+            offer=offer,
+            reference=Reference(name, reference.bytes, reference.stream_path, reference.store),
+            by_psnr=self.by_psnr,
+            window=self.window_for(offer),
+            folder=self._next_folder(scene),
+            rendering=rendering,
+        )
+        what = "PSNR" if self.by_psnr else "size"
+        title = f"Coding with {offer.label} at the {what} of {name}"
+        self._submit(self.lane, job, side, title, f"{offer.label} could not code the scene.")
+
+    def read(self, path: Path, side: Side) -> None:
+        """Reading of a file that shows the scene as well; it becomes one side's picture."""
+        session = self._session
+        scene, rendering = session.scene, session.rendering
+        if scene is None:
+            return
+        if rendering is None:
+            self.message.emit("The scene has to be there first; try again once it is decoded.")
+            return
+        path = path.absolute()
+        original = scene.path if scene.stream is None else None
+        heading = f"“{path.name}” cannot be picture {side.value}."
+        title = f"Reading “{path.name}”"
+        common = {"path": path, "scene": original, "info": scene.info, "rendering": rendering}
+
+        def on_raster(arrival: Arrival | None) -> None:
+            if arrival is not None:
+                self._on_arrival(scene, side, arrival)
+                return
+            self._keeper.load()
+            stream = ReadStream(**common, folder=self._next_folder(scene), device=self._keeper.device)  # type: ignore[arg-type]
+            self._submit(self._engine, stream, side, title, heading)
+
+        job = ReadRaster(**common, folder=self._next_folder(scene))  # type: ignore[arg-type]
+        self._requests.add(
+            self.lane.submit(
+                job,
+                done=on_raster,
+                failed=lambda failure: self.failed.emit(heading, failure),
+                cancelled=lambda: self.message.emit("Cancelled."),
+                watch=self._activities.watch(Activity(title, _RANK, cancellable=True)),
+            )
+        )
+
+    def remove(self, key: int) -> None:
+        """Removal of a guest."""
+        result = self._session.results.get(key)
+        if result is not None and result.guest is not None:
+            self._session.drop(result)
+
+    def _next_folder(self, scene: Scene) -> Path:
+        self._counter += 1
+        return self._folder / f"scene{scene.number}-guest{self._counter}"
+
+    def _submit(self, lane: Lane, job: Job[Arrival, Never], side: Side, title: str, heading: str) -> None:
+        scene = self._session.scene
+        if scene is None:
+            return
+        request = lane.submit(
+            job,
+            done=lambda arrival: self._on_arrival(scene, side, arrival),
+            failed=lambda failure: self.failed.emit(heading, failure),
+            cancelled=lambda: self.message.emit("Cancelled."),
+            watch=self._activities.watch(Activity(title, _RANK, cancellable=True)),
+        )
+        self._requests.add(request)
+
+    # ------------------------------------------------------------------ answers
+
+    def _on_scene(self) -> None:
+        self._requests.drop()
+        self._news.clear()
+        self._seen = None
+        self.lane.submit(CloseFiles())
+
+    def _forget_look(self) -> None:
+        self._looking = None
+
+    def _on_offers(self, offers: Offers) -> None:
+        self._looking, self.offers = None, offers
+        self.offers_changed.emit()
+
+    def _on_no_offers(self, failure: Failure) -> None:
+        self._on_offers(Offers((), (f"Other codecs could not be looked for: {failure.message}",)))
+
+    def _on_arrival(self, scene: Scene, side: Side, arrival: Arrival) -> None:
+        session = self._session
+        if not session.is_current(scene.number):
+            return
+        self._counter += 1
+        guest = arrival.guest
+        result = Result(
+            self._counter,
+            0.0,
+            arrival.pyramid,
+            arrival.store,
+            state=State.DONE,
+            bytes=guest.bytes or 0,
+            decode_seconds=guest.decode_seconds,
+            guest=guest,
+        )
+        session.add(result)
+        session.choose(side, result.rate)
+        words = f"Picture {side.value} is {guest.name}. {guest.reference} {guest.note}"
+        self._news[result.rate] = " ".join(words.split())
+        self._measure(scene, result)
+        if result.metric_state is MetricState.DONE:
+            self._tell(result.rate)
+
+    def _tell(self, key: int) -> None:
+        """What there is to say of a guest, once no measuring hides it in the status line."""
+        words = self._news.pop(key, "")
+        if words:
+            QTimer.singleShot(0, lambda: self.message.emit(words))
+
+    def _on_figures(self, key: int) -> None:
+        result = self._session.results.get(key)
+        if result is not None and result.metric_state is MetricState.DONE:
+            self._tell(key)
+
+    def _measure(self, scene: Scene, result: Result) -> None:
+        """MS-SSIM and the like of a guest; of a part MS-SSIM only."""
+        window = None if result.guest is None else result.guest.window
+        if scene.stream is not None:  # with nothing to measure it against
+            result.metric_state = MetricState.DONE
+            return
+        if window is None:
+            self._measuring.measure(result)
+            return
+        if min(window.width, window.height) < SIMILARITY_SIDE or window.pixels > SIMILARITY_PIXELS:
+            most = SIMILARITY_PIXELS // 10**6
+            self._keep(result, None, f"It takes {SIMILARITY_SIDE} pixels a side and up to {most} million.")
+            return
+        job = MeasureSimilarity(path=scene.path, a=scene.path, b=result.store, window=window, peak=scene.peak)
+        result.metric_state = MetricState.WAITING
+        request: Request[tuple[float | None, str], Never] = self._engine.submit(
+            job,
+            done=lambda answer: self._keep(result, *answer),
+            failed=lambda failure: self._keep(result, None, failure.message),
+            cancelled=lambda: self._keep(result, None, "Cancelled before it was computed."),
+            watch=self._activities.watch(
+                Activity(f"Measuring {result.title}", _MEASURE_RANK, cancellable=True)
+            ),
+        )
+        self._requests.add(request)
+
+    def _keep(self, result: Result, ms_ssim: float | None, note: str) -> None:
+        if self._session.holds(result):
+            part = "It is computed for whole scenes only."
+            notes = {"ms_ssim": note, "vifp": part, "lpips": part}
+            result.metrics, result.metric_state = MetricSet(ms_ssim=ms_ssim, notes=notes), MetricState.DONE
+            self._session.figures_changed.emit(result.rate)
+
+    # ------------------------------------------------------------------ back to what is made here
+
+    def _on_rate(self, _rate: int) -> None:
+        """Another rate point was chosen: it is to be seen, even where both sides show something else."""
+        sides = self._session.sides
+        if SELECTED not in (sides.a, sides.b) and sides.b >= FIRST_GUEST:
+            self._session.set_sides(sides.with_side(Side.B, SELECTED))
+
+    def _on_result(self, key: int) -> None:
+        result = self._session.results.get(key)
+        if result is not None and result.state is State.RUNNING and key == self._session.key:
+            self._on_rate(key)

@@ -1,0 +1,391 @@
+"""Jobs that bring other pictures of the scene: coded by other codecs, or read from other files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from typing_extensions import Never
+
+from fdegc.control import ProgressMeter
+from fdegc.errors import FdegcError, UnsupportedRaster
+from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import BandMapping, Samples
+from fdegc_gui.jobs.base import Context, Job
+from fdegc_gui.jobs.coder_process import coded_apart
+from fdegc_gui.jobs.region import RegionReader
+from fdegc_gui.jobs.render import render
+from fdegc_gui.jobs.sample_writer import SampleWriter
+from fdegc_gui.jobs.scene import peak_and_offset
+from fdegc_gui.jobs.sources import Source
+from fdegc_gui.models.display import Rendering
+from fdegc_gui.models.guest import Guest, Offer, why_unlike
+from fdegc_gui.models.pyramid import Pyramid
+from fdegc_gui.models.sample_store import SampleStore
+from fdegc_gui.text import decibels
+
+if TYPE_CHECKING:
+    from fdegc.evaluation.worker import Answer as Coded
+
+_STRIP = 512
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """Guest that has come: its facts, samples and picture."""
+
+    guest: Guest
+    store: SampleStore
+    pyramid: Pyramid
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Other codecs that can be used here, and a sentence for each that cannot."""
+
+    codecs: tuple[Offer, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FindOffers(Job[Offers, Never]):
+    """Look for other codecs: it takes importing their libraries."""
+
+    priority: ClassVar[int] = 9
+
+    def run(self, context: Context[Never]) -> Offers:
+        from fdegc.evaluation.peers import find_peers
+
+        coders, missing = find_peers()
+        offers = (Offer(c.name, c.label, c.parameter, c.settings, c.version, c.cost) for c in coders)
+        return Offers(tuple(offers), tuple(missing))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """Result that another codec is to be as small (or as good) as.
+
+    Attributes
+    ----------
+    name : str
+    bytes : int
+        Of its file.
+    stream : Path or None
+        The file, to look up what it spends on a part of the scene.
+    store : SampleStore
+    """
+
+    name: str
+    bytes: int
+    stream: Path | None
+    store: SampleStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CodePeer(Job[Arrival, Never]):
+    """Coding of the scene, or of a part, with another codec at the size (or PSNR) of a result.
+
+    Attributes
+    ----------
+    path : Path
+        The scene's.
+    offer : Offer
+    reference : Reference
+    by_psnr : bool
+        Whether to be as good as the reference rather than as small.
+    window : Window or None
+        None for all of the scene.
+    folder : Path
+        Of the samples.
+    rendering : Rendering
+    """
+
+    path: Path
+    offer: Offer
+    reference: Reference
+    by_psnr: bool
+    window: Window | None
+    folder: Path
+    rendering: Rendering
+
+    foreground: ClassVar[bool] = True
+
+    @property
+    def kind(self) -> str:
+        """Kind by codec and reference: each is a request of its own."""
+        return f"code-{self.folder.name}"
+
+    def run(self, context: Context[Never]) -> Arrival:
+        source = context.rasters.get(self.path).source
+        info = source.info
+        window = self.window or Window(0, 0, info.width, info.height)
+        samples = source.read(window)
+        context.cancel.check()
+        size, basis = self._size(info, window)
+        psnr = _psnr(source, self.reference.store, window, context) if self.by_psnr else None
+        if psnr is not None and not np.isfinite(psnr):
+            raise UnsupportedRaster(
+                f"{self.reference.name} is without loss here, which {self.offer.label} cannot be asked for."
+            )
+        pixels = samples.pixels.transpose(1, 2, 0)
+        if info.bands == 1:  # all of them take colour; three equal bands cost them next to nothing
+            pixels = np.repeat(pixels, 3, axis=2)
+        exchange = self.folder.with_name(self.folder.name + "-exchange")
+        target = None if psnr is not None else size
+        with coded_apart(exchange, np.ascontiguousarray(pixels), self.offer.name, target, psnr, context) as (
+            coded,
+            decoded,
+        ):
+            planes = np.asarray(decoded).transpose(2, 0, 1)[: info.bands]
+            if info.bands == 1:
+                planes = np.rint(np.asarray(decoded).mean(axis=2, keepdims=True).transpose(2, 0, 1))
+            store = self._store(info, window, replace(samples, pixels=planes.astype(np.uint8)))
+        reached = _psnr(source, store, window, context)
+        guest = self._guest(info, coded, reached, size, psnr, basis)
+        if self.window is not None:
+            ours = _psnr(source, self.reference.store, window, context)
+            words = f"In that part {self.reference.name} has {decibels(ours)}"
+            guest = replace(guest, note=f"{words}, {self.offer.label} {decibels(reached)}.")
+        return Arrival(guest, store, render(store, self.rendering, context.cancel))
+
+    def _size(self, info: RasterInfo, window: Window) -> tuple[int, str]:
+        """Bytes to come near to, and what they are."""
+        reference = self.reference
+        if self.window is None:
+            return reference.bytes, f"{reference.name} has"
+        spent = None if reference.stream is None else spent_on(reference.stream, window)
+        if spent is not None:
+            return spent, f"the tiles of {reference.name} spend here"
+        share = round(reference.bytes * window.pixels / info.pixels)
+        return share, f"an equal share of {reference.name} comes to"
+
+    def _store(self, info: RasterInfo, window: Window, samples: Samples) -> SampleStore:
+        writer = SampleWriter(self.folder, info, covered=self.window is None)
+        try:
+            if self.window is not None and samples.valid is None:
+                samples = replace(samples, valid=np.ones(samples.pixels.shape[1:], np.bool_))
+            writer.write(window, samples)
+            return writer.finish()
+        except BaseException:
+            writer.discard()
+            raise
+
+    def _guest(
+        self, info: RasterInfo, coded: Coded, reached: float | None, size: int, psnr: float | None, basis: str
+    ) -> Guest:
+        offer, window = self.offer, self.window
+        if psnr is None:
+            apart = 100 * (coded.bytes / size - 1)
+            more = f"{abs(apart):.1f} % {'more' if apart > 0 else 'less'} than"
+            words = (
+                f"{coded.bytes:,} bytes, {'as many as' if abs(apart) < 0.05 else more} {basis} ({size:,})."
+            )
+        else:
+            words = f"{coded.bytes:,} bytes to reach {decibels(psnr)}; {basis} {size:,}."
+        what = "all of the scene"
+        if window is not None:
+            what = f"{window.width} × {window.height} pixels from column {window.x}, row {window.y}"
+        grey = ", grey as three equal bands" if info.bands == 1 else ""
+        settings = f"{offer.label} at {_asked(offer, coded.parameter)}: {offer.settings} [{offer.version}]."
+        return Guest(
+            name=offer.label if window is None else f"{offer.label}, part",
+            series=offer.name if window is None else "",
+            facts=f"{settings}\nCoded was {what}{grey}.",
+            bytes=coded.bytes,
+            psnr=reached,
+            window=window,
+            encode_seconds=coded.encode_seconds,
+            decode_seconds=coded.decode_seconds,
+            reference=words,
+        )
+
+
+def _asked(offer: Offer, value: float) -> str:
+    """Parameter of a codec in words."""
+    kind = offer.parameter
+    return f"{value:.3g} bpp" if kind == "bpp" else f"{kind} {value:.3g}"
+
+
+def spent_on(stream: Path, window: Window) -> int | None:
+    """Bytes that a ``.fdegc`` file spends on a part of its scene; None if it is no such file.
+
+    Those of every tile by how much of it lies within, and an equal share of what belongs to no tile.
+    """
+    from fdegc.format.reader import ContainerReader
+
+    try:
+        with ContainerReader(stream) as reader:
+            header, side = reader.header, reader.header.tile_size
+            columns = -(-header.width // side)
+            tiles, total = 0.0, 0
+            for unit in range(header.units):
+                length = reader.entries[unit].length
+                row, column = divmod(unit // header.groups, columns)
+                x, y = column * side, row * side
+                tile = Window(x, y, min(side, header.width - x), min(side, header.height - y))
+                common = tile.intersection(window)
+                total += length
+                tiles += length * common.pixels / tile.pixels if common is not None else 0.0
+            return round(tiles + (reader.size - total) * window.pixels / (header.width * header.height))
+    except (FdegcError, OSError):
+        return None
+
+
+def _psnr(source: Source, store: SampleStore, window: Window, context: Context[Any]) -> float | None:
+    """PSNR in dB of stored samples against the scene's in a part of it."""
+    from fdegc.metrics import compare
+
+    info = source.info
+    peak = 255.0 if info.dtype == "uint8" else peak_and_offset(source, context.cancel)[0]  # type: ignore[arg-type]
+    found = compare(
+        RegionReader(source, window),
+        RegionReader(store, window),
+        replace(info, width=window.width, height=window.height),
+        [BandMapping(0.0, peak)] * info.bands,
+        names=("psnr",),
+        cancel=context.cancel,
+    )
+    return found.psnr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _ReadFile(Job[Any, Never]):
+    """Reading of another file that shows the scene.
+
+    Attributes
+    ----------
+    path : Path
+    scene : Path or None
+        The original; None if there is none.
+    info : RasterInfo
+        Of the scene.
+    folder : Path
+        Of the samples.
+    rendering : Rendering
+    """
+
+    path: Path
+    scene: Path | None
+    info: RasterInfo
+    folder: Path
+    rendering: Rendering
+
+    foreground: ClassVar[bool] = True
+
+    @property
+    def kind(self) -> str:
+        """Kind by file: each is a request of its own."""
+        return f"read-{self.folder.name}"
+
+    def _check(self, info: RasterInfo) -> None:
+        why = why_unlike(self.info, info, self.path.name)
+        if why:
+            raise UnsupportedRaster(why)
+
+    def _arrival(
+        self, guest: Guest, other: RasterInfo, context: Context[Never], fill: Callable[[SampleWriter], None]
+    ) -> Arrival:
+        """Guest whose samples ``fill`` has stored, with its picture and its PSNR."""
+        writer = SampleWriter(self.folder, self.info)
+        try:
+            fill(writer)
+            store = writer.finish()
+            psnr = None
+            if self.scene is not None:
+                source = context.rasters.get(self.scene).source
+                psnr = _psnr(source, store, Window(0, 0, self.info.width, self.info.height), context)
+            pyramid = render(store, self.rendering, context.cancel)
+        except BaseException:
+            writer.discard()
+            raise
+        note = ""
+        if not _same_place(self.info, other):
+            note = f"“{self.path.name}” says that it lies elsewhere; pixels are compared one by one."
+        return Arrival(replace(guest, psnr=psnr, note=note), store, pyramid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadRaster(_ReadFile):
+    """Reading of a raster that shows the scene; None if the file is a ``.fdegc``, which takes the engine."""
+
+    def run(self, context: Context[Never]) -> Arrival | None:
+        from fdegc.format import is_stream
+        from fdegc.raster import open_raster
+
+        if self.path.is_dir() or not self.path.exists():
+            raise UnsupportedRaster(f"There is no file “{self.path}”.")
+        if is_stream(self.path):
+            return None
+        source = open_raster(self.path)
+        try:
+            self._check(source.info)
+
+            def fill(writer: SampleWriter) -> None:
+                meter = ProgressMeter("read", self.info.pixels, context.progress)
+                for y in range(0, self.info.height, _STRIP):
+                    context.cancel.check()
+                    window = Window(0, y, self.info.width, min(_STRIP, self.info.height - y))
+                    writer.write(window, source.read(window))
+                    meter.advance(window.pixels)
+
+            guest = Guest(
+                self.path.name, "", f"{source.info.format} file “{self.path}”.", self.path.stat().st_size
+            )
+            return self._arrival(guest, source.info, context, fill)
+        finally:
+            source.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadStream(_ReadFile):
+    """Decoding of a ``.fdegc`` file that shows the scene.
+
+    Attributes
+    ----------
+    device : str
+    """
+
+    device: str
+
+    priority: ClassVar[int] = 5
+
+    def run(self, context: Context[Never]) -> Arrival:
+        from fdegc.format.info import read_info
+        from fdegc.raster.palettes import coloured, coloured_info, info_table
+
+        stream = read_info(self.path)
+        shown, table = coloured_info(stream.raster), info_table(stream.raster)
+        self._check(shown)
+        codec = context.engine.codec(self.device)
+        seconds, damaged = 0.0, 0
+
+        def fill(writer: SampleWriter) -> None:
+            nonlocal seconds, damaged
+            decoded = codec.decode(
+                self.path,
+                on_progress=context.progress,
+                on_tile=lambda tile: writer.write(tile.window, coloured(tile.samples, table)),
+                cancel=context.cancel,
+            )
+            seconds, damaged = decoded.seconds, len(decoded.damaged)
+
+        facts = f"“{self.path}”, quality {stream.quality:g}, profile {stream.profile}."
+        try:
+            arrival = self._arrival(Guest(self.path.name, "", facts, stream.bytes), shown, context, fill)
+        finally:
+            context.rasters.release()
+        guest = replace(arrival.guest, decode_seconds=seconds)
+        if damaged:
+            words = f"{damaged} of its tiles {'are' if damaged > 1 else 'is'} damaged."
+            guest = replace(guest, note=f"{words} {guest.note}".strip())
+        return replace(arrival, guest=guest)
+
+
+def _same_place(info: RasterInfo, other: RasterInfo) -> bool:
+    """Whether two rasters lie in the same place, as far as both say where."""
+    if info.transform is None or other.transform is None:
+        return True
+    return bool(np.allclose(info.transform, other.transform, rtol=1e-9, atol=1e-9))

@@ -1,0 +1,192 @@
+"""Points of the rate-distortion plot and rows of the table of results; no Qt."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fdegc_gui.models.guest import FIRST_GUEST
+from fdegc_gui.models.result import Result, State
+from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds
+
+#: Series of what is made here.
+OURS = "FDEGC"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Point: a finished result with its figures.
+
+    Attributes
+    ----------
+    key : int
+        Of the result.
+    name : str
+        Of what made it, or of the rate point.
+    series : str
+        Points of one series lie on one curve; empty for one that lies on none.
+    label : str
+        Name of the series for people.
+    part : bool
+        Whether only a part of the scene was coded, so that its figures stand beside no others.
+    facts : str
+        Settings, library, what was coded.
+    bytes, bpp, psnr, ms_ssim, vifp, lpips, max_error, encode_seconds, decode_seconds
+        None where there is no such figure; PSNR is infinite without loss.
+    """
+
+    key: int
+    name: str
+    series: str
+    label: str
+    part: bool
+    facts: str
+    bytes: int | None
+    bpp: float | None
+    psnr: float | None
+    ms_ssim: float | None
+    vifp: float | None
+    lpips: float | None
+    max_error: float | None
+    encode_seconds: float | None
+    decode_seconds: float | None
+
+    @property
+    def ms_ssim_db(self) -> float | None:
+        """MS-SSIM as −10·log₁₀(1 − MS-SSIM)."""
+        value = self.ms_ssim
+        return None if value is None or value >= 1 else -10 * math.log10(1 - value)
+
+    @property
+    def words(self) -> str:
+        """Figures in lines, to be read at the point."""
+        lines = [self.label if self.series != OURS else f"{OURS}, {self.name.lower()}"]
+        if self.bytes is not None:
+            lines.append(f"{human_bytes(self.bytes)}, {fixed(self.bpp, 3)} bpp")
+        lines.append(f"PSNR {decibels(self.psnr)}")
+        if self.ms_ssim is not None:
+            lines.append(f"MS-SSIM {fixed(self.ms_ssim, 4)} ({decibels(self.ms_ssim_db)})")
+        if self.vifp is not None:
+            lines.append(f"VIFp {fixed(self.vifp, 3)}")
+        if self.max_error is not None:
+            lines.append(f"largest error {self.max_error:g}")
+        if self.encode_seconds is not None:
+            lines.append(f"coded in {human_seconds(self.encode_seconds)}")
+        return "\n".join(lines)
+
+
+def points_of(results: Iterable[Result], pixels: int) -> list[Point]:
+    """Points of the finished results of a scene: ours by rate, then the others as they came.
+
+    Parameters
+    ----------
+    results : iterable of Result
+    pixels : int
+        Of the scene.
+    """
+    found = []
+    for result in sorted(results, key=lambda result: result.rate):
+        if result.state is State.DONE and (result.encode is not None or result.guest is not None):
+            found.append(_point(result, pixels))
+    return found
+
+
+def _point(result: Result, pixels: int) -> Point:
+    guest, encode, metrics = result.guest, result.encode, result.metrics
+    ours = guest is None
+    facts, coding, decoding = "", None, None
+    if encode is not None:
+        facts = f"FDEGC at quality {encode.quality:g}, on {encode.device}."
+        coding, decoding = encode.encode_seconds, encode.reconstruct_seconds
+    elif guest is not None:
+        facts, coding, decoding = guest.words, guest.encode_seconds, guest.decode_seconds
+    return Point(
+        key=result.rate,
+        name=f"Rate {result.rate}" if ours else result.title,
+        series=OURS if guest is None else guest.series,
+        label=OURS if guest is None else guest.name,
+        part=guest is not None and guest.window is not None,
+        facts=facts,
+        bytes=result.bytes or None,
+        bpp=result.bpp(pixels),
+        psnr=result.live_psnr(None),
+        ms_ssim=metrics.ms_ssim if metrics else None,
+        vifp=metrics.vifp if metrics else None,
+        lpips=metrics.lpips if metrics else None,
+        max_error=metrics.errors.max_error if metrics and metrics.errors else None,
+        encode_seconds=coding,
+        decode_seconds=decoding,
+    )
+
+
+#: Figures that can be an axis: attribute, label.  Sizes first, then qualities.
+SIZES = (("bpp", "bits per pixel"), ("bytes", "size, kB"))
+QUALITIES = (
+    ("psnr", "PSNR, dB"),
+    ("ms_ssim_db", "MS-SSIM, dB"),
+    ("vifp", "VIFp"),
+    ("max_error", "Largest error"),
+)
+
+
+def place_of(point: Point, size: str, quality: str) -> tuple[float, float] | None:
+    """Place of a point in a plot of two figures; None if it has none there."""
+    x, y = getattr(point, size), getattr(point, quality)
+    if point.part or x is None or y is None or not math.isfinite(y):
+        return None
+    return (x / 1e3 if size == "bytes" else float(x)), float(y)
+
+
+_COLUMNS = (
+    "result", "part_of_scene", "bytes", "bpp", "psnr_db", "ms_ssim", "ms_ssim_db", "vifp", "lpips",
+    "max_error", "encode_seconds", "decode_seconds", "settings",
+)  # fmt: skip
+
+
+def table_text(points: Iterable[Point], separator: str) -> str:
+    """Table of results as text: a comma between the figures for a file, a tab for the clipboard."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for point in points:
+        name = point.name if point.key >= FIRST_GUEST else f"{OURS} {point.name.lower()}"
+        writer.writerow(
+            (
+                name,
+                "yes" if point.part else "no",
+                "" if point.bytes is None else point.bytes,
+                _plain(point.bpp, 5),
+                _plain(point.psnr, 3),
+                _plain(point.ms_ssim, 6),
+                _plain(point.ms_ssim_db, 3),
+                _plain(point.vifp, 5),
+                _plain(point.lpips, 5),
+                "" if point.max_error is None else f"{point.max_error:g}",
+                _plain(point.encode_seconds, 3),
+                _plain(point.decode_seconds, 3),
+                " ".join(point.facts.split()),
+            )
+        )
+    return out.getvalue()
+
+
+def _plain(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def row_of(point: Point) -> tuple[str, ...]:
+    """Figures of a row as they are read in the window."""
+    psnr = "∞" if point.psnr == math.inf else fixed(point.psnr, 2)
+    size = NONE if point.bytes is None else human_bytes(point.bytes)
+    return (
+        point.name,
+        size,
+        fixed(point.bpp, 3),
+        psnr,
+        fixed(point.ms_ssim, 4),
+        fixed(point.vifp, 3),
+        fixed(point.lpips, 3),
+    )
