@@ -32,8 +32,8 @@ from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.menus import Menus
 from fdegc_gui.models.activity import Activity
-from fdegc_gui.models.main_action import Step, main_action
 from fdegc_gui.models.comparison import Side
+from fdegc_gui.models.main_action import Step, main_action
 from fdegc_gui.models.notice import advice_notice, damage_notice
 from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session

@@ -162,7 +162,7 @@ class Controller(QObject):
         """Compression at the selected rate point; decoding if a stream is open."""
         self.coding.start()
 
-    def export(self, job: Export, title: str, done: Callable[[Saved], None]) -> None:
+    def export(self, job: Export, title: str, done: Callable[[Saved], None] | None = None) -> None:
         """Export of a file that the user keeps.
 
         Parameters
@@ -170,7 +170,7 @@ class Controller(QObject):
         job : Export
         title : str
             Says what goes on.
-        done : callable
+        done : callable, optional
             Called with what was saved, before it is told.
         """
         request = self.exports.submit(
@@ -242,8 +242,9 @@ class Controller(QObject):
     def _on_prepare_failed(self, failure: Failure) -> None:
         self._on_failed("Something could not be done.", failure)
 
-    def _on_exported(self, saved: Saved, done: Callable[[Saved], None]) -> None:
-        done(saved)
+    def _on_exported(self, saved: Saved, done: Callable[[Saved], None] | None) -> None:
+        if done is not None:
+            done(saved)
         path = saved.path
         words = f"Saved “{path.name}” in “{path.parent}”, {human_bytes(saved.bytes)}."
         self.message.emit(f"{words} {saved.lost}".rstrip())

@@ -194,7 +194,7 @@ class GuestMenu(QObject):
         target = self._files.save_table(self._window, self._suggest("table", "-results.csv"))
         if target is not None and self._exporting.may_write(target, "table"):
             content = table_text(self._points(), ",").encode()
-            self._controller.export(WriteFile(target=target, content=content), target, "Saving the table…")
+            self._controller.export(WriteFile(target=target, content=content), "Saving the table…")
 
     def ask_plot(self) -> None:
         """Plot of results, to a file that the user is asked for."""
@@ -203,7 +203,7 @@ class GuestMenu(QObject):
             return
         content = self._sidebar.plot.saved(target.suffix.lower())
         if content:
-            self._controller.export(WriteFile(target=target, content=content), target, "Saving the plot…")
+            self._controller.export(WriteFile(target=target, content=content), "Saving the plot…")
 
     def _suggest(self, purpose: str, end: str) -> str:
         scene = self._session.scene

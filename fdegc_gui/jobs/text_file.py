@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from typing_extensions import Never
 
 from fdegc.atomic import whole
 from fdegc.errors import OutputFailed
-from fdegc_gui.jobs.base import Context, Job
+from fdegc_gui.jobs.base import Context
+from fdegc_gui.jobs.export import Export
+from fdegc_gui.models.result import Saved, SavedKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class WriteFile(Job[Path, Never]):
+class WriteFile(Export):
     """Writing of a file where the user wants it: on a slow disk even a small one takes its time."""
 
-    target: Path
     content: bytes
 
-    priority: ClassVar[int] = 4
-    foreground: ClassVar[bool] = True
+    saves: ClassVar[SavedKind] = SavedKind.FIGURES
 
-    @property
-    def kind(self) -> str:
-        """Kind by target: only an export to the same file is superseded."""
-        return f"export-{self.target}"
-
-    def run(self, context: Context[Never]) -> Path:
+    def run(self, context: Context[Never]) -> Saved:
         try:
             with whole(self.target) as out:
                 out.write(self.content)
@@ -37,4 +31,4 @@ class WriteFile(Job[Path, Never]):
                 f"“{self.target.name}” could not be written to “{self.target.parent}”: "
                 f"{error.strerror or error}. Choose another folder, or make room."
             ) from error
-        return self.target
+        return self._saved()

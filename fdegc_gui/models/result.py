@@ -32,10 +32,11 @@ class MetricState(enum.Enum):
 
 
 class SavedKind(enum.Enum):
-    """Kind of what was saved of a result."""
+    """Kind of what was saved, of a result or of all."""
 
     STREAM = enum.auto()
     IMAGE = enum.auto()
+    FIGURES = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
