@@ -118,11 +118,15 @@ class PlainWays:
         unit : ndarray of float32, shape (bands, height, width)
             All bands in [0, 1], known everywhere (:func:`~fdegc.raster.mapping.to_unit`).
         size : int
-            Bytes that are wanted.
+            Bytes of payload that are wanted.
         """
         kind = np.uint8 if self._bits <= 8 else np.uint16
-        payload = jpeg2000.encode(np.rint(unit * self._scale).astype(kind), self._bits, size)
-        return PlainTile(UnitKind.JPEG2000, payload, self._decode_jpeg2000(payload, unit.shape))
+        samples: jpeg2000.Integers = np.rint(unit * self._scale).astype(kind)
+        codestream, packets = jpeg2000.encode_packets(samples, self._bits, size)
+        pixels = self._decode_jpeg2000(codestream, unit.shape)
+        if packets is None:
+            return PlainTile(UnitKind.JPEG2000, codestream, pixels)
+        return PlainTile(UnitKind.PACKETS, packets, pixels)
 
     def exact_if(self, pixels: Pixels, known: Mask | None, most: float, check: Check) -> Iterator[PlainTile]:
         """The tile without loss, if a first look lets hope that this takes no more than about ``most`` bytes.
@@ -212,6 +216,8 @@ class PlainWays:
         shape = (len(self._mapping), height, width)
         if kind == UnitKind.JPEG2000:
             return self._decode_jpeg2000(payload, shape)
+        if kind == UnitKind.PACKETS:
+            return self._decode_jpeg2000(jpeg2000.restore(payload, shape, self._bits), shape)
         if kind == UnitKind.EXACT:
             return exact.decode(payload, shape, self._dtype, known, check)
         if kind == UnitKind.CLASSES:

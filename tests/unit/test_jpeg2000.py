@@ -61,6 +61,47 @@ def test_round_trip(shape: tuple[int, int, int], bits: int, caplog: pytest.LogCa
     assert not caplog.records, "whatever GDAL says would reach the user"
 
 
+@pytest.mark.parametrize("bits", range(1, 17))
+def test_all_but_the_packets_follows_from_the_shape(bits: int) -> None:
+    """The frame that is put around packets is what OpenJPEG wrote, to the bit."""
+    for shape in (SHAPE, (1, 1, 1), (2, 5, 7), (3, 8, 9), (1, 16, 31), (4, 33, 70), (2, 20, 1344)):
+        samples = picture(*shape, bits=bits)
+        size = samples.size * bits // 24 + 20
+        data, packets = jpeg2000.encode_packets(samples, bits, size)
+        assert packets is not None and jpeg2000.restore(packets, shape, bits) == data
+        assert data[len(data) - len(packets) - 2 : -2] == packets
+        # A packet a component and resolution takes a byte at least.
+        assert len(packets) <= max(size, 30 + 12 * shape[0])
+        assert jpeg2000.decode(data, shape, bits).shape == shape
+
+
+def test_what_does_not_follow_is_not_stripped(sound: bytes) -> None:
+    """Of another OpenJPEG, which quantizes otherwise, the whole codestream is kept."""
+    assert jpeg2000.strip(sound, SHAPE, 8) is not None
+    qcd = sound.index(QCD)
+    for at in (qcd + 4, qcd + 6, len(sound) - 1):
+        changed = bytearray(sound)
+        changed[at] ^= 0x40
+        assert jpeg2000.strip(bytes(changed), SHAPE, 8) is None
+    assert jpeg2000.strip(sound, (3, 90, 121), 8) is None
+    for cut in (b"", sound[:40], sound[:-1]):
+        assert jpeg2000.strip(cut, SHAPE, 8) is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(packets=st.binary(max_size=400), bits=st.integers(1, 16))
+def test_any_packets_are_a_picture_of_the_shape_or_refused(packets: bytes, bits: int) -> None:
+    for shape in (SHAPE, (1, 3, 1), (5, 33, 20)):
+        data = jpeg2000.restore(packets, shape, bits)
+        assert jpeg2000.strip(data, shape, bits) == packets
+        try:
+            found = jpeg2000.decode(data, shape, bits)
+        except CorruptStream as error:
+            assert str(error) == "The JPEG 2000 codestream of a tile cannot be decoded."
+            continue
+        assert found.shape == shape and int(found.max()) < 1 << bits
+
+
 def test_more_bytes_are_better() -> None:
     samples = picture(*SHAPE)
     errors = []
