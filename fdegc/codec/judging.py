@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from fdegc.codec.ways import PlainTile, PlainWays
 from fdegc.control import Check
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
-from fdegc.options import RATE_POINTS
+from fdegc.options import RATE_POINTS, EncodeOptions
 from fdegc.raster.mapping import peak_value, to_unit, valid_samples
 from fdegc.types import Samples
 
@@ -43,12 +43,15 @@ class Judge:
     Parameters
     ----------
     header : StreamHeader
-    capped : bool
-        Whether no tile may become larger than the network made it, as where a size was asked for.
+    options : EncodeOptions
+        With a target, no tile may become larger than the network made it; errors of bands count by weights.
     """
 
-    def __init__(self, header: StreamHeader, *, capped: bool = False) -> None:
-        self._capped = capped
+    def __init__(self, header: StreamHeader, options: EncodeOptions) -> None:
+        self._capped = options.target is not None
+        weights = options.band_weights or (1.0,) * header.bands
+        # As where the way into the network is chosen, the largest is 1.
+        self._weights = [weight / max(weights) for weight in weights]
         self._mapping = mapping_of(header)
         self.ways = PlainWays(header)
         self._peak = peak_value(self._mapping)
@@ -85,7 +88,7 @@ class Judge:
 
         def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
             check()
-            error = _squared_error(samples.pixels, found, mask, self._peak)
+            error = _squared_error(samples.pixels, found, mask, self._peak, self._weights)
             return _Candidate(tile, count, error, 8 * count + lmbda * error / 3)
 
         def plain(tile: PlainTile) -> _Candidate:
@@ -136,12 +139,14 @@ def _squared_error(
     other: npt.NDArray[np.generic],
     mask: npt.NDArray[np.bool_] | None,
     peak: float,
+    weights: Sequence[float],
 ) -> float:
-    """Sum of squared differences of the samples that are valid, in units of the peak."""
+    """Sum of squared differences of the samples that are valid, in units of the peak, weighted by band."""
     kind = np.float32 if reference.dtype.itemsize <= 2 else np.float64
     with np.errstate(over="ignore", invalid="ignore"):
         difference = reference.astype(kind) - other.astype(kind)
         if mask is not None:
             difference = np.where(mask, difference, 0)
         # Squares of float64's largest and smallest numbers are none.
-        return float(np.sum(np.square(difference / kind(peak)), dtype=np.float64))
+        errors = np.sum(np.square(difference / kind(peak)), axis=(1, 2), dtype=np.float64)
+    return float(errors @ np.square(weights))
