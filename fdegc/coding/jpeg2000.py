@@ -31,6 +31,7 @@ _DRIVER = "JP2OpenJPEG"
 _PLACE = (2.0, 0.0, 0.0, 0.0, -2.0, 0.0)
 _WORLD = b"2\n0\n0\n-2\n0\n0\n"
 _MOST_LEVELS = 5
+_LARGE = 256  # shorter side of a picture that is worth all of them
 _DEFAULT_BLOCK = 1024
 _CODE_BLOCK = bytes([4, 4])  # exponents less two: 64 × 64
 _IRREVERSIBLE = b"\0"
@@ -54,8 +55,18 @@ _BOUNDED = 99.99
 
 
 def _levels(height: int, width: int) -> int:
-    """Halvings of a picture: five, or as many as GDAL allows for its shorter side."""
+    """Halvings where the codestream is kept: five, or as many as GDAL allows for its shorter side."""
     return min(_MOST_LEVELS, max(min(height, width).bit_length() - 2, 0))
+
+
+def _packet_levels(height: int, width: int) -> int:
+    """Halvings where the packets are kept: fewer of what is small.
+
+    One of some few samples a side takes more bytes than it saves: of tiles of 64, up to two decibels' worth.
+    """
+    shorter = min(height, width)
+    most = _MOST_LEVELS if shorter >= _LARGE else _MOST_LEVELS - 1
+    return min(most, max(shorter.bit_length() - 3, 0))
 
 
 def encode(samples: Integers, bits: int, size: int) -> bytes:
@@ -69,18 +80,41 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
     size : int
         Bytes that are wanted.  OpenJPEG keeps below it, apart from what nothing at all takes.
     """
+    return _encode(samples, bits, size, _levels(*samples.shape[1:]))
+
+
+def encode_packets(samples: Integers, bits: int, size: int) -> bytes | None:
+    """Packets of a codestream of a picture, of at most about a size.
+
+    Parameters
+    ----------
+    samples, bits, size
+        As for :func:`encode`.
+
+    Returns
+    -------
+    bytes or None
+        None if this OpenJPEG writes what :func:`restore` does not: then there is only :func:`encode`.
+    """
+    components, height, width = samples.shape
+    shape = components, height, width
+    frame = len(restore(b"", shape, bits))
+    return strip(_encode(samples, bits, size + frame, _packet_levels(height, width)), shape, bits)
+
+
+def _encode(samples: Integers, bits: int, size: int, levels: int) -> bytes:
+    """Codestream of a picture with so many halvings."""
     from affine import Affine
     from rasterio.io import MemoryFile
 
     components, height, width = samples.shape
-    shape = components, height, width
     # rasterio keeps GDAL's 1024 unless asked in small letters, and then drops what is wider than the picture.
     options = {"blockxsize": str(width)} if width > _DEFAULT_BLOCK else {}
     # GDAL warns of one resolution where it would take no more itself.
-    options |= {"RESOLUTIONS": str(_levels(height, width) + 1)} if min(height, width) > 1 else {}
+    options |= {"RESOLUTIONS": str(levels + 1)} if min(height, width) > 1 else {}
     own = samples.size * bits / 8
     rate = 100.0 * (size + _UNCOUNTED) / own
-    if size < own + len(restore(b"", shape, bits)):
+    if size < own + len(_framed(b"", (components, height, width), bits, levels)):
         rate = min(rate, _BOUNDED)
     with MemoryFile() as file:
         with file.open(
@@ -106,28 +140,6 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
     return b"".join(_no_profile(segment) for segment in kept)
 
 
-def encode_packets(samples: Integers, bits: int, size: int) -> tuple[bytes, bytes | None]:
-    """JPEG 2000 codestream whose packets take at most about a size, and those packets.
-
-    Parameters
-    ----------
-    samples, bits
-        As for :func:`encode`.
-    size : int
-        Bytes of packets that are wanted.
-
-    Returns
-    -------
-    codestream : bytes
-    packets : bytes or None
-        None if this OpenJPEG writes what cannot be rebuilt from the shape.
-    """
-    components, height, width = samples.shape
-    shape = components, height, width
-    data = encode(samples, bits, size + len(restore(b"", shape, bits)))
-    return data, strip(data, shape, bits)
-
-
 def strip(data: bytes, shape: tuple[int, int, int], bits: int) -> bytes | None:
     """Packets of a codestream, if :func:`restore` makes the same codestream of them; else None.
 
@@ -137,7 +149,7 @@ def strip(data: bytes, shape: tuple[int, int, int], bits: int) -> bytes | None:
     shape : (components, height, width)
     bits : int
     """
-    packets = data[len(_main_header(shape, bits)) + len(_tile_part(0)) : -len(_END)]
+    packets = data[len(restore(b"", shape, bits)) - len(_END) : -len(_END)]
     return packets if restore(packets, shape, bits) == data else None
 
 
@@ -151,7 +163,12 @@ def restore(packets: bytes, shape: tuple[int, int, int], bits: int) -> bytes:
     shape : (components, height, width)
     bits : int
     """
-    return _main_header(shape, bits) + _tile_part(len(packets)) + packets + _END
+    return _framed(packets, shape, bits, _packet_levels(*shape[1:]))
+
+
+def decode_packets(packets: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
+    """Samples of packets of :func:`encode_packets`; parameters, result and exception as of :func:`decode`."""
+    return _decode(restore(packets, shape, bits), shape, bits)
 
 
 def decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
@@ -174,10 +191,15 @@ def decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
     CorruptStream
         If it is none of :func:`encode`, or of another shape, or cannot be decoded.
     """
+    _check(data, shape, bits)
+    return _decode(data, shape, bits)
+
+
+def _decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
+    """Samples of a codestream whose headers are those of the shape."""
     from rasterio.errors import RasterioError
     from rasterio.io import MemoryFile
 
-    _check(data, shape, bits)
     kind = np.uint8 if bits <= 8 else np.uint16
     try:
         folder = uuid.uuid4().hex
@@ -219,6 +241,11 @@ def _no_profile(segment: bytes) -> bytes:
     return segment[:4] + b"\0\0" + segment[6:] if segment[:2] == struct.pack(">H", _SIZ) else segment
 
 
+def _framed(packets: bytes, shape: tuple[int, int, int], bits: int, levels: int) -> bytes:
+    """Codestream of OpenJPEG's around packets."""
+    return _main_header(shape, bits, levels) + _tile_part(len(packets)) + packets + _END
+
+
 def _siz(shape: tuple[int, int, int], bits: int) -> bytes:
     """Segment that says how large a picture is: one tile, all components alike."""
     components, height, width = shape
@@ -227,21 +254,19 @@ def _siz(shape: tuple[int, int, int], bits: int) -> bytes:
     return head + bytes([bits - 1, 1, 1]) * components
 
 
-def _cod(shape: tuple[int, int, int]) -> bytes:
+def _cod(components: int, levels: int) -> bytes:
     """Segment that says how a picture is coded."""
-    components, height, width = shape
-    mct, levels = components == 3, _levels(height, width)
+    mct = components == 3
     return struct.pack(">HHBBHBB", _COD, 12, 0, 0, 1, mct, levels) + _CODE_BLOCK + b"\0" + _IRREVERSIBLE
 
 
-def _main_header(shape: tuple[int, int, int], bits: int) -> bytes:
-    """Main header of a codestream of OpenJPEG's, from start to end."""
-    levels = _levels(*shape[1:])
+def _main_header(shape: tuple[int, int, int], bits: int, levels: int) -> bytes:
+    """Main header of a codestream of OpenJPEG's."""
     steps = [_LOWEST[levels], *(step for level in reversed(_DETAIL[:levels]) for step in level)]
     steps = [step + (bits - 8 << 11) for step in steps]
     style = _GUARD_BITS << 5 | _EXPOUNDED
     qcd = struct.pack(f">HHB{len(steps)}H", _QCD, 3 + 2 * len(steps), style, *steps)
-    return struct.pack(">H", _SOC) + _siz(shape, bits) + _cod(shape) + qcd
+    return struct.pack(">H", _SOC) + _siz(shape, bits) + _cod(shape[0], levels) + qcd
 
 
 def _tile_part(count: int) -> bytes:
@@ -252,7 +277,7 @@ def _tile_part(count: int) -> bytes:
 def _check(data: bytes, shape: tuple[int, int, int], bits: int) -> None:
     """Refusal of all but what :func:`encode` writes, so that decoding is bounded by the shape."""
     levels = _levels(*shape[1:])
-    expected = {_SOC: struct.pack(">H", _SOC), _SIZ: _siz(shape, bits), _COD: _cod(shape)}
+    expected = {_SOC: struct.pack(">H", _SOC), _SIZ: _siz(shape, bits), _COD: _cod(shape[0], levels)}
     found = []
     for marker, start, stop in _segments(data):
         found.append(marker)

@@ -54,7 +54,8 @@ def payloads(dtype: str, mask: np.ndarray | None = None) -> dict[UnitKind, bytes
     assert packets.kind == UnitKind.PACKETS
     bits = 8 if dtype == "uint8" else 7 if np.dtype(dtype).kind in "iu" else 16
     found[UnitKind.PACKETS] = packets.payload
-    found[UnitKind.JPEG2000] = jpeg2000.restore(packets.payload, pixels.shape, bits)
+    samples = np.rint(pixels / 255 * ((1 << bits) - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
+    found[UnitKind.JPEG2000] = jpeg2000.encode(samples, bits, 400)
     if np.dtype(dtype).kind in "iu":
         classes = colours.encode(pixels, mask, never)
         assert classes is not None
@@ -90,6 +91,17 @@ def test_every_cut_is_refused_or_harmless(dtype: str) -> None:
             except CorruptStream:
                 continue
             assert kind in (UnitKind.JPEG2000, UnitKind.PACKETS) or np.array_equal(found, sound)
+
+
+def test_what_cannot_be_rebuilt_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An OpenJPEG of other steps of quantization writes tiles of the kind that earlier files have."""
+    ways, unit = PlainWays(header_of("uint8")), (tile("uint8") / 255).astype(np.float32)
+    kept = ways.jpeg2000(unit, 300)
+    monkeypatch.setattr(jpeg2000, "_LOWEST", (0x4801,) * 6)
+    found = ways.jpeg2000(unit, 300)
+    assert (kept.kind, found.kind) == (UnitKind.PACKETS, UnitKind.JPEG2000)
+    monkeypatch.undo()
+    assert np.array_equal(decode("uint8", found.kind, found.payload), found.pixels)
 
 
 SOUND = {dtype: payloads(dtype) for dtype in ("uint8", "int16", "float32", "float64")}
