@@ -157,7 +157,7 @@ def test_unchecked_tiles_are_the_networks(codec: Codec, tmp_path: Path) -> None:
     payloads = {}
     for check in (True, False):
         path = tmp_path / f"{check}.fdegc"
-        codec.encode(ArraySource(pixels), path, EncodeOptions(4.0, 64, check=check))
+        codec.encode(ArraySource(pixels), path, EncodeOptions(4.0, 128, check=check))
         with ContainerReader(path) as reader:
             payloads[check] = [
                 (reader.payload(u), e.kind, e.dither, e.y_hash, e.phi_hash)
