@@ -75,7 +75,7 @@ def compress(
     quality : float
         1.0 (smallest file) to 6.0 (best picture).
     tile_size : int
-        Pixels; a multiple of 64, 64 to 2048.
+        Pixels; a multiple of 64, 64 to 2048.  With the default, very smooth scenes get larger ones.
     ranges : sequence of ValueRange
         Values to keep, for all bands or one a band; the others are clipped.  Without any, all of 8 bits and
         of other types the smallest to the largest valid value of each band.

@@ -13,6 +13,9 @@ from fdegc.errors import InvalidOption
 QUALITY_STEPS = 256
 QUALITY_MIN = 1.0
 QUALITY_MAX = 6.0
+#: Side of tiles unless somebody asks for another one, and the largest that very smooth scenes get then.
+TILE_SIZE = 512
+SMOOTH_TILE_SIZE = 1024
 
 #: Metrics that compare two rasters, in the order in which they are shown, and how people call them.
 METRIC_LABELS = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "vifp": "VIFp", "lpips": "LPIPS"}
@@ -167,7 +170,8 @@ class EncodeOptions:
     quality : float
         1.0 to 6.0; integers are the trained rate points, between them gains are interpolated.
     tile_size : int
-        Side of a tile in pixels: a multiple of 64, 64 to 2048.
+        Side of a tile in pixels: a multiple of 64, 64 to 2048.  Very smooth scenes get tiles of up to 1024
+        in place of the default ones.
     ranges : tuple of ValueRange
         Values to keep, one range for all bands or one a band; samples beyond are clipped.  Without any,
         all of uint8's, and of other types the smallest to the largest valid value of each band.
@@ -191,7 +195,7 @@ class EncodeOptions:
     """
 
     quality: float = 4.0
-    tile_size: int = 512
+    tile_size: int = TILE_SIZE
     ranges: tuple[ValueRange, ...] = ()
     target: Target | None = None
     check: bool = True

@@ -129,6 +129,8 @@ class EncodeResult:
         PSNR of the worst tile in dB; None if it was not measured.
     advice : tuple of str
         Sentences on a result that would disappoint.
+    tile_size : int
+        Side of the tiles in pixels, which may be another one than was asked for.
     """
 
     path: Path
@@ -149,6 +151,7 @@ class EncodeResult:
     ways: Mapping[str, int] = field(default_factory=dict)
     worst: float | None = None
     advice: tuple[str, ...] = ()
+    tile_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

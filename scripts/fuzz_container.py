@@ -41,7 +41,8 @@ from fdegc.coding import classes, colours, lossless
 
 with atheris.instrument_imports(include=["fdegc"]):
     from fdegc.codec.tiling import TilePlan
-    from fdegc.codec.ways import PlainWays
+    from fdegc.codec.ways import PlainTile, PlainWays
+    from fdegc.coding import jpeg2000
     from fdegc.errors import FdegcError
     from fdegc.format import MAGIC, layout, metadata, planes
     from fdegc.format import info as stream
@@ -323,6 +324,8 @@ def write_plain(path: Path, header: StreamHeader) -> None:
             unit = (pixels / 255).astype(np.float32)
             bound = header.bound or 0.0
             tiles = [ways.exact(pixels, None, bound, lambda: None), ways.jpeg2000(unit, 300)]
+            if header.dtype == "uint8":  # as files of before have them
+                tiles.append(PlainTile(UnitKind.JPEG2000, jpeg2000.encode(pixels, 8, 400), None))
             if header.dtype != "float32":
                 tiles += ways.exact_if(pixels, None, 1e9, lambda: None)
             tile = tiles[index % len(tiles)]

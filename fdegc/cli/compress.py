@@ -25,7 +25,16 @@ from fdegc.cli.common import (
 )
 from fdegc.errors import Cancelled, InvalidOption
 from fdegc.format import SUFFIX
-from fdegc.options import QUALITY_MAX, EncodeOptions, QualityRegion, Target, TargetKind, ValueRange
+from fdegc.options import (
+    QUALITY_MAX,
+    SMOOTH_TILE_SIZE,
+    TILE_SIZE,
+    EncodeOptions,
+    QualityRegion,
+    Target,
+    TargetKind,
+    ValueRange,
+)
 from fdegc.text import (
     bytes_text,
     decibels_text,
@@ -161,7 +170,11 @@ def add_arguments(parser: CommandParser) -> None:
     _add_region(parser)
     parser.add_argument("--profile", metavar="NAME", help="weights to compress with (default: lite)")
     parser.add_argument(
-        "--tile-size", type=_tile_size, default=512, metavar="N", help="pixels (default: 512)"
+        "--tile-size",
+        type=_tile_size,
+        default=TILE_SIZE,
+        metavar="N",
+        help=f"pixels (default: {TILE_SIZE}; very smooth scenes up to {SMOOTH_TILE_SIZE})",
     )
     parser.add_argument(
         "--psnr",
@@ -418,7 +431,7 @@ def _data(
         "note": result.note or None,
         "estimate": None if result.estimate is None else asdict(result.estimate),
         "clipped": result.clipped,
-        "tile_size": args.tile_size,
+        "tile_size": result.tile_size,
         "tiles": result.tiles,
         "ways": dict(result.ways),
         "worst_psnr": finite(result.worst),

@@ -31,7 +31,8 @@ def advice_on(
     if plan.exact:
         return ()
     said = []
-    latents, jpeg2000 = ways.get(UnitKind.LATENTS, 0), ways.get(UnitKind.JPEG2000, 0)
+    latents = ways.get(UnitKind.LATENTS, 0)
+    jpeg2000 = ways.get(UnitKind.JPEG2000, 0) + ways.get(UnitKind.PACKETS, 0)
     exact = ways.get(UnitKind.EXACT, 0) + ways.get(UnitKind.CLASSES, 0)
     tiles, plain = latents + jpeg2000 + exact, jpeg2000 + exact
     if tiles and plain >= _MOST * tiles:

@@ -16,7 +16,7 @@ from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.workers import Workers
 from fdegc.options import RATE_POINTS
 from fdegc.raster.mapping import to_unit, valid_samples
-from fdegc.raster_info import Window
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Components, Samples
 
 Float64Array = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ Float64Array = npt.NDArray[np.float64]
 #: Side of the crops that are coded in each way, how many of them, and the share of a scene that all may take.
 _SIDE, _CROPS, _SHARE = 256, 3, 0.15
 #: Side and number (in each direction) of the windows whose statistics count.
-_LOOK_SIDE, _LOOKS = 128, 4
+LOOK_SIDE, LOOKS = 128, 4
 #: Bands of the same picture, of which only three enter as they are, are as alike as this in natural colours.
 _ALIKE = 0.6
 #: Spans of bands within this factor are those of one quantity, in whose units errors of all of them count.
@@ -107,9 +107,8 @@ def _weights(plan: EncodingPlan) -> Float64Array:
     return factors / largest if largest > 0 else np.ones(len(spans))
 
 
-def _windows(plan: EncodingPlan, side: int, count: int) -> Iterator[Window]:
+def spread_windows(info: RasterInfo, side: int, count: int) -> Iterator[Window]:
     """Windows spread over a scene, ``count`` in each direction, or as many as there are."""
-    info = plan.info
     width, height = min(side, info.width), min(side, info.height)
     columns, rows = (min(count, -(-size // side)) for size in (info.width, info.height))
     for row in range(rows):
@@ -123,7 +122,7 @@ def _moments(plan: EncodingPlan) -> tuple[Float64Array, Float64Array] | None:
     """Means and covariances of the bands in [0, 1], of the pixels that have all of them; None without any."""
     bands, count = plan.header.bands, 0
     sums, products = np.zeros(bands), np.zeros((bands, bands))
-    for window in _windows(plan, _LOOK_SIDE, _LOOKS):
+    for window in spread_windows(plan.info, LOOK_SIDE, LOOKS):
         samples = plan.source.read(window)
         unit = to_unit(samples, plan.mapping).reshape(bands, -1).astype(np.float64)
         mask = valid_samples(samples)

@@ -135,7 +135,7 @@ class Encoding:
         self.stored, self.on_tile = latents, on_tile
         batch = workers.share.batch
         self._coders = LatentCoders(plan.network, batch)
-        self.judge = Judge(plan.header, capped=plan.options.target is not None)
+        self.judge = Judge(plan.header, plan.options)
         self.synthesis = TileSynthesis(plan.network, plan.header, plan.tiles, batch, plan.quality_of)
         self.differences = ErrorAccumulator(plan.header.bands)
         self.ways: Counter[UnitKind] = Counter()

@@ -21,12 +21,13 @@ from fdegc.codec.latents import LatentStore
 from fdegc.codec.network import Network
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.search import Trials, aim, check_searchable
+from fdegc.codec.smoothness import better_tile_size
 from fdegc.codec.tile_reader import TileReader
 from fdegc.codec.tiling import TilePlan
 from fdegc.codec.workers import Workers
 from fdegc.coding.warming import warm_up
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
-from fdegc.errors import CorruptStream
+from fdegc.errors import CorruptStream, OutOfMemory
 from fdegc.format.band_masks import BandMasksReader
 from fdegc.format.info import describe, read_info
 from fdegc.format.kinds import ways_of
@@ -180,9 +181,15 @@ class Codec:
         with contextlib.ExitStack() as stack:
             workers = stack.enter_context(self._crew(network, info, options.tile_size, cancel))
             plan = EncodingPlan.of(network, source, options, origin=origin, reconstruct=reconstruct)
+            side = better_tile_size(plan)
+            if side != options.tile_size:
+                # Where the memory is not free, the scene is as good as tiles of the usual size make it.
+                with contextlib.suppress(OutOfMemory):
+                    workers = stack.enter_context(self._crew(network, info, side, cancel))
+                    plan = plan.in_tiles_of(side)
             plan = plan.through(choose_components(plan, workers))
             cost = quick_estimate(
-                info, options.quality, options.tile_size, network.entry, workers.share.workers
+                info, options.quality, plan.options.tile_size, network.entry, workers.share.workers
             )
             if on_estimate is not None:
                 tell = on_estimate
@@ -224,6 +231,7 @@ class Codec:
             quality=plan.quality,
             device=self.device_label,
             tiles=len(plan.tiles),
+            tile_size=plan.tiles.tile_size,
             resumed_tiles=resumed,
             clipped=reader.clipped,
             errors=errors,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from fdegc.codec.ways import PlainTile, PlainWays
 from fdegc.control import Check
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
-from fdegc.options import RATE_POINTS
+from fdegc.options import RATE_POINTS, EncodeOptions, TargetKind
 from fdegc.raster.mapping import peak_value, to_unit, valid_samples
 from fdegc.types import Samples
 
@@ -29,7 +29,7 @@ _HOPE = 2.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
-    """A way to keep a tile (None: the latents), its bytes, its squared error, and what both amount to."""
+    """A way to keep a tile (None: the latents), its bytes, its squared error, and what is to be small."""
 
     tile: PlainTile | None
     bytes: int
@@ -43,12 +43,18 @@ class Judge:
     Parameters
     ----------
     header : StreamHeader
-    capped : bool
-        Whether no tile may become larger than the network made it, as where a size was asked for.
+    options : EncodeOptions
+        With a target, no tile may become larger than the network made it, and with one of size each is as
+        good as these bytes allow; errors of bands count by weights.
     """
 
-    def __init__(self, header: StreamHeader, *, capped: bool = False) -> None:
-        self._capped = capped
+    def __init__(self, header: StreamHeader, options: EncodeOptions) -> None:
+        self._capped = options.target is not None
+        # The bytes are there to be used: who saved some would miss the size that was asked for.
+        self._fills = options.target is not None and options.target.kind is not TargetKind.PSNR
+        weights = options.band_weights or (1.0,) * header.bands
+        # As where the way into the network is chosen, the largest is 1.
+        self._weights = [weight / max(weights) for weight in weights]
         self._mapping = mapping_of(header)
         self.ways = PlainWays(header)
         self._peak = peak_value(self._mapping)
@@ -85,8 +91,8 @@ class Judge:
 
         def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
             check()
-            error = _squared_error(samples.pixels, found, mask, self._peak)
-            return _Candidate(tile, count, error, 8 * count + lmbda * error / 3)
+            error = _squared_error(samples.pixels, found, mask, self._peak, self._weights)
+            return _Candidate(tile, count, error, error if self._fills else 8 * count + lmbda * error / 3)
 
         def plain(tile: PlainTile) -> _Candidate:
             assert tile.pixels is not None
@@ -97,7 +103,9 @@ class Judge:
         unit = to_unit(samples, self._mapping)
         same = plain(self.ways.jpeg2000(unit, size))
         better = same.bytes <= size and same.squared_error < (1 - _MARGIN) * ours.squared_error
-        if better or (same.total < _NEAR * ours.total and not self._capped):
+        if self._fills:
+            others += [same] if better else []
+        elif better or (same.total < _NEAR * ours.total and not self._capped):
             goal = math.inf if better else (1 - _MARGIN) * ours.total
             found = [same, *self._resized(same, lambda count: plain(self.ways.jpeg2000(unit, count)), goal)]
             # Latents get too few bytes of what they were not trained on, such as noise.
@@ -136,12 +144,14 @@ def _squared_error(
     other: npt.NDArray[np.generic],
     mask: npt.NDArray[np.bool_] | None,
     peak: float,
+    weights: Sequence[float],
 ) -> float:
-    """Sum of squared differences of the samples that are valid, in units of the peak."""
+    """Sum of squared differences of the samples that are valid, in units of the peak, weighted by band."""
     kind = np.float32 if reference.dtype.itemsize <= 2 else np.float64
     with np.errstate(over="ignore", invalid="ignore"):
         difference = reference.astype(kind) - other.astype(kind)
         if mask is not None:
             difference = np.where(mask, difference, 0)
         # Squares of float64's largest and smallest numbers are none.
-        return float(np.sum(np.square(difference / kind(peak)), dtype=np.float64))
+        errors = np.sum(np.square(difference / kind(peak)), axis=(1, 2), dtype=np.float64)
+    return float(errors @ np.square(weights))

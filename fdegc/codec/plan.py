@@ -153,6 +153,12 @@ class EncodingPlan:
             return 0
         return pack_quality(round((region.quality - QUALITY_MIN) * TILE_STEPS))
 
+    def in_tiles_of(self, side: int) -> Self:
+        """Plan of the same compression in tiles of another size, which touch no region."""
+        header = replace(self.header, tile_size=side)
+        tiles = TilePlan(header.width, header.height, side, header.halo)
+        return replace(self, options=replace(self.options, tile_size=side), header=header, tiles=tiles)
+
     def through(self, components: Components | None) -> Self:
         """Plan of the same compression, with bands that enter the network through a component transform."""
         return replace(self, header=replace(self.header, components=components))

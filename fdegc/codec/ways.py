@@ -118,11 +118,15 @@ class PlainWays:
         unit : ndarray of float32, shape (bands, height, width)
             All bands in [0, 1], known everywhere (:func:`~fdegc.raster.mapping.to_unit`).
         size : int
-            Bytes that are wanted.
+            Bytes of payload that are wanted.
         """
         kind = np.uint8 if self._bits <= 8 else np.uint16
-        payload = jpeg2000.encode(np.rint(unit * self._scale).astype(kind), self._bits, size)
-        return PlainTile(UnitKind.JPEG2000, payload, self._decode_jpeg2000(payload, unit.shape))
+        samples: jpeg2000.Integers = np.rint(unit * self._scale).astype(kind)
+        way, payload = UnitKind.PACKETS, jpeg2000.encode_packets(samples, self._bits, size)
+        if payload is None:
+            way, payload = UnitKind.JPEG2000, jpeg2000.encode(samples, self._bits, size)
+        _, height, width = unit.shape
+        return PlainTile(way, payload, self.decode(way, payload, height, width))
 
     def exact_if(self, pixels: Pixels, known: Mask | None, most: float, check: Check) -> Iterator[PlainTile]:
         """The tile without loss, if a first look lets hope that this takes no more than about ``most`` bytes.
@@ -176,9 +180,7 @@ class PlainWays:
             height, width = pixels.shape[1:]
             yield PlainTile(kind, payload, self.decode(kind, payload, height, width, known, check))
 
-    def _decode_jpeg2000(self, payload: bytes, shape: tuple[int, ...]) -> Pixels:
-        bands, height, width = shape
-        samples = jpeg2000.decode(payload, (bands, height, width), self._bits)
+    def _from_jpeg2000(self, samples: Pixels) -> Pixels:
         return from_unit(samples.astype(np.float32) / self._scale, self._mapping, self._dtype)
 
     def decode(
@@ -211,7 +213,9 @@ class PlainWays:
         """
         shape = (len(self._mapping), height, width)
         if kind == UnitKind.JPEG2000:
-            return self._decode_jpeg2000(payload, shape)
+            return self._from_jpeg2000(jpeg2000.decode(payload, shape, self._bits))
+        if kind == UnitKind.PACKETS:
+            return self._from_jpeg2000(jpeg2000.decode_packets(payload, shape, self._bits))
         if kind == UnitKind.EXACT:
             return exact.decode(payload, shape, self._dtype, known, check)
         if kind == UnitKind.CLASSES:

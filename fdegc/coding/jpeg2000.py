@@ -4,6 +4,9 @@ Rec. ITU-T T.800 | ISO/IEC 15444-1.  A codestream here has one tile, one layer, 
 64 × 64, the 9/7 transform, and the irreversible colour transform where there are three components.  Its main
 header is SIZ, COD and QCD alone, its only tile-part has no header of its own.  What is written elsewhere is
 refused before a library sees it.
+
+All but the packets of such a codestream follows from its shape, its depth and its length; so files hold the
+packets alone (:func:`strip`), and whoever reads them puts the rest around them again (:func:`restore`).
 """
 
 from __future__ import annotations
@@ -22,20 +25,48 @@ Integers = npt.NDArray[np.unsignedinteger[npt.NBitBase]]
 _SOC, _SIZ, _COD, _QCD, _COM, _SOT, _SOD, _EOC = (
     0xFF4F, 0xFF51, 0xFF52, 0xFF5C, 0xFF64, 0xFF90, 0xFF93, 0xFFD9,
 )  # fmt: skip
+_END = struct.pack(">H", _EOC)
 _DRIVER = "JP2OpenJPEG"
 # rasterio warns of whatever has no place on Earth, and filters of warnings are no matter of single threads.
 _PLACE = (2.0, 0.0, 0.0, 0.0, -2.0, 0.0)
 _WORLD = b"2\n0\n0\n-2\n0\n0\n"
 _MOST_LEVELS = 5
+_LARGE = 256  # shorter side of a picture that is worth all of them
 _DEFAULT_BLOCK = 1024
 _CODE_BLOCK = bytes([4, 4])  # exponents less two: 64 × 64
 _IRREVERSIBLE = b"\0"
 _EXPOUNDED = 2  # style of quantization
+_GUARD_BITS = 2
+# Steps of quantization of eight bits, as OpenJPEG derives them from the norms of the 9/7 transform: exponent
+# · 2¹¹ + mantissa of the lowest subband after so many halvings, and of HL, LH and HH of each halving, the
+# finest first.  Each bit more is one more in the exponent.
+_LOWEST = (0x4000, 0x4824, 0x5F52, 0x6738, 0x6F20, 0x7720)
+_DETAIL = (
+    (0x57D3, 0x57D3, 0x5762),
+    (0x5005, 0x5005, 0x5047),
+    (0x6750, 0x6750, 0x6768),
+    (0x6F00, 0x6F00, 0x6EE0),
+    (0x76F0, 0x76F0, 0x76C0),
+)
+# OpenJPEG counts its comment, which is not kept, as part of the size, but not SOT, SOD and EOC.
+_UNCOUNTED = 22
+# Per cent of the samples' own size: from 100 on, OpenJPEG knows no bounds.
+_BOUNDED = 99.99
 
 
 def _levels(height: int, width: int) -> int:
-    """Halvings of a picture: five, or as many as GDAL allows for its shorter side."""
+    """Halvings where the codestream is kept: five, or as many as GDAL allows for its shorter side."""
     return min(_MOST_LEVELS, max(min(height, width).bit_length() - 2, 0))
+
+
+def _packet_levels(height: int, width: int) -> int:
+    """Halvings where the packets are kept: fewer of what is small.
+
+    One of some few samples a side takes more bytes than it saves: of tiles of 64, up to two decibels' worth.
+    """
+    shorter = min(height, width)
+    most = _MOST_LEVELS if shorter >= _LARGE else _MOST_LEVELS - 1
+    return min(most, max(shorter.bit_length() - 3, 0))
 
 
 def encode(samples: Integers, bits: int, size: int) -> bytes:
@@ -47,8 +78,32 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
     bits : int
         1 to 16; samples are below 2^bits.
     size : int
-        Bytes that are wanted.  OpenJPEG keeps below it, apart from the headers of tiny pictures.
+        Bytes that are wanted.  OpenJPEG keeps below it, apart from what nothing at all takes.
     """
+    return _encode(samples, bits, size, _levels(*samples.shape[1:]))
+
+
+def encode_packets(samples: Integers, bits: int, size: int) -> bytes | None:
+    """Packets of a codestream of a picture, of at most about a size.
+
+    Parameters
+    ----------
+    samples, bits, size
+        As for :func:`encode`.
+
+    Returns
+    -------
+    bytes or None
+        None if this OpenJPEG writes what :func:`restore` does not: then there is only :func:`encode`.
+    """
+    components, height, width = samples.shape
+    shape = components, height, width
+    frame = len(restore(b"", shape, bits))
+    return strip(_encode(samples, bits, size + frame, _packet_levels(height, width)), shape, bits)
+
+
+def _encode(samples: Integers, bits: int, size: int, levels: int) -> bytes:
+    """Codestream of a picture with so many halvings."""
     from affine import Affine
     from rasterio.io import MemoryFile
 
@@ -56,8 +111,11 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
     # rasterio keeps GDAL's 1024 unless asked in small letters, and then drops what is wider than the picture.
     options = {"blockxsize": str(width)} if width > _DEFAULT_BLOCK else {}
     # GDAL warns of one resolution where it would take no more itself.
-    options |= {"RESOLUTIONS": str(_levels(height, width) + 1)} if min(height, width) > 1 else {}
-    rate = 100.0 * 8 * size / (samples.size * bits)
+    options |= {"RESOLUTIONS": str(levels + 1)} if min(height, width) > 1 else {}
+    own = samples.size * bits / 8
+    rate = 100.0 * (size + _UNCOUNTED) / own
+    if size < own + len(_framed(b"", (components, height, width), bits, levels)):
+        rate = min(rate, _BOUNDED)
     with MemoryFile() as file:
         with file.open(
             driver=_DRIVER,
@@ -77,7 +135,40 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
         ) as picture:
             picture.write(samples)
         data = bytes(file.getbuffer())
-    return b"".join(data[start:stop] for marker, start, stop in _segments(data) if marker != _COM)
+    kept = [data[start:stop] for marker, start, stop in _segments(data) if marker != _COM]
+    # Which profile OpenJPEG had in mind depends on the shape, and binds nobody.
+    return b"".join(_no_profile(segment) for segment in kept)
+
+
+def strip(data: bytes, shape: tuple[int, int, int], bits: int) -> bytes | None:
+    """Packets of a codestream, if :func:`restore` makes the same codestream of them; else None.
+
+    Parameters
+    ----------
+    data : bytes
+    shape : (components, height, width)
+    bits : int
+    """
+    packets = data[len(restore(b"", shape, bits)) - len(_END) : -len(_END)]
+    return packets if restore(packets, shape, bits) == data else None
+
+
+def restore(packets: bytes, shape: tuple[int, int, int], bits: int) -> bytes:
+    """Codestream of a picture around its packets.
+
+    Parameters
+    ----------
+    packets : bytes
+        Anything; what the library is told of the picture is what the shape says.
+    shape : (components, height, width)
+    bits : int
+    """
+    return _framed(packets, shape, bits, _packet_levels(*shape[1:]))
+
+
+def decode_packets(packets: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
+    """Samples of packets of :func:`encode_packets`; parameters, result and exception as of :func:`decode`."""
+    return _decode(restore(packets, shape, bits), shape, bits)
 
 
 def decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
@@ -100,10 +191,15 @@ def decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
     CorruptStream
         If it is none of :func:`encode`, or of another shape, or cannot be decoded.
     """
+    _check(data, shape, bits)
+    return _decode(data, shape, bits)
+
+
+def _decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
+    """Samples of a codestream whose headers are those of the shape."""
     from rasterio.errors import RasterioError
     from rasterio.io import MemoryFile
 
-    _check(data, shape, bits)
     kind = np.uint8 if bits <= 8 else np.uint16
     try:
         folder = uuid.uuid4().hex
@@ -140,34 +236,62 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     raise CorruptStream("The JPEG 2000 codestream of a tile has no data.")
 
 
+def _no_profile(segment: bytes) -> bytes:
+    """Segment without capabilities, if it is the one that has them."""
+    return segment[:4] + b"\0\0" + segment[6:] if segment[:2] == struct.pack(">H", _SIZ) else segment
+
+
+def _framed(packets: bytes, shape: tuple[int, int, int], bits: int, levels: int) -> bytes:
+    """Codestream of OpenJPEG's around packets."""
+    return _main_header(shape, bits, levels) + _tile_part(len(packets)) + packets + _END
+
+
+def _siz(shape: tuple[int, int, int], bits: int) -> bytes:
+    """Segment that says how large a picture is: one tile, all components alike."""
+    components, height, width = shape
+    places = (width, height, 0, 0, width, height, 0, 0)
+    head = struct.pack(">HHH8IH", _SIZ, 38 + 3 * components, 0, *places, components)
+    return head + bytes([bits - 1, 1, 1]) * components
+
+
+def _cod(components: int, levels: int) -> bytes:
+    """Segment that says how a picture is coded."""
+    mct = components == 3
+    return struct.pack(">HHBBHBB", _COD, 12, 0, 0, 1, mct, levels) + _CODE_BLOCK + b"\0" + _IRREVERSIBLE
+
+
+def _main_header(shape: tuple[int, int, int], bits: int, levels: int) -> bytes:
+    """Main header of a codestream of OpenJPEG's."""
+    steps = [_LOWEST[levels], *(step for level in reversed(_DETAIL[:levels]) for step in level)]
+    steps = [step + (bits - 8 << 11) for step in steps]
+    style = _GUARD_BITS << 5 | _EXPOUNDED
+    qcd = struct.pack(f">HHB{len(steps)}H", _QCD, 3 + 2 * len(steps), style, *steps)
+    return struct.pack(">H", _SOC) + _siz(shape, bits) + _cod(shape[0], levels) + qcd
+
+
+def _tile_part(count: int) -> bytes:
+    """Header of the only tile-part, of so many bytes of packets."""
+    return struct.pack(">HHHIBBH", _SOT, 10, 0, count + 14, 0, 1, _SOD)
+
+
 def _check(data: bytes, shape: tuple[int, int, int], bits: int) -> None:
     """Refusal of all but what :func:`encode` writes, so that decoding is bounded by the shape."""
-    components, height, width = shape
-    levels = _levels(height, width)
-    siz = (
-        struct.pack(
-            ">HHH8IH", _SIZ, 38 + 3 * components, 0, width, height, 0, 0, width, height, 0, 0, components
-        )
-        + bytes([bits - 1, 1, 1]) * components
-    )
-    mct = components == 3
-    cod = struct.pack(">HHBBHBB", _COD, 12, 0, 0, 1, mct, levels) + _CODE_BLOCK + b"\0" + _IRREVERSIBLE
-    expected = {_SOC: struct.pack(">H", _SOC), _SIZ: siz, _COD: cod}
+    levels = _levels(*shape[1:])
+    expected = {_SOC: struct.pack(">H", _SOC), _SIZ: _siz(shape, bits), _COD: _cod(shape[0], levels)}
     found = []
     for marker, start, stop in _segments(data):
         found.append(marker)
         segment = data[start:stop]
         if marker in expected:
-            # The capabilities say which profile the encoder had in mind, and bind nobody.
-            if (segment[:4] + b"\0\0" + segment[6:] if marker == _SIZ else segment) != expected[marker]:
+            if _no_profile(segment) != expected[marker]:
                 raise CorruptStream("The JPEG 2000 codestream of a tile is of another shape than the tile.")
         elif marker == _QCD:
             # Two bytes for each subband, of a style that has as many; guard bits may be any.
             if len(segment) != 5 + 2 * (3 * levels + 1) or segment[4] & 0x1F != _EXPOUNDED:
                 raise CorruptStream("The JPEG 2000 codestream of a tile is malformed.")
         elif marker == _SOT:
-            whole = struct.pack(">HHHIBBH", _SOT, 10, 0, len(segment) - 2, 0, 1, _SOD)
-            if segment[: len(whole)] != whole or segment[-2:] != struct.pack(">H", _EOC):
+            whole = _tile_part(len(segment) - 16)
+            if segment[: len(whole)] != whole or segment[-2:] != _END:
                 raise CorruptStream("The JPEG 2000 codestream of a tile is malformed.")
     if found != [_SOC, _SIZ, _COD, _QCD, _SOT]:
         raise CorruptStream("The JPEG 2000 codestream of a tile is not one that belongs there.")

@@ -18,7 +18,8 @@ class UnitKind(IntEnum):
     """Kind of a unit.
 
     All but LATENTS hold all bands of their tile, in its first unit; its other units are NOTHING then.  A
-    tile whose first unit is NOTHING has no sample that is there.
+    tile whose first unit is NOTHING has no sample that is there.  PACKETS are JPEG 2000 without what follows
+    from the tile; JPEG2000 with it is what files held before, and what a foreign OpenJPEG makes.
     """
 
     LATENTS = 0
@@ -26,13 +27,15 @@ class UnitKind(IntEnum):
     JPEG2000 = 2
     EXACT = 3
     CLASSES = 4
+    PACKETS = 5
 
 
 #: How results name them.
-WAYS = {
+WAYS: dict[int, str] = {
     UnitKind.LATENTS: "network",
     UnitKind.NOTHING: "empty",
     UnitKind.JPEG2000: "jpeg2000",
+    UnitKind.PACKETS: "jpeg2000",
     UnitKind.EXACT: "exact",
     UnitKind.CLASSES: "classes",
 }
@@ -40,9 +43,8 @@ WAYS = {
 
 def ways_of(kinds: Iterable[int]) -> dict[str, int]:
     """Numbers of tiles by the way they were coded, of the kinds of their first units."""
-    counts = Counter(kinds)
-    known = {name: counts.pop(kind) for kind, name in WAYS.items() if kind in counts}
-    return {**known, "unknown": counts.total()} if counts else known
+    counts = Counter(WAYS.get(kind, "unknown") for kind in kinds)
+    return {name: counts[name] for name in (*WAYS.values(), "unknown") if name in counts}
 
 
 def pack_fidelity(psnr: float | None) -> int:

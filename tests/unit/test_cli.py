@@ -172,10 +172,10 @@ def test_a_quality_between_rate_points(
 ) -> None:
     answer = run_json(capsys, "compress", scene, tmp_path / "a.fdegc", "--quality", 2.5)
     assert (answer["rate"], answer["quality"]) == (None, 2.5)
-    assert answer["psnr"] >= answer["worst_psnr"] > 25 and answer["ways"] == {"network": 1}
+    assert answer["psnr"] >= answer["worst_psnr"] > 25 and sum(answer["ways"].values()) == 1
     faster = run_json(capsys, "compress", scene, tmp_path / "b.fdegc", "--quality", 2.5, "--no-check")
     assert faster["psnr"] is None and faster["worst_psnr"] is None
-    assert abs(faster["bytes"] - answer["bytes"]) < 8
+    assert faster["ways"] == {"network": 1} and answer["bytes"] <= faster["bytes"] + 8
     assert run_json(capsys, "info", tmp_path / "a.fdegc")["quality"] == 2.5
 
 

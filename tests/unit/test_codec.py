@@ -237,7 +237,7 @@ def test_fault_injection_is_a_mismatch_not_garbage(codec: Codec, tmp_path: Path)
     """A machine that computes φ differently reports every tile; it shows none."""
     pixels = scene(128, 64)
     path = tmp_path / "a.fdegc"
-    codec.encode(ArraySource(pixels), path, EncodeOptions(4.0, tile_size=64))
+    codec.encode(ArraySource(pixels), path, EncodeOptions(4.0, tile_size=64, check=False))
     other = Codec(device="cpu")
     *_, bias = other._default.features._layers.parameters()  # what φ ends with
     exact = bias.clone()

@@ -61,6 +61,79 @@ def test_round_trip(shape: tuple[int, int, int], bits: int, caplog: pytest.LogCa
     assert not caplog.records, "whatever GDAL says would reach the user"
 
 
+SHAPES = [
+    SHAPE,
+    (1, 1, 1),
+    (2, 1, 9),
+    (2, 5, 7),
+    (3, 8, 9),
+    (1, 16, 31),
+    (4, 33, 70),
+    (3, 128, 255),
+    (1, 256, 300),
+]
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (2, 20, 1344), (3, 1025, 1030)])
+@pytest.mark.parametrize("bits", [1, 2, 5, 7, 8, 9, 12, 15, 16])
+def test_all_but_the_packets_follows_from_the_shape(
+    bits: int, shape: tuple[int, int, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Packets come back from files, and the frame that is put around them is what OpenJPEG wrote."""
+    samples = picture(*shape, bits=bits)
+    size = samples.size * bits // 24 + 20
+    packets = jpeg2000.encode_packets(samples, bits, size)
+    assert packets is not None
+    # A packet a component and resolution takes a byte at least.
+    assert len(packets) <= max(size, 30 + 12 * shape[0])
+    found = jpeg2000.decode_packets(packets, shape, bits)
+    assert found.shape == shape and found.dtype == samples.dtype
+    if samples.size > 200:
+        assert np.abs(found.astype(float) - samples).mean() <= 0.06 * ((1 << bits) - 1)
+    data = jpeg2000.restore(packets, shape, bits)
+    assert data.startswith(b"\xff\x4f\xff\x51") and data.endswith(packets + EOC)
+    assert jpeg2000.strip(data, shape, bits) == packets
+    assert not caplog.records, "whatever GDAL says would reach the user"
+
+
+def test_restored_headers_are_those_of_openjpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit, of every number of halvings; what differs is never stripped."""
+    monkeypatch.setattr(jpeg2000, "_packet_levels", jpeg2000._levels)
+    for bits in range(1, 17):
+        for shape in SHAPES:
+            data = jpeg2000.encode(picture(*shape, bits=bits), bits, 1000)
+            packets = jpeg2000.strip(data, shape, bits)
+            assert packets is not None and jpeg2000.restore(packets, shape, bits) == data
+
+
+def test_what_does_not_follow_is_not_stripped(sound: bytes) -> None:
+    """Of another OpenJPEG, which quantizes otherwise, the whole codestream is kept."""
+    packets = jpeg2000.encode_packets(picture(*SHAPE), 8, 1500)
+    assert packets is not None
+    data = jpeg2000.restore(packets, SHAPE, 8)
+    assert jpeg2000.strip(sound, SHAPE, 8) is None and jpeg2000.strip(data, SHAPE, 8) == packets
+    qcd = data.index(QCD)
+    for at in (qcd + 4, qcd + 6, len(data) - 1):
+        changed = bytearray(data)
+        changed[at] ^= 0x40
+        assert jpeg2000.strip(bytes(changed), SHAPE, 8) is None
+    assert jpeg2000.strip(data, (3, 90, 121), 8) is None
+    for cut in (b"", data[:40], data[:-1]):
+        assert jpeg2000.strip(cut, SHAPE, 8) is None
+
+
+@settings(deadline=None, max_examples=60)
+@given(packets=st.binary(max_size=400), bits=st.integers(1, 16))
+def test_any_packets_are_a_picture_of_the_shape_or_refused(packets: bytes, bits: int) -> None:
+    for shape in (SHAPE, (1, 3, 1), (5, 33, 20)):
+        try:
+            found = jpeg2000.decode_packets(packets, shape, bits)
+        except CorruptStream as error:
+            assert str(error) == "The JPEG 2000 codestream of a tile cannot be decoded."
+            continue
+        assert found.shape == shape and int(found.max()) < 1 << bits
+
+
 def test_more_bytes_are_better() -> None:
     samples = picture(*SHAPE)
     errors = []

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdegc.codec.ways import PlainWays
-from fdegc.coding import colours, exact
+from fdegc.coding import colours, exact, jpeg2000
 from fdegc.control import never
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedStream
 from fdegc.format.header import StreamHeader
@@ -50,7 +50,12 @@ def payloads(dtype: str, mask: np.ndarray | None = None) -> dict[UnitKind, bytes
     """A sound payload of every kind that a type has."""
     ways, pixels = PlainWays(header_of(dtype)), tile(dtype)
     found = {UnitKind.EXACT: exact.encode(pixels, 0.0, mask, never)}
-    found[UnitKind.JPEG2000] = ways.jpeg2000((pixels / 255).astype(np.float32), 300).payload
+    packets = ways.jpeg2000((pixels / 255).astype(np.float32), 300)
+    assert packets.kind == UnitKind.PACKETS
+    bits = 8 if dtype == "uint8" else 7 if np.dtype(dtype).kind in "iu" else 16
+    found[UnitKind.PACKETS] = packets.payload
+    samples = np.rint(pixels / 255 * ((1 << bits) - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
+    found[UnitKind.JPEG2000] = jpeg2000.encode(samples, bits, 400)
     if np.dtype(dtype).kind in "iu":
         classes = colours.encode(pixels, mask, never)
         assert classes is not None
@@ -70,8 +75,9 @@ def test_round_trip(dtype: str, masked: bool) -> None:
     mask = known() if masked else None
     counted = np.ones((BANDS, HEIGHT, WIDTH), bool) if mask is None else mask
     for kind, payload in payloads(dtype, mask).items():
-        found = decode(dtype, kind, payload, mask if kind != UnitKind.JPEG2000 else None)
-        if kind != UnitKind.JPEG2000:
+        lossy = kind in (UnitKind.JPEG2000, UnitKind.PACKETS)
+        found = decode(dtype, kind, payload, None if lossy else mask)
+        if not lossy:
             assert np.array_equal(found[counted], tile(dtype)[counted])
 
 
@@ -84,7 +90,18 @@ def test_every_cut_is_refused_or_harmless(dtype: str) -> None:
                 found = decode(dtype, kind, payload[:length])
             except CorruptStream:
                 continue
-            assert kind == UnitKind.JPEG2000 or np.array_equal(found, sound)
+            assert kind in (UnitKind.JPEG2000, UnitKind.PACKETS) or np.array_equal(found, sound)
+
+
+def test_what_cannot_be_rebuilt_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An OpenJPEG of other steps of quantization writes tiles of the kind that earlier files have."""
+    ways, unit = PlainWays(header_of("uint8")), (tile("uint8") / 255).astype(np.float32)
+    kept = ways.jpeg2000(unit, 300)
+    monkeypatch.setattr(jpeg2000, "_LOWEST", (0x4801,) * 6)
+    found = ways.jpeg2000(unit, 300)
+    assert (kept.kind, found.kind) == (UnitKind.PACKETS, UnitKind.JPEG2000)
+    monkeypatch.undo()
+    assert np.array_equal(decode("uint8", found.kind, found.payload), found.pixels)
 
 
 SOUND = {dtype: payloads(dtype) for dtype in ("uint8", "int16", "float32", "float64")}
@@ -171,5 +188,5 @@ def test_ends_of_the_scales() -> None:
     assert pack_fidelity(-20.0) == 1 and pack_fidelity(500.0) == 254
     assert unpack_quality(pack_quality(None), 3.7) == 3.7
     assert [unpack_quality(pack_quality(steps), 3.7) for steps in (0, 32, 160, 200)] == [1.0, 2.0, 6.0, 6.0]
-    found = ways_of([0, 0, 2, 4, 1, 99])
-    assert found == {"network": 2, "empty": 1, "jpeg2000": 1, "classes": 1, "unknown": 1}
+    found = ways_of([0, 0, 2, 4, 1, 99, 5])
+    assert found == {"network": 2, "empty": 1, "jpeg2000": 2, "classes": 1, "unknown": 1}
