@@ -58,6 +58,8 @@ class Judge:
         self._mapping = mapping_of(header)
         self.ways = PlainWays(header)
         self._peak = peak_value(self._mapping)
+        # A single band enters the network three times, and three times its errors count in training.
+        self._channels = 1 if header.bands == 1 else 3
 
     def better(
         self,
@@ -87,12 +89,12 @@ class Judge:
         """
         mask = valid_samples(samples)
         # As the training loss weighs them: bits a pixel + λ · mean squared error of three channels in [0, 1].
-        lmbda = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1)
+        worth = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1) / self._channels
 
         def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
             check()
             error = _squared_error(samples.pixels, found, mask, self._peak, self._weights)
-            return _Candidate(tile, count, error, error if self._fills else 8 * count + lmbda * error / 3)
+            return _Candidate(tile, count, error, error if self._fills else 8 * count + worth * error)
 
         def plain(tile: PlainTile) -> _Candidate:
             assert tile.pixels is not None

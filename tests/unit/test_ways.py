@@ -617,3 +617,22 @@ def test_transforms_that_are_none_are_no_trouble(
 
 def test_entries_have_the_room_that_the_layout_says() -> None:
     assert (layout.entry_size(1), layout.entry_size(2)) == (17, 16)
+
+
+def test_a_single_band_is_as_good_as_its_rate_says(codec: Codec, tmp_path: Path) -> None:
+    """Heights, which JPEG 2000 serves better: fewer bytes are no reason to lose decibels."""
+    random = np.random.default_rng(1)
+    heights = np.zeros((256, 256))
+    for side in (4, 8, 16, 32, 64, 128, 256):
+        layer = Image.fromarray(random.normal(0, 1, (side, side)).astype(np.float32))
+        heights += np.asarray(layer.resize((256, 256), Image.Resampling.BICUBIC)) * 4 / side
+    heights -= heights.min()
+    source = ArraySource((255 * heights / heights.max()).astype(np.uint8)[None])
+    checked, unchecked = (
+        codec.encode(source, tmp_path / f"{check}.fdegc", EncodeOptions(3.0, check=check), reconstruct=True)
+        for check in (True, False)
+    )
+    assert checked.ways == {"jpeg2000": 1} and unchecked.ways == {"network": 1}
+    assert checked.bytes < unchecked.bytes
+    assert checked.psnr is not None and unchecked.psnr is not None
+    assert checked.psnr > unchecked.psnr - 1.0
