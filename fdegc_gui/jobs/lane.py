@@ -203,8 +203,12 @@ class Lane(QObject):
         except Cancelled:
             tell, interrupted = request.tell_cancelled, True
         except BaseException as error:  # whatever it is, the lane must live on
-            log.exception("%s failed", request.kind)
-            tell = functools.partial(request.tell_failed, Failure.of(error))
+            failure = Failure.of(error)
+            if failure.expected:  # the window says it; a traceback in the terminal would look like a defect
+                log.info("%s failed: %s", request.kind, failure.message)
+            else:
+                log.exception("%s failed", request.kind)
+            tell = functools.partial(request.tell_failed, failure)
         with self._lock:
             again = interrupted and self._preempted and not request.called_off
             self._running = None

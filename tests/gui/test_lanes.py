@@ -10,6 +10,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from typing_extensions import Never
 
+from fdegc.errors import UnsupportedRaster
 from fdegc.types import Progress
 from fdegc_gui.jobs import Failure, Job, Lane
 from fdegc_gui.jobs.base import Context
@@ -54,6 +55,34 @@ class _Parts(Job[str, int]):
         context.part(1)
         context.part(2)
         raise KeyError("part")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Fail(Job[str, Never]):
+    error: Exception
+
+    def run(self, context: Context[Never]) -> str:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "defect"), [(UnsupportedRaster("It has no band."), False), (KeyError("band"), True)]
+)
+def test_only_defects_leave_a_traceback(
+    qtbot: QtBot, caplog: pytest.LogCaptureFixture, error: Exception, defect: bool
+) -> None:
+    lane = Lane("test")
+    failures: list[Failure] = []
+    lane.start()
+    with caplog.at_level("INFO"):
+        lane.submit(_Fail(error=error), failed=failures.append)
+        qtbot.waitUntil(lambda: len(failures) == 1, timeout=TIMEOUT)
+    assert failures[0].expected != defect
+    (record,) = [record for record in caplog.records if record.name == "fdegc_gui.jobs.lane"]
+    assert (record.exc_info is not None) == defect
+    assert (record.levelname == "ERROR") == defect
+    with qtbot.waitSignal(lane.stopped, timeout=TIMEOUT):
+        lane.stop()
 
 
 def test_queue_orders_by_priority_and_supersedes_by_kind() -> None:
