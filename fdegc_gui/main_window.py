@@ -31,6 +31,7 @@ from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.menus import Menus
+from fdegc_gui.models import optional
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.main_action import Step, main_action
@@ -223,6 +224,7 @@ class MainWindow(QMainWindow):
         self.minimap.set_wanted(settings.minimap)
         self.sidebar.setVisible(settings.sidebar)
         self.actions_["lpips"].setChecked(settings.lpips_download)
+        self.actions_["lpips"].setVisible(optional.lpips_installed())
         self.controller.measuring.set_download(settings.lpips_download)
         self._refresh_recent()
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from fdegc.options import METRIC_LABELS, SLOW_METRICS
+from fdegc_gui.models import optional
 from fdegc_gui.models.result import MetricState, Result
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
@@ -139,7 +140,8 @@ class MetricsPanel(QWidget):
         grid.setContentsMargins(8, 0, 8, 0)
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(9)
-        for i, (key, label) in enumerate(_CELLS):
+        shown = [(key, label) for key, label in _CELLS if key != "lpips" or optional.lpips_installed()]
+        for i, (key, label) in enumerate(shown):
             cell = _Cell(label)
             self.cells[key] = cell
             grid.addWidget(cell, i // _COLUMNS, i % _COLUMNS)
@@ -158,5 +160,5 @@ class MetricsPanel(QWidget):
             self._definitions = definitions()  # not at start-up: the window comes first
         known = self._definitions or {}
         current = figures_of(self._session)
-        for key, _ in _CELLS:
-            self.cells[key].show_figure(current.get(key, Figure()), known.get(key, ""))
+        for key, cell in self.cells.items():
+            cell.show_figure(current.get(key, Figure()), known.get(key, ""))

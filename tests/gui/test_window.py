@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -15,6 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
 from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models import optional
 from fdegc_gui.models.result import MetricState
 from fdegc_gui.settings import Settings
 from tests.gui.fakes import FakeEngine, FakeUser, said
@@ -61,12 +63,32 @@ def test_compress_fills_picture_figures_and_table(qtbot: QtBot, window: MainWind
     cells = window.sidebar.metrics.cells
     assert cells["psnr"].value.text().endswith("dB")
     assert cells["ms_ssim"].value.text() == "0.9877"
-    assert cells["lpips"].value.text() == "–"
-    assert "backbone" in cells["lpips"].toolTip()
     assert window.sidebar.results.model.rowCount() == 1
     assert window.sidebar.rates.rows[4].cost.exact
     assert not window.sidebar.rates.rows[3].cost.exact
     assert "rate 4" in window.compare.reconstruction.label and "λ 1024" in window.compare.reconstruction.label
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_lpips_shows_nothing_where_it_is_not_installed(
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    make_window: Callable[..., MainWindow],
+    scene_path: Path,
+    installed: bool,
+) -> None:
+    monkeypatch.setattr(optional, "lpips_installed", lambda: installed)
+    window = make_window()
+    cells = window.sidebar.metrics.cells
+    assert ("lpips" in cells) == installed
+    assert window.actions_["lpips"].isVisible() == installed
+    if installed:
+        open_scene(qtbot, window, scene_path)
+        compress(qtbot, window, 4)
+        result = window.session.results[4]
+        qtbot.waitUntil(lambda: result.metric_state is MetricState.DONE, timeout=TIMEOUT)
+        assert cells["lpips"].value.text() == "–"
+        assert "backbone" in cells["lpips"].toolTip()
 
 
 def test_every_metric_names_its_definition(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
