@@ -1,13 +1,14 @@
-"""Rate points, six rows, each with λ and what it costs on this scene."""
+"""Rate points, six rows, each with λ and what it costs on this scene, and the memory they all take."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QEnterEvent, QFont, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from fdegc.options import RATE_POINTS
 from fdegc.results import Estimate
@@ -21,7 +22,7 @@ _ROW = 31
 _HEAD = 22
 _BADGE = 22
 #: Right edges of λ, size and time as parts of the width that is left of badge and tick.
-_STOPS = (0.15, 0.43, 0.69, 1.0)
+_STOPS = (0.22, 0.6, 1.0)
 _LEFT, _RIGHT = 40, 30
 
 
@@ -31,27 +32,29 @@ class Cost:
 
     size: str = NONE
     time: str = NONE
-    memory: str = NONE
     exact: bool = False
     progress: float | None = None
 
 
 def cost_of(estimate: Estimate | None, result: Result | None, speed: float = 1.0) -> Cost:
     """Cost that a row shows: measured if finished, otherwise estimated."""
-    memory = human_bytes(estimate.memory_bytes) if estimate is not None else NONE
     if result is not None and result.state is State.DONE and result.encode is not None:
         encode = result.encode
         seconds = encode.encode_seconds + encode.reconstruct_seconds
-        return Cost(human_bytes(encode.bytes), human_seconds(seconds), memory, True)
+        return Cost(human_bytes(encode.bytes), human_seconds(seconds), True)
     if estimate is None:
         return Cost()
-    return Cost(
-        f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds * speed)}", f"≈ {memory}"
-    )
+    return Cost(f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds * speed)}")
+
+
+def memory_words(estimates: Iterable[Estimate]) -> str:
+    """Sentence on the memory that compressing takes at most; empty if nobody knows yet."""
+    most = max((estimate.memory_bytes for estimate in estimates), default=None)
+    return "" if most is None else f"Takes about {human_bytes(most)} of memory at any rate."
 
 
 def _columns(width: int) -> list[tuple[float, float]]:
-    """Left and right of the four columns of figures."""
+    """Left and right of the three columns of figures."""
     room = width - _LEFT - _RIGHT
     edges = [_LEFT, *(_LEFT + room * stop for stop in _STOPS)]
     return list(itertools.pairwise(edges))
@@ -83,7 +86,7 @@ class _Row(QAbstractButton):
         kind = "Measured on this scene" if cost.exact else "Estimated for this scene"
         text = (
             f"Rate {self.rate}: trained with λ = {lmbda(self.rate)} (loss λ·MSE + bpp).\n"
-            f"{kind}: {cost.size}, {cost.time}, peak memory {cost.memory}."
+            f"{kind}: {cost.size}, {cost.time}."
         )
         self.setToolTip(text)
         self.setAccessibleDescription(text)
@@ -130,9 +133,9 @@ class _Row(QAbstractButton):
 
     def _paint_figures(self, painter: QPainter, chosen: bool) -> None:
         tokens, cost = self._theme.tokens, self._cost
-        values = (lmbda(self.rate), cost.size, cost.time, cost.memory)
+        values = (lmbda(self.rate), cost.size, cost.time)
         for i, (value, (left, right)) in enumerate(zip(values, _columns(self.width()), strict=True)):
-            plain = i == 0 or (cost.exact and i < 3)
+            plain = i == 0 or cost.exact
             painter.setFont(figures(self.font(), scale=0.95, bold=cost.exact and i == 1))
             painter.setPen(QColor(tokens.text if plain or chosen else tokens.muted))
             painter.drawText(
@@ -173,7 +176,7 @@ class _Head(QWidget):
         painter.setFont(font)
         painter.setPen(QColor(self._theme.tokens.muted))
         flags = Qt.AlignmentFlag.AlignVCenter
-        for name, (left, right) in zip(("λ", "Size", "Time", "Memory"), _columns(self.width()), strict=True):
+        for name, (left, right) in zip(("λ", "Size", "Time"), _columns(self.width()), strict=True):
             rect = QRectF(left, 0, right - left, _HEAD)
             painter.drawText(rect, flags | Qt.AlignmentFlag.AlignRight, name)
         painter.drawText(QRectF(8, 0, 60, _HEAD), flags | Qt.AlignmentFlag.AlignLeft, "Rate")
@@ -206,6 +209,13 @@ class RateSelector(QWidget):
             self._group.addButton(row, point.index)
             self.rows[point.index] = row
             layout.addWidget(row)
+        self.memory = QLabel()
+        self.memory.setObjectName("statLabel")
+        self.memory.setContentsMargins(8, 3, 8, 0)
+        small = self.memory.font()
+        small.setPointSizeF(small.pointSizeF() * 0.88)
+        self.memory.setFont(small)
+        layout.addWidget(self.memory)
         self._group.idToggled.connect(self._on_toggled)
         theme.changed.connect(self.update)
         session.rate_changed.connect(self._on_rate)
@@ -225,9 +235,12 @@ class RateSelector(QWidget):
             result = session.results.get(rate)
             cost = cost_of(session.estimates.get(rate), result, session.speed)
             if self._progress is not None and self._progress[0] == rate and _is_running(result):
-                cost = Cost(cost.size, cost.time, cost.memory, False, self._progress[1])
+                cost = Cost(cost.size, cost.time, False, self._progress[1])
             if cost != row.cost:
                 row.show_cost(cost)
+        words = memory_words(session.estimates.values())
+        if self.memory.text() != words:
+            self.memory.setText(words)
 
     def _on_toggled(self, rate: int, checked: bool) -> None:
         if checked:

@@ -140,7 +140,8 @@ class RdPlot(QWidget):
         for name, points in drawing.series.items():
             number = drawing.numbers[name]
             color, (_, letter) = series_color(number, tokens), series_mark(number)
-            names.append(f'<span style="color:{color}">{letter}</span>&nbsp;{_escaped(points[0][2].label)}')
+            label = _escaped(points[0][2].label).replace(" ", "&nbsp;")  # lines break between codecs
+            names.append(f'<span style="color:{color}">{letter}</span>&nbsp;{label}')
         self.legend.setText("&ensp; ".join(names))
         self.note.setText(self._missing())
         self.note.setVisible(bool(self.note.text()))

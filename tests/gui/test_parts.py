@@ -28,7 +28,7 @@ from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import DARK, LIGHT, Theme, Tokens
 from fdegc_gui.text import human_bytes, human_seconds, time_left, zoom_percent
 from fdegc_gui.views.canvas import Pane
-from fdegc_gui.views.rates import cost_of
+from fdegc_gui.views.rates import cost_of, memory_words
 from fdegc_gui.views.scene_facts import bounds, crs_name
 from fdegc_gui.views.viewport import Viewport
 
@@ -271,6 +271,7 @@ def test_estimated_time_is_corrected_by_what_was_measured() -> None:
     estimate = Estimate(1_000_000, 10.0, 10**9)
     assert cost_of(estimate, None).time == "≈ 10 s"
     assert cost_of(estimate, None, speed=2.0).time == "≈ 20 s"
+    assert memory_words([estimate, estimate]).startswith("Takes about ") and memory_words([]) == ""
 
 
 def test_place_facts() -> None:
