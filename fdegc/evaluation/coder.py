@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,3 +59,43 @@ class Coder:
     def key(self) -> str:
         """Settings and versions that a measured point depends on besides image and parameter."""
         return f"{self.settings} [{self.version}]"
+
+    def round_trip(self, pixels: Rgb8Pixels, parameter: float, name: str) -> RoundTrip:
+        """File of an image, and what it decodes to.
+
+        Parameters
+        ----------
+        pixels : ndarray of uint8, shape (height, width, 3)
+        parameter : float
+            Of the ladder or any other that the codec takes.
+        name : str
+            What errors call the image.
+
+        Raises
+        ------
+        CoderFailed
+            If the codec fails, or what it decodes has another size or type.
+        """
+        try:
+            start = time.perf_counter()
+            data = self.encode(pixels, parameter)
+            middle = time.perf_counter()
+            decoded = self.decode(data)
+            end = time.perf_counter()
+        except (FdegcError, MemoryError):
+            raise
+        except Exception as error:  # other people's encoders raise nearly every kind of exception
+            raise CoderFailed(f"{self.label} cannot code {name} ({error}).") from error
+        if decoded.shape != pixels.shape or decoded.dtype != np.uint8:
+            raise CoderFailed(f"{self.label} gave {name} back with another size or type.")
+        return RoundTrip(data, decoded, middle - start, end - middle)
+
+
+@dataclass(frozen=True, eq=False)
+class RoundTrip:
+    """An image through a file of a codec and back, with the wall-clock seconds that it took each way."""
+
+    data: bytes
+    decoded: Rgb8Pixels
+    encode_seconds: float
+    decode_seconds: float

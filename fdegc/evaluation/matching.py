@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fdegc.control import CancelToken
-from fdegc.errors import FdegcError, InvalidOption
-from fdegc.evaluation.coder import Coder, CoderFailed, Rgb8Pixels
+from fdegc.errors import InvalidOption
+from fdegc.evaluation.coder import Coder, Rgb8Pixels
 
 #: Called before a try: how far the search is (0 to 1), how far it will be after it, seconds it may take.
 OnTry = Callable[[float, float, float], None]
@@ -241,19 +241,8 @@ def _sample(pixels: Rgb8Pixels) -> Rgb8Pixels | None:
 
 def _through(coder: Coder, pixels: Rgb8Pixels, parameter: float) -> Match:
     """Picture through a file of a codec and back."""
-    try:
-        start = time.perf_counter()
-        data = coder.encode(pixels, parameter)
-        middle = time.perf_counter()
-        decoded = coder.decode(data)
-        end = time.perf_counter()
-    except (FdegcError, MemoryError):
-        raise
-    except Exception as error:  # other people's encoders raise nearly every kind of exception
-        raise CoderFailed(f"{coder.label} cannot code this picture ({error}).") from error
-    if decoded.shape != pixels.shape or decoded.dtype != np.uint8:
-        raise CoderFailed(f"{coder.label} gave the picture back with another size or type.")
-    return Match(parameter, data, decoded, middle - start, end - middle, 1)
+    trip = coder.round_trip(pixels, parameter, "this picture")
+    return Match(parameter, trip.data, trip.decoded, trip.encode_seconds, trip.decode_seconds, 1)
 
 
 def _psnr(pixels: Rgb8Pixels, decoded: Rgb8Pixels) -> float:

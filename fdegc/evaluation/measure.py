@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from fdegc.control import CancelToken
-from fdegc.errors import FdegcError
-from fdegc.evaluation.coder import Coder, CoderFailed, Rgb8Pixels
+from fdegc.evaluation.coder import Coder, Rgb8Pixels
 from fdegc.evaluation.images import Image
 from fdegc.metrics import compute
 from fdegc.raster_info import RasterInfo
@@ -88,20 +86,9 @@ def measure_point(
         If the codec fails, or what it decodes has another size or type.
     Cancelled
     """
-    try:
-        start = time.perf_counter()
-        data = coder.encode(pixels, parameter)
-        middle = time.perf_counter()
-        decoded = coder.decode(data)
-        end = time.perf_counter()
-    except (FdegcError, MemoryError):
-        raise
-    except Exception as error:  # other people's encoders raise nearly every kind of exception
-        raise CoderFailed(f"{coder.label} cannot code “{image.name}” ({error}).") from error
-    if decoded.shape != pixels.shape or decoded.dtype != np.uint8:
-        raise CoderFailed(f"{coder.label} gave “{image.name}” back with another size or type.")
+    trip = coder.round_trip(pixels, parameter, f"“{image.name}”")
     info = RasterInfo("", "", image.width, image.height, 3, "uint8")
-    figures = compute(_samples(pixels), _samples(decoded), info, 255.0, names=metrics, cancel=cancel)
+    figures = compute(_samples(pixels), _samples(trip.decoded), info, 255.0, names=metrics, cancel=cancel)
     return Point(
         set=image.set,
         image=image.name,
@@ -111,9 +98,9 @@ def measure_point(
         codec=coder.name,
         key=coder.key,
         parameter=parameter,
-        bytes=len(data),
-        encode_seconds=middle - start,
-        decode_seconds=end - middle,
+        bytes=len(trip.data),
+        encode_seconds=trip.encode_seconds,
+        decode_seconds=trip.decode_seconds,
         figures=figures,
         metrics=tuple(sorted(metrics)),
     )

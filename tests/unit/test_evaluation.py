@@ -29,9 +29,9 @@ from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, OutputFailed
 from fdegc.evaluation import plots, runner
 from fdegc.evaluation.bjontegaard import bd_rate
-from fdegc.evaluation.coder import Coder, Rgb8Pixels
+from fdegc.evaluation.coder import Coder, CoderFailed, Rgb8Pixels
 from fdegc.evaluation.images import Image, images_of_set, load, set_names
-from fdegc.evaluation.measure import CoderFailed, Point, measure_point
+from fdegc.evaluation.measure import Point, measure_point
 from fdegc.evaluation.ours import fdegc_coder
 from fdegc.evaluation.peers import find_peers, peer_names
 from fdegc.evaluation.points import COLUMNS, Results
