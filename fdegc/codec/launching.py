@@ -101,15 +101,7 @@ class Launching:
         """Launch a function of a batch; where its result will be, and what waits for it."""
         with self.turn, torch.inference_mode():
             x = before(x.to(self.device, non_blocking=True))
-            if self.repeats is None:
-                result = work(x)
-            else:
-                try:
-                    result = self.repeats(name, work, x)
-                except torch.OutOfMemoryError:
-                    self.repeats = None  # memory that graphs hold serves nothing else
-                    torch.cuda.empty_cache()
-                    result = work(x)
+            result = self._result(name, work, x)
             staged = torch.empty(result.shape, dtype=result.dtype, pin_memory=self._is_gpu)
             staged.copy_(result, non_blocking=True)
             if not self._is_gpu:
@@ -117,6 +109,16 @@ class Launching:
             done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             done.record()
         return staged, done.synchronize
+
+    def _result(self, name: Hashable, work: Work, x: Tensor) -> Tensor:
+        """Result of a function by its graph; plainly without one, and from when memory has run out."""
+        if self.repeats is not None:
+            # Suppressed, not handled: an exception at hand would keep what the failed call had in memory.
+            with contextlib.suppress(torch.OutOfMemoryError):
+                return self.repeats(name, work, x)
+            self.repeats = None  # memory that graphs hold serves nothing else
+            torch.cuda.empty_cache()
+        return work(x)
 
 
 def _nothing() -> None:

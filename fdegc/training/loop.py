@@ -307,7 +307,7 @@ class Trainer:
         """See whether the run is in health, of the sums since it was judged last."""
         count, skipped = sums[3:].tolist()
         if note := self._guard.judge(self.step, float(sums[0]) / max(count, 1.0), count, skipped):
-            self._stepper.rate = self._guard.rate
+            self._stepper.go_on_with(self._guard.rate)
             say({"note": note})
 
     def _fit_into_time(self) -> None:

@@ -72,7 +72,7 @@ class Step:
     model : Module
         ``net``, or what averages its gradients over several processes.
     rate : float
-        Factor of every learning rate.
+        Factor of every learning rate; see :meth:`go_on_with`.
     weights, averages : Tensor
         All of ``net`` and of ``ema``, one after the other.
     """
@@ -161,6 +161,11 @@ class Step:
         self._decay.fill_(recipe.ema if self.settled else min(recipe.ema, age / (age + _YOUNG)))
         means = self._repeated()
         return means.clone() if self.captured else means
+
+    def go_on_with(self, rate: float) -> None:
+        """Another factor of every learning rate, after the run went back: what is usual is learnt anew."""
+        self.rate = rate
+        self._usual.zero_()
 
     def take_sums(
         self, share: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from typing_extensions import Never
@@ -184,17 +185,17 @@ class Guests(QObject):
         original = scene.path if scene.stream is None else None
         heading = f"“{path.name}” cannot be picture {side.value}."
         title = f"Reading “{path.name}”"
-        common = {"path": path, "scene": original, "info": scene.info, "rendering": rendering}
+        common: dict[str, Any] = {"path": path, "scene": original, "info": scene.info, "rendering": rendering}
 
         def on_raster(arrival: Arrival | None) -> None:
             if arrival is not None:
                 self._on_arrival(scene, side, arrival)
                 return
             self._keeper.load()
-            stream = ReadStream(**common, folder=self._next_folder(scene), device=self._keeper.device)  # type: ignore[arg-type]
+            stream = ReadStream(**common, folder=self._next_folder(scene), device=self._keeper.device)
             self._submit(self._engine, stream, side, title, heading)
 
-        job = ReadRaster(**common, folder=self._next_folder(scene))  # type: ignore[arg-type]
+        job = ReadRaster(**common, folder=self._next_folder(scene))
         self._requests.add(
             self.lane.submit(
                 job,

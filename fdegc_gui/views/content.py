@@ -98,19 +98,7 @@ class Content:
         self, painter: QPainter, rect: QRectF, visible: QRectF, zoom: float, ratio: float, font: QFont,
         tokens: Tokens,
     ) -> None:  # fmt: skip
-        """Painting of everything.
-
-        Parameters
-        ----------
-        painter : QPainter
-            In device pixels.
-        rect, visible : QRectF
-            The scene, and the part of it to paint, in device pixels.
-        zoom, ratio : float
-            Device pixels a scene pixel, and a logical one.
-        font : QFont
-        tokens : Tokens
-        """
+        """Painting of everything; parameters as of :meth:`~fdegc_gui.views.layer.Overlay.paint`."""
         painter.save()
         painter.setClipRect(visible, Qt.ClipOperation.IntersectClip)
         self._paint_ground(painter, visible, rect, ratio, tokens)

@@ -92,6 +92,16 @@ def test_what_is_usual_may_become_another(trainer: Trainer) -> None:
     assert float(trainer._stepper._usual) > 50 * usual
 
 
+def test_a_run_that_went_back_learns_anew_what_is_usual(trainer: Trainer) -> None:
+    make_steps(trainer, 2)
+    rate = float(trainer.optimisers["adam"].param_groups[0]["lr"])
+    trainer._stepper.go_on_with(0.5)
+    assert float(trainer._stepper._usual) == 0.0
+    make_steps(trainer, 1)
+    assert float(trainer._stepper._usual) > 0.0
+    assert float(trainer.optimisers["adam"].param_groups[0]["lr"]) == pytest.approx(0.75 * rate)  # warming up
+
+
 def test_a_run_that_falls_apart_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights are ruined once, in the middle of a real run; it ends as others do."""
     monkeypatch.setitem(PROFILES, "tiny", TINY)
