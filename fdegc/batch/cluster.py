@@ -7,9 +7,11 @@ the second one wait for it.  So every file is completed once, whoever completes 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
+import importlib
 import logging
 import platform
 import queue
@@ -117,6 +119,7 @@ def connected(address: str) -> Iterator[Any]:
 def _connect(client_type: Any, address: str) -> Any:
     client = None
     try:
+        asyncio.run(_reach(address))
         client = client_type(address, timeout=CONNECT_SECONDS, set_as_default=False)
         _check_versions(client.run(versions, on_error="return"))
     except BaseException as error:  # from sockets, tornado, pickle and many others
@@ -129,6 +132,18 @@ def _connect(client_type: Any, address: str) -> Any:
             f"“dask scheduler”, or give its address as tcp://HOST:PORT ({_short(error)})."
         ) from error
     return client
+
+
+async def _reach(address: str) -> None:
+    """Fail where nobody answers as a scheduler does.
+
+    A client that cannot connect stays half made, and closes itself when it is collected: in whatever thread
+    and under whatever lock that happens, which has been its own.  So there is none before someone answers.
+    """
+    package: Any = importlib.import_module("distributed")  # without types
+    arguments = package.Security().get_connection_args("client")
+    connection = await package.comm.connect(address, timeout=CONNECT_SECONDS, **arguments)
+    await connection.close()
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
@@ -196,6 +197,12 @@ def test_a_scheduler_that_is_lost_ends_the_run_with_a_report(
     assert not (tmp_path / "out" / "lost.fdegc").exists()
 
 
+def half_made() -> list[Any]:
+    """Clients that are neither connected nor closed."""
+    clients = [found for found in gc.get_objects() if issubclass(type(found), distributed.Client)]
+    return [client for client in clients if client.status not in ("running", "closed")]
+
+
 def test_a_cluster_that_is_not_there_is_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +211,7 @@ def test_a_cluster_that_is_not_there_is_a_sentence(
     for address in ("tcp://127.0.0.1:9", "nonsense", "what://ever:1"):
         line = refusal(capsys, "compress", source, "--out-dir", tmp_path / "out", "--scheduler", address)
         assert f"no Dask scheduler to work with at {address}" in line
+        assert not half_made(), "it would close itself whenever it is collected, and may wait forever"
     assert list((tmp_path / "out").iterdir()) == []
 
 
