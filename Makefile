@@ -33,7 +33,7 @@ run: venv
 
 test: venv
 	@bash scripts/install_system_libraries.sh --tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: venv
 	$(BIN)/ruff format --check .

@@ -59,6 +59,7 @@ def recipes(options: TrainOptions, which: str) -> TrainOptions:
     return replace(options, lambda_boost=2.0, freeze_norm=0.0 if which == "profile" else 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quiet", "smooth")
 @pytest.mark.parametrize("which", ["profile", "live-norm", "research"])
 @pytest.mark.parametrize("captured", [False, True], ids=["plain", "captured"])
