@@ -148,8 +148,12 @@ class Network:
             raise WeightsInvalid(
                 f"The weights file “{entry.path}” has no usable entropy model ({error}); export it again."
             ) from error
-        state = {k: torch.from_numpy(v.copy()) for k, v in tensors.items() if not k.startswith("coding.")}
-        state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+        # By NumPy: a conversion by torch would start its threads, and wait for them on a busy machine.
+        state = {
+            name: torch.from_numpy(v.astype(np.float32 if v.dtype.kind == "f" else v.dtype))
+            for name, v in tensors.items()
+            if not name.startswith("coding.")
+        }
         network = dict(entry.network)
         with Uninitialised():
             net = FDEGCNet(tuple(network.pop("widths")), network.pop("latent"), **network)
