@@ -295,12 +295,12 @@ def _encode(
 
 def _notices(job: Job, options: EncodeOptions, source: RasterSource) -> list[str | None]:
     """What ``fdegc compress`` of the file alone would say of its values, its alpha, and where it lies."""
-    from fdegc.raster.advice import alpha_advice, reference_advice, some_values, tail_advice
+    from fdegc.raster.advice import notices, some_values, tail_advice
 
-    notices = [alpha_advice(source), reference_advice(source.info)]
+    said: list[str | None] = [*notices(source)]
     if not options.ranges and source.info.dtype != "uint8" and options.max_error is None:
-        notices.append(tail_advice(some_values(source), read_info(job.output).mapping))
-    return notices
+        said.append(tail_advice(some_values(source), read_info(job.output).mapping))
+    return said
 
 
 def _wait_for_other(output: Path, cancel: CancelToken) -> None:

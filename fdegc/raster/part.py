@@ -44,7 +44,7 @@ class PartSource(RasterSource):
         window.check_inside(whole.info.width, whole.info.height)
         self._whole, self._window = whole, window
         self.outside = outside
-        self.has_palette = whole.has_palette
+        self.has_palette, self.pictures = whole.has_palette, whole.pictures
         # Every polygon is drawn by itself: rings of several would cancel each other out where they overlap.
         self._shapes = [{"type": "Polygon", "coordinates": polygon} for polygon in polygons]
         info = whole.info.part(window)

@@ -33,11 +33,15 @@ class RasterSource(ABC):
         Says which part of its file it is, where it is not all of it.
     has_palette : bool
         Whether it can be opened as indices of a palette, and perhaps has been.
+    pictures : int
+        How many its file shows one after the other (an animation), of which this is the first because nobody
+        has chosen.
     """
 
     info: RasterInfo
     part: str = ""
     has_palette: bool = False
+    pictures: int = 1
 
     @abstractmethod
     def _read(self, window: Window) -> Samples:
