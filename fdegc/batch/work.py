@@ -50,7 +50,7 @@ class Work:
         As the arguments of ``fdegc compress``.
     device : str
     threads : int or None
-    kind, compression : str
+    kind, compression, sparse : str and bool
         Of the rasters that are decompressed, as of :func:`~fdegc.raster.open_sink`.
     wish : RasterWish or None
         What of each raster; windows and boxes also of those that are decompressed.  None for all of it.
@@ -66,6 +66,7 @@ class Work:
     threads: int | None = None
     kind: str = "geotiff"
     compression: str = "deflate"
+    sparse: bool = False
     wish: RasterWish | None = None
 
     def codec(self) -> Codec:
@@ -335,10 +336,16 @@ def _decompress(
 
     info = read_info(job.source)
     job.output.parent.mkdir(parents=True, exist_ok=True)
-    options = {"kind": work.kind, "compression": work.compression}
     window = _window(info.raster, work)
     raster = info.raster if window is None else info.raster.part(window)
-    with open_sink(job.output, raster, overwrite=work.force, **options) as sink:
+    with open_sink(
+        job.output,
+        raster,
+        overwrite=work.force,
+        kind=work.kind,
+        compression=work.compression,
+        sparse=work.sparse,
+    ) as sink:
         result = codec().decode(job.source, sink, window=window, on_progress=on_progress, cancel=cancel)
     problems = []
     if result.damaged:
