@@ -294,12 +294,14 @@ def _run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     with _opened(args, palette_way(options)) as source:
         from fdegc.codec import Codec
 
+        doubt: list[str] = []
         if args.roi is not None:
-            options = replace(options, region=_region(args, source.info))
+            region, doubt = _region(args, source.info)
+            options = replace(options, region=region)
         from fdegc.raster.advice import notices
 
         options, kept = settle(source, options)
-        said = notices(source)
+        said = [*notices(source), *doubt]
         codec = Codec(device=args.device, threads=args.threads, profile=args.profile)
         with progress_bar() as on_progress, _suspension(args.output, resume=args.resume):
             result = codec.encode(
@@ -362,11 +364,15 @@ def _opened(args: argparse.Namespace, palette: str = "colours") -> RasterSource:
     return wish_of(args).open(args.input, palette)
 
 
-def _region(args: argparse.Namespace, info: RasterInfo) -> QualityRegion:
+def _region(args: argparse.Namespace, info: RasterInfo) -> tuple[QualityRegion, list[str]]:
+    """Region with a quality of its own, and what is to be said of it."""
+    from fdegc.raster.advice import crossing_advice
     from fdegc.raster.area import read_area
 
     quality = QUALITY_MAX if args.roi_quality is None else args.roi_quality
-    return QualityRegion(read_area(args.roi, info).polygons, quality)
+    area = read_area(args.roi, info)
+    said = crossing_advice(area.long_edge)
+    return QualityRegion(area.polygons, quality), [said] if said else []
 
 
 def _listener(args: argparse.Namespace) -> Callable[[Estimate], None] | None:

@@ -110,6 +110,7 @@ def notices(source: RasterSource) -> list[str]:
         alpha_advice(source),
         reference_advice(source.info),
         outside_advice(source),
+        crossing_advice(source.long_edge if isinstance(source, PartSource) else None),
     )
     return [sentence for sentence in said if sentence]
 
@@ -137,6 +138,23 @@ def outside_advice(source: RasterSource) -> str | None:
     count = source.outside if isinstance(source, PartSource) else 0
     lie = "1 more polygon lies" if count == 1 else f"{count} more polygons lie"
     return f"{lie} outside of “{source.info.path}”, without effect." if count else None
+
+
+def crossing_advice(edge: tuple[float, float] | None) -> str | None:
+    """Sentence for polygons with an edge that was taken across the antimeridian; None if there is no such.
+
+    Parameters
+    ----------
+    edge : tuple of 2 floats, or None
+        As of :class:`~fdegc.raster.area.Area`.
+    """
+    if edge is None:
+        return None
+    return (
+        f"An edge of the area goes from {edge[0]:g}° to {edge[1]:g}° of longitude: it is taken by the "
+        "shorter way, across 180°. If the long way is meant, give it points in between; RFC 7946 (3.1.9) "
+        "wants areas to be cut at 180°."
+    )
 
 
 def alpha_advice(source: RasterSource) -> str | None:
