@@ -107,6 +107,7 @@ def notices(source: RasterSource) -> list[str]:
     """
     said = (
         _with_page(source, pictures_advice(source)),
+        colours_advice(source),
         alpha_advice(source),
         reference_advice(source.info),
         outside_advice(source),
@@ -131,6 +132,16 @@ def _with_page(source: RasterSource, said: str | None) -> str | None:
         return None
     count, name = source.pictures, typed(frame_name(Path(source.info.path), 2))
     return f"{said} --page {'2' if count == 2 else f'2 to {count}'} takes another, as does its name ({name})."
+
+
+def colours_advice(source: RasterSource) -> str | None:
+    """Sentence for colours that are read as red, green and blue but are not stored so; None for others."""
+    if not source.colour_space:
+        return None
+    return (
+        f"“{source.info.path}” has its colours in {source.colour_space}; they are read, and coded, as red, "
+        "green and blue, and come back as those."
+    )
 
 
 def outside_advice(source: RasterSource) -> str | None:

@@ -41,6 +41,9 @@ _STRUCTURAL = frozenset(
         "xml:gml.root-instance",
     }
 )
+#: What GDAL and Pillow call colours that they give as red, green and blue, and what people do; luminance and
+#: colour differences of JPEG are no more than a way to store those.
+CONVERTED = {"CMYK": "CMYK", "CIELAB": "CIE L*a*b*", "LAB": "CIE L*a*b*"}
 _MIN_IS_WHITE = "MINISWHITE"
 _STRUCTURE = "IMAGE_STRUCTURE"
 _OME = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<OME\b", re.DOTALL)

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from fdegc.errors import FdegcError, UnsupportedRaster
 from fdegc.memory import check_free
-from fdegc.raster.facts import SceneFacts, exif_of
+from fdegc.raster.facts import CONVERTED, SceneFacts, exif_of
 from fdegc.raster.gdal import WARNINGS_LOCK
 from fdegc.raster.palettes import Table, table_of
 from fdegc.raster.source import ArraySource, default_colors
@@ -183,7 +183,7 @@ def _to_source(path: Path, kind: str, image: Image.Image, as_indices: bool) -> A
         palette=palette,
     )
     source = ArraySource(pixels, alpha=alpha, info=info)
-    source.has_palette = indexed
+    source.has_palette, source.colour_space = indexed, CONVERTED.get(image.mode, "")
     return source
 
 

@@ -36,12 +36,15 @@ class RasterSource(ABC):
     pictures : int
         How many its file shows one after the other (an animation), of which this is the first because nobody
         has chosen.
+    colour_space : str
+        What the file's colours are in, where that is something else than what is read; else empty.
     """
 
     info: RasterInfo
     part: str = ""
     has_palette: bool = False
     pictures: int = 1
+    colour_space: str = ""
 
     @abstractmethod
     def _read(self, window: Window) -> Samples:

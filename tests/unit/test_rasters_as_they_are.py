@@ -1012,3 +1012,29 @@ def test_a_header_stands_for_its_data(tmp_path, capsys, driver, data):
         np.testing.assert_array_equal(source.read(Window(0, 0, 64, 48)).pixels, stored)
     (tmp_path / data).unlink()
     assert "only describes a raster" in refused(capsys, "info", tmp_path / "a.hdr")
+
+
+# ------------------------------------------------------------------ colours of other kinds
+
+
+@pytest.mark.parametrize("name", ["cmyk.tif", "lab.tif", "cmyk.jpg"])
+def test_colours_that_are_converted_are_spoken_of(tmp_path, capsys, name):
+    """What is coded without loss is what was read, not what the file holds."""
+    path, stored = tmp_path / name, wave(4, "uint8")
+    if name == "cmyk.jpg":
+        Image.fromarray(np.moveaxis(stored, 0, 2).copy(), "CMYK").save(path, quality=95)
+    else:
+        space = {"cmyk.tif": "CMYK", "lab.tif": "CIELAB"}[name]
+        write(path, stored[: 4 if space == "CMYK" else 3], photometric=space)
+    with Image.open(path) as image:
+        assert image.mode == ("LAB" if name == "lab.tif" else "CMYK")
+    (said,) = run(capsys, "info", path)["notices"]
+    called = "CIE L*a*b*" if name == "lab.tif" else "CMYK"
+    assert said.startswith(f"“{path}” has its colours in {called}; they are read, and coded, as red, green")
+    assert said in run(capsys, "compress", path, tmp_path / "a.fdegc", "--lossless")["notices"]
+
+
+@pytest.mark.parametrize("options", [{"photometric": "RGB"}, {"photometric": "YCBCR", "compress": "JPEG"}])
+def test_colours_that_only_are_stored_in_another_way_are_not(tmp_path, capsys, options):
+    path = write(tmp_path / "a.tif", wave(3, "uint8"), interleave="pixel", **options)
+    assert run(capsys, "info", path)["notices"] == []
