@@ -258,7 +258,14 @@ def _open_virtual(name: str, look_for_gaps: bool, alpha: str, palette: str) -> R
     """Open what one of GDAL's file systems has: in archives, on servers."""
     for driver in (*_USUAL, *_OTHERS):
         with contextlib.suppress(*GDAL_ERRORS):
-            source = GdalSource(Path(name), driver, open_dataset(name, driver), look_for_gaps, alpha, palette)
+            dataset = open_dataset(name, driver)
+            if driver in _GIF and dataset.count > 1:  # each the indices of a picture's own palette
+                dataset.close()
+                raise UnsupportedRaster(
+                    f"“{name}” is an animation, of which no picture can be read where it is; copy it to a "
+                    "file of its own first."
+                )
+            source = GdalSource(Path(name), driver, dataset, look_for_gaps, alpha, palette)
             text = source.info.tags.get("EXIF_Orientation", "1")
             placed = source.info.transform or source.info.crs_wkt or source.info.gcps
             turned = text in "2345678" and not placed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -84,6 +85,18 @@ def test_animations_say_that_they_are_some(
         open_raster(name, page=4)
     with pytest.raises(UnsupportedRaster, match="has no picture 4 of an animation"):
         open_raster(f"FRAME:4:{name}")
+
+
+def test_animations_in_archives_are_refused(tmp_path: Path) -> None:
+    animation(tmp_path / "a.gif", "GIF")
+    Image.fromarray(pictures()[0]).save(tmp_path / "b.gif")
+    for name in ("a", "b"):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.write(tmp_path / f"{name}.gif", f"{name}.gif")
+    with pytest.raises(UnsupportedRaster, match="is an animation, of which no picture can be read where it"):
+        open_raster(tmp_path / "a.zip")
+    with open_raster(tmp_path / "b.zip") as source:
+        assert source.info.bands == 3
 
 
 def test_folders_say_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
