@@ -256,6 +256,7 @@ def decompress(
     window: Part | None = None,
     format: Literal["geotiff", "cog", "png", "jp2"] | None = None,
     compression: Literal["deflate", "zstd", "none"] | None = None,
+    sparse: bool = False,
     device: str = "auto",
     threads: int | None = None,
     overwrite: bool = False,
@@ -272,6 +273,7 @@ def decompress(
     masked: bool = False,
     format: str | None = None,
     compression: str | None = None,
+    sparse: bool = False,
     device: str = "auto",
     threads: int | None = None,
     overwrite: bool = False,
@@ -293,6 +295,9 @@ def decompress(
         "geotiff", "cog", "png" or "jp2"; by default what the name of the output ends in.
     compression : str, optional
         "deflate" (by default), "zstd" or "none", for GeoTIFF and COG.
+    sparse : bool
+        Whether to leave out the tiles of a GeoTIFF or COG in which nothing is valid: to GDAL they read the
+        same, but most other readers refuse such files.
     device, threads, overwrite, progress, cancel
         As of :func:`compress`.
 
@@ -317,8 +322,10 @@ def decompress(
         All of them are :class:`~fdegc.errors.FdegcError` s.
     """
     if output is None:
-        if format is not None or compression is not None or overwrite:
-            raise InvalidOption("format, compression and overwrite are for files; give an output, too.")
+        if format is not None or compression is not None or sparse or overwrite:
+            raise InvalidOption(
+                "format, compression, sparse and overwrite are for files; give an output, too."
+            )
         with open(path, device=device, threads=threads) as file:
             return file.read(window, masked=masked, progress=progress, cancel=cancel)
     from fdegc.raster import open_sink
@@ -334,11 +341,14 @@ def decompress(
         raise InvalidOption(f"compression is for GeoTIFF and COG; {KINDS[kind][1]} has its own.")
     if compression is not None and compression not in COMPRESSIONS:
         raise InvalidOption(f"The compression must be one of {', '.join(COMPRESSIONS)}, not {compression}.")
+    if sparse and kind not in TIFF_KINDS:
+        raise InvalidOption(f"sparse is for GeoTIFF and COG; {KINDS[kind][1]} has no tiles to leave out.")
     raster = read_info(source).raster
     if place is not None:
         place.check_inside(raster.width, raster.height)
         raster = raster.part(place)
-    with open_sink(out, raster, overwrite=overwrite, kind=kind, compression=compression or "deflate") as sink:
+    how = compression or "deflate"
+    with open_sink(out, raster, overwrite=overwrite, kind=kind, compression=how, sparse=sparse) as sink:
         codec = _codec(device, threads)
         result = codec.decode(source, sink, window=place, on_progress=progress, cancel=cancel)
     problem = damage_text(source, out, result)

@@ -50,7 +50,7 @@ class Work:
         As the arguments of ``fdegc compress``.
     device : str
     threads : int or None
-    kind, compression : str
+    kind, compression, sparse : str and bool
         Of the rasters that are decompressed, as of :func:`~fdegc.raster.open_sink`.
     wish : RasterWish or None
         What of each raster; windows and boxes also of those that are decompressed.  None for all of it.
@@ -66,6 +66,7 @@ class Work:
     threads: int | None = None
     kind: str = "geotiff"
     compression: str = "deflate"
+    sparse: bool = False
     wish: RasterWish | None = None
 
     def codec(self) -> Codec:
@@ -295,12 +296,12 @@ def _encode(
 
 def _notices(job: Job, options: EncodeOptions, source: RasterSource) -> list[str | None]:
     """What ``fdegc compress`` of the file alone would say of its values, its alpha, and where it lies."""
-    from fdegc.raster.advice import alpha_advice, reference_advice, some_values, tail_advice
+    from fdegc.raster.advice import notices, some_values, tail_advice
 
-    notices = [alpha_advice(source), reference_advice(source.info)]
+    said: list[str | None] = [*notices(source)]
     if not options.ranges and source.info.dtype != "uint8" and options.max_error is None:
-        notices.append(tail_advice(some_values(source), read_info(job.output).mapping))
-    return notices
+        said.append(tail_advice(some_values(source), read_info(job.output).mapping))
+    return said
 
 
 def _wait_for_other(output: Path, cancel: CancelToken) -> None:
@@ -335,10 +336,16 @@ def _decompress(
 
     info = read_info(job.source)
     job.output.parent.mkdir(parents=True, exist_ok=True)
-    options = {"kind": work.kind, "compression": work.compression}
     window = _window(info.raster, work)
     raster = info.raster if window is None else info.raster.part(window)
-    with open_sink(job.output, raster, overwrite=work.force, **options) as sink:
+    with open_sink(
+        job.output,
+        raster,
+        overwrite=work.force,
+        kind=work.kind,
+        compression=work.compression,
+        sparse=work.sparse,
+    ) as sink:
         result = codec().decode(job.source, sink, window=window, on_progress=on_progress, cancel=cancel)
     problems = []
     if result.damaged:

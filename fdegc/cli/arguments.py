@@ -117,7 +117,8 @@ def add_page(parser: argparse.ArgumentParser) -> None:
         "--page",
         type=int,
         metavar="N",
-        help="of a file that holds several rasters: which, from 1 (without it, they are named)",
+        help="of a file that holds several rasters: which, from 1 (without it they are named; of an "
+        "animation the first is taken)",
     )
 
 

@@ -62,6 +62,8 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
     endings, title = KINDS[kind]
     if args.compression is not None and kind not in TIFF_KINDS:
         raise InvalidOption(f"--compression is for GeoTIFF and COG; {title} has its own.")
+    if args.sparse and kind not in TIFF_KINDS:
+        raise InvalidOption(f"--sparse is for GeoTIFF and COG; {title} has no tiles to leave out.")
     listing = _listing(args, endings[0], judge_stream)
     work = Work(
         None,
@@ -71,6 +73,7 @@ def decompress(args: argparse.Namespace, cancel: CancelToken) -> Report:
         wish=_wish(args),
         kind=kind,
         compression=args.compression or "deflate",
+        sparse=args.sparse,
     )
     return _run(args, listing, work, cancel)
 

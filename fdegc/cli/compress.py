@@ -294,12 +294,14 @@ def _run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     with _opened(args, palette_way(options)) as source:
         from fdegc.codec import Codec
 
+        doubt: list[str] = []
         if args.roi is not None:
-            options = replace(options, region=_region(args, source.info))
-        from fdegc.raster.advice import alpha_advice, reference_advice
+            region, doubt = _region(args, source.info)
+            options = replace(options, region=region)
+        from fdegc.raster.advice import notices
 
         options, kept = settle(source, options)
-        notices = [alpha_advice(source), reference_advice(source.info), _outside(args, source)]
+        said = [*notices(source), *doubt]
         codec = Codec(device=args.device, threads=args.threads, profile=args.profile)
         with progress_bar() as on_progress, _suspension(args.output, resume=args.resume):
             result = codec.encode(
@@ -316,8 +318,7 @@ def _run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         if kept:
             result = replace(result, advice=(kept, *result.advice))
         raster = source.info
-        spread = _look(args, options, source, notices)
-    said = [notice for notice in notices if notice]
+        spread = _look(args, options, source, said)
     facts = {**_facts(args, options, raster, result), "Notice": " ".join(said) or None}
     if spread is not None:
         facts |= spread_facts(result.errors, spread)
@@ -325,17 +326,10 @@ def _run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     return Report(facts, data)
 
 
-def _outside(args: argparse.Namespace, source: RasterSource) -> str | None:
-    """Say how many polygons count for nothing."""
-    count = getattr(source, "outside", 0)
-    lie = "1 more polygon lies" if count == 1 else f"{count} more polygons lie"
-    return f"{lie} outside of “{args.input}”, without effect." if count else None
-
-
 def _look(
-    args: argparse.Namespace, options: EncodeOptions, source: RasterSource, notices: list[str | None]
+    args: argparse.Namespace, options: EncodeOptions, source: RasterSource, said: list[str]
 ) -> list[tuple[float, float]] | None:
-    """Look at the values: whether a few of them make the range wide; for errors, where most of them are."""
+    """Look at the values: whether a few make the range wide, which is said; for errors, where most are."""
     wide = not args.ranges and source.info.dtype != "uint8" and options.max_error is None
     if not (wide or args.psnr):
         return None
@@ -343,8 +337,8 @@ def _look(
     from fdegc.raster.advice import some_values, spreads, tail_advice
 
     values = some_values(source)
-    if wide:
-        notices.append(tail_advice(values, read_info(args.output).mapping))
+    if wide and (tail := tail_advice(values, read_info(args.output).mapping)):
+        said.append(tail)
     return spreads(values) if args.psnr else None
 
 
@@ -370,11 +364,15 @@ def _opened(args: argparse.Namespace, palette: str = "colours") -> RasterSource:
     return wish_of(args).open(args.input, palette)
 
 
-def _region(args: argparse.Namespace, info: RasterInfo) -> QualityRegion:
+def _region(args: argparse.Namespace, info: RasterInfo) -> tuple[QualityRegion, list[str]]:
+    """Region with a quality of its own, and what is to be said of it."""
+    from fdegc.raster.advice import crossing_advice
     from fdegc.raster.area import read_area
 
     quality = QUALITY_MAX if args.roi_quality is None else args.roi_quality
-    return QualityRegion(read_area(args.roi, info).polygons, quality)
+    area = read_area(args.roi, info)
+    said = crossing_advice(area.long_edge)
+    return QualityRegion(area.polygons, quality), [said] if said else []
 
 
 def _listener(args: argparse.Namespace) -> Callable[[Estimate], None] | None:

@@ -35,6 +35,12 @@ def add_arguments(parser: CommandParser) -> None:
         choices=COMPRESSIONS,
         help="of GeoTIFF and COG, without loss (default: deflate)",
     )
+    parser.add_argument(
+        "--sparse",
+        action="store_true",
+        help="leave out the tiles of a GeoTIFF or COG in which nothing is valid: GDAL reads them as such, "
+        "but most other readers refuse the file",
+    )
     add_part(parser, area=False)
     parser.add_argument("--force", action="store_true", help="overwrite an existing output")
 
@@ -59,14 +65,24 @@ def _run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     kind = kind_of(args.output, args.format)
     if args.compression is not None and kind not in TIFF_KINDS:
         raise InvalidOption(f"--compression is for GeoTIFF and COG; {KINDS[kind][1]} has its own.")
+    if args.sparse and kind not in TIFF_KINDS:
+        raise InvalidOption(f"--sparse is for GeoTIFF and COG; {KINDS[kind][1]} has no tiles to leave out.")
     stream = read_info(args.input)
     raster = stream.raster
     window = wish_of(args).find(raster)
     if window is not None:
         raster = raster.part(window)
     with contextlib.ExitStack() as stack:
-        options = {"overwrite": args.force, "kind": kind, "compression": args.compression or "deflate"}
-        sink = stack.enter_context(open_sink(args.output, raster, **options))
+        sink = stack.enter_context(
+            open_sink(
+                args.output,
+                raster,
+                overwrite=args.force,
+                kind=kind,
+                compression=args.compression or "deflate",
+                sparse=args.sparse,
+            )
+        )
         from fdegc.codec import Codec
 
         codec = Codec(device=args.device, threads=args.threads)

@@ -44,14 +44,15 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     if is_stream(args.input):
         return _stream_report(args.input)
     from fdegc.raster import open_raster
-    from fdegc.raster.advice import alpha_advice
+    from fdegc.raster.advice import notices
     from fdegc.raster.classes import settle
     from fdegc.weights import quick_estimate
 
     with open_raster(args.input, page=args.page, alpha=args.alpha, palette="indices") as source:
         raster = source.info
-        notices = [said for said in (settle(source, EncodeOptions())[1], alpha_advice(source)) if said]
-    facts = {"File": str(args.input), **raster_facts(raster), "Notice": " ".join(notices) or None}
+        kept = settle(source, EncodeOptions())[1]
+        said = [*([kept] if kept else []), *notices(source)]
+    facts = {"File": str(args.input), **raster_facts(raster), "Notice": " ".join(said) or None}
     estimates: list[dict[str, Any]] = []
     for point in () if raster.palette else RATE_POINTS:  # they do not apply to indices
         cancel.check()
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     # A part of a file, as netCDF has them, has no size of its own.
     size = args.input.stat().st_size if args.input.exists() else None
     data = {"command": "info", "input": str(args.input), "bytes": size, **raster_data(raster, full=True)}
-    return Report(facts, {**data, "notices": notices, "estimates": estimates})
+    return Report(facts, {**data, "notices": said, "estimates": estimates})
 
 
 def _stream_report(path: Path) -> Report:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fdegc.raster.alpha import looks_like_data
 from fdegc.raster.mapping import usable_samples
+from fdegc.raster.part import PartSource
+from fdegc.raster.several import frame_name, typed
 from fdegc.raster.source import RasterSource
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import BandMapping
@@ -92,6 +95,77 @@ def tail_advice(values: Values, mapping: Sequence[BandMapping]) -> str | None:
                 f"with it. --range {tail:g}%:{100 - tail:g}% cuts them off."
             )
     return None
+
+
+def notices(source: RasterSource) -> list[str]:
+    """Sentences about what one might not expect of a raster, whatever its values are.
+
+    Raises
+    ------
+    UnsupportedRaster
+        If the file turns out to be damaged.
+    """
+    said = (
+        _with_page(source, pictures_advice(source)),
+        colours_advice(source),
+        alpha_advice(source),
+        reference_advice(source.info),
+        outside_advice(source),
+        crossing_advice(source.long_edge if isinstance(source, PartSource) else None),
+    )
+    return [sentence for sentence in said if sentence]
+
+
+def pictures_advice(source: RasterSource) -> str | None:
+    """Sentence for an animation of which the first picture is taken; None for other rasters."""
+    count = source.pictures
+    return (
+        f"“{source.info.path}” is an animation of {count} pictures, of which only the first is taken."
+        if count > 1
+        else None
+    )
+
+
+def _with_page(source: RasterSource, said: str | None) -> str | None:
+    """What is said of an animation, with the way to another of its pictures on a command line."""
+    if said is None:
+        return None
+    count, name = source.pictures, typed(frame_name(Path(source.info.path), 2))
+    return f"{said} --page {'2' if count == 2 else f'2 to {count}'} takes another, as does its name ({name})."
+
+
+def colours_advice(source: RasterSource) -> str | None:
+    """Sentence for colours that are read as red, green and blue but are not stored so; None for others."""
+    if not source.colour_space:
+        return None
+    return (
+        f"“{source.info.path}” has its colours in {source.colour_space}; they are read, and coded, as red, "
+        "green and blue, and come back as those."
+    )
+
+
+def outside_advice(source: RasterSource) -> str | None:
+    """Sentence for polygons that count for nothing; None if there are none."""
+    count = source.outside if isinstance(source, PartSource) else 0
+    lie = "1 more polygon lies" if count == 1 else f"{count} more polygons lie"
+    return f"{lie} outside of “{source.info.path}”, without effect." if count else None
+
+
+def crossing_advice(edge: tuple[float, float] | None) -> str | None:
+    """Sentence for polygons with an edge that was taken across the antimeridian; None if there is no such.
+
+    Parameters
+    ----------
+    edge : tuple of 2 floats, or None
+        As of :class:`~fdegc.raster.area.Area`.
+    """
+    if edge is None:
+        return None
+    return (
+        f"An edge of the area goes from {edge[0]:g}° to {edge[1]:g}° of longitude: it is taken by the "
+        "shorter way, across 180°. If the long way is meant, give it points in between; RFC 7946 (3.1.9) "
+        "wants areas to be cut at 180°."
+    )
 
 
 def alpha_advice(source: RasterSource) -> str | None:

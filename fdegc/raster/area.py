@@ -14,6 +14,7 @@ from rasterio.errors import CRSError
 from rasterio.warp import transform as transform_points
 
 from fdegc.errors import InvalidOption
+from fdegc.raster.antimeridian import continuous, long_edge
 from fdegc.raster.gdal import GDAL_ERRORS
 from fdegc.raster.vectors import Points, Rings, crs_of, read_polygons
 from fdegc.raster_info import RasterInfo, Window
@@ -39,11 +40,14 @@ class Area:
         In columns and rows of the raster; pixel (0, 0) spans 0 to 1 in both.
     outside : int
         How many polygons more the file has, which lie outside of the raster.
+    long_edge : tuple of 2 floats, or None
+        Longitudes between which an edge was taken across the antimeridian, where that can be doubted.
     """
 
     window: Window
     polygons: tuple[Polygon, ...]
     outside: int = 0
+    long_edge: tuple[float, float] | None = None
 
 
 def find_box(info: RasterInfo, box: Sequence[float], crs: str | None = None) -> Window:
@@ -112,6 +116,11 @@ def read_area(path: Path, info: RasterInfo) -> Area:
     if not shapes:
         raise InvalidOption(f"The area “{path}” holds no polygon; it needs one, or several.")
     _check_degrees(path, shapes, crs)
+    doubtful = None
+    if _in_degrees(crs):
+        doubtful = long_edge(shapes)
+        turn = 2 * math.pi / float(crs.units_factor[1])
+        shapes = [continuous(rings, turn, pole=turn / 4) for rings in shapes]
     name = f"area “{path}”"
     groups = [
         [_placed(info, copy) for copy in _copies(info, _projected(info, rings, crs, name))]
@@ -119,7 +128,7 @@ def read_area(path: Path, info: RasterInfo) -> Area:
     ]
     window, inside = _union(info, [copy for group in groups for copy in group], name)
     outside = sum(not any(copy in inside for copy in group) for group in groups)
-    return Area(window, tuple(tuple(tuple(ring) for ring in rings) for rings in inside), outside)
+    return Area(window, tuple(tuple(tuple(ring) for ring in rings) for rings in inside), outside, doubtful)
 
 
 def _check_degrees(path: Path, shapes: Sequence[Rings], crs: CRS) -> None:
@@ -197,7 +206,9 @@ def _projected(info: RasterInfo, rings: Sequence[Points], crs: CRS | None, name:
         ) from error
     if not all(math.isfinite(value) for ring in found for point in ring for value in point):
         raise InvalidOption(f"The {name} lies where the coordinates of “{info.path}” do not reach.")
-    return found
+    turn = _around(own)
+    # PROJ brings longitudes back to 180° and less, on whichever side of the map that is.
+    return continuous(found, turn) if turn else found
 
 
 def _transformed(ring: Points, crs: CRS, own: CRS) -> Points:

@@ -67,10 +67,11 @@ class _CopySink(RasterSink):
         overwrite: bool,
         staged: RasterInfo,
         band_domain: str | None = None,
+        sparse: bool = False,
     ) -> None:
         super().__init__(path, info, overwrite)
         # It gets a name of its own in the same folder, and goes whatever happens.
-        self._stage = TiffSink(path.with_suffix(".tif"), staged, True, "zstd", band_domain)
+        self._stage = TiffSink(path.with_suffix(".tif"), staged, True, "zstd", sparse, band_domain)
 
     def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
         self._stage.write(window, replace(samples, pixels=pixels))
@@ -118,14 +119,18 @@ class CogSink(_CopySink):
         As for :func:`~fdegc.raster.saving.open_sink`.
     compression : str
         "deflate", "zstd" or "none".
+    sparse : bool
+        Whether tiles in which nothing is valid take no place in the file.
     """
 
     driver = "COG"
 
-    def __init__(self, path: Path, info: RasterInfo, overwrite: bool, compression: str) -> None:
-        super().__init__(path, info, overwrite, _unstructured(info), band_domain=_BAND_DOMAIN)
+    def __init__(
+        self, path: Path, info: RasterInfo, overwrite: bool, compression: str, sparse: bool = False
+    ) -> None:
+        super().__init__(path, info, overwrite, _unstructured(info), _BAND_DOMAIN, sparse)
         self.info = replace(info, nodata=self._stage.info.nodata)  # of a palette with one transparent index
-        self._compression = compression
+        self._compression, self._sparse = compression, sparse
 
     def _finish(self) -> None:
         indices = bool(self.info.palette)
@@ -136,6 +141,7 @@ class CogSink(_CopySink):
             blocksize=512,
             bigtiff="IF_SAFER",
             overview_resampling="NEAREST" if indices else "AVERAGE",
+            sparse_ok=self._sparse,
             copy_src_mdd="YES",  # all domains, not only the usual one
             **options,
         )

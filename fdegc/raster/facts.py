@@ -19,6 +19,7 @@ from fdegc.raster.epoch import EPOCH, epoch_of
 from fdegc.raster.several import directory_of_part
 from fdegc.raster.tiff_tags import (
     ASSOCIATED_ALPHA,
+    DESCRIPTION,
     EXTRA_SAMPLES,
     SAMPLES,
     Directory,
@@ -40,9 +41,11 @@ _STRUCTURAL = frozenset(
         "xml:gml.root-instance",
     }
 )
+#: What GDAL and Pillow call colours that they give as red, green and blue, and what people do; luminance and
+#: colour differences of JPEG are no more than a way to store those.
+CONVERTED = {"CMYK": "CMYK", "CIELAB": "CIE L*a*b*", "LAB": "CIE L*a*b*"}
 _MIN_IS_WHITE = "MINISWHITE"
 _STRUCTURE = "IMAGE_STRUCTURE"
-_DESCRIPTION = "TIFFTAG_IMAGEDESCRIPTION"
 _OME = re.compile(r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<OME\b", re.DOTALL)
 _ICC = "SOURCE_ICC_PROFILE"
 _TIFF_TEXTS = tuple(
@@ -180,9 +183,9 @@ def _latin_tags(dataset: Any) -> dict[str, str]:
 def _lasting(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags that hold for a lossy reconstruction: without statistics, and texts about the file's layout."""
     kept = {key: value for key, value in tags.items() if not key.startswith("STATISTICS_")}
-    if _DESCRIPTION in kept:
-        text = _without_layout(kept.pop(_DESCRIPTION))
-        kept |= {_DESCRIPTION: text} if text else {}
+    if DESCRIPTION in kept:
+        text = _without_layout(kept.pop(DESCRIPTION))
+        kept |= {DESCRIPTION: text} if text else {}
     return kept
 
 

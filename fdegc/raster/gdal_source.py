@@ -17,7 +17,7 @@ from rasterio.windows import Window as RioWindow
 
 from fdegc.errors import UnsupportedRaster
 from fdegc.memory import BLOCK_CACHE, cache_for, check_free
-from fdegc.raster.facts import alpha_facts, alpha_index, band_facts, is_min_is_white, scene_facts
+from fdegc.raster.facts import CONVERTED, alpha_facts, alpha_index, band_facts, is_min_is_white, scene_facts
 from fdegc.raster.gdal import GDAL_ERRORS, open_dataset, require_complete
 from fdegc.raster.palettes import ENTRIES, coloured, coloured_info, palette_of, table_of
 from fdegc.raster.several import dataset_parts, directory_of_part, driver_of_part, file_of_part, several
@@ -92,6 +92,9 @@ class GdalSource(RasterSource):
         _require_small_blocks(self._path, dataset)
         self._bands = bands = _plan_bands(dataset, dataset.nodatavals[0], self._alpha, self._palette)
         self.has_palette = bool(bands.palette)
+        if dataset.colorinterp[0] == ColorInterp.red:
+            space = dataset.tags(ns="IMAGE_STRUCTURE").get("SOURCE_COLOR_SPACE", "")
+            self.colour_space = CONVERTED.get(space, "")
         nodata = [dataset.nodatavals[i - 1] for i in bands.coded]
         self._nodata = tuple(n if nodata_fits(n, dtype) else None for n in nodata)
         flags = dataset.mask_flag_enums[bands.coded[0] - 1]

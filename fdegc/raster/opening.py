@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,19 @@ from fdegc.raster.facts import SceneFacts, scene_facts
 from fdegc.raster.gdal import GDAL_ERRORS, open_dataset
 from fdegc.raster.gdal_source import GdalSource
 from fdegc.raster.palettes import opaque
-from fdegc.raster.pillow_source import TooLarge, header_of, open_pillow
-from fdegc.raster.several import RasterPart, directory_of_part, driver_of_part, gdal_name, several
-from fdegc.raster.source import RasterSource
+from fdegc.raster.pillow_source import TooLarge, frames_of, header_of, open_pillow
+from fdegc.raster.several import (
+    RasterPart,
+    dataset_parts,
+    directory_of_part,
+    driver_of_part,
+    frame_name,
+    frame_of_part,
+    gdal_name,
+    several,
+)
+from fdegc.raster.source import ArraySource, RasterSource
+from fdegc.raster.stack_source import StackSource
 from fdegc.raster.tiff_tags import ORIENTATION, Directory, first_directory
 from fdegc.raster.turned import TurnedSource
 from fdegc.raster.virtual import ZIP, described_data, rasters_in, virtual_name
@@ -28,6 +38,8 @@ _KINDS = (
     "knows, such as ENVI, Erdas Imagine, NITF or netCDF"
 )
 _USUAL = ("GTiff", "JP2OpenJPEG", "PNG", "JPEG", "WEBP", "BMP", "VRT")
+_GIF = ("GIF", "BIGGIF")
+_ANIMATED = ("PNG", "WEBP", "GIF")
 _PICTURES = ("PNG", "JPEG", "WEBP", "BMP")
 
 # GDAL's drivers for rasters in local files, to be tried in this order on a file that starts like none of
@@ -59,12 +71,13 @@ def open_raster(
         TIFF (GeoTIFF, COG), JPEG 2000, VRT and whatever else is a raster in a file to GDAL are read by
         windows; PNG, JPEG, WebP and BMP are decoded into memory, unless they are too large or files
         beside them say where they lie.  One raster of a file that holds several has the name that GDAL
-        gives it, for example ``netcdf:a.nc:snow`` or ``GTIFF_DIR:2:a.tif``.  A raster in an archive or on
+        gives it, for example ``netcdf:a.nc:snow`` or ``GTIFF_DIR:2:a.tif``, or ``FRAME:2:a.gif`` (a picture
+        of an animation, or of a stack that has one directory).  A raster in an archive or on
         a server has a name that begins with ``/vsi``, or ``s3://``, ``https://`` and the like; a .zip with
         one raster is opened as that, and an ENVI header as its data.
     page : int, optional
         Number of one of several rasters in a file, from 1, in the order in which :class:`SeveralRasters`
-        names them.
+        names them.  Without it an animation is its first picture, and ``pictures`` of the source says so.
     look_for_gaps : bool
         Whether to read all of a raster of floating-point samples without nodata, to know if any of them
         is not finite.  If not, such a raster is taken for one that has a mask, and opens at once.
@@ -98,9 +111,8 @@ def open_raster(
             raise
         source = _open(_chosen(path, error.parts, page or 1), look_for_gaps, alpha, palette)
     else:
-        if page not in (None, 1):
-            source.close()
-            raise InvalidOption(f"“{path}” is a single raster; it has no number {page}, leave --page out.")
+        if page is not None:
+            source = _picture_of(source, path, page, lambda name: _open(name, look_for_gaps, alpha, palette))
     if alpha == "none" and source.info.palette:
         source.info = replace(source.info, palette=opaque(source.info.palette))
     return source
@@ -112,12 +124,28 @@ def _chosen(path: str | Path, parts: Sequence[str], page: int) -> str:
     return parts[page - 1]
 
 
+def _picture_of(
+    source: RasterSource, path: str | Path, page: int, open_name: Callable[[str], RasterSource]
+) -> RasterSource:
+    """One picture of a file of which the first is open."""
+    count, source.pictures = source.pictures, 1
+    if page == 1:
+        return source
+    source.close()
+    if count == 1:
+        raise InvalidOption(f"“{path}” is a single raster; it has no number {page}, leave --page out.")
+    return open_name(_chosen(path, [frame_name(Path(path), n) for n in range(1, count + 1)], page))
+
+
 def _open(path: str | Path, look_for_gaps: bool, alpha: str, palette: str) -> RasterSource:
     """Open a file that holds one raster, or one raster of a file by its name."""
     try:
         driver = driver_of_part(str(path))
         if driver is not None and not os.path.exists(path):
             return _open_part(Path(path), driver, look_for_gaps, alpha, palette)
+        frame = frame_of_part(str(path))
+        if frame is not None and not os.path.exists(path):
+            return _open_frame(Path(path), *frame, look_for_gaps, alpha, palette)
         virtual = virtual_name(str(path))
         if virtual is not None:
             return _open_virtual(virtual, look_for_gaps, alpha, palette)
@@ -129,7 +157,9 @@ def _open(path: str | Path, look_for_gaps: bool, alpha: str, palette: str) -> Ra
         if kind is None:
             return _open_other(path, look_for_gaps, alpha, palette)
         if kind in _PICTURES:
-            return _open_picture(path, kind, _is_deep_png(head), alpha, palette)
+            picture = _open_picture(path, kind, _is_deep_png(head), alpha, palette)
+            picture.pictures = frames_of(path, kind) if kind in _ANIMATED else 1
+            return picture
         source = GdalSource(path, kind, look_for_gaps=look_for_gaps, alpha=alpha, palette=palette)
         return _turned(source, first_directory(path) if kind == "GTiff" else None)
     except MemoryError as error:
@@ -174,7 +204,45 @@ def _open_other(path: Path, look_for_gaps: bool, alpha: str, palette: str) -> Ra
     dataset = _opened_by_any(path)
     if dataset is None:
         raise UnsupportedRaster(f"“{path}” is not an image of a known kind. {_KINDS}.")
-    return GdalSource(path, dataset.driver, dataset, look_for_gaps, alpha, palette)
+    pictures = frames_of(path, "GIF") if dataset.driver in _GIF else 1
+    if pictures == 1:
+        return GdalSource(path, dataset.driver, dataset, look_for_gaps, alpha, palette)
+    with dataset:  # in which GDAL takes the indices of each picture for a band
+        picture = _frame(path, "GIF", dataset, 1, alpha, palette)
+    picture.pictures = pictures
+    return picture
+
+
+def _open_frame(
+    name: Path, path: Path, number: int, look_for_gaps: bool, alpha: str, palette: str
+) -> RasterSource:
+    """Open a picture of an animation, or of a stack that a TIFF has in one directory."""
+    head = _read_head(path)
+    kind = _kind(head) or ("GIF" if head.startswith(b"GIF8") else None)
+    with contextlib.ExitStack() as stack:
+        if kind == "GTiff":
+            dataset = stack.enter_context(open_dataset(os.path.abspath(path), kind))
+            parts = [part.name for part in dataset_parts(dataset, path)]
+            if 1 <= number <= len(parts) and frame_of_part(parts[number - 1]):
+                source = StackSource(name, path, number, look_for_gaps, alpha, palette)
+                return _turned(source, first_directory(path))
+        elif kind in _ANIMATED and 1 <= number <= frames_of(path, kind):
+            if _is_deep_png(head):
+                raise UnsupportedRaster(
+                    f"“{path}” is an animation of 16-bit colours, of which only the first picture can be "
+                    "read; convert the others to files of their own."
+                )
+            dataset = stack.enter_context(open_dataset(os.path.abspath(path), kind))
+            picture = _frame(path, kind, dataset, number, alpha, palette)
+            picture.info = replace(picture.info, path=str(name))
+            return picture
+    raise UnsupportedRaster(f"“{path}” has no picture {number} of an animation or a stack; check its name.")
+
+
+def _frame(path: Path, kind: str, dataset: Any, number: int, alpha: str, palette: str) -> ArraySource:
+    """Picture of an animation as it is seen, of which GDAL has the file open."""
+    picture = open_pillow(path, kind, scene_facts(dataset), palette, number)
+    return picture if alpha == "as-alpha" or not picture.info.has_alpha else changed(picture, alpha)
 
 
 def _opened_by_any(path: Path) -> Any:
@@ -190,7 +258,14 @@ def _open_virtual(name: str, look_for_gaps: bool, alpha: str, palette: str) -> R
     """Open what one of GDAL's file systems has: in archives, on servers."""
     for driver in (*_USUAL, *_OTHERS):
         with contextlib.suppress(*GDAL_ERRORS):
-            source = GdalSource(Path(name), driver, open_dataset(name, driver), look_for_gaps, alpha, palette)
+            dataset = open_dataset(name, driver)
+            if driver in _GIF and dataset.count > 1:  # each the indices of a picture's own palette
+                dataset.close()
+                raise UnsupportedRaster(
+                    f"“{name}” is an animation, of which no picture can be read where it is; copy it to a "
+                    "file of its own first."
+                )
+            source = GdalSource(Path(name), driver, dataset, look_for_gaps, alpha, palette)
             text = source.info.tags.get("EXIF_Orientation", "1")
             placed = source.info.transform or source.info.crs_wkt or source.info.gcps
             turned = text in "2345678" and not placed

@@ -31,6 +31,8 @@ class PartSource(RasterSource):
         where there is an alpha band and no mask, else masked.  None of them leaves everything as it is.
     outside : int
         How many polygons more there are, which lie outside of the raster.
+    long_edge : tuple of 2 floats, or None
+        As of :class:`~fdegc.raster.area.Area`.
 
     Raises
     ------
@@ -39,12 +41,19 @@ class PartSource(RasterSource):
     """
 
     def __init__(
-        self, whole: RasterSource, window: Window, polygons: Sequence[Polygon] = (), *, outside: int = 0
+        self,
+        whole: RasterSource,
+        window: Window,
+        polygons: Sequence[Polygon] = (),
+        *,
+        outside: int = 0,
+        long_edge: tuple[float, float] | None = None,
     ) -> None:
         window.check_inside(whole.info.width, whole.info.height)
         self._whole, self._window = whole, window
-        self.outside = outside
-        self.has_palette = whole.has_palette
+        self.outside, self.long_edge = outside, long_edge
+        self.has_palette, self.pictures = whole.has_palette, whole.pictures
+        self.colour_space = whole.colour_space
         # Every polygon is drawn by itself: rings of several would cancel each other out where they overlap.
         self._shapes = [{"type": "Polygon", "coordinates": polygon} for polygon in polygons]
         info = whole.info.part(window)

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from fdegc.errors import FdegcError, UnsupportedRaster
 from fdegc.memory import check_free
-from fdegc.raster.facts import SceneFacts, exif_of
+from fdegc.raster.facts import CONVERTED, SceneFacts, exif_of
 from fdegc.raster.gdal import WARNINGS_LOCK
 from fdegc.raster.palettes import Table, table_of
 from fdegc.raster.source import ArraySource, default_colors
@@ -25,26 +25,30 @@ _XMP = "xml:XMP"
 Channels = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 # Bytes a pixel while a file is opened: a copy of Pillow's and one of ours, and in between what an image
-# that has to be turned, or the coefficients of a progressive JPEG, take.
-_GREY_PIXEL, _COLOR_PIXEL = 4, 10
+# that has to be turned, the coefficients of a progressive JPEG, or colours that are counted, take.
+_GREY_PIXEL, _COLOR_PIXEL, _GIF_PIXEL = 4, 10, 32
 
 
 class TooLarge(UnsupportedRaster):
     """Picture of more pixels than Pillow decodes."""
 
 
-def open_pillow(path: Path, kind: str, facts: SceneFacts, palette: str = "colours") -> ArraySource:
+def open_pillow(
+    path: Path, kind: str, facts: SceneFacts, palette: str = "colours", frame: int = 1
+) -> ArraySource:
     """Raster of an image file that Pillow decodes completely.
 
     Parameters
     ----------
     path : Path
     kind : str
-        Pillow's name of the only format to try: PNG, JPEG, WEBP, BMP.
+        Pillow's name of the only format to try: PNG, JPEG, WEBP, BMP, GIF.
     facts : dict
         What GDAL says of it.
     palette : str
         As :func:`fdegc.raster.open_raster` takes it.
+    frame : int
+        Which picture of an animation, from 1: as it is seen, with what stays of those before.
 
     Returns
     -------
@@ -60,6 +64,8 @@ def open_pillow(path: Path, kind: str, facts: SceneFacts, palette: str = "colour
     try:
         with _opened(path, kind) as image:
             _require_memory(path, kind, image)
+            if frame > 1:
+                image.seek(frame - 1)
             image.load()
             turned = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
             source = _to_source(path, kind, turned, palette == "indices")
@@ -84,6 +90,15 @@ def header_of(path: Path, kind: str) -> tuple[int, bytes | None]:
             return _orientation(image), exif_of(image)
     except Exception:  # what the pixels are read with will tell what is wrong
         return 1, None
+
+
+def frames_of(path: Path, kind: str) -> int:
+    """How many pictures a file shows one after the other; 1 if that cannot be read."""
+    try:
+        with _opened(path, kind, bounded=False) as image:
+            return int(getattr(image, "n_frames", 1))
+    except Exception:  # what the pixels are read with will tell what is wrong
+        return 1
 
 
 @contextlib.contextmanager
@@ -122,8 +137,9 @@ def _with_facts(info: RasterInfo, facts: SceneFacts, image: Image.Image, turned:
 
 def _require_memory(path: Path, kind: str, image: Image.Image) -> None:
     grey = image.mode in ("1", "L") or image.mode.startswith("I;16")
+    pixel = _GIF_PIXEL if kind == "GIF" else _GREY_PIXEL if grey else _COLOR_PIXEL
     check_free(
-        image.width * image.height * (_GREY_PIXEL if grey else _COLOR_PIXEL),
+        image.width * image.height * pixel,
         f"Reading “{path}”, which as {kind} can only be read as a whole,",
         "convert it to a tiled GeoTIFF on a machine that has more",
     )
@@ -143,6 +159,8 @@ def _to_planes(image: Image.Image, convert: Callable[[Image.Image], Channels]) -
 
 
 def _to_source(path: Path, kind: str, image: Image.Image, as_indices: bool) -> ArraySource:
+    if kind == "GIF" and image.mode in ("RGB", "RGBA"):
+        image = _with_palette(image)
     convert: Callable[[Image.Image], Channels] = _to_array
     palette: Palette = ()
     indexed = False
@@ -165,8 +183,22 @@ def _to_source(path: Path, kind: str, image: Image.Image, as_indices: bool) -> A
         palette=palette,
     )
     source = ArraySource(pixels, alpha=alpha, info=info)
-    source.has_palette = indexed
+    source.has_palette, source.colour_space = indexed, CONVERTED.get(image.mode, "")
     return source
+
+
+def _with_palette(image: Image.Image) -> Image.Image:
+    """A later picture of a GIF with a palette, as the first has; unchanged if it has over 256 colours."""
+    packed = np.asarray(image.convert("RGBA")).view("<u4")[..., 0]
+    colors, indices = np.unique(packed, return_inverse=True)
+    if len(colors) > 256:
+        return image
+    entries = colors.astype("<u4").view(np.uint8).reshape(-1, 4)
+    indexed = Image.fromarray(indices.reshape(packed.shape).astype(np.uint8), "P")
+    indexed.putpalette(entries[:, :3].tobytes())
+    if (entries[:, 3] < 255).any():
+        indexed.info["transparency"] = entries[:, 3].tobytes()
+    return indexed
 
 
 def _palette_of(image: Image.Image) -> Palette:

@@ -60,6 +60,7 @@ def open_sink(
     overwrite: bool = False,
     kind: str | None = None,
     compression: str = "deflate",
+    sparse: bool = False,
     palette: str = "indices",
 ) -> RasterSink:
     """Raster file, opened for writing.
@@ -77,6 +78,9 @@ def open_sink(
         One of :data:`~fdegc.options.KINDS`; by default what the name ends in, GeoTIFF for ``.tif``.
     compression : str
         One of :data:`~fdegc.options.COMPRESSIONS`, for GeoTIFF and COG.
+    sparse : bool
+        Whether tiles of a GeoTIFF or COG in which nothing is valid, or everything is 0, are left out: to GDAL
+        they read the same, but most other readers refuse such files.
     palette : str
         "indices" keeps a palette where the kind of file can; "colours" writes what its indices stand for.
 
@@ -107,12 +111,13 @@ def open_sink(
     if info.palette and (palette == "colours" or not _holds_palette(kind, info)):
         colours = coloured_info(info)
         return ColouredSink(
-            open_sink(path, colours, overwrite=overwrite, kind=kind, compression=compression), info
+            open_sink(path, colours, overwrite=overwrite, kind=kind, compression=compression, sparse=sparse),
+            info,
         )
     if kind == "geotiff":
-        return TiffSink(path, info, overwrite, compression)
+        return TiffSink(path, info, overwrite, compression, sparse)
     if kind == "cog":
-        return CogSink(path, info, overwrite, compression)
+        return CogSink(path, info, overwrite, compression, sparse)
     if kind == "png":
         return PalettePngSink(path, info, overwrite) if info.palette else PngSink(path, info, overwrite)
     return Jp2Sink(path, info, overwrite)

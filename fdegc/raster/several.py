@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from fdegc.errors import SeveralRasters
+from fdegc.raster.stacks import stack_size
 from fdegc.raster.tiff_tags import (
     COLOR_FILTER_ARRAY,
+    DESCRIPTION,
     DNG_VERSION,
     PHOTOMETRIC,
     Directory,
@@ -27,6 +29,8 @@ _DRIVERS = {
 }  # fmt: skip
 _TIFF_NAME = re.compile(r"gtiff_dir:((?:off:)?\d+):(.+)", re.IGNORECASE | re.DOTALL)
 _NITF_NAME = re.compile(r"nitf_im:\d+:(.+)", re.IGNORECASE | re.DOTALL)
+#: What we call a picture of an animation, or of a stack that has one directory; GDAL has no name for these.
+_FRAME_NAME = re.compile(r"frame:(\d+):(.+)", re.IGNORECASE | re.DOTALL)
 #: Drivers of which the file itself has bands although it holds several rasters.
 _FIRST_ONLY = frozenset({"GTiff", "NITF"})
 _TOLD = 6
@@ -58,6 +62,22 @@ def file_of_part(name: str) -> str | None:
     """File that the name of a picture of a TIFF or NITF is about; None for other names."""
     match = _TIFF_NAME.fullmatch(name) or _NITF_NAME.fullmatch(name)
     return None if match is None else match[match.lastindex or 0]
+
+
+def frame_name(path: Path, number: int) -> str:
+    """Name of a picture of an animation or of a stack, by its number from 1."""
+    return f"FRAME:{number}:{path}"
+
+
+def frame_of_part(name: str) -> tuple[Path, int] | None:
+    """File and number of a picture of an animation or a stack; None for other names."""
+    match = _FRAME_NAME.fullmatch(name)
+    return None if match is None else (Path(match[2]), int(match[1]))
+
+
+def is_part(name: str) -> bool:
+    """Whether something looks like the name of one of several rasters in a file."""
+    return driver_of_part(name) is not None or frame_of_part(name) is not None
 
 
 def directory_of_part(name: str) -> Directory | None:
@@ -111,7 +131,7 @@ def _title(entry: Directory) -> str:
 def dataset_parts(dataset: Any, path: Path) -> tuple[RasterPart, ...]:
     """Rasters of an open rasterio dataset of a whole file; empty if it is the only one."""
     if dataset.driver == "GTiff" and path.is_file():
-        return tiff_parts(path)
+        return tiff_parts(path) or _stack_parts(dataset, path)
     # rasterio's own list leaves out quotation marks.
     items = dataset.tags(ns="SUBDATASETS")
     names = [name for number in range(1, len(items) + 1) if (name := items.get(f"SUBDATASET_{number}_NAME"))]
@@ -119,6 +139,17 @@ def dataset_parts(dataset: Any, path: Path) -> tuple[RasterPart, ...]:
     if dataset.count and (dataset.driver not in _FIRST_ONLY or len(parts) < 2):
         return ()
     return parts
+
+
+def _stack_parts(dataset: Any, path: Path) -> tuple[RasterPart, ...]:
+    """Pictures of a stack of which a TIFF describes only the first; empty if it is none."""
+    try:
+        text = dataset.tags().get(DESCRIPTION, "")
+    except UnicodeDecodeError:
+        return ()
+    count = stack_size(path, text)
+    title = f"{dataset.width}×{dataset.height}"
+    return tuple(RasterPart(frame_name(path, n), title) for n in range(1, count + 1)) if count > 1 else ()
 
 
 def _plain(name: str) -> str:
@@ -129,7 +160,7 @@ def _plain(name: str) -> str:
 
 def several(path: Path, parts: Sequence[RasterPart]) -> SeveralRasters:
     """Error for a file of which nobody has said what part of it is meant."""
-    shown = [f"{_typed(part.name)}{f' ({part.title})' if part.title else ''}" for part in parts[:_TOLD]]
+    shown = [f"{typed(part.name)}{f' ({part.title})' if part.title else ''}" for part in parts[:_TOLD]]
     more = f" (and {len(parts) - _TOLD} more)" if len(parts) > _TOLD else ""
     raw = ""
     if path.is_file() and (first := next(iter(directories(path)), None)) and DNG_VERSION in first.values:
@@ -141,7 +172,7 @@ def several(path: Path, parts: Sequence[RasterPart]) -> SeveralRasters:
     )
 
 
-def _typed(name: str) -> str:
+def typed(name: str) -> str:
     """A name as it has to be typed in a shell, where that makes a difference."""
     return (
         name if os.name == "nt" else shlex.quote(name) if re.search(r"[\s\"'&;$`()*?<>|!\\]", name) else name

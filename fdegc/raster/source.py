@@ -33,11 +33,18 @@ class RasterSource(ABC):
         Says which part of its file it is, where it is not all of it.
     has_palette : bool
         Whether it can be opened as indices of a palette, and perhaps has been.
+    pictures : int
+        How many its file shows one after the other (an animation), of which this is the first because nobody
+        has chosen.
+    colour_space : str
+        What the file's colours are in, where that is something else than what is read; else empty.
     """
 
     info: RasterInfo
     part: str = ""
     has_palette: bool = False
+    pictures: int = 1
+    colour_space: str = ""
 
     @abstractmethod
     def _read(self, window: Window) -> Samples:

@@ -41,6 +41,8 @@ class TiffSink(RasterSink):
         As for :func:`~fdegc.raster.saving.open_sink`.
     compression : str
         "deflate", "zstd" or "none".
+    sparse : bool
+        Whether tiles in which nothing is valid take no place in the file.
     band_domain : str, optional
         Metadata domain for the tags of bands.
     """
@@ -51,16 +53,18 @@ class TiffSink(RasterSink):
         info: RasterInfo,
         overwrite: bool,
         compression: str,
+        sparse: bool = False,
         band_domain: str | None = None,
     ) -> None:
         info = _with_clear_nodata(info)
         super().__init__(path, info, overwrite)
         self._with_mask = info.has_mask and (info.mask_band or common_nodata(info) is None)
+        self._sparse = sparse
         self._dataset: Any = None
         try:
             with WARNINGS_LOCK, warnings.catch_warnings(), tiff_environment(info):
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                self._dataset = rasterio.open(self._temporary, "w", **_profile(info, compression))
+                self._dataset = rasterio.open(self._temporary, "w", **_profile(info, compression, sparse))
                 _describe(self._dataset, info, band_domain)
         except GDAL_ERRORS as error:
             self.abort()
@@ -68,6 +72,9 @@ class TiffSink(RasterSink):
 
     def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
         at = RioWindow(window.x, window.y, window.width, window.height)
+        if self._sparse and samples.valid is not None and self.info.nodata is None:
+            # What the mask hides means nothing, and only tiles of zeros are left out.
+            pixels = np.where(samples.valid, pixels, np.zeros((), pixels.dtype))
         planes = pixels
         if self.info.has_alpha:
             alpha = alpha_of(samples)
@@ -155,7 +162,7 @@ def _alpha_position(info: RasterInfo) -> int:
     return info.bands if info.alpha_band is None else min(info.alpha_band.position, info.bands)
 
 
-def _profile(info: RasterInfo, compression: str) -> dict[str, Any]:
+def _profile(info: RasterInfo, compression: str, sparse: bool) -> dict[str, Any]:
     profile: dict[str, Any] = {
         "driver": "GTiff",
         "width": info.width,
@@ -165,6 +172,7 @@ def _profile(info: RasterInfo, compression: str) -> dict[str, Any]:
         "bigtiff": "IF_SAFER",
         "interleave": "pixel" if info.bands <= 4 else "band",
         "photometric": _photometric(info),
+        "sparse_ok": sparse,
     }
     profile |= compression_options(info, compression)
     shortest = min(info.width, info.height)

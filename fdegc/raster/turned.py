@@ -37,7 +37,8 @@ class TurnedSource(RasterSource):
     """
 
     def __init__(self, stored: RasterSource, orientation: int) -> None:
-        self._stored, self.has_palette = stored, stored.has_palette
+        self._stored, self.has_palette, self.pictures = stored, stored.has_palette, stored.pictures
+        self.colour_space = stored.colour_space
         self._transposed, self._left, self._up = _STEPS[orientation]
         info = stored.info
         tags = {key: value for key, value in info.tags.items() if key != "EXIF_Orientation"}

@@ -67,7 +67,9 @@ class RasterWish:
             window = self.find(source.info)
             if self.area is not None:
                 area = read_area(self.area, source.info)
-                return PartSource(source, area.window, area.polygons, outside=area.outside)
+                return PartSource(
+                    source, area.window, area.polygons, outside=area.outside, long_edge=area.long_edge
+                )
             return source if window is None else PartSource(source, window)
         except BaseException:
             source.close()

@@ -101,9 +101,9 @@ class OpenScene(Job[Opened, Never]):
 
     def _is_part(self) -> bool:
         """Whether this is the name of one of several rasters in a file."""
-        from fdegc.raster.several import driver_of_part
+        from fdegc.raster.several import is_part
 
-        return driver_of_part(str(self.path)) is not None
+        return is_part(str(self.path))
 
     def _open_stream(self) -> Opened:
         from fdegc.format.info import describe
@@ -264,7 +264,10 @@ class FindPeak(Job[float, Never]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LookForClasses(Job[str | None, Never]):
-    """What is to be said of a scene that is coded without loss, whatever the rate; None of any other."""
+    """What is to be said of a scene that is coded without loss, whatever the rate, or is an animation.
+
+    None of any other.
+    """
 
     path: Path
 
@@ -272,9 +275,12 @@ class LookForClasses(Job[str | None, Never]):
 
     def run(self, context: Context[Never]) -> str | None:
         from fdegc.options import EncodeOptions
+        from fdegc.raster.advice import pictures_advice
         from fdegc.raster.classes import settle
 
-        return settle(context.rasters.get(self.path).source, EncodeOptions())[1]
+        source = context.rasters.get(self.path).source
+        said = (pictures_advice(source), settle(source, EncodeOptions())[1])
+        return " ".join(sentence for sentence in said if sentence) or None
 
 
 class _Cancellable:

@@ -21,6 +21,7 @@ import rasterio.shutil
 import rasterio.transform
 import rasterio.warp
 from PIL import Image
+from range_server import serving
 
 from fdegc.cli import main
 from fdegc.cli.compress import _opened as opened
@@ -967,59 +968,18 @@ def test_pages_in_archives_are_named(tmp_path, capsys):
     assert f"GTIFF_DIR:2:/vsizip/{tmp_path / 'm.zip'}/m.tif" in said
 
 
-SERVER = """
-import http.server, re, sys
-
-class Ranges(http.server.BaseHTTPRequestHandler):
-    def do_HEAD(self):
-        self.answer(False)
-
-    def do_GET(self):
-        self.answer(True)
-
-    def answer(self, whole):
-        data = open(sys.argv[1], "rb").read() if self.path == "/a.tif" else None
-        if data is None:
-            self.send_error(404)
-            return
-        asked = re.match(r"bytes=([0-9]+)-([0-9]*)", self.headers.get("Range", ""))
-        first, last = 0, len(data) - 1
-        if asked:
-            first, last = int(asked[1]), min(int(asked[2] or last), last)
-        self.send_response(206 if asked else 200)
-        self.send_header("Accept-Ranges", "bytes")
-        if asked:
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
-        self.send_header("Content-Length", str(last + 1 - first))
-        self.end_headers()
-        if whole:
-            self.wfile.write(data[first : last + 1])
-
-    def log_message(self, *_):
-        pass
-
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ranges)
-print(server.server_port, flush=True)
-server.serve_forever()
-"""
-
-
 @pytest.mark.timeout(60)
 def test_rasters_on_a_server(tmp_path, capsys, monkeypatch):
     """Over HTTP; names have lost a slash where they are paths."""
     monkeypatch.setenv("GDAL_HTTP_TIMEOUT", "10")
     stored = wave(1, "uint8", (48, 64))
     path = write(tmp_path / "a.tif", stored)
-    server = subprocess.Popen([sys.executable, "-c", SERVER, str(path)], stdout=subprocess.PIPE, text=True)
-    try:
-        place = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+    with serving(path.parent) as host:
+        place = f"http://{host}"
         for name in (f"{place}/a.tif", f"/vsicurl/{place}/a.tif", Path(f"{place}/a.tif")):
             with open_raster(name) as source:
                 np.testing.assert_array_equal(source.read(Window(0, 0, 64, 48)).pixels, stored)
         assert "cannot be opened" in refused(capsys, "info", f"{place}/nothing.tif")
-    finally:
-        server.kill()
-        server.communicate()
 
 
 def test_names_of_objects_on_servers():
@@ -1052,3 +1012,29 @@ def test_a_header_stands_for_its_data(tmp_path, capsys, driver, data):
         np.testing.assert_array_equal(source.read(Window(0, 0, 64, 48)).pixels, stored)
     (tmp_path / data).unlink()
     assert "only describes a raster" in refused(capsys, "info", tmp_path / "a.hdr")
+
+
+# ------------------------------------------------------------------ colours of other kinds
+
+
+@pytest.mark.parametrize("name", ["cmyk.tif", "lab.tif", "cmyk.jpg"])
+def test_colours_that_are_converted_are_spoken_of(tmp_path, capsys, name):
+    """What is coded without loss is what was read, not what the file holds."""
+    path, stored = tmp_path / name, wave(4, "uint8")
+    if name == "cmyk.jpg":
+        Image.fromarray(np.moveaxis(stored, 0, 2).copy(), "CMYK").save(path, quality=95)
+    else:
+        space = {"cmyk.tif": "CMYK", "lab.tif": "CIELAB"}[name]
+        write(path, stored[: 4 if space == "CMYK" else 3], photometric=space)
+    with Image.open(path) as image:
+        assert image.mode == ("LAB" if name == "lab.tif" else "CMYK")
+    (said,) = run(capsys, "info", path)["notices"]
+    called = "CIE L*a*b*" if name == "lab.tif" else "CMYK"
+    assert said.startswith(f"“{path}” has its colours in {called}; they are read, and coded, as red, green")
+    assert said in run(capsys, "compress", path, tmp_path / "a.fdegc", "--lossless")["notices"]
+
+
+@pytest.mark.parametrize("options", [{"photometric": "RGB"}, {"photometric": "YCBCR", "compress": "JPEG"}])
+def test_colours_that_only_are_stored_in_another_way_are_not(tmp_path, capsys, options):
+    path = write(tmp_path / "a.tif", wave(3, "uint8"), interleave="pixel", **options)
+    assert run(capsys, "info", path)["notices"] == []
