@@ -25,6 +25,7 @@ from fdegc_gui.jobs.render import paint, render
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
 from fdegc_gui.models.session import Scene
+from fdegc_gui.models.way import NETWORK_SWITCH
 
 if TYPE_CHECKING:
     from fdegc.format.reader import ContainerReader
@@ -272,9 +273,31 @@ class LookForClasses(Job[str | None, Never]):
 
     def run(self, context: Context[Never]) -> str | None:
         from fdegc.options import EncodeOptions
-        from fdegc.raster.classes import settle
+        from fdegc.raster import open_raster
+        from fdegc.raster.classes import palette_way, settle
 
-        return settle(context.rasters.get(self.path).source, EncodeOptions())[1]
+        # As a compression opens it, for what is shown is colours.
+        with open_raster(self.path, palette=palette_way(EncodeOptions())) as source:
+            return settle(source, EncodeOptions(), NETWORK_SWITCH)[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EstimateExact(Job[Estimate, Never]):
+    """Estimate of a compression without loss or with a largest error, from coding parts of the scene so."""
+
+    path: Path
+    bound: float
+
+    preemptible: ClassVar[bool] = True
+
+    def run(self, context: Context[Never]) -> Estimate:
+        from fdegc.codec.exact_estimate import estimate_exact
+        from fdegc.options import EncodeOptions
+        from fdegc.raster import open_raster
+        from fdegc.raster.classes import palette_way
+
+        with open_raster(self.path, palette=palette_way(EncodeOptions(max_error=self.bound))) as source:
+            return estimate_exact(source, self.bound, context.cancel)
 
 
 class _Cancellable:

@@ -15,6 +15,7 @@ from fdegc_gui.models.probe import Block, Reading, readout
 from fdegc_gui.models.pyramid import Patch
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
+from fdegc_gui.models.way import how
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.canvas import Pane, Swipe
 from fdegc_gui.views.chips import PictureChip
@@ -476,7 +477,7 @@ class CompareView(QWidget):
         if result is None:
             stream = scene is not None and scene.stream is not None
             keys = self._actions.keys("compress")
-            hint = "Queued" if key in session.waiting else f"{keys} compresses at rate {key}"
+            hint = "Queued" if key in session.waiting else f"{keys} compresses {how(key, session.bound)}"
             pane.show_picture(None, label, "" if stream else hint)
             return
         waiting = result.state is State.RUNNING and not result.tiles_done
@@ -499,7 +500,7 @@ class CompareView(QWidget):
             result = session.current
             missing = result is None and session.result_of(Side.B) is None
             keys = self._actions.keys("compress")
-            hint = f"{keys} compresses at rate {session.rate}" if missing else _NOT_FINISHED
+            hint = f"{keys} compresses {how(session.rate, session.bound)}" if missing else _NOT_FINISHED
         clear = session.original is not None and session.original.transparent
         pane.show_picture(None, "Difference", hint, transparent=clear and difference is not None)
         pane.show_patch(difference.patch if difference is not None else None)
@@ -512,16 +513,17 @@ class CompareView(QWidget):
             return None
         style, info = difference.style, scene.info
         bands = tuple(range(info.bands)) if style.band is None else (style.band,)
-        scale, unit = unit_of(info, bands)
-        words = "B − A" if style.signed else "|B − A|"
+        scale, unit = (1.0, "") if style.similar else unit_of(info, bands)
+        words = "SSIM, 1 is equal" if style.similar else "B − A" if style.signed else "|B − A|"
         if len(bands) > 1:
             words += f", mean of {len(bands)} bands"
         elif info.bands > 1:
             words += f", {short_band_name(info, bands[0])}"
         factor = difference.map.factor
         if factor > 1:
-            words += f", mean of {factor} × {factor} px"
-        return Legend(style.colors, style.signed, difference.limit * abs(scale), unit, words)
+            # Differences are averaged; of SSIM it is the pictures, as it is for every scale of MS-SSIM.
+            words += f", {'at' if style.similar else 'mean of'} {factor} × {factor} px"
+        return Legend(style.colors, style.signed, difference.limit * abs(scale), unit, words, style.similar)
 
     # ------------------------------------------------------------------ places
 
