@@ -78,6 +78,7 @@ class Comparing(QObject):
             "gain_up": lambda: self.change_gain(1),
             "gain_down": lambda: self.change_gain(-1),
             "signed": self._set_signed,
+            "loupe": self._compare.set_loupe,
             "measure": self._set_measuring,
             "measure_view": self.measure_view,
             "copy_view": self.copy_view,

@@ -251,7 +251,7 @@ class Pane(QWidget):
         """Cross at a scene position; None for none."""
         for point in (self._cross, at):
             if point is not None:
-                self.update(cross_rect(self._pane_position(point)))
+                self.update(cross_rect(self.pane_position(point)))
         self._cross = at
 
     def refresh(self, windows: list[Window]) -> None:
@@ -288,7 +288,7 @@ class Pane(QWidget):
         ratio, rect, zoom = self.devicePixelRatioF(), self._scene_rect(), self._viewport.zoom
         return QPointF((position.x() * ratio - rect.x()) / zoom, (position.y() * ratio - rect.y()) / zoom)
 
-    def _pane_position(self, point: QPointF) -> QPointF:
+    def pane_position(self, point: QPointF) -> QPointF:
         """Position of a scene point in the pane (logical pixels)."""
         rect, zoom, ratio = self._scene_rect(), self._viewport.zoom, self.devicePixelRatioF()
         return QPointF((rect.x() + point.x() * zoom) / ratio, (rect.y() + point.y() * zoom) / ratio)
@@ -322,7 +322,7 @@ class Pane(QWidget):
         if self._swipe is not None:
             paint_swipe(painter, self.rect(), self._swipe.upright, self._swipe.position)
         if self._cross is not None:
-            paint_cross(painter, self._pane_position(self._cross), tokens)
+            paint_cross(painter, self.pane_position(self._cross), tokens)
         if self.hint:
             paint_hint(painter, self.rect(), self.font(), self.hint, tokens)
         paint_zoom(painter, self.width(), self.font(), zoom_percent(self._viewport.zoom), tokens)
@@ -356,8 +356,8 @@ class Pane(QWidget):
             overlay.paint(painter, rect, visible, zoom, ratio, self.font(), self._theme.tokens)
 
     def _pane_rect(self, window: Window) -> QRectF:
-        first = self._pane_position(QPointF(window.x, window.y))
-        return QRectF(first, self._pane_position(QPointF(window.x + window.width, window.y + window.height)))
+        first = self.pane_position(QPointF(window.x, window.y))
+        return QRectF(first, self.pane_position(QPointF(window.x + window.width, window.y + window.height)))
 
     # ------------------------------------------------------------------ pointer and keys
 
@@ -447,7 +447,7 @@ class Pane(QWidget):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self._corner is not None and event.button() == Qt.MouseButton.LeftButton:
             region = self._drawn(event.position())
-            moved = event.position() - self._pane_position(self._corner)
+            moved = event.position() - self.pane_position(self._corner)
             self._corner = None
             # A click draws nothing, and ends what was drawn.
             self.region_drawn.emit(region if moved.manhattanLength() >= 4 else None, True)

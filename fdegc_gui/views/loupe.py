@@ -29,7 +29,7 @@ class Loupe(QWidget):
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
-        self._session, self._theme = session, theme
+        self._session, self._theme, self._stage = session, theme, parent
         self._contents = {side: Content(side.value) for side in Side}
         self._at: QPointF | None = None
         self._zoom, self._wanted = _LEAST, False
@@ -55,7 +55,7 @@ class Loupe(QWidget):
         scene, reading = self._session.scene, self._reading
         if scene is None or reading is None:
             return dict.fromkeys(self.sides, "")
-        a, b = readout(scene.info, reading.a), readout(scene.info, reading.b, reading.a)
+        a, b = readout(scene.info, reading.a), readout(scene.info, reading.b)
         found = {Side.A: a if reading.a is not None else (), Side.B: b if reading.b is not None else ()}
         return {side: "  ".join(value for _, value in found[side][:_BANDS]) for side in self.sides}
 
@@ -112,11 +112,10 @@ class Loupe(QWidget):
 
     def _place(self, pointer: QPoint) -> QPoint:
         """Place beside the pointer, on the side where there is room."""
-        parent = self.parentWidget()
         x, y = pointer.x() + _AWAY, pointer.y() + _AWAY
-        if x + self.width() > parent.width():
+        if x + self.width() > self._stage.width():
             x = max(0, pointer.x() - _AWAY - self.width())
-        if y + self.height() > parent.height():
+        if y + self.height() > self._stage.height():
             y = max(0, pointer.y() - _AWAY - self.height())
         return QPoint(x, y)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, Signal
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QColor, QMouseEvent
 
 from fdegc_gui.models.asking import Asked
 from fdegc_gui.style.theme import Tokens
@@ -57,8 +57,8 @@ class CurveDrag(QObject):
 
         self._curve = curve
         self.line.setPen(pg.mkPen(tokens.accent, width=1, style=Qt.PenStyle.DashLine))
-        self.words.setColor(tokens.pill_text)
-        self.words.fill = pg.mkBrush(tokens.pill)
+        self.words.setColor(QColor(tokens.pill_text))
+        self.words.fill = pg.mkBrush(QColor(tokens.pill))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if not isinstance(event, QMouseEvent):
@@ -93,12 +93,13 @@ class CurveDrag(QObject):
             return
         (left, right), (low, high) = self._widget.viewRange()
         x = min(max(place.x(), left), right)
+        self.line.show()
+        self.words.show()
+        self.words.updateTransform(force=True)  # it does not follow the view while it is hidden
         self.line.setPos(x)
         self.words.setText(self.found.words)
         self.words.setAnchor((1.0 if x > (left + right) / 2 else 0.0, 1.0))
         self.words.setPos(x, low + 0.03 * (high - low))
-        self.line.show()
-        self.words.show()
 
     def _plotted(self, at: QPointF) -> QPointF:
         """Position in the plot's units of one in the widget."""

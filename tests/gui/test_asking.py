@@ -57,6 +57,8 @@ def test_a_drag_along_the_curve_chooses_the_rate_point(
     qtbot.mouseMove(viewport, at(wanted, (y0 + y1) / 2))
     assert drag.line.isVisible() and drag.words.isVisible()
     said = drag.words.toPlainText()
+    seen = drag.words.sceneBoundingRect()
+    assert seen.height() > 20 and widget.sceneRect().intersects(seen)  # it is as large as its letters
     assert said.startswith("≈ ") and "rate 3: ≈ " in said and "dB" in said
     assert session.rate == 5  # nothing is asked for before it ends
     qtbot.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=at(wanted, (y0 + y1) / 2))
