@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtGui import QImage, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from fdegc.raster_info import Window
@@ -14,13 +14,15 @@ from fdegc_gui.models.comparison import ORIGINAL, Layout, Side, best_pair
 from fdegc_gui.models.probe import Block, Reading, readout
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
-from fdegc_gui.views.canvas import Pane, Swipe
+from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.chips import PictureChip
 from fdegc_gui.views.compare_bar import FASTEST_MS, SLOWEST_MS, CompareBar
 from fdegc_gui.views.display_card import DisplayCard
+from fdegc_gui.views.gestures import FLIP_KEY, LOUPE_KEY
 from fdegc_gui.views.layer import Overlay
 from fdegc_gui.views.loupe import Loupe
-from fdegc_gui.views.overlays import MARGIN, zoom_rect
+from fdegc_gui.views.pane_view import Swipe
+from fdegc_gui.views.placing import Stage, joined, place_cards, place_chips
 from fdegc_gui.views.region_card import RegionCard
 from fdegc_gui.views.side_pictures import (
     SidePicture,
@@ -30,29 +32,8 @@ from fdegc_gui.views.side_pictures import (
 )
 from fdegc_gui.views.viewport import Viewport
 
-#: Held down, picture B's pane shows picture A.
-FLIP_KEY = Qt.Key.Key_Space
-#: Held down, a loupe shows what is around the pointer in both pictures.
-LOUPE_KEY = Qt.Key.Key_L
-
-#: Distance of a card from the right edge, and from the upper one, below the pane's label.
-_CARD_RIGHT, _CARD_TOP = 12, 50
-
 #: How much of the pane's extent a place fills that is looked at.
 _AROUND = 0.6
-_GAP = 10
-
-#: What the pointer and held keys do, for the list of shortcuts.
-GESTURES = (
-    ("Zoom about the pointer", "Wheel or pinch"),
-    ("Move the scene", "Drag, or arrow keys"),
-    ("Fit the scene", "Home"),
-    ("Fit the scene, or 100 % if it is fitted", "Double-click"),
-    ("Show picture A in place of picture B", "Hold Space"),
-    ("Enlarge what is around the pointer in both pictures", "Hold L"),
-    ("Move the line between two pictures", "Drag it, or Shift + arrow keys"),
-    ("Draw a region while measuring", "Drag"),
-)
 
 
 class CompareView(QWidget):
@@ -320,16 +301,8 @@ class CompareView(QWidget):
         parts = [pane.picture() for pane in panes]
         if len(parts) == 1:
             return parts[0]
-        first, second = parts
         beside = self._panes.direction() is QBoxLayout.Direction.LeftToRight
-        at = QPoint(first.width() + 2, 0) if beside else QPoint(0, first.height() + 2)
-        image = QImage(at.x() + second.width(), at.y() + second.height(), QImage.Format.Format_RGB32)
-        image.fill(Qt.GlobalColor.white)
-        painter = QPainter(image)
-        painter.drawImage(QPoint(0, 0), first)
-        painter.drawImage(at, second)
-        painter.end()
-        return image
+        return joined(parts[0], parts[1], beside)
 
     def _on_scene(self) -> None:
         scene = self._session.scene
@@ -511,52 +484,12 @@ class CompareView(QWidget):
         self._place_chips()
 
     def _place_cards(self) -> None:
-        top = self.bar.height()
-        self.display.move(self.width() - self.display.width() - _CARD_RIGHT, top + _CARD_TOP)
-        low = self.height() - self.region.height() - _CARD_RIGHT
-        if self.reconstruction.legend is not None:  # that has the lower right
-            low = min(low, top + _CARD_TOP)
-        self.region.move(self.width() - self.region.width() - _CARD_RIGHT, max(top + 6, low))
+        under = self.reconstruction.legend is not None
+        place_cards(self.display, self.region, self.size(), self.bar.height(), under)
 
     def _place_chips(self) -> None:
-        """Chips at the upper left of what each names."""
-        session, shown = self._session, self.shown
-        if session.scene is None:
-            for chip in self.chips.values():
-                chip.hide()
-            return
-        a, b = self.chips[Side.A], self.chips[Side.B]
-        pane = self.reconstruction
-        taken = zoom_rect(a.fontMetrics(), 0).width() + 2 * MARGIN + _GAP
-        room = int(pane.width() - MARGIN - taken)
-        corner = pane.pos() + QPoint(MARGIN, MARGIN)
-        words = {Side.A: self.original.label, Side.B: pane.label}
-        both = shown in (Layout.SWIPE, Layout.DIFFERENCE)
-        if both:
-            words[Side.B] = session.name_of(Side.B)
-        a.setVisible(shown.is_pair or both or self.flipped)
-        b.setVisible(shown.is_pair or both or not self.flipped)
-        if shown.is_pair:
-            a.show_words(words[Side.A], int(self.original.width() - MARGIN - taken))
-            a.move(self.original.pos() + QPoint(MARGIN, MARGIN))
-            b.show_words(words[Side.B], room)
-            b.move(corner)
-            return
-        if not both:
-            chip = self.chips[self.side]
-            chip.show_words(pane.label, room)
-            chip.move(corner)
-            return
-        a.show_words(words[Side.A], (room - _GAP) // 2)
-        b.show_words(words[Side.B], (room - _GAP) // 2)
-        a.move(corner)
-        if shown is Layout.DIFFERENCE:
-            b.move(corner + QPoint(a.width() + _GAP, 0))
-        elif self._upright:
-            b.move(pane.pos() + QPoint(int(pane.width() - taken) - b.width() + _GAP, MARGIN))
-        else:
-            at = QPoint(pane.width() - MARGIN - b.width(), pane.height() - MARGIN - b.height())
-            b.move(pane.pos() + at)
+        stage = Stage(self.original, self.reconstruction, self.shown, self.side, self._upright)
+        place_chips(self._session, self.chips, stage)
 
     # ------------------------------------------------------------------ hold to flip
 
