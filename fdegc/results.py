@@ -131,6 +131,8 @@ class EncodeResult:
         Sentences on a result that would disappoint.
     tile_size : int
         Side of the tiles in pixels, which may be another one than was asked for.
+    max_error : float or None
+        Largest error that the file promises, 0 if it is lossless; None if it promises none.
     """
 
     path: Path
@@ -152,6 +154,7 @@ class EncodeResult:
     worst: float | None = None
     advice: tuple[str, ...] = ()
     tile_size: int = 0
+    max_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

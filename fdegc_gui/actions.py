@@ -114,6 +114,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("gain_up", "More &gain", ("G",), "View", "Enlarge differences more."),
     Command("gain_down", "&Less gain", ("Shift+G",), "View", "Enlarge differences less."),
     Command("signed", "S&igned differences", ("S",), "View", "Tell more and less apart.", True),
+    Command("loupe", "Lou&pe", ("Shift+L",), "View", "Enlarge both pictures around the pointer.", True),
     Command("measure", "&Measure a region", ("M",), "View", "Drag a rectangle to measure its errors.", True),
     Command("measure_view", "Measure what is in &view", ("Shift+M",), "View", "Errors of what is seen."),
     Command(

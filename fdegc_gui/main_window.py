@@ -35,9 +35,10 @@ from fdegc_gui.models import optional
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.main_action import Step, main_action
-from fdegc_gui.models.notice import advice_notice, damage_notice
+from fdegc_gui.models.notice import advice_notice, damage_notice, kept_notice
 from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session
+from fdegc_gui.models.way import EXACT
 from fdegc_gui.settings import Settings
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme
@@ -205,7 +206,12 @@ class MainWindow(QMainWindow):
         controller.part_wanted.connect(self._on_part_wanted)
         controller.stopped.connect(self._on_stopped)
         self.notice.place_wanted.connect(self.compare.look_at)
-        for signal in (session.scene_changed, session.rate_changed, session.result_changed):
+        for signal in (
+            session.scene_changed,
+            session.rate_changed,
+            session.way_changed,
+            session.result_changed,
+        ):
             signal.connect(self._refresh_actions)
             signal.connect(self._refresh_notes)
         session.scene_changed.connect(self._on_scene)
@@ -381,7 +387,8 @@ class MainWindow(QMainWindow):
             self._show_display(False)
 
     def _on_rate(self, rate: int) -> None:
-        self.settings.rate = rate
+        if rate != EXACT:
+            self.settings.rate = rate
 
     def _refresh_actions(self) -> None:
         session, actions = self.session, self.actions_
@@ -401,16 +408,17 @@ class MainWindow(QMainWindow):
             actions[key].setEnabled(scene is not None)
         self.comparing.refresh_actions()
         for rate in range(1, 7):
-            actions[f"rate_{rate}"].setEnabled(not stream)
+            actions[f"rate_{rate}"].setEnabled(not stream and rate in session.rates)
         self.header.export.setEnabled(finished)
         actions["compress"].setText("De&code" if stream else "&Compress")
         actions["show_folder"].setEnabled(result is not None and bool(result.saved))
-        action = main_action(scene, result, session.rate, waiting)
+        action = main_action(scene, result, session.rate, waiting, bound=session.bound)
         self.sidebar.action.show_action(action, actions["compress"].isEnabled())
 
     def _refresh_notes(self) -> None:
         session = self.session
-        notice = damage_notice(session.scene, session.current) or advice_notice(session.current)
+        kept = None if session.lossy else kept_notice(session.kept)
+        notice = damage_notice(session.scene, session.current) or kept or advice_notice(session.current)
         self.notice.show_notice(notice)
         overview = "Shown is the overview stored in the file, until tiles arrive"
         self.status.show_note(overview if session.shows_overview else "")

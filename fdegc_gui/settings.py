@@ -132,6 +132,7 @@ class Settings:
         absolute, signed = self._text("difference/absolute_map"), self._text("difference/signed_map")
         return DifferenceStyle(
             signed=self._text("difference/signed", "0") == "1",
+            similar=self._text("difference/similar", "0") == "1",
             gain=gain if gain in GAINS else None,
             absolute_map=absolute if absolute in SEQUENTIAL else SEQUENTIAL[0],
             signed_map=signed if signed in DIVERGING else DIVERGING[0],
@@ -140,6 +141,7 @@ class Settings:
     @style.setter
     def style(self, value: DifferenceStyle) -> None:
         self._store.setValue("difference/signed", "1" if value.signed else "0")
+        self._store.setValue("difference/similar", "1" if value.similar else "0")
         self._store.setValue("difference/gain", str(value.gain or 0))
         self._store.setValue("difference/absolute_map", value.absolute_map)
         self._store.setValue("difference/signed_map", value.signed_map)

@@ -9,12 +9,12 @@ import numpy as np
 
 from fdegc.codec.network import Float32Array, Network
 from fdegc.codec.plan import EncodingPlan
-from fdegc.codec.tiling import reflect_pad
+from fdegc.codec.tiling import reflect_pad, sample_windows
 from fdegc.codec.workers import Workers
 from fdegc.errors import FdegcError
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, plan_mapping, to_unit
-from fdegc.raster_info import RasterInfo, Window
+from fdegc.raster_info import RasterInfo
 from fdegc.results import Estimate
 from fdegc.types import BandMapping
 from fdegc.weights import quick_estimate
@@ -104,21 +104,10 @@ def _file_bytes(info: RasterInfo, crops: Iterable[_Crop]) -> list[int]:
 
 def _crops(source: RasterSource, mapping: tuple[BandMapping, ...], count: int) -> Iterator[Float32Array]:
     """Network inputs of a few windows of a scene, one a band group."""
-    for window in _sample_windows(source.info, count):
+    for window in sample_windows(source.info, SAMPLE_SIDE, count):
         unit = to_unit(source.read(window), mapping)
         for group in band_groups(source.info.bands):
             yield _padded(unit[list(group)])
-
-
-def _sample_windows(info: RasterInfo, count: int) -> list[Window]:
-    """Crops on the scene's diagonal."""
-    width, height = min(SAMPLE_SIDE, info.width), min(SAMPLE_SIDE, info.height)
-    places = [(i + 0.5) / count for i in range(count)]
-    windows = {
-        Window(round((info.width - width) * p), round((info.height - height) * p), width, height)
-        for p in places
-    }
-    return sorted(windows, key=lambda w: (w.x, w.y))
 
 
 def _padded(x: Float32Array) -> Float32Array:

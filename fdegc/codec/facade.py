@@ -240,6 +240,7 @@ class Codec:
             ways=ways_of(kind for kind, count in run.ways.items() for _ in range(count)),
             worst=run.worst,
             advice=advice_on(plan, run.ways, errors),
+            max_error=options.max_error,
         )
 
     def decode(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.raster_info import Window
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import STRIDE
 
 #: Scenes are padded to multiples of this, the pixels of one latent sample.  The two further halvings
@@ -111,3 +111,22 @@ def _reflected(size: int, target: int) -> npt.NDArray[np.intp]:
     period = 2 * (size - 1)
     position = np.arange(target) % period
     return np.where(position < size, position, period - position)
+
+
+def sample_windows(info: RasterInfo, side: int, count: int) -> list[Window]:
+    """Windows on a scene's diagonal by which it is judged, fewer where they would coincide.
+
+    Parameters
+    ----------
+    info : RasterInfo
+    side : int
+        Of a window in pixels; those of a smaller scene are as large as it is.
+    count : int
+    """
+    width, height = min(side, info.width), min(side, info.height)
+    places = [(i + 0.5) / count for i in range(count)]
+    windows = {
+        Window(round((info.width - width) * p), round((info.height - height) * p), width, height)
+        for p in places
+    }
+    return sorted(windows, key=lambda w: (w.x, w.y))

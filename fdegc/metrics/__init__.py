@@ -7,7 +7,7 @@ from fdegc.metrics.differences import ErrorAccumulator, psnr
 from fdegc.metrics.information import vifp
 from fdegc.metrics.perceptual import lpips
 from fdegc.metrics.scene import compare, compute
-from fdegc.metrics.structural import ms_ssim, ms_ssim_db
+from fdegc.metrics.structural import ms_ssim, ms_ssim_db, ssim_map
 from fdegc.options import METRIC_NAMES
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "ms_ssim",
     "ms_ssim_db",
     "psnr",
+    "ssim_map",
     "vifp",
 ]

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from fdegc.metrics.inputs import Array, check_shapes, check_side
 from fdegc.metrics.windows import blur, gaussian
@@ -62,6 +63,32 @@ def ms_ssim(reference: Array, other: Array) -> float:
             for x, y in zip(reference, other, strict=True)
         ]
     return float(np.mean(values))
+
+
+def ssim_map(reference: Array, other: Array) -> npt.NDArray[np.float32]:
+    """Local structural similarity of one band: SSIM in the window of :func:`ms_ssim` around every pixel.
+
+    Parameters
+    ----------
+    reference, other : ndarray, shape (height, width), real, in 0–255
+        At least 11 px a side.
+
+    Returns
+    -------
+    ndarray of float32, shape (height − 10, width − 10)
+        1 where both are equal; without the pixels whose window would reach beyond the edge.
+
+    References
+    ----------
+    Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from error visibility to
+    structural similarity", IEEE Transactions on Image Processing 13 (4), 2004.
+    """
+    import torch
+
+    with torch.inference_mode():
+        both = torch.from_numpy(np.stack([reference, other]).astype(np.float32, copy=False))
+        luminance, contrast = _terms(both)
+        return luminance.mul_(contrast).numpy()
 
 
 def ms_ssim_db(v: float) -> float:

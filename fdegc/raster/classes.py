@@ -27,10 +27,10 @@ _WINDOWS, _SIDE = 8, 256
 
 _PALETTE = (
     "This raster has a palette, which is kept: its indices are coded without loss, whatever the rate; "
-    "--lossy has its colours coded with losses."
+    "{switch} has its colours coded with losses."
 )
 _CLASSES = (
-    "This band has {count}: it is coded without loss, as classes, whatever the rate; --lossy has it coded "
+    "This band has {count}: it is coded without loss, as classes, whatever the rate; {switch} has it coded "
     "with losses."
 )
 
@@ -48,7 +48,9 @@ def _wants_losses(options: EncodeOptions) -> bool:
     return bool(options.lossy or options.target or options.ranges or options.band_weights)
 
 
-def settle(source: RasterSource, options: EncodeOptions) -> tuple[EncodeOptions, str | None]:
+def settle(
+    source: RasterSource, options: EncodeOptions, switch: str = "--lossy"
+) -> tuple[EncodeOptions, str | None]:
     """Options that a raster is compressed with: without loss, if it has a palette or is a band of classes.
 
     Parameters
@@ -57,6 +59,8 @@ def settle(source: RasterSource, options: EncodeOptions) -> tuple[EncodeOptions,
         Opened as :func:`palette_way` says.
     options : EncodeOptions
         What was asked for.
+    switch : str
+        What asks for losses all the same, as the user knows it.
 
     Returns
     -------
@@ -72,12 +76,12 @@ def settle(source: RasterSource, options: EncodeOptions) -> tuple[EncodeOptions,
     if _wants_losses(options) or options.max_error == 0:
         return options, None
     if source.has_palette:
-        return replace(options, max_error=0.0), _PALETTE
+        return replace(options, max_error=0.0), _PALETTE.format(switch=switch)
     count = None if options.max_error is not None else class_count(source)
     if count is None:
         return options, None
     said = "one value only" if count == 1 else f"{count} distinct values in large areas"
-    return replace(options, max_error=0.0), _CLASSES.format(count=said)
+    return replace(options, max_error=0.0), _CLASSES.format(count=said, switch=switch)
 
 
 def class_count(source: RasterSource) -> int | None:

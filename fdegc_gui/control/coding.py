@@ -10,7 +10,6 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from fdegc.format import SUFFIX
-from fdegc.options import EncodeOptions
 from fdegc.results import EncodeResult, StreamInfo
 from fdegc.types import Progress
 from fdegc_gui.control.activities import Activities
@@ -26,6 +25,7 @@ from fdegc_gui.models.display import Display
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.models.session import STREAM, Scene, Session
+from fdegc_gui.models.way import file_mark, how, way_title
 
 _RANK = 5
 
@@ -103,14 +103,14 @@ class Coding(QObject):
         if rate not in self._running and rate not in self._session.waiting:
             self._compress(scene, rate, display)
             if self._running:
-                self.message.emit(f"Rate {rate} is next.")
+                self.message.emit(f"{way_title(rate, self._session.bound)} is next.")
 
     def start_all(self) -> None:
         """Compression at every rate point that is not finished, the selected one first."""
         scene = self._session.scene
         if scene is None or scene.stream is not None:
             return
-        missing = [rate for rate in range(1, 7) if rate not in self._session.results]
+        missing = [rate for rate in self._session.rates[:6] if self._session.result(rate) is None]
         self._batch = sorted(missing, key=lambda rate: rate != self._session.rate)
         self._next_of_batch()
 
@@ -128,10 +128,10 @@ class Coding(QObject):
     # ------------------------------------------------------------------ requests
 
     def _compress(self, scene: Scene, rate: int, display: Display) -> None:
-        options = EncodeOptions(quality=float(rate))
+        options, way = self._session.options(rate), how(rate, self._session.bound)
         side = options.tile_size
         tiles = math.ceil(scene.info.width / side) * math.ceil(scene.info.height / side)
-        name = f"scene{scene.number}-rate{rate}"
+        name = f"scene{scene.number}-{file_mark(rate, self._session.bound)}"
         run = _Run(rate, options.quality, tiles, SampleStore(self._folder / name, scene.info))
         job = Compress(
             path=scene.path,
@@ -142,8 +142,8 @@ class Coding(QObject):
             display=display,
             rendering=self._session.rendering,
         )
-        heading = f"The scene could not be compressed at rate {rate}."
-        self._submit(job, run, self._finish_compression, f"Compressing at rate {rate}", heading)
+        heading = f"The scene could not be compressed {way}."
+        self._submit(job, run, self._finish_compression, f"Compressing {way}", heading)
 
     def _decode(self, scene: Scene, stream: StreamInfo, display: Display) -> None:
         folder = self._folder / f"scene{scene.number}-stream"
@@ -241,7 +241,7 @@ class Coding(QObject):
         result.bytes, result.stream_path = encode.bytes, encode.path
         self._measuring.measure(result)
         self._session.learn_speed(result)
-        self.message.emit(f"Rate {result.rate} is finished.")
+        self.message.emit(f"{way_title(result.rate, encode.max_error or 0.0)} is finished.")
         self._session.result_changed.emit(result.rate)
         self._next_of_batch()
 

@@ -78,6 +78,7 @@ class Comparing(QObject):
             "gain_up": lambda: self.change_gain(1),
             "gain_down": lambda: self.change_gain(-1),
             "signed": self._set_signed,
+            "loupe": self._compare.set_loupe,
             "measure": self._set_measuring,
             "measure_view": self.measure_view,
             "copy_view": self.copy_view,
@@ -140,13 +141,13 @@ class Comparing(QObject):
     def change_gain(self, steps: int) -> None:
         """Differences enlarged by some steps more."""
         session, difference = self._session, self._session.difference
-        limit = difference.limit if difference is not None else session.span
-        session.set_style(session.style.with_more_gain(steps, session.span, limit))
+        limit = difference.limit if difference is not None else session.reach
+        session.set_style(session.style.with_more_gain(steps, session.reach, limit))
         if self._compare.shown is not Layout.DIFFERENCE:
             self._compare.set_layout(Layout.DIFFERENCE)
 
     def _set_signed(self, signed: bool) -> None:
-        self._session.set_style(replace(self._session.style, signed=signed))
+        self._session.set_style(replace(self._session.style, signed=signed, similar=False))
 
     def show_menu(self, at: QPoint) -> None:
         """Menu of the canvas."""

@@ -26,10 +26,11 @@ from fdegc_gui.jobs.engine import Engine
 from fdegc_gui.jobs.export import Export
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
-from fdegc_gui.jobs.scene import LookForClasses, Opened, OpenScene, PrepareToOpen
+from fdegc_gui.jobs.scene import EstimateExact, LookForNotices, Noticed, Opened, OpenScene, PrepareToOpen
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.result import Saved
 from fdegc_gui.models.session import Session
+from fdegc_gui.models.way import EXACT
 from fdegc_gui.text import human_bytes
 
 _OPEN_RANK, _EXPORT_RANK = 3, 4
@@ -78,7 +79,7 @@ class Controller(QObject):
         self.folder = Path(tempfile.mkdtemp(prefix="fdegc-"))
         self._feed = TileFeed(session, self)
         self._opening: Request[Opened, Never] | None = None
-        self._estimates = Requests()
+        self._estimates, self._exact = Requests(), Requests()
         self._exports = Requests()
         rasters = Rasters()
         self.engine = Lane("engine", engine, self)
@@ -112,6 +113,7 @@ class Controller(QObject):
             self.folder,
             self,
         )
+        session.way_changed.connect(self._want_exact)
         self.activities.changed.connect(self.activity_changed)
         self.keeper.changed.connect(self._on_engine)
         self.keeper.failed.connect(self.failed)
@@ -223,14 +225,32 @@ class Controller(QObject):
             return
         self._estimates.add(
             self.files.submit(
-                LookForClasses(path=scene.path), done=self._on_classes, failed=self._on_prepare_failed
+                LookForNotices(path=scene.path), done=self._on_noticed, failed=self._on_prepare_failed
             )
         )
         self._want_estimates()
+        self._want_exact()
 
-    def _on_classes(self, notice: str | None) -> None:
-        if notice is not None:
-            self.message.emit(notice)
+    def _on_noticed(self, noticed: Noticed) -> None:
+        if noticed.lossless is not None:
+            self.session.set_kept(noticed.lossless)
+        if noticed.pictures is not None:
+            self.message.emit(noticed.pictures)
+
+    def _want_exact(self) -> None:
+        """Estimate for the largest error that is asked for, unless it is there."""
+        session = self.session
+        scene, bound = session.scene, session.bound
+        if scene is None or scene.stream is not None or EXACT in session.estimates:
+            return
+        self._exact.drop()
+        self._exact.add(
+            self.files.submit(
+                EstimateExact(path=scene.path, bound=bound),
+                done=lambda estimate: session.set_exact_estimate(bound, estimate),
+                failed=self._on_estimates_failed,
+            )
+        )
 
     def _on_open_failed(self, path: Path, failure: Failure) -> None:
         self.open_failed.emit(path)
@@ -284,6 +304,7 @@ class Controller(QObject):
         """Cancellation of what runs for the open scene, and removal of its files."""
         self.coding.leave_scene()
         self._estimates.drop()
+        self._exact.drop()
         scene = self.session.scene
         if scene is not None and not self._exports.still_open():
             for path in self.folder.glob(f"scene{scene.number}-*"):

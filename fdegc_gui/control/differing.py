@@ -121,7 +121,7 @@ class Differ(QObject):
         self._drop()
         job = PaintDifference(
             a=a, b=b, window=window, factor=view.factor, pair=pair, style=style, span=session.span,
-            seen=view.window, known=known,
+            black=session.black, seen=view.window, known=known,
         )  # fmt: skip
         request = self.lane.submit(job, part=self._on_part, done=self._on_done, failed=self._on_failed)
         self._asked = job, request

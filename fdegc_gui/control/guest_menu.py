@@ -15,6 +15,7 @@ from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs.text_file import WriteFile
 from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.points import Point, table_text
+from fdegc_gui.models.way import way_title
 from fdegc_gui.settings import Settings
 from fdegc_gui.text import time_left
 from fdegc_gui.views.compare import CompareView
@@ -114,8 +115,8 @@ class GuestMenu(QObject):
             self._sentence(menu, why)
             return
         reference = guests.reference
-        number = "" if reference is None else str(reference.rate)
-        what = f"At the PSNR of rate {number}" if guests.by_psnr else f"At the size of rate {number}"
+        way = "" if reference is None else way_title(reference.rate, reference.bound or 0.0).lower()
+        what = f"At the PSNR of {way}" if guests.by_psnr else f"At the size of {way}"
         self._sentence(menu, what)
         guests.look()
         if guests.offers is None:

@@ -32,6 +32,7 @@ from fdegc_gui.models.comparison import SELECTED, Side
 from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window, why_not_coded
 from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.session import Scene, Session
+from fdegc_gui.models.way import how, way_title
 
 _RANK, _MEASURE_RANK = 6, 2
 #: Side of the tiles of what is compressed here.
@@ -133,7 +134,8 @@ class Guests(QObject):
             return "A .fdegc file comes without its original, which other codecs would have to code."
         why = why_not_coded(scene.info)
         if not why and self.reference is None:
-            why = f"Compress at rate {self._session.rate} first: other codecs are given its size."
+            way = how(self._session.rate, self._session.bound)
+            why = f"Compress {way} first: other codecs are given its size."
         return why
 
     def window_for(self, offer: Offer) -> Window | None:
@@ -158,7 +160,7 @@ class Guests(QObject):
         scene, reference, rendering = session.scene, self.reference, session.rendering
         if scene is None or reference is None or rendering is None or self.why_not:
             return
-        name = f"rate {reference.rate}"
+        name = way_title(reference.rate, reference.bound or 0.0).lower()
         job = CodePeer(
             path=scene.path,
             offer=offer,

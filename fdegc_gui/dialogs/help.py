@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from fdegc import __version__
 from fdegc_gui.actions import MENUS, Actions
 from fdegc_gui.style import icons
-from fdegc_gui.views.compare import GESTURES
+from fdegc_gui.views.gestures import GESTURES
 
 
 class ShortcutsDialog(QDialog):

@@ -22,7 +22,8 @@ from fdegc_gui.jobs.pictures import PaintedTile, painted_tile
 from fdegc_gui.jobs.sample_writer import SampleWriter
 from fdegc_gui.jobs.scene import peak_and_offset
 from fdegc_gui.models.display import Display, Rendering, resolve
-from fdegc_gui.models.sample_store import SampleStore
+from fdegc_gui.models.sample_store import INDICES, SampleStore
+from fdegc_gui.models.way import NETWORK_SWITCH
 
 if TYPE_CHECKING:
     from fdegc.raster.palettes import Table
@@ -97,6 +98,8 @@ class _TileTap:
     context : Context
     info : RasterInfo
     writer : SampleWriter
+    indices : SampleWriter or None
+        Of what the tiles are before they become colours, where they do.
     display : Display
         For where ``rendering`` is None.
     rendering : Rendering or None
@@ -112,13 +115,14 @@ class _TileTap:
         context: Context[CodedTile],
         info: RasterInfo,
         writer: SampleWriter,
+        indices: SampleWriter | None,
         display: Display,
         rendering: Rendering | None,
         compiled: Callable[[], None],
         table: Table | None,
     ) -> None:
         self._table = table
-        self._context, self._info, self._writer = context, info, writer
+        self._context, self._info, self._writer, self._indices = context, info, writer, indices
         self._display, self._rendering = display, rendering
         self._compiled = compiled
 
@@ -126,6 +130,8 @@ class _TileTap:
         from fdegc.raster.palettes import coloured
 
         self._compiled()
+        if self._indices is not None:
+            self._indices.write(tile.window, tile.samples)
         tile = dataclasses.replace(tile, samples=coloured(tile.samples, self._table))
         self._writer.write(tile.window, tile.samples)
         statistics = None
@@ -184,7 +190,14 @@ class _Coding(Job[Answer, CodedTile]):
 
         shown, table = coloured_info(info), info_table(info)
         with _stored(self.folder, shown) as writer, spared(self.kind) as compiled:
-            yield writer, _TileTap(context, shown, writer, self.display, self.rendering, compiled, table)
+            # Beside the colours that are shown, so that what is exported keeps the palette.
+            indices = None if table is None else SampleWriter(self.folder / INDICES, info)
+            yield (
+                writer,
+                _TileTap(context, shown, writer, indices, self.display, self.rendering, compiled, table),
+            )
+            if indices is not None:
+                indices.finish()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -204,7 +217,7 @@ class Compress(_Coding[EncodeResult]):
     @property
     def kind(self) -> str:
         """Kind by quality: several rate points can wait, each once."""
-        return f"Compress-{self.options.quality}"
+        return f"Compress-{self.options.quality}-{self.options.max_error}"
 
     def run(self, context: Context[CodedTile]) -> EncodeResult:
         from fdegc.raster import open_raster
@@ -214,7 +227,7 @@ class Compress(_Coding[EncodeResult]):
         context.cancel.check()
         source = open_raster(self.path, palette=palette_way(self.options))
         try:
-            options, _ = settle(source, self.options)  # which LookForClasses has announced
+            options, kept = settle(source, self.options, NETWORK_SWITCH)
             with self._tapped(context, source.info) as (writer, tap):
                 encode = codec.encode(
                     source,
@@ -227,7 +240,7 @@ class Compress(_Coding[EncodeResult]):
                     overwrite=True,
                 )
                 writer.finish()
-                return encode
+                return dataclasses.replace(encode, advice=(kept, *encode.advice)) if kept else encode
         finally:
             source.close()
 

@@ -13,7 +13,8 @@ from fdegc.raster_info import Window
 from fdegc.types import Samples
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.reduction import aligned
-from fdegc_gui.jobs.sources import Origin, known_samples, open_origin
+from fdegc_gui.jobs.similarity import REACH, grown, similarity
+from fdegc_gui.jobs.sources import Origin, Source, known_samples, open_origin
 from fdegc_gui.models.difference import (
     Difference,
     DifferenceMap,
@@ -44,8 +45,8 @@ class PaintDifference(Job[Difference, Difference]):
     pair : tuple
         Names of the two, in this scene.
     style : DifferenceStyle
-    span : float
-        Range of the samples.
+    span, black : float
+        Range of the samples, and the least of them.
     seen : Window
         Part that an automatic scale is to fit.
     known : Difference or None
@@ -59,6 +60,7 @@ class PaintDifference(Job[Difference, Difference]):
     pair: tuple[object, ...]
     style: DifferenceStyle
     span: float
+    black: float
     seen: Window
     known: Difference | None = None
 
@@ -70,6 +72,8 @@ class PaintDifference(Job[Difference, Difference]):
         window = aligned(self.window, factor, info.width, info.height)
         shape = -(-window.height // factor), -(-window.width // factor)
         values = np.full(shape, np.nan, np.float32)
+        if self.style.similar:
+            return self._similarity(a, b, window, values, context)
         rows = max(1, _CHUNK_PIXELS // window.width, a.block_shape[0] if factor > 1 else 1)
         rows = -(-rows // factor) * factor
         last = time.perf_counter()
@@ -84,12 +88,42 @@ class PaintDifference(Job[Difference, Difference]):
                 last = time.perf_counter()
         return self._painted(self._map(window, values), True)
 
+    def _similarity(
+        self,
+        a: Source,
+        b: Source,
+        window: Window,
+        values: npt.NDArray[np.float32],
+        context: Context[Difference],
+    ) -> Difference:
+        """Local SSIM of both at the scale that is seen, strip by strip."""
+        info, factor, last = a.info, self.factor, time.perf_counter()
+        rows = max(4 * REACH, _CHUNK_PIXELS // (window.width * factor)) * factor
+        for y in range(window.y, window.y + window.height, rows):
+            context.cancel.check()
+            part = Window(window.x, y, window.width, min(rows, window.y + window.height - y))
+            around = grown(part, REACH * factor, info)
+            found = similarity(
+                a.read(around), b.read(around), self.style.band, factor, self.black, self.span,
+                context.cancel.check,
+            )  # fmt: skip
+            first, count = (y - window.y) // factor, -(-part.height // factor)
+            above, left = (y - around.y) // factor, (window.x - around.x) // factor
+            values[first : first + count] = 1 - found[above : above + count, left : left + values.shape[1]]
+            if time.perf_counter() - last > _PART_SECONDS and y + rows < window.y + window.height:
+                context.part(self._painted(self._map(window, values.copy()), False))
+                last = time.perf_counter()
+        return self._painted(self._map(window, values), True)
+
     def _map(self, window: Window, values: npt.NDArray[np.float32]) -> DifferenceMap:
-        return DifferenceMap(window, self.factor, values, self.pair, self.style.signed, self.style.band)
+        return DifferenceMap(
+            window, self.factor, values, self.pair, self.style.signed, self.style.band, self.style.similar
+        )
 
     def _painted(self, found: DifferenceMap, complete: bool) -> Difference:
         style, known = self.style, self.known
-        limit = self.span / style.gain if style.gain else fitting_limit(found.part(self.seen), self.span)
+        reach = 1.0 if style.similar else self.span
+        limit = reach / style.gain if style.gain else fitting_limit(found.part(self.seen), reach)
         if known is not None and (known.limit, known.style.colors) == (limit, style.colors):
             return replace(known, style=style, seen=self.seen)
         bgra = colored(found.values, limit, style.signed, style.colors)

@@ -15,7 +15,7 @@ from fdegc.options import KINDS
 from fdegc.raster_info import Window
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.models.result import Saved, SavedKind
-from fdegc_gui.models.sample_store import SampleStore
+from fdegc_gui.models.sample_store import INDICES, SampleStore
 
 _CHUNK = 4 * 2**20
 _STRIP = 512
@@ -64,24 +64,43 @@ class ExportStream(Export):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ExportReconstruction(Export):
-    """Reconstruction as GeoTIFF, PNG or JPEG 2000, by the target's suffix."""
+    """Reconstruction as GeoTIFF, PNG or JPEG 2000, by the target's suffix.
+
+    Attributes
+    ----------
+    store : SampleStore
+        One of colours may have the indices of a palette beside them, which are written then.
+    stream : Path or None
+        The compressed file, which knows the palette.
+    """
 
     store: SampleStore
+    stream: Path | None = None
 
     saves: ClassVar[SavedKind] = SavedKind.IMAGE
 
     def run(self, context: Context[Never]) -> Saved:
         from fdegc.raster import open_sink
 
-        info = self.store.info
+        store = self._kept()
+        info = store.info
         meter = ProgressMeter("export", info.pixels, context.progress)
         with open_sink(self.target, info, overwrite=True) as sink:
             for y in range(0, info.height, _STRIP):
                 context.cancel.check()
                 window = Window(0, y, info.width, min(_STRIP, info.height - y))
-                sink.write(window, self.store.read(window))
+                sink.write(window, store.read(window))
                 meter.advance(window.pixels)
         return self._saved(_lost(self.target, sink.unsupported_metadata))
+
+    def _kept(self) -> SampleStore:
+        """Samples as they were coded: indices where there is a palette."""
+        from fdegc.format.info import read_info
+
+        folder = self.store.folder / INDICES
+        if self.stream is None or not folder.is_dir():
+            return self.store
+        return SampleStore(folder, read_info(self.stream).raster)
 
 
 def _lost(target: Path, metadata: tuple[str, ...]) -> str:

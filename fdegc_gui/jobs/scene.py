@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from typing_extensions import Never
@@ -25,6 +25,7 @@ from fdegc_gui.jobs.render import paint, render
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
 from fdegc_gui.models.session import Scene
+from fdegc_gui.models.way import NETWORK_SWITCH
 
 if TYPE_CHECKING:
     from fdegc.format.reader import ContainerReader
@@ -262,25 +263,49 @@ class FindPeak(Job[float, Never]):
         return peak_and_offset(source, context.cancel)[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LookForClasses(Job[str | None, Never]):
-    """What is to be said of a scene that is coded without loss, whatever the rate, or is an animation.
+class Noticed(NamedTuple):
+    """Sentences about a scene: that it is coded without loss, whatever the rate; that it is an animation."""
 
-    None of any other.
-    """
+    lossless: str | None
+    pictures: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LookForNotices(Job[Noticed, Never]):
+    """What is to be said of a scene before it is coded."""
 
     path: Path
 
     preemptible: ClassVar[bool] = True
 
-    def run(self, context: Context[Never]) -> str | None:
+    def run(self, context: Context[Never]) -> Noticed:
         from fdegc.options import EncodeOptions
+        from fdegc.raster import open_raster
         from fdegc.raster.advice import pictures_advice
-        from fdegc.raster.classes import settle
+        from fdegc.raster.classes import palette_way, settle
 
-        source = context.rasters.get(self.path).source
-        said = (pictures_advice(source), settle(source, EncodeOptions())[1])
-        return " ".join(sentence for sentence in said if sentence) or None
+        # As a compression opens it, for what is shown is colours.
+        with open_raster(self.path, palette=palette_way(EncodeOptions())) as source:
+            return Noticed(settle(source, EncodeOptions(), NETWORK_SWITCH)[1], pictures_advice(source))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EstimateExact(Job[Estimate, Never]):
+    """Estimate of a compression without loss or with a largest error, from coding parts of the scene so."""
+
+    path: Path
+    bound: float
+
+    preemptible: ClassVar[bool] = True
+
+    def run(self, context: Context[Never]) -> Estimate:
+        from fdegc.codec.exact_estimate import estimate_exact
+        from fdegc.options import EncodeOptions
+        from fdegc.raster import open_raster
+        from fdegc.raster.classes import palette_way
+
+        with open_raster(self.path, palette=palette_way(EncodeOptions(max_error=self.bound))) as source:
+            return estimate_exact(source, self.bound, context.cancel)
 
 
 class _Cancellable:

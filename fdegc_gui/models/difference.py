@@ -27,6 +27,8 @@ class DifferenceStyle:
     ----------
     signed : bool
         Whether more and less are told apart.
+    similar : bool
+        Whether it is local SSIM that is shown, in place of differences; then it is not signed.
     band : int or None
         Index from 0; None for the mean over all.
     gain : int or None
@@ -37,6 +39,7 @@ class DifferenceStyle:
     """
 
     signed: bool = False
+    similar: bool = False
     band: int | None = None
     gain: int | None = None
     absolute_map: str = SEQUENTIAL[0]
@@ -82,11 +85,12 @@ class DifferenceMap:
     factor : int
         Pixels of the scene a side that one value is the mean of.
     values : ndarray of float32, shape (height, width)
-        B minus A in sample units, or the size of it; not a number where either has no sample.
+        B minus A in sample units, or the size of it, or 1 − SSIM; not a number where either has no sample.
     pair : tuple
         Names of the two, in this scene.
     signed : bool
     band : int or None
+    similar : bool
     """
 
     window: Window
@@ -95,6 +99,7 @@ class DifferenceMap:
     pair: tuple[object, ...]
     signed: bool
     band: int | None
+    similar: bool = False
 
     def part(self, window: Window) -> npt.NDArray[np.float32]:
         """Values in a part of the scene."""
@@ -105,7 +110,12 @@ class DifferenceMap:
 
     def shows(self, pair: tuple[object, ...], style: DifferenceStyle) -> bool:
         """Whether it is one of these two, in this style but for gain and colours."""
-        return (self.pair, self.signed, self.band) == (pair, style.signed, style.band)
+        return (self.pair, self.signed, self.similar, self.band) == (
+            pair,
+            style.signed,
+            style.similar,
+            style.band,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +127,7 @@ class Difference:
     map : DifferenceMap
     patch : Patch
     limit : float
-        In sample units.
+        In sample units, or those of 1 − SSIM.
     style : DifferenceStyle
     seen : Window
         Part that an automatic scale was chosen for.
@@ -148,6 +158,8 @@ class Legend:
         Of what the scene measures; empty for plain samples.
     words : str
         What is shown.
+    similar : bool
+        Whether it is of SSIM, which falls from 1 on.
     """
 
     colors: str
@@ -155,10 +167,13 @@ class Legend:
     limit: float
     unit: str
     words: str
+    similar: bool = False
 
     @property
     def ticks(self) -> tuple[float, ...]:
         """Values to write beside it, from its start to its end."""
+        if self.similar:
+            return 1.0, 1.0 - self.limit / 2, 1.0 - self.limit
         return (-self.limit, 0.0, self.limit) if self.signed else (0.0, self.limit / 2, self.limit)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fdegc_gui.models.result import Result, Saved, SavedKind, State
 from fdegc_gui.models.session import Scene
+from fdegc_gui.models.way import how, way_title
 from fdegc_gui.text import human_bytes
 
 
@@ -43,7 +44,9 @@ class MainAction:
     saved: str = ""
 
 
-def main_action(scene: Scene | None, result: Result | None, rate: int, waiting: bool) -> MainAction:
+def main_action(
+    scene: Scene | None, result: Result | None, rate: int, waiting: bool, bound: float = 0.0
+) -> MainAction:
     """Main action for what is looked at.
 
     Parameters
@@ -54,15 +57,17 @@ def main_action(scene: Scene | None, result: Result | None, rate: int, waiting: 
     rate : int
     waiting : bool
         Whether it was asked for and has not begun.
+    bound : float
+        Largest error, where that is what is asked for.
     """
     stream = scene is not None and scene.stream is not None
     if result is None or result.state is State.RUNNING:
         if waiting:
-            text = "Queued for decoding" if stream else f"Queued: rate {rate}"
+            text = "Queued for decoding" if stream else f"Queued: {way_title(rate, bound).lower()}"
         elif result is not None:
-            text = "Decoding…" if stream else f"Compressing at rate {rate}…"
+            text = "Decoding…" if stream else f"Compressing {how(rate, bound)}…"
         else:
-            text = "Decode" if stream else f"Compress at rate {rate}"
+            text = "Decode" if stream else f"Compress {how(rate, bound)}"
         return MainAction(Step.COMPRESS, text, scene is not None and result is None and not waiting)
     kind = SavedKind.IMAGE if stream else SavedKind.STREAM
     done = any(saved.kind is kind for saved in result.saved)

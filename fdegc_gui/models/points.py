@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.way import way_title
 from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds
 
 #: Series of what is made here.
-OURS = "FDEGC"
+OURS, BOUNDED = "FDEGC", "FDEGC, bounded error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Point:
     @property
     def words(self) -> str:
         """Figures in lines, to be read at the point."""
-        lines = [self.label if self.series != OURS else f"{OURS}, {self.name.lower()}"]
+        lines = [self.label if self.series not in (OURS, BOUNDED) else f"{OURS}, {self.name.lower()}"]
         if self.bytes is not None:
             lines.append(f"{human_bytes(self.bytes)}, {fixed(self.bpp, 3)} bpp")
         lines.append(f"PSNR {decibels(self.psnr)}")
@@ -105,9 +106,9 @@ def _point(result: Result, pixels: int) -> Point:
         facts, coding, decoding = guest.words, guest.encode_seconds, guest.decode_seconds
     return Point(
         key=result.rate,
-        name=f"Rate {result.rate}" if ours else result.title,
-        series=OURS if guest is None else guest.series,
-        label=OURS if guest is None else guest.name,
+        name=way_title(result.rate, result.bound or 0.0) if ours else result.title,
+        series=_series(result) if guest is None else guest.series,
+        label=_series(result) if guest is None else guest.name,
         part=guest is not None and guest.window is not None,
         facts=facts,
         bytes=result.bytes or None,
@@ -120,6 +121,11 @@ def _point(result: Result, pixels: int) -> Point:
         encode_seconds=coding,
         decode_seconds=decoding,
     )
+
+
+def _series(result: Result) -> str:
+    """Series of what is made here: what promises a largest error lies on no curve with what does not."""
+    return OURS if result.bound is None else BOUNDED
 
 
 #: Figures that can be an axis: attribute, label.  Sizes first, then qualities.

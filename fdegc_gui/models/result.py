@@ -12,7 +12,7 @@ from fdegc.results import EncodeResult, MetricSet
 from fdegc_gui.models.guest import Guest
 from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.text import quality_name
+from fdegc_gui.models.way import way_name
 
 
 class State(enum.Enum):
@@ -71,6 +71,8 @@ class Result:
         What the user has saved of it, the last one last.
     guest : Guest or None
         Where it came from, if it was not made here.
+    asked : float or None
+        Largest error that was asked for, 0 for none at all; None for what the quality gives.
     """
 
     rate: int
@@ -98,11 +100,17 @@ class Result:
     lost: tuple[str, ...] = ()
     saved: list[Saved] = field(default_factory=list)
     guest: Guest | None = None
+    asked: float | None = None
+
+    @property
+    def bound(self) -> float | None:
+        """Largest error that it promises; None if it promises none."""
+        return self.asked if self.encode is None else self.encode.max_error
 
     @property
     def title(self) -> str:
         """Name of what made it."""
-        return self.guest.name if self.guest is not None else quality_name(self.quality)
+        return self.guest.name if self.guest is not None else way_name(self.quality, self.bound)
 
     def covers(self, x: int, y: int) -> bool:
         """Whether a pixel has been reconstructed."""

@@ -15,6 +15,9 @@ from fdegc.types import Samples
 
 _Array = npt.NDArray[Any]
 
+#: Folder within a store that has the indices of a palette, where the store has their colours.
+INDICES = "indices"
+
 
 @dataclass(frozen=True, slots=True)
 class SampleStore:
@@ -99,21 +102,22 @@ def block_means(samples: Samples, factor: int) -> Samples:
     good = np.ones(samples.pixels.shape[1:], np.bool_) if valid is None else valid
     if gaps is not None:
         good = good & ~gaps
-    counts = _sums(good, rows, columns)
+    counts = block_sums(good, rows, columns)
     pixels = samples.pixels if valid is None and gaps is None else np.where(good, samples.pixels, 0)
-    means = _typed(_sums(pixels, rows, columns) / np.maximum(counts, 1), samples.pixels.dtype)
+    means = _typed(block_sums(pixels, rows, columns) / np.maximum(counts, 1), samples.pixels.dtype)
     missing = None
     if gaps is not None:
         missing, counts = counts == 0, counts.max(axis=0)
         missing &= counts > 0
     alpha = None
     if samples.alpha is not None:
-        everything = _sums(np.ones(samples.alpha.shape), rows, columns)
-        alpha = _typed(_sums(samples.alpha, rows, columns) / everything, samples.alpha.dtype)
+        everything = block_sums(np.ones(samples.alpha.shape), rows, columns)
+        alpha = _typed(block_sums(samples.alpha, rows, columns) / everything, samples.alpha.dtype)
     return Samples(means, None if valid is None else counts > 0, alpha, missing)
 
 
-def _sums(array: _Array, rows: _Array, columns: _Array) -> npt.NDArray[np.float64]:
+def block_sums(array: _Array, rows: _Array, columns: _Array) -> npt.NDArray[np.float64]:
+    """Sums over blocks that begin at these rows and columns, of the last two axes."""
     sums: npt.NDArray[np.float64] = np.add.reduceat(
         np.add.reduceat(array, rows, axis=-2, dtype=np.float64), columns, axis=-1
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from fdegc.options import EncodeOptions
 from fdegc.raster_info import RasterInfo
 from fdegc.results import Estimate, StreamInfo
 from fdegc.types import RasterStatistics, Samples
@@ -20,7 +21,8 @@ from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, Saved, State
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.text import fixed, quality_name
+from fdegc_gui.models.way import EXACT, way_name
+from fdegc_gui.text import fixed
 
 #: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
 STREAM = 0
@@ -97,6 +99,8 @@ class Session(QObject):
         Costs of the rate points are known or refined.
     rate_changed(int)
         Another rate point is looked at.
+    way_changed()
+        Another largest error is asked for, or it is known what is kept without loss, or that is not wanted.
     result_changed(int)
         State of one result changed, or it was removed.
     figures_changed(int)
@@ -115,6 +119,7 @@ class Session(QObject):
     style_changed = Signal()
     estimates_changed = Signal()
     rate_changed = Signal(int)
+    way_changed = Signal()
     result_changed = Signal(int)
     figures_changed = Signal(int)
     tiles_written = Signal(int, object)
@@ -122,7 +127,8 @@ class Session(QObject):
     def __init__(self, rate: int = 4, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._scene: Scene | None = None
-        self._rate = rate
+        self._rate = self._last_rate = rate
+        self._bound, self._kept, self._lossy = 0.0, "", False
         self._counter = 0
         self.original: Pyramid | None = None
         #: Seen where the original's picture has nothing yet.
@@ -153,7 +159,7 @@ class Session(QObject):
 
     @property
     def rate(self) -> int:
-        """Rate point that is selected (1 to 6), whatever is open."""
+        """Rate point that is selected, whatever is open: 1 to 6, or ``EXACT`` for a bound on every error."""
         return self._rate
 
     @property
@@ -164,7 +170,12 @@ class Session(QObject):
     @property
     def current(self) -> Result | None:
         """Result that is looked at, if there is one."""
-        return self.results.get(self.key)
+        return self.result(self.key)
+
+    def result(self, key: int) -> Result | None:
+        """Result of a key, if there is one, and one with the largest error that is asked for now."""
+        found = self.results.get(key)
+        return None if found is not None and key == EXACT and found.bound != self._bound else found
 
     @property
     def shows_overview(self) -> bool:
@@ -212,6 +223,9 @@ class Session(QObject):
         self._scene = scene
         self.original, self.overview = (None, first_look) if stream else (first_look, None)
         self.original_backdrop = None
+        if self._kept and self._rate == EXACT:  # which the scene before had chosen
+            self.set_rate(self._last_rate)
+        self._bound, self._kept, self._lossy = 0.0, "", False
         self.reduced, self._statistics = reduced, statistics
         self.estimates = dict(estimates)
         self.refined = False
@@ -248,6 +262,9 @@ class Session(QObject):
         else:
             self.set_sides(self._sides.with_side(side, SELECTED))
             self.set_rate(key)
+        found = self.results.get(key)
+        if key == EXACT and found is not None and found.bound is not None:
+            self.set_bound(found.bound)
 
     @property
     def paired(self) -> bool:
@@ -274,11 +291,14 @@ class Session(QObject):
             coded = bool(result.guest.reference) and bpp is not None
             return f"{result.title} · {fixed(bpp, 3)} bpp" if coded else result.title
         stream = self._scene.stream if self._scene is not None else None
-        return f"Reconstruction · {quality_name(stream.quality if stream is not None else float(key))}"
+        if stream is not None:
+            return f"Reconstruction · {way_name(stream.quality, stream.bound)}"
+        bound = self._bound if key == EXACT else None if result is None else result.bound
+        return f"Reconstruction · {way_name(float(key), bound)}"
 
     def result_of(self, side: Side) -> Result | None:
         """Result of a side, if it is one, and there is it."""
-        return self.results.get(self.key_of(side))
+        return self.result(self.key_of(side))
 
     @property
     def shown_results(self) -> list[Result]:
@@ -318,6 +338,19 @@ class Session(QObject):
         if difference is not self._difference:
             self._difference = difference
             self.difference_changed.emit()
+
+    @property
+    def reach(self) -> float:
+        """Range of what is mapped: that of the samples, or 1 of SSIM."""
+        return 1.0 if self._style.similar else self.span
+
+    @property
+    def black(self) -> float:
+        """Least of the scene's samples: 0 of 8 bits, or what was found in a reading."""
+        statistics = self._statistics
+        if self._scene is None or self._scene.info.dtype == "uint8" or statistics is None:
+            return 0.0
+        return min((one.minimum for one in statistics.bands if math.isfinite(one.minimum)), default=0.0)
 
     @property
     def span(self) -> float:
@@ -407,7 +440,7 @@ class Session(QObject):
     def learn_speed(self, result: Result) -> None:
         """Correction of the other estimates by a finished result's time against its own estimate."""
         estimate, encode = self.estimates.get(result.rate), result.encode
-        if estimate is not None and encode is not None and estimate.seconds > 0:
+        if result.rate != EXACT and estimate is not None and encode is not None and estimate.seconds > 0:
             self.speed = (encode.encode_seconds + encode.reconstruct_seconds) / estimate.seconds
             self.estimates_changed.emit()
 
@@ -420,7 +453,66 @@ class Session(QObject):
         """Selection of another rate point to look at."""
         if rate != self._rate:
             self._rate = rate
+            self._last_rate = self._last_rate if rate == EXACT else rate
             self.rate_changed.emit(rate)
+
+    # ------------------------------------------------------------------ ways
+
+    @property
+    def bound(self) -> float:
+        """Largest error that is asked for where there is to be a bound; 0: without loss."""
+        return self._bound
+
+    @property
+    def kept(self) -> str:
+        """Sentence on a scene that is coded without loss although nobody asked; empty for others."""
+        return self._kept
+
+    @property
+    def lossy(self) -> bool:
+        """Whether a scene that would be coded without loss is to go through the network all the same."""
+        return self._lossy
+
+    @property
+    def rates(self) -> tuple[int, ...]:
+        """Rate points that there are for the open scene."""
+        return (EXACT,) if self._kept and not self._lossy else (*range(1, 7), EXACT)
+
+    def options(self, key: int) -> EncodeOptions:
+        """Options to compress with for a rate point, or without loss or with a bound."""
+        if key == EXACT:
+            return EncodeOptions(max_error=self._bound)
+        return EncodeOptions(quality=float(key), lossy=bool(self._kept))
+
+    def set_bound(self, bound: float) -> None:
+        """Choice of the largest error for ``EXACT``."""
+        if bound != self._bound:
+            self._bound = bound
+            self.estimates.pop(EXACT, None)
+            self.way_changed.emit()
+            self.sides_changed.emit()
+            self.result_changed.emit(EXACT)
+            self.estimates_changed.emit()
+
+    def set_kept(self, notice: str) -> None:
+        """Entry of why the scene is coded without loss although nobody asked, which selects that."""
+        self._kept = notice
+        self.way_changed.emit()
+        if not self.results and not self.waiting:
+            self.set_rate(EXACT)
+
+    def set_lossy(self, lossy: bool) -> None:
+        """Choice to have such a scene coded by the network all the same, or not."""
+        if lossy != self._lossy:
+            self._lossy = lossy
+            self.way_changed.emit()
+            self.set_rate(self._last_rate if lossy else EXACT)
+
+    def set_exact_estimate(self, bound: float, estimate: Estimate) -> None:
+        """Estimate with a bound on every error, stored if that is still asked for."""
+        if bound == self._bound:
+            self.estimates[EXACT] = estimate
+            self.estimates_changed.emit()
 
     def set_waiting(self, key: int, waiting: bool) -> None:
         """Entry of what was asked for and has not begun, or its removal."""
@@ -434,6 +526,7 @@ class Session(QObject):
         pyramid = Pyramid(info.width, info.height, display_base(info.width, info.height))
         pyramid.rendering = self.rendering
         result = Result(key, quality, pyramid, store, tiles_total=tiles_total)
+        result.asked = self._bound if key == EXACT else None
         if self.overview is not None:
             result.backdrop = self.overview.erasable_copy()
         self.results[key] = result

@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtGui import QImage, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 
 from fdegc.raster_info import Window
 from fdegc_gui.actions import Actions
-from fdegc_gui.models.comparison import ORIGINAL, Layout, Side, best_pair, unit_of
-from fdegc_gui.models.difference import Legend
-from fdegc_gui.models.display import short_band_name
+from fdegc_gui.models.comparison import ORIGINAL, Layout, Side, best_pair
 from fdegc_gui.models.probe import Block, Reading, readout
-from fdegc_gui.models.pyramid import Patch
-from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
-from fdegc_gui.views.canvas import Pane, Swipe
+from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.chips import PictureChip
 from fdegc_gui.views.compare_bar import FASTEST_MS, SLOWEST_MS, CompareBar
 from fdegc_gui.views.display_card import DisplayCard
+from fdegc_gui.views.gestures import FLIP_KEY, LOUPE_KEY
 from fdegc_gui.views.layer import Overlay
-from fdegc_gui.views.overlays import MARGIN, zoom_rect
+from fdegc_gui.views.loupe import Loupe
+from fdegc_gui.views.pane_view import Swipe
+from fdegc_gui.views.placing import Stage, joined, place_cards, place_chips
 from fdegc_gui.views.region_card import RegionCard
+from fdegc_gui.views.side_pictures import (
+    SidePicture,
+    difference_legend,
+    difference_picture,
+    side_picture,
+)
 from fdegc_gui.views.viewport import Viewport
-
-#: Held down, picture B's pane shows picture A.
-FLIP_KEY = Qt.Key.Key_Space
-
-#: Distance of a card from the right edge, and from the upper one, below the pane's label.
-_CARD_RIGHT, _CARD_TOP = 12, 50
 
 #: How much of the pane's extent a place fills that is looked at.
 _AROUND = 0.6
-_GAP = 10
-
-#: What the pointer and held keys do, for the list of shortcuts.
-GESTURES = (
-    ("Zoom about the pointer", "Wheel or pinch"),
-    ("Move the scene", "Drag, or arrow keys"),
-    ("Fit the scene", "Home"),
-    ("Fit the scene, or 100 % if it is fitted", "Double-click"),
-    ("Show picture A in place of picture B", "Hold Space"),
-    ("Move the line between two pictures", "Drag it, or Shift + arrow keys"),
-    ("Draw a region while measuring", "Drag"),
-)
-
-
-_OVERVIEW = "Overview stored in the file"
-_NOT_FINISHED = "Differences are shown as soon as both pictures are finished"
 
 
 class CompareView(QWidget):
@@ -102,6 +87,8 @@ class CompareView(QWidget):
         self.chips = {side: PictureChip(session, side, self) for side in Side}
         self.display = DisplayCard(session, theme, self)
         self.region = RegionCard(theme, self)
+        self.loupe = Loupe(session, theme, self)
+        self._loupe_kept = self._loupe_held = False
         self.setObjectName("canvas")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._panes = QBoxLayout(QBoxLayout.Direction.LeftToRight)
@@ -126,6 +113,7 @@ class CompareView(QWidget):
         ):
             pane.hovered.connect(self.hovered)
             pane.hovered.connect(other.show_cross)
+            pane.hovered.connect(self._move_loupe)
             pane.swipe_moved.connect(self._on_line)
             pane.region_drawn.connect(self._on_region)
             pane.menu_wanted.connect(self.menu_wanted)
@@ -313,16 +301,8 @@ class CompareView(QWidget):
         parts = [pane.picture() for pane in panes]
         if len(parts) == 1:
             return parts[0]
-        first, second = parts
         beside = self._panes.direction() is QBoxLayout.Direction.LeftToRight
-        at = QPoint(first.width() + 2, 0) if beside else QPoint(0, first.height() + 2)
-        image = QImage(at.x() + second.width(), at.y() + second.height(), QImage.Format.Format_RGB32)
-        image.fill(Qt.GlobalColor.white)
-        painter = QPainter(image)
-        painter.drawImage(QPoint(0, 0), first)
-        painter.drawImage(at, second)
-        painter.end()
-        return image
+        return joined(parts[0], parts[1], beside)
 
     def _on_scene(self) -> None:
         scene = self._session.scene
@@ -360,6 +340,7 @@ class CompareView(QWidget):
             None while they are looked up.
         """
         self._reading = pixel, reading
+        self.loupe.show_reading(reading)
         scene = self._session.scene
         for pane, side in ((self.original, Side.A), (self.reconstruction, self.side)):
             if scene is None or pixel is None:
@@ -383,6 +364,26 @@ class CompareView(QWidget):
         a, b, apart = (None, None, None) if block is None else (block.a, block.b, block.apart)
         self.original.show_cells(a)
         self.reconstruction.show_cells(apart if difference else a if self.side is Side.A else b)
+
+    # ------------------------------------------------------------------ loupe
+
+    def set_loupe(self, kept: bool) -> None:
+        """Loupe that stays, or none but while its key is held."""
+        self._loupe_kept = kept
+        self.loupe.set_wanted(self._loupe_kept or self._loupe_held)
+
+    def hold_loupe(self, held: bool) -> None:
+        """Loupe for as long as a key is held, or an end to that."""
+        if held != self._loupe_held:
+            self._loupe_held = held
+            self.loupe.set_wanted(self._loupe_kept or self._loupe_held)
+
+    def _move_loupe(self, at: QPointF | None) -> None:
+        inside = at if at is not None and self.pixel_at(at) is not None else None
+        sender = self.sender()
+        pane = sender if isinstance(sender, Pane) else self.reconstruction
+        pointer = QPoint() if at is None else pane.pos() + pane.pane_position(at).toPoint()
+        self.loupe.look(inside, pointer, self.viewport.zoom)
 
     # ------------------------------------------------------------------ regions
 
@@ -440,7 +441,9 @@ class CompareView(QWidget):
         if session.paired:
             self._show_side(self.original, Side.A)
         if difference:
-            self._show_difference(self.reconstruction)
+            shown = difference_picture(session, self._actions.keys("compress"))
+            self._show_in(self.reconstruction, shown)
+            self.reconstruction.show_legend(difference_legend(session))
         else:
             self._show_side(self.reconstruction, self.side)
             self.reconstruction.show_legend(None)
@@ -449,79 +452,25 @@ class CompareView(QWidget):
         self._show_bar()
         self._place_chips()
         self._place_cards()
+        self.loupe.refresh()
 
     def _show_bar(self) -> None:
         self.bar.show_layout(self.shown, self.side)
         self.bar.show_blinking(self.blinking, self.blink_ms)
 
+    def _show_in(self, pane: Pane, shown: SidePicture) -> None:
+        pane.show_picture(
+            shown.pyramid, shown.label, shown.hint, shown.transparent, backdrop=shown.backdrop,
+            marks=shown.marks,
+        )  # fmt: skip
+        pane.show_patch(shown.patch)
+
     def _show_side(self, pane: Pane, side: Side) -> None:
         """Picture of one side in a pane."""
-        session = self._session
-        scene, key = session.scene, session.key_of(side)
-        clear = session.original is not None and session.original.transparent
-        label = session.name_of(side)
+        shown = side_picture(self._session, side, self._actions.keys("compress"))
         if pane is self.reconstruction and self._held:
-            label += "  (Space held)"
-        if key == ORIGINAL:
-            behind = session.original_backdrop
-            pane.show_picture(session.original, label, transparent=clear, backdrop=behind)
-            pane.show_patch(session.patches.get("original"))
-            return
-        result, overview = session.result_of(side), session.overview
-        finer = None if result is None else session.patches.get(session.patch_name(result))
-        pane.show_patch(_patch_of(result, finer))
-        if result is None and overview is not None:
-            pane.show_picture(overview, _OVERVIEW)
-            return
-        if result is None:
-            stream = scene is not None and scene.stream is not None
-            keys = self._actions.keys("compress")
-            hint = "Queued" if key in session.waiting else f"{keys} compresses at rate {key}"
-            pane.show_picture(None, label, "" if stream else hint)
-            return
-        waiting = result.state is State.RUNNING and not result.tiles_done
-        clear = clear or result.pyramid.transparent
-        hint = "Working on the first tile…" if waiting and overview is None else ""
-        pane.show_picture(
-            result.pyramid,
-            _OVERVIEW if session.shows_overview and result is session.current else label,
-            hint,
-            clear,
-            backdrop=result.backdrop,
-            marks=result.damaged,
-        )
-
-    def _show_difference(self, pane: Pane) -> None:
-        """Map of differences in a pane, or why there is none."""
-        session, difference = self._session, self._session.difference
-        hint = ""
-        if not session.comparable():
-            result = session.current
-            missing = result is None and session.result_of(Side.B) is None
-            keys = self._actions.keys("compress")
-            hint = f"{keys} compresses at rate {session.rate}" if missing else _NOT_FINISHED
-        clear = session.original is not None and session.original.transparent
-        pane.show_picture(None, "Difference", hint, transparent=clear and difference is not None)
-        pane.show_patch(difference.patch if difference is not None else None)
-        pane.show_legend(self._legend())
-
-    def _legend(self) -> Legend | None:
-        """Legend of the map that is seen, in what the scene measures."""
-        scene, difference = self._session.scene, self._session.difference
-        if scene is None or difference is None:
-            return None
-        style, info = difference.style, scene.info
-        bands = tuple(range(info.bands)) if style.band is None else (style.band,)
-        scale, unit = unit_of(info, bands)
-        words = "B − A" if style.signed else "|B − A|"
-        if len(bands) > 1:
-            words += f", mean of {len(bands)} bands"
-        elif info.bands > 1:
-            words += f", {short_band_name(info, bands[0])}"
-        factor = difference.map.factor
-        if factor > 1:
-            words += f", mean of {factor} × {factor} px"
-        return Legend(style.colors, style.signed, difference.limit * abs(scale), unit, words)
+            shown = replace(shown, label=f"{shown.label}  (Space held)")
+        self._show_in(pane, shown)
 
     # ------------------------------------------------------------------ places
 
@@ -535,66 +484,26 @@ class CompareView(QWidget):
         self._place_chips()
 
     def _place_cards(self) -> None:
-        top = self.bar.height()
-        self.display.move(self.width() - self.display.width() - _CARD_RIGHT, top + _CARD_TOP)
-        low = self.height() - self.region.height() - _CARD_RIGHT
-        if self.reconstruction.legend is not None:  # that has the lower right
-            low = min(low, top + _CARD_TOP)
-        self.region.move(self.width() - self.region.width() - _CARD_RIGHT, max(top + 6, low))
+        under = self.reconstruction.legend is not None
+        place_cards(self.display, self.region, self.size(), self.bar.height(), under)
 
     def _place_chips(self) -> None:
-        """Chips at the upper left of what each names."""
-        session, shown = self._session, self.shown
-        if session.scene is None:
-            for chip in self.chips.values():
-                chip.hide()
-            return
-        a, b = self.chips[Side.A], self.chips[Side.B]
-        pane = self.reconstruction
-        taken = zoom_rect(a.fontMetrics(), 0).width() + 2 * MARGIN + _GAP
-        room = int(pane.width() - MARGIN - taken)
-        corner = pane.pos() + QPoint(MARGIN, MARGIN)
-        words = {Side.A: self.original.label, Side.B: pane.label}
-        both = shown in (Layout.SWIPE, Layout.DIFFERENCE)
-        if both:
-            words[Side.B] = session.name_of(Side.B)
-        a.setVisible(shown.is_pair or both or self.flipped)
-        b.setVisible(shown.is_pair or both or not self.flipped)
-        if shown.is_pair:
-            a.show_words(words[Side.A], int(self.original.width() - MARGIN - taken))
-            a.move(self.original.pos() + QPoint(MARGIN, MARGIN))
-            b.show_words(words[Side.B], room)
-            b.move(corner)
-            return
-        if not both:
-            chip = self.chips[self.side]
-            chip.show_words(pane.label, room)
-            chip.move(corner)
-            return
-        a.show_words(words[Side.A], (room - _GAP) // 2)
-        b.show_words(words[Side.B], (room - _GAP) // 2)
-        a.move(corner)
-        if shown is Layout.DIFFERENCE:
-            b.move(corner + QPoint(a.width() + _GAP, 0))
-        elif self._upright:
-            b.move(pane.pos() + QPoint(int(pane.width() - taken) - b.width() + _GAP, MARGIN))
-        else:
-            at = QPoint(pane.width() - MARGIN - b.width(), pane.height() - MARGIN - b.height())
-            b.move(pane.pos() + at)
+        stage = Stage(self.original, self.reconstruction, self.shown, self.side, self._upright)
+        place_chips(self._session, self.chips, stage)
 
     # ------------------------------------------------------------------ hold to flip
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == FLIP_KEY:
+        if event.key() in (FLIP_KEY, LOUPE_KEY):
             if not event.isAutoRepeat():
-                self.set_flipped(True)
+                (self.set_flipped if event.key() == FLIP_KEY else self.hold_loupe)(True)
             return
         super().keyPressEvent(event)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if event.key() == FLIP_KEY:
+        if event.key() in (FLIP_KEY, LOUPE_KEY):
             if not event.isAutoRepeat():
-                self.set_flipped(False)
+                (self.set_flipped if event.key() == FLIP_KEY else self.hold_loupe)(False)
             return
         super().keyReleaseEvent(event)
 
@@ -602,6 +511,7 @@ class CompareView(QWidget):
         # The release of a held key goes elsewhere once another window is active.
         if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
             self.set_flipped(False)
+            self.hold_loupe(False)
         super().changeEvent(event)
 
     def pixel_at(self, position: QPointF) -> tuple[int, int] | None:
@@ -612,10 +522,3 @@ class CompareView(QWidget):
         x, y = int(position.x() // 1), int(position.y() // 1)
         inside = 0 <= x < scene.info.width and 0 <= y < scene.info.height
         return (x, y) if inside else None
-
-
-def _patch_of(result: Result | None, patch: Patch | None) -> Patch | None:
-    """Patch of a result's picture if it is one of this result, and that is finished."""
-    if result is None or patch is None or result.state is not State.DONE or patch.key != result.rate:
-        return None
-    return patch

@@ -145,7 +145,11 @@ class CompareBar(QWidget):
         self.seconds.setObjectName("muted")
         self.seconds.setFont(figures(self.seconds.font()))
         for box, name, tip in (
-            (self.kind, "Kind of difference", "Size of the difference, or with its sign: B minus A."),
+            (
+                self.kind,
+                "Kind of difference",
+                "Size of the difference, or B minus A with its sign, or local SSIM: 1 is equal.",
+            ),
             (self.band, "Band", "One band, or the mean over all of them."),
             (self.gain, "Gain", "How much differences are enlarged; “Auto” fits what is in view."),
             (self.colors, "Colours", "Colours with even steps."),
@@ -154,11 +158,11 @@ class CompareBar(QWidget):
             box.setToolTip(tip)
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
             box.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.kind.addItems(["Absolute", "Signed"])
+        self.kind.addItems(["Absolute", "Signed", "SSIM"])
         self.gain.addItem("Auto", None)
         for gain in GAINS:
             self.gain.addItem(f"×{gain}", gain)
-        self.kind.activated.connect(lambda i: self._set(signed=bool(i)))
+        self.kind.activated.connect(lambda i: self._set(signed=i == 1, similar=i == 2))
         self.band.activated.connect(lambda i: self._set(band=i - 1 if i else None))
         self.gain.activated.connect(lambda i: self._set(gain=self.gain.itemData(i)))
         self.colors.activated.connect(self._on_colors)
@@ -264,7 +268,7 @@ class CompareBar(QWidget):
         _fill(self.band, names)
         self.band.setVisible(scene.info.bands > 1)
         self.band.setCurrentIndex(0 if style.band is None else style.band + 1)
-        self.kind.setCurrentIndex(int(style.signed))
+        self.kind.setCurrentIndex(2 if style.similar else int(style.signed))
         self.gain.setCurrentIndex(self.gain.findData(style.gain) if style.gain is not None else 0)
         _fill(self.colors, list(style.maps))
         self.colors.setCurrentIndex(style.maps.index(style.colors))
@@ -276,7 +280,7 @@ class CompareBar(QWidget):
         difference, style = self._session.difference, self._session.style
         words = "Auto"
         if difference is not None and style.gain is None and difference.limit > 0:
-            gain = self._session.span / difference.limit
+            gain = self._session.reach / difference.limit
             words = f"Auto  ×{gain:.2g}" if gain < 10 else f"Auto  ×{gain:.0f}"
         if self.gain.itemText(0) != words:
             self.gain.setItemText(0, words)

@@ -1,4 +1,4 @@
-"""Rate points, six rows, each with λ and what it costs on this scene, and the memory they all take."""
+"""Rate points, a row each with λ and what it costs here, one without loss, and the memory they all take."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from fdegc.options import RATE_POINTS
 from fdegc.results import Estimate
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
+from fdegc_gui.models.way import EXACT, way_title
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme, figures
 from fdegc_gui.text import NONE, human_bytes, human_seconds, lmbda
+from fdegc_gui.views.exact_options import ExactOptions
 
 _ROW = 31
 _HEAD = 22
@@ -67,12 +69,14 @@ class _Row(QAbstractButton):
         super().__init__()
         self.rate, self._theme = rate, theme
         self._cost = Cost()
+        #: What the row of a largest error says in place of λ.
+        self.words = "No loss"
         self.setCheckable(True)
         self.setFixedHeight(_ROW)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the canvas
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setAccessibleName(f"Rate {rate}")
+        self.setAccessibleName(way_title(rate, 0.0))
         self.show_cost(Cost())
 
     @property
@@ -84,10 +88,10 @@ class _Row(QAbstractButton):
         """Cost to show from now on."""
         self._cost = cost
         kind = "Measured on this scene" if cost.exact else "Estimated for this scene"
-        text = (
-            f"Rate {self.rate}: trained with λ = {lmbda(self.rate)} (loss λ·MSE + bpp).\n"
-            f"{kind}: {cost.size}, {cost.time}."
-        )
+        what = "No valid sample is off by more than the largest error; 0 is without loss."
+        if self.rate != EXACT:
+            what = f"Rate {self.rate}: trained with λ = {lmbda(self.rate)} (loss λ·MSE + bpp)."
+        text = f"{what}\n{kind}: {cost.size}, {cost.time}."
         self.setToolTip(text)
         self.setAccessibleDescription(text)
         self.update()
@@ -107,6 +111,8 @@ class _Row(QAbstractButton):
         tokens = self._theme.tokens
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if not self.isEnabled():
+            painter.setOpacity(0.4)
         box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         chosen, over = self.isChecked(), self.underMouse() and self.isEnabled()
         if chosen or over:
@@ -129,11 +135,19 @@ class _Row(QAbstractButton):
         painter.drawRoundedRect(badge.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         painter.setFont(figures(self.font(), bold=True))
         painter.setPen(QColor(tokens.on_accent if chosen else tokens.text))
-        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, str(self.rate))
+        sign = "=" if self.rate == EXACT else str(self.rate)
+        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, sign)
 
     def _paint_figures(self, painter: QPainter, chosen: bool) -> None:
         tokens, cost = self._theme.tokens, self._cost
-        values = (lmbda(self.rate), cost.size, cost.time)
+        exact = self.rate == EXACT
+        if exact:
+            painter.setFont(self.font())
+            painter.setPen(QColor(tokens.text))
+            painter.drawText(
+                QRectF(_LEFT, 0, self.width(), self.height()), Qt.AlignmentFlag.AlignVCenter, self.words
+            )
+        values = ("" if exact else lmbda(self.rate), cost.size, cost.time)
         for i, (value, (left, right)) in enumerate(zip(values, _columns(self.width()), strict=True)):
             plain = i == 0 or cost.exact
             painter.setFont(figures(self.font(), scale=0.95, bold=cost.exact and i == 1))
@@ -183,7 +197,7 @@ class _Head(QWidget):
 
 
 class RateSelector(QWidget):
-    """Selector of the rate point: six rows of which one is chosen; arrow keys move within.
+    """Selector of the rate point: six rows and one for a largest error; arrow keys move within.
 
     Signals
     -------
@@ -203,12 +217,14 @@ class RateSelector(QWidget):
         layout.addWidget(_Head(theme))
         self._group = QButtonGroup(self)
         self.rows: dict[int, _Row] = {}
-        for point in RATE_POINTS:
-            row = _Row(point.index, theme)
-            row.setChecked(point.index == session.rate)
-            self._group.addButton(row, point.index)
-            self.rows[point.index] = row
+        for rate in (*(point.index for point in RATE_POINTS), EXACT):
+            row = _Row(rate, theme)
+            row.setChecked(rate == session.rate)
+            self._group.addButton(row, rate)
+            self.rows[rate] = row
             layout.addWidget(row)
+        self.options = ExactOptions(session)
+        layout.addWidget(self.options)
         self.memory = QLabel()
         self.memory.setObjectName("statLabel")
         self.memory.setContentsMargins(8, 3, 8, 0)
@@ -221,6 +237,8 @@ class RateSelector(QWidget):
         session.rate_changed.connect(self._on_rate)
         session.estimates_changed.connect(self.refresh)
         session.result_changed.connect(self.refresh)
+        session.way_changed.connect(self.refresh)
+        session.scene_changed.connect(self.refresh)
         self.refresh()
 
     def show_progress(self, rate: int | None, fraction: float = 0.0) -> None:
@@ -232,12 +250,18 @@ class RateSelector(QWidget):
         """Update of the rows to the session's figures."""
         session = self._session
         for rate, row in self.rows.items():
-            result = session.results.get(rate)
-            cost = cost_of(session.estimates.get(rate), result, session.speed)
+            result = session.result(rate)
+            # What was learnt of the network's speed says nothing about a coding without it.
+            speed = 1.0 if rate == EXACT else session.speed
+            cost = cost_of(session.estimates.get(rate), result, speed)
+            row.setEnabled(rate in session.rates)
             if self._progress is not None and self._progress[0] == rate and _is_running(result):
                 cost = Cost(cost.size, cost.time, False, self._progress[1])
             if cost != row.cost:
                 row.show_cost(cost)
+        exact = self.rows[EXACT]
+        exact.words = "No loss" if session.bound == 0 else f"± {session.bound:g}"
+        exact.update()
         words = memory_words(session.estimates.values())
         if self.memory.text() != words:
             self.memory.setText(words)

@@ -7,12 +7,15 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from fdegc_gui.models.asking import Asked, asked_at
 from fdegc_gui.models.comparison import ORIGINAL, Side
 from fdegc_gui.models.points import OURS, QUALITIES, SIZES, Point, place_of, points_of
 from fdegc_gui.models.session import Session
+from fdegc_gui.models.way import EXACT
 from fdegc_gui.style.series import series_color, series_mark
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.rd_canvas import Drawing, RdCanvas, Spot, saved
+from fdegc_gui.views.rd_drag import CurveDrag
 
 _HEIGHT = 210
 #: A plot needs two points.
@@ -37,6 +40,7 @@ class RdPlot(QWidget):
         super().__init__()
         self._session, self._theme = session, theme
         self._canvas: RdCanvas | None = None
+        self.drag: CurveDrag | None = None
         self.quality, self.size_axis = QComboBox(), QComboBox()
         for box, choices, name in (
             (self.quality, QUALITIES, "Quality in the plot"),
@@ -115,7 +119,26 @@ class RdPlot(QWidget):
         self._canvas = RdCanvas()
         self._canvas.widget.setFixedHeight(_HEIGHT)
         self._canvas.marks.sigClicked.connect(self._on_clicked)
+        self.drag = CurveDrag(self._canvas.widget, self._ask)
+        self.drag.asked.connect(lambda asked: self._session.set_rate(asked.rate))
         self._box.insertWidget(1, self._canvas.widget)
+
+    def _ask(self, place: float) -> Asked | None:
+        """What a place along the axis of sizes asks for, of the rate points that there are."""
+        session = self._session
+        if session.scene is None:
+            return None
+        size = (
+            place * 1e3 if self.size_axis.currentData() == "bytes" else place * session.scene.info.pixels / 8
+        )
+        estimates = {rate: e.bytes for rate, e in session.estimates.items() if rate in session.rates[:6]}
+        known = [
+            (point.key, point.bytes, point.psnr)
+            for point in self._found()
+            if point.series == OURS and point.bytes is not None and point.psnr is not None
+        ]
+        estimates.pop(EXACT, None)
+        return asked_at(size, estimates, known)
 
     def _on_clicked(self, _item: object, marks: list[Any]) -> None:
         if len(marks):
@@ -136,6 +159,8 @@ class RdPlot(QWidget):
             return
         tokens, drawing = self._theme.tokens, self._drawing()
         self._canvas.draw(drawing, tokens)
+        if self.drag is not None:
+            self.drag.set_curve([(x, y) for x, y, _ in drawing.series.get(OURS, ())], tokens)
         names = []
         for name, points in drawing.series.items():
             number = drawing.numbers[name]

@@ -82,7 +82,7 @@ class FakeCodec:
         overwrite: bool = False,
     ) -> EncodeResult:
         info: RasterInfo = source.info
-        step = 2 ** (7 - int(options.quality))
+        step = 2 ** (7 - int(options.quality)) if options.max_error is None else 1 + int(options.max_error)
         meter = ProgressMeter("encode", info.pixels, on_progress)
         done, squared, count = 0, 0.0, 0
         for i, window in enumerate(tiles(info, 64)):
@@ -104,7 +104,7 @@ class FakeCodec:
         psnr = 10 * np.log10(255**2 * count / squared) if squared else float("inf")
         return EncodeResult(
             out, size, 8 * size / info.pixels, info.raw_bytes / size, 1.5, 0.5, float(psnr),
-            options.quality, self.device_label, i + 1,
+            options.quality, self.device_label, i + 1, max_error=options.max_error,
         )  # fmt: skip
 
     def decode(

@@ -16,6 +16,7 @@ from fdegc.metrics import ErrorAccumulator
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 from fdegc_gui.jobs.difference import mean_difference
+from fdegc_gui.jobs.similarity import similarity
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.colormaps import DIVERGING, SEQUENTIAL, cielab, table
 from fdegc_gui.models.comparison import Layout, unit_of
@@ -322,3 +323,92 @@ def test_a_region_of_16_bits_with_nodata(
     qtbot.waitUntil(lambda: window.controller.regions.figures is not None, timeout=TIMEOUT)
     assert "no valid pixel" in window.compare.region.pair.text()
     settled(qtbot, window)
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_local_ssim_is_that_of_the_definition(factor: int, dtype: str) -> None:
+    random = np.random.default_rng(8)
+    top = 255 if dtype == "uint8" else 4000
+    a = random.integers(0, top, (2, 48, 61)).astype(dtype)
+    b = (a * 0.8 + random.integers(0, top // 5, a.shape)).astype(dtype)
+    found = similarity(Samples(a), Samples(b), None, factor, 0.0, float(top), lambda: None)
+    x = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    kernel = np.outer(x, x) / np.outer(x, x).sum()
+
+    def at(row: int, column: int) -> float:
+        values = []
+        for one, other in zip(a.astype(float), b.astype(float), strict=True):
+            pair = []
+            for plane in (one, other):
+                plane = plane[: plane.shape[0] // factor * factor, : plane.shape[1] // factor * factor]
+                height, width = plane.shape[0] // factor, plane.shape[1] // factor
+                means = plane.reshape(height, factor, width, factor).mean((1, 3)) * 255 / top
+                pair.append(means[row - 5 : row + 6, column - 5 : column + 6])
+            p, q = pair
+            mp, mq = (kernel * p).sum(), (kernel * q).sum()
+            vp, vq = (kernel * p * p).sum() - mp**2, (kernel * q * q).sum() - mq**2
+            cov = (kernel * p * q).sum() - mp * mq
+            values.append(
+                (2 * mp * mq + 6.5025)
+                * (2 * cov + 58.5225)
+                / ((mp**2 + mq**2 + 6.5025) * (vp + vq + 58.5225))
+            )
+        return float(np.mean(values))
+
+    assert found.shape == (-(-48 // factor), -(-61 // factor))
+    for row, column in ((5, 5), (7, 9), (9, 12)):
+        assert found[row, column] == pytest.approx(at(row, column), abs=2e-3)
+    same = similarity(Samples(a), Samples(a), None, factor, 0.0, float(top), lambda: None)
+    assert same == pytest.approx(np.ones(same.shape), abs=1e-5)
+
+
+def test_map_of_local_ssim_of_what_is_in_view(
+    qtbot: QtBot, window: MainWindow, textured: tuple[Path, np.ndarray]
+) -> None:
+    path, pixels = textured
+    open_scene(qtbot, window, path)
+    compress(qtbot, window, 1)
+    window.actions_["layout_difference"].trigger()
+    bar = window.compare.bar
+    bar.kind.setCurrentIndex(bar.kind.findText("SSIM"))
+    bar.kind.activated.emit(bar.kind.currentIndex())
+    window.compare.viewport.restore(QPointF(130, 100), 3.0)
+    found = difference(qtbot, window)
+    assert found.style.similar and not found.style.signed and found.map.similar
+    store = window.session.results[1].store
+    whole = Window(0, 0, 260, SIDE)
+    expected = 1 - similarity(
+        Samples(pixels), store.read(whole), None, found.map.factor, 0.0, 255.0, lambda: None
+    )
+    # The same whether the scene is computed at once, or what is in view in strips.
+    assert found.map.values == pytest.approx(found_part(expected, found), abs=1e-4)
+    legend = window.compare.reconstruction.legend
+    assert legend is not None and legend.words.startswith("SSIM, 1 is equal")
+    assert legend.ticks[0] == 1.0 and legend.ticks[-1] == 1.0 - found.limit
+    window.actions_["gain_up"].trigger()
+    assert difference(qtbot, window).limit == 1.0 / window.session.style.gain  # type: ignore[operator]
+    assert window.settings.style.similar
+    window.actions_["signed"].trigger()
+    assert not window.session.style.similar
+
+
+def found_part(expected: np.ndarray, found: Difference) -> np.ndarray:
+    x, y = found.map.window.x // found.map.factor, found.map.window.y // found.map.factor
+    height, width = found.map.values.shape
+    return expected[y : y + height, x : x + width]
+
+
+def test_local_ssim_where_samples_are_missing(
+    qtbot: QtBot, window: MainWindow, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fdegc_gui.jobs.difference._CHUNK_PIXELS", 130 * 20)  # many strips
+    open_scene(qtbot, window, scene)
+    compress(qtbot, window, 1)
+    window.session.set_style(DifferenceStyle(similar=True))
+    window.actions_["layout_difference"].trigger()
+    found = difference(qtbot, window)
+    side = 20 // found.map.factor
+    assert np.isnan(found.map.values[:side, :side]).all()
+    rest = found.map.values[-side:]
+    assert np.isfinite(rest).all() and (rest >= -1e-5).all() and (rest <= 2).all()

@@ -43,7 +43,7 @@ def test_region_says_how_large_it_is(
 ) -> None:
     path = write(
         tmp_path / "placed.tif",
-        np.zeros((1, 200, 300), np.uint8),
+        np.add.outer(np.arange(200), np.arange(300)).astype(np.uint8)[None],
         crs="EPSG:32633",
         transform=from_origin(500_000.0, 5_411_000.0, 2.0, 2.0),
     )

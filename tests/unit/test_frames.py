@@ -6,7 +6,6 @@ import json
 import struct
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -131,13 +130,15 @@ def test_pictures_of_one_palette_are_kept_as_indices(
 
 
 def test_the_app_says_it(tmp_path: Path) -> None:
-    from fdegc_gui.jobs.scene import LookForClasses
+    from fdegc_gui.jobs.scene import LookForNotices
 
     animation(tmp_path / "a.png", "PNG")
-    with open_raster(tmp_path / "a.png") as source:
-        context: Any = SimpleNamespace(rasters=SimpleNamespace(get=lambda _: SimpleNamespace(source=source)))
-        said = LookForClasses(path=tmp_path / "a.png").run(context)
-    assert said == f"“{tmp_path / 'a.png'}” is an animation of 3 pictures, of which only the first is taken."
+    context: Any = None
+    said = LookForNotices(path=tmp_path / "a.png").run(context)
+    assert (
+        said.pictures
+        == f"“{tmp_path / 'a.png'}” is an animation of 3 pictures, of which only the first is taken."
+    )
 
 
 # ------------------------------------------------------------------ stacks in one directory

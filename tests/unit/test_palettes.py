@@ -403,13 +403,13 @@ def test_arrays_of_classes_come_back_exactly(tmp_path):
 
 def test_the_app_says_it_before_it_codes(tmp_path):
     from fdegc_gui.jobs.rasters import Rasters
-    from fdegc_gui.jobs.scene import LookForClasses
+    from fdegc_gui.jobs.scene import LookForNotices
 
     write_png(tmp_path / "a.png", patches(12), entries(16))
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64), np.uint8)).save(tmp_path / "b.png")
     context = types.SimpleNamespace(rasters=Rasters())
-    assert "palette" in LookForClasses(path=tmp_path / "a.png").run(context)
-    assert LookForClasses(path=tmp_path / "b.png").run(context) is None
+    assert "palette" in LookForNotices(path=tmp_path / "a.png").run(context).lossless
+    assert LookForNotices(path=tmp_path / "b.png").run(context).lossless is None
     context.rasters.release()
 
 

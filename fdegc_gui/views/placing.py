@@ -1,0 +1,110 @@
+"""Places of what floats over the stage, and pictures of two panes as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtGui import QImage, QPainter
+from PySide6.QtWidgets import QWidget
+
+from fdegc_gui.models.comparison import Layout, Side
+from fdegc_gui.models.session import Session
+from fdegc_gui.views.canvas import Pane
+from fdegc_gui.views.chips import PictureChip
+from fdegc_gui.views.overlays import MARGIN, zoom_rect
+
+#: Distance of a card from the right edge, and from the upper one, below the pane's label.
+_CARD_RIGHT, _CARD_TOP = 12, 50
+_GAP = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """Stage as it is seen.
+
+    Attributes
+    ----------
+    first, pane : Pane
+        Picture A's, where there is room for two, and the one that is always there.
+    shown : Layout
+    side : Side
+        What the latter shows where there is room for one.
+    upright : bool
+        Whether a swipe's line is.
+    """
+
+    first: Pane
+    pane: Pane
+    shown: Layout
+    side: Side
+    upright: bool
+
+
+def place_cards(display: QWidget, region: QWidget, stage: QSize, top: int, under_legend: bool) -> None:
+    """Cards moved to the right edge.
+
+    Parameters
+    ----------
+    display, region : QWidget
+    stage : QSize
+    top : int
+        Height of the bar above the panes.
+    under_legend : bool
+        Whether a legend has the lower right.
+    """
+    display.move(stage.width() - display.width() - _CARD_RIGHT, top + _CARD_TOP)
+    low = stage.height() - region.height() - _CARD_RIGHT
+    if under_legend:
+        low = min(low, top + _CARD_TOP)
+    region.move(stage.width() - region.width() - _CARD_RIGHT, max(top + 6, low))
+
+
+def place_chips(session: Session, chips: Mapping[Side, PictureChip], stage: Stage) -> None:
+    """Chips moved to the upper left of what each names."""
+    if session.scene is None:
+        for chip in chips.values():
+            chip.hide()
+        return
+    a, b, pane, shown = chips[Side.A], chips[Side.B], stage.pane, stage.shown
+    taken = zoom_rect(a.fontMetrics(), 0).width() + 2 * MARGIN + _GAP
+    room = int(pane.width() - MARGIN - taken)
+    corner = pane.pos() + QPoint(MARGIN, MARGIN)
+    both = shown in (Layout.SWIPE, Layout.DIFFERENCE)
+    words = {Side.A: stage.first.label, Side.B: session.name_of(Side.B) if both else pane.label}
+    a.setVisible(shown.is_pair or both or stage.side is Side.A)
+    b.setVisible(shown.is_pair or both or stage.side is Side.B)
+    if shown.is_pair:
+        a.show_words(words[Side.A], int(stage.first.width() - MARGIN - taken))
+        a.move(stage.first.pos() + QPoint(MARGIN, MARGIN))
+        b.show_words(words[Side.B], room)
+        b.move(corner)
+        return
+    if not both:
+        chip = chips[stage.side]
+        chip.show_words(pane.label, room)
+        chip.move(corner)
+        return
+    a.show_words(words[Side.A], (room - _GAP) // 2)
+    b.show_words(words[Side.B], (room - _GAP) // 2)
+    a.move(corner)
+    if shown is Layout.DIFFERENCE:
+        b.move(corner + QPoint(a.width() + _GAP, 0))
+    elif stage.upright:
+        b.move(pane.pos() + QPoint(int(pane.width() - taken) - b.width() + _GAP, MARGIN))
+    else:
+        at = QPoint(pane.width() - MARGIN - b.width(), pane.height() - MARGIN - b.height())
+        b.move(pane.pos() + at)
+
+
+def joined(first: QImage, second: QImage, beside: bool) -> QImage:
+    """Two pictures as one, beside or above each other, with a white line between them."""
+    at = QPoint(first.width() + 2, 0) if beside else QPoint(0, first.height() + 2)
+    image = QImage(at.x() + second.width(), at.y() + second.height(), QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.white)
+    painter = QPainter(image)
+    painter.drawImage(QPoint(0, 0), first)
+    painter.drawImage(at, second)
+    painter.end()
+    return image
