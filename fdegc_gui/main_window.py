@@ -30,6 +30,7 @@ from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
 from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
+from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.menus import Menus
 from fdegc_gui.models import optional
 from fdegc_gui.models.activity import Activity
@@ -68,6 +69,8 @@ class MainWindow(QMainWindow):
     files : FileDialogs, optional
         Tests answer in its place.
     log_file : Path, optional
+    kept : KeptScenes, optional
+        Where results of scenes stay when they are left; nowhere by default, and then the user is asked.
 
     Signals
     -------
@@ -87,13 +90,14 @@ class MainWindow(QMainWindow):
         engine: Engine = REAL_ENGINE,
         files: FileDialogs | None = None,
         log_file: Path | None = None,
+        kept: KeptScenes | None = None,
     ) -> None:
         super().__init__()
         self.settings, self.theme = settings, theme
         self._files = files if files is not None else FileDialogs()
         self._log_file = log_file
         self.session = Session(settings.rate, self)
-        self.controller = Controller(self.session, engine, settings.device, self)
+        self.controller = Controller(self.session, engine, settings.device, self, kept)
         self.actions_ = Actions(self)
         self.setWindowTitle("FDEGC")
         self.setWindowIcon(icons.app_icon())
@@ -163,7 +167,7 @@ class MainWindow(QMainWindow):
             "export_stream": self.exporting.ask_stream,
             "export_image": self.exporting.ask_image,
             "show_folder": self.exporting.show_folder,
-            "close_scene": controller.close_scene,
+            "close_scene": self.close_scene,
             "quit": self.close,
             "compress": self.start_compress,
             "compress_all": controller.coding.start_all,
@@ -192,7 +196,7 @@ class MainWindow(QMainWindow):
         for chooser in (self.sidebar.results, self.sidebar.plot):
             chooser.chosen.connect(lambda key: session.choose(Side.B, key))
         self.welcome.open_wanted.connect(self.ask_open)
-        self.welcome.file_wanted.connect(lambda name: controller.open(Path(name)))
+        self.welcome.file_wanted.connect(lambda name: self.open(Path(name)))
         self.status.device_wanted.connect(self._on_device_wanted)
         self.compare.view_changed.connect(controller.painter.set_view)
         self.compare.display.closed.connect(self.actions_["display"].trigger)
@@ -241,7 +245,21 @@ class MainWindow(QMainWindow):
         """Opening of a file that the user is asked for."""
         path = self._files.open_file(self, self.settings.folder("open"))
         if path is not None:
-            self.controller.open(path)
+            self.open(path)
+
+    def open(self, path: Path, part: str | None = None) -> None:
+        """Opening of a file, or of a part of it by its name, unless the user wants to stay where he is."""
+        if self._may_leave():
+            self.controller.open(path, part)
+
+    def close_scene(self) -> None:
+        """Closing of the scene, unless the user wants to stay."""
+        if self._may_leave():
+            self.controller.close_scene()
+
+    def _may_leave(self) -> bool:
+        scene, words = self.session.scene, self.controller.would_be_lost
+        return scene is None or not words or self._files.confirm_loss(self, scene.path.name, words)
 
     def start_compress(self) -> None:
         """Compression (or decoding), with the keys going to the canvas, so that Space flips."""
@@ -363,7 +381,7 @@ class MainWindow(QMainWindow):
     def _on_part_wanted(self, path: Path, parts: tuple[str, ...]) -> None:
         part = self._files.choose_part(self, path, parts)
         if part is not None:
-            self.controller.open(path, part)
+            self.controller.open(path, part)  # it was asked before
 
     def _on_open_failed(self, path: Path) -> None:
         if not path.exists():
@@ -405,7 +423,7 @@ class MainWindow(QMainWindow):
         self.header.export.setEnabled(finished)
         actions["compress"].setText("De&code" if stream else "&Compress")
         actions["show_folder"].setEnabled(result is not None and bool(result.saved))
-        action = main_action(scene, result, session.rate, waiting)
+        action = main_action(scene, result, session.rate, waiting, session.key in session.unfinished)
         self.sidebar.action.show_action(action, actions["compress"].isEnabled())
 
     def _refresh_notes(self) -> None:
@@ -417,11 +435,12 @@ class MainWindow(QMainWindow):
 
     def _refresh_recent(self) -> None:
         recent = self.settings.recent
-        self.menus.show_recent(recent, self.controller.open, self._clear_recent)
+        self.menus.show_recent(recent, self.open, self._clear_recent)
         self.welcome.show_recent(recent)
 
     def _clear_recent(self) -> None:
         self.settings.clear_recent()
+        self.controller.forget_kept()
         self._refresh_recent()
 
     # ------------------------------------------------------------------ drag and drop, closing
@@ -439,9 +458,12 @@ class MainWindow(QMainWindow):
         path = dropped_file(event)
         if path is not None:
             event.acceptProposedAction()
-            self.controller.open(path)
+            self.open(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if self.controller.is_running and self.isVisible() and not self._may_leave():
+            event.ignore()
+            return
         if not self.actions_["full_screen"].isChecked():
             self.settings.geometry = self.saveGeometry()
         self.settings.splitter = self.splitter.saveState()

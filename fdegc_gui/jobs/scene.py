@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import Estimate
 from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.jobs.base import Context, Job
+from fdegc_gui.jobs.kept import KeptResult, KeptScenes, find_results, find_unfinished
 from fdegc_gui.jobs.pictures import reduced_picture
 from fdegc_gui.jobs.reduction import chunks
 from fdegc_gui.jobs.render import paint, render
@@ -51,6 +53,12 @@ class Opened:
     statistics : RasterStatistics or None
     coarse : bool
         Whether the first picture was made from a few blocks only, because reading all takes long.
+    folder : Path or None
+        Held for its results, which will be found there when it is opened again; None if they cannot be kept.
+    results : tuple of KeptResult
+        Of when it was open before.
+    unfinished : frozenset of int
+        Rate points of which a cancelled compression has left something to go on from.
     """
 
     scene: Scene
@@ -59,6 +67,9 @@ class Opened:
     reduced: Samples | None = None
     statistics: RasterStatistics | None = None
     coarse: bool = False
+    folder: Path | None = None
+    results: tuple[KeptResult, ...] = ()
+    unfinished: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,11 +93,14 @@ class OpenScene(Job[Opened, Never]):
     path : Path
     choices : mapping
         What the user chose to see of this file before, by the number and the type of its bands.
+    kept : KeptScenes
+        Where results of earlier may be.
     """
 
     number: int
     path: Path
     choices: Mapping[tuple[int, str], Display]
+    kept: KeptScenes
 
     priority: ClassVar[int] = 10
 
@@ -143,7 +157,12 @@ class OpenScene(Job[Opened, Never]):
         # A part of a file has no size of its own.
         size = self.path.stat().st_size if self.path.exists() else info.raw_bytes
         scene = Scene(self.number, self.path, info, None, bands, size, quick_peak(info))
-        return Opened(scene, first, _quick_estimates(info), reduced, statistics, coarse)
+        opened = Opened(scene, first, _quick_estimates(info), reduced, statistics, coarse)
+        folder = self.kept.hold(self.path)
+        if folder is None:
+            return opened
+        results, unfinished = find_results(folder, info), find_unfinished(folder)
+        return dataclasses.replace(opened, folder=folder, results=results, unfinished=unfinished)
 
 
 def _overview(reader: ContainerReader) -> Pyramid | None:

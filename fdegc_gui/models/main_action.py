@@ -43,7 +43,9 @@ class MainAction:
     saved: str = ""
 
 
-def main_action(scene: Scene | None, result: Result | None, rate: int, waiting: bool) -> MainAction:
+def main_action(
+    scene: Scene | None, result: Result | None, rate: int, waiting: bool, unfinished: bool = False
+) -> MainAction:
     """Main action for what is looked at.
 
     Parameters
@@ -54,6 +56,8 @@ def main_action(scene: Scene | None, result: Result | None, rate: int, waiting: 
     rate : int
     waiting : bool
         Whether it was asked for and has not begun.
+    unfinished : bool
+        Whether a cancelled compression has left something to go on from.
     """
     stream = scene is not None and scene.stream is not None
     if result is None or result.state is State.RUNNING:
@@ -62,7 +66,8 @@ def main_action(scene: Scene | None, result: Result | None, rate: int, waiting: 
         elif result is not None:
             text = "Decoding…" if stream else f"Compressing at rate {rate}…"
         else:
-            text = "Decode" if stream else f"Compress at rate {rate}"
+            begin = "Go on compressing" if unfinished else "Compress"
+            text = "Decode" if stream else f"{begin} at rate {rate}"
         return MainAction(Step.COMPRESS, text, scene is not None and result is None and not waiting)
     kind = SavedKind.IMAGE if stream else SavedKind.STREAM
     done = any(saved.kind is kind for saved in result.saved)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,6 +145,10 @@ class Session(QObject):
         self.results: dict[int, Result] = {}
         #: Rate points, or the decoding, that were asked for and have not begun.
         self.waiting: set[int] = set()
+        #: Rate points of which a cancelled compression has left something to go on from.
+        self.unfinished: set[int] = set()
+        #: Whether results are found again when the scene is opened the next time.
+        self.keeps = False
 
     @property
     def scene(self) -> Scene | None:
@@ -188,6 +192,8 @@ class Session(QObject):
         *,
         statistics: RasterStatistics | None = None,
         reduced: Samples | None = None,
+        keeps: bool = False,
+        unfinished: Iterable[int] = (),
     ) -> None:
         """Replacement of the open scene; results of the former one are dropped.
 
@@ -201,10 +207,15 @@ class Session(QObject):
             Where they are known.
         reduced : Samples, optional
             What the first picture was made of.
+        keeps : bool
+            Whether its results are found again when it is opened the next time.
+        unfinished : iterable of int
+            Rate points of which a cancelled compression has left something to go on from.
         """
         stream = scene is not None and scene.stream is not None
         self.results.clear()
         self.waiting.clear()
+        self.unfinished, self.keeps = set(unfinished), keeps
         self.patches.clear()
         self._sides, self._difference = Sides(), None
         if self._style.band is not None:

@@ -41,7 +41,8 @@ def cost_of(estimate: Estimate | None, result: Result | None, speed: float = 1.0
     if result is not None and result.state is State.DONE and result.encode is not None:
         encode = result.encode
         seconds = encode.encode_seconds + encode.reconstruct_seconds
-        return Cost(human_bytes(encode.bytes), human_seconds(seconds), True)
+        least = "≥ " if encode.resumed_tiles else ""  # of tiles that were finished before nobody knows
+        return Cost(human_bytes(encode.bytes), f"{least}{human_seconds(seconds)}", True)
     if estimate is None:
         return Cost()
     return Cost(f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds * speed)}")

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from fdegc_gui.app import make_application
+from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import Theme
@@ -76,13 +77,19 @@ def user() -> FakeUser:
 
 @pytest.fixture
 def make_window(
-    qtbot: QtBot, qapp: QApplication, settings: Settings, fake: FakeEngine, user: FakeUser
+    qtbot: QtBot,
+    qapp: QApplication,
+    settings: Settings,
+    fake: FakeEngine,
+    user: FakeUser,
+    tmp_path: Path,
 ) -> Iterator[Callable[..., MainWindow]]:
     """Open windows; each is closed, and its threads awaited, when the test ends."""
     windows: list[MainWindow] = []
 
     def make(engine: object = None, **kwargs: object) -> MainWindow:
         theme = Theme("light")
+        kwargs.setdefault("kept", KeptScenes(tmp_path / "cache"))
         theme.apply()
         window = MainWindow(settings, theme, engine or fake.engine, user, **kwargs)  # type: ignore[arg-type]
         windows.append(window)

@@ -104,7 +104,7 @@ def test_every_metric_names_its_definition(qtbot: QtBot, window: MainWindow, sce
 
 
 def test_tiles_appear_one_by_one_and_cancel_drops_them(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine
+    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine, tmp_path: Path
 ) -> None:
     fake.gate = threading.Event()
     open_scene(qtbot, window, scene_path)
@@ -119,7 +119,7 @@ def test_tiles_appear_one_by_one_and_cancel_drops_them(
     with said(qtbot, window, "Cancelled.", 1000):
         window.actions_["cancel"].trigger()
     qtbot.waitUntil(lambda: 4 not in window.session.results, timeout=1000)
-    assert not list(window.controller.folder.glob("*rate4"))
+    assert not list((tmp_path / "cache").rglob("rate4*"))
     assert window.actions_["compress"].isEnabled()
     assert window.sidebar.rates.rows[4].cost.progress is None
 
