@@ -77,6 +77,12 @@ class ActivityWatch:
         if activity is not None:
             self._activities.put(self, activity.at(progress))
 
+    def tiles(self, done: int, total: int | None) -> None:
+        """Notification of how many tiles are in the picture."""
+        activity = self._activities.get(self)
+        if activity is not None:
+            self._activities.put(self, replace(activity, tiles_done=done, tiles_total=total))
+
     def cancelling(self) -> None:
         activity = self._activities.get(self)
         if activity is not None:

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from fdegc.options import EncodeOptions
 from fdegc.results import EncodeResult, StreamInfo
 from fdegc.types import Progress
-from fdegc_gui.control.activities import Activities
+from fdegc_gui.control.activities import Activities, ActivityWatch
 from fdegc_gui.control.engine import EngineKeeper
 from fdegc_gui.control.feed import TileFeed
 from fdegc_gui.control.measuring import Measuring
@@ -40,6 +40,7 @@ class _Run:
     quality: float
     tiles: int
     store: SampleStore
+    watch: ActivityWatch | None = None
     result: Result | None = None
     before: Result | None = None
 
@@ -113,6 +114,7 @@ class Coding(QObject):
         self._requests = Requests()
         self._running: dict[int, _Run] = {}
         self._batch: list[int] = []
+        session.tiles_written.connect(self._on_written)
 
     def start(self, rate: int | None = None) -> None:
         """Compression at a rate point, the selected one by default; decoding if a stream is open."""
@@ -221,6 +223,7 @@ class Coding(QObject):
         heading: str,
     ) -> None:
         watch = self._activities.watch(Activity(title, _RANK, cancellable=True, tiles_total=run.tiles))
+        run.watch = watch
         request = self._lane.submit(
             job,
             started=lambda: self._on_started(run),
@@ -249,10 +252,20 @@ class Coding(QObject):
 
     def _on_tile(self, run: _Run, tile: CodedTile) -> None:
         if run.result is not None:
+            window, info = tile.painted.window, run.store.info
+            if window.x == window.y == 0:  # tiles can be of another size than was asked for
+                run.result.tiles_total = math.ceil(info.width / window.width) * math.ceil(
+                    info.height / window.height
+                )
             if tile.statistics is not None:
                 self._session.set_statistics(tile.statistics)
             self._feed.push(run.result, tile.painted, tile.figures)
             self._painter.take_tile(run.result, tile.painted)
+
+    def _on_written(self, key: int, _windows: object) -> None:
+        run = self._running.get(key)
+        if run is not None and run.watch is not None and run.result is not None:
+            run.watch.tiles(run.result.tiles_done, run.result.tiles_total)
 
     def _on_done(self, run: _Run, finish: Callable[[Result], None]) -> None:
         self._running.pop(run.key, None)
