@@ -96,7 +96,7 @@ class MainWindow(QMainWindow):
         self.settings, self.theme = settings, theme
         self._files = files if files is not None else FileDialogs()
         self._log_file = log_file
-        self.session = Session(settings.rate, self)
+        self.session = Session(settings.rate, self, settings.pace)
         self.controller = Controller(self.session, engine, settings.device, self, kept)
         self.actions_ = Actions(self)
         self.setWindowTitle("FDEGC")
@@ -467,6 +467,7 @@ class MainWindow(QMainWindow):
         if not self.actions_["full_screen"].isChecked():
             self.settings.geometry = self.saveGeometry()
         self.settings.splitter = self.splitter.saveState()
+        self.settings.pace = self.session.pace
         self.settings.sidebar = self.actions_["sidebar"].isChecked()
         self.settings.folded = {n for n, section in self.sidebar.sections.items() if not section.is_open}
         self.settings.save()

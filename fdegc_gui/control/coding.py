@@ -313,7 +313,7 @@ class Coding(QObject):
         self._session.unfinished.discard(result.rate)
         result.bytes, result.stream_path = encode.bytes, encode.path
         self._measuring.measure(result)
-        self._session.learn_speed(result)
+        self._session.learn_pace(result)
         self.message.emit(f"Rate {result.rate} is finished.")
         self._session.result_changed.emit(result.rate)
         self._next_of_batch()

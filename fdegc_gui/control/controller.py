@@ -307,7 +307,7 @@ class Controller(QObject):
 
     def _on_engine(self, ready: EngineReady | None) -> None:
         if ready is not None:
-            self.session.forget_speed()
+            self.session.set_device(ready.label)
             self._want_estimates()
 
     def _decode(self, number: int) -> None:

@@ -16,6 +16,7 @@ from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Side, Sides
 from fdegc_gui.models.difference import Difference, DifferenceStyle
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
+from fdegc_gui.models.forecast import Pace, forecasts, kind_of
 from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, Saved, State
@@ -119,7 +120,7 @@ class Session(QObject):
     figures_changed = Signal(int)
     tiles_written = Signal(int, object)
 
-    def __init__(self, rate: int = 4, parent: QObject | None = None) -> None:
+    def __init__(self, rate: int = 4, parent: QObject | None = None, pace: Pace | None = None) -> None:
         super().__init__(parent)
         self._scene: Scene | None = None
         self._rate = rate
@@ -139,8 +140,9 @@ class Session(QObject):
         #: Small picture that an opened ``.fdegc`` file carries.
         self.overview: Pyramid | None = None
         self.estimates: dict[int, Estimate] = {}
-        #: Measured seconds over estimated ones, on this machine as busy as it is.
-        self.speed = 1.0
+        #: How long compressions have taken here, and the device that the next one will run on.
+        self.pace = pace if pace is not None else Pace()
+        self.device = self.pace.device
         self.refined = False
         self.results: dict[int, Result] = {}
         #: Rate points, or the decoding, that were asked for and have not begun.
@@ -415,17 +417,35 @@ class Session(QObject):
         self.refined = True
         self.estimates_changed.emit()
 
-    def learn_speed(self, result: Result) -> None:
-        """Correction of the other estimates by a finished result's time against its own estimate."""
+    @property
+    def forecasts(self) -> dict[int, Estimate]:
+        """Estimates of the rate points that are not finished, corrected by what is known by now."""
+        scene = self._scene
+        if scene is None:
+            return {}
+        kind = kind_of(scene.info, self.device)
+        seconds = {rate: self.pace.seconds(kind, one.seconds) for rate, one in self.estimates.items()}
+        finished = {rate: result.bytes for rate, result in self.results.items() if result.encode is not None}
+        return forecasts(self.estimates, finished, seconds)
+
+    def learn_pace(self, result: Result) -> None:
+        """Experience from a finished result, unless an earlier run had done a part of it."""
         estimate, encode = self.estimates.get(result.rate), result.encode
-        if estimate is not None and encode is not None and estimate.seconds > 0:
-            self.speed = (encode.encode_seconds + encode.reconstruct_seconds) / estimate.seconds
+        if (
+            self._scene is not None
+            and estimate is not None
+            and encode is not None
+            and not encode.resumed_tiles
+        ):
+            spent = encode.encode_seconds + encode.reconstruct_seconds
+            self.pace.learn(kind_of(self._scene.info, self.device), estimate.seconds, spent)
             self.estimates_changed.emit()
 
-    def forget_speed(self) -> None:
-        """Removal of the speed correction; on another device it means nothing."""
-        self.speed = 1.0
-        self.estimates_changed.emit()
+    def set_device(self, device: str) -> None:
+        """Device, by its label, that the next compression will run on; experience of others means nothing."""
+        if device != self.device:
+            self.device = device
+            self.estimates_changed.emit()
 
     def set_rate(self, rate: int) -> None:
         """Selection of another rate point to look at."""

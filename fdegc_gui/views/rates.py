@@ -36,7 +36,7 @@ class Cost:
     progress: float | None = None
 
 
-def cost_of(estimate: Estimate | None, result: Result | None, speed: float = 1.0) -> Cost:
+def cost_of(estimate: Estimate | None, result: Result | None) -> Cost:
     """Cost that a row shows: measured if finished, otherwise estimated."""
     if result is not None and result.state is State.DONE and result.encode is not None:
         encode = result.encode
@@ -45,7 +45,7 @@ def cost_of(estimate: Estimate | None, result: Result | None, speed: float = 1.0
         return Cost(human_bytes(encode.bytes), f"{least}{human_seconds(seconds)}", True)
     if estimate is None:
         return Cost()
-    return Cost(f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds * speed)}")
+    return Cost(f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds)}")
 
 
 def memory_words(estimates: Iterable[Estimate]) -> str:
@@ -232,9 +232,10 @@ class RateSelector(QWidget):
     def refresh(self) -> None:
         """Update of the rows to the session's figures."""
         session = self._session
+        forecasts = session.forecasts
         for rate, row in self.rows.items():
             result = session.results.get(rate)
-            cost = cost_of(session.estimates.get(rate), result, session.speed)
+            cost = cost_of(forecasts.get(rate), result)
             if self._progress is not None and self._progress[0] == rate and _is_running(result):
                 cost = Cost(cost.size, cost.time, False, self._progress[1])
             if cost != row.cost:

@@ -264,18 +264,20 @@ def test_a_cancelled_compression_goes_on_even_after_the_scene_was_left(
     pixels = np.random.default_rng(1).integers(90, 160, (3, 1100, 1100), dtype=np.uint8)
     path = write(tmp_path / "noise.tif", pixels)
     window = make_window(REAL_ENGINE)
-    open_scene(qtbot, window, path)
+    with qtbot.waitSignal(window.controller.opened, timeout=120_000):
+        window.start(path)
     button = window.sidebar.action
     window.session.set_rate(2)
     button.main.click()
     qtbot.waitUntil(
         lambda: 2 in window.session.results and window.session.results[2].tiles_done >= 1, timeout=120_000
     )
-    with said(qtbot, window, "Cancelled. What is finished of rate 2 is kept", TIMEOUT):
+    with said(qtbot, window, "Cancelled. What is finished of rate 2 is kept", 120_000):
         window.actions_["cancel"].trigger()
     assert button.main.text() == "Go on compressing at rate 2" and 2 not in window.session.results
     window.close_scene()
-    open_scene(qtbot, window, path)
+    with qtbot.waitSignal(window.controller.opened, timeout=120_000):
+        window.open(path)
     assert button.main.text() == "Go on compressing at rate 2"
     button.main.click()
     qtbot.waitUntil(lambda: finished(window, 2), timeout=120_000)
