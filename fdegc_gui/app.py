@@ -63,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         hook.caught.connect(reporter.report)
         window.closed.connect(app.quit)
         window.closing.connect(lambda: QTimer.singleShot(_LAST_RESORT_MS, _give_up))
+        if arguments.file is not None:
+            window.expect()
         window.show()
         window.start(arguments.file)
         with _interruptible(window):

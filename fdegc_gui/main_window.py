@@ -23,6 +23,7 @@ from fdegc_gui.control.exporting import Exporting
 from fdegc_gui.control.going import Going
 from fdegc_gui.control.guest_menu import GuestMenu
 from fdegc_gui.control.pointer import Pointer
+from fdegc_gui.control.recent import Recent
 from fdegc_gui.control.tiles import Tiles
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.files import FileDialogs
@@ -138,7 +139,9 @@ class MainWindow(QMainWindow):
         self.sidebar = SideBar(self.session, self.actions_, self.theme)
         self.status = StatusLine(self.actions_["cancel"], self.theme)
         self.stack = QStackedWidget()
+        self._blank = QWidget()
         self.stack.addWidget(self.welcome)
+        self.stack.addWidget(self._blank)
         self.stack.addWidget(self.compare)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setHandleWidth(1)
@@ -230,11 +233,17 @@ class MainWindow(QMainWindow):
         self.actions_["lpips"].setChecked(settings.lpips_download)
         self.actions_["lpips"].setVisible(optional.lpips_installed())
         self.controller.measuring.set_download(settings.lpips_download)
-        self._refresh_recent()
+        self.recent = Recent(settings, self.controller, self.menus, self.welcome, self.open, self)
+
+    def expect(self) -> None:
+        """Empty page in place of the welcome, as a file is going to be opened at once."""
+        if self.session.scene is None:
+            self.stack.setCurrentWidget(self._blank)
 
     def start(self, path: Path | None = None) -> None:
         """First steps once the window is shown: opening of a file if one is given, then the engine."""
         if path is not None:
+            self.expect()
             self.controller.open(path)  # the engine loads once the scene is on the screen
         else:
             QTimer.singleShot(_ENGINE_DELAY_MS, self.controller.prepare)
@@ -370,11 +379,7 @@ class MainWindow(QMainWindow):
             rates.show_progress(running.rate, activity.fraction)
         self._refresh_actions()
 
-    def _on_opened(self, path: Path) -> None:
-        if path.exists():  # which the name of a part of a file does not
-            self.settings.add_recent(path)
-            self.settings.set_folder("open", path.parent)
-        self._refresh_recent()
+    def _on_opened(self, _path: Path) -> None:
         self.compare.grab_focus()
         QTimer.singleShot(0, self.controller.keeper.load)  # after the first paint of the scene
 
@@ -383,20 +388,21 @@ class MainWindow(QMainWindow):
         if part is not None:
             self.controller.open(path, part)  # it was asked before
 
-    def _on_open_failed(self, path: Path) -> None:
-        if not path.exists():
-            self.settings.remove_recent(path)
-            self._refresh_recent()
+    def _on_open_failed(self, _path: Path) -> None:
+        self._show_page()
         QTimer.singleShot(0, self.controller.keeper.load)
 
     def _on_scene(self) -> None:
         scene = self.session.scene
-        self.stack.setCurrentWidget(self.welcome if scene is None else self.compare)
+        self._show_page()
         self.setWindowTitle("FDEGC" if scene is None else f"{scene.path.name} – FDEGC")
         self.setWindowFilePath("" if scene is None else str(scene.path))
         if scene is None and self.actions_["display"].isChecked():
             self.actions_["display"].setChecked(False)
             self._show_display(False)
+
+    def _show_page(self) -> None:
+        self.stack.setCurrentWidget(self.welcome if self.session.scene is None else self.compare)
 
     def _on_rate(self, rate: int) -> None:
         self.settings.rate = rate
@@ -432,16 +438,6 @@ class MainWindow(QMainWindow):
         self.notice.show_notice(notice)
         overview = "Shown is the overview stored in the file, until tiles arrive"
         self.status.show_note(overview if session.shows_overview else "")
-
-    def _refresh_recent(self) -> None:
-        recent = self.settings.recent
-        self.menus.show_recent(recent, self.open, self._clear_recent)
-        self.welcome.show_recent(recent)
-
-    def _clear_recent(self) -> None:
-        self.settings.clear_recent()
-        self.controller.forget_kept()
-        self._refresh_recent()
 
     # ------------------------------------------------------------------ drag and drop, closing
 
