@@ -22,6 +22,7 @@ from fdegc_gui.control.controller import Controller
 from fdegc_gui.control.exporting import Exporting
 from fdegc_gui.control.going import Going
 from fdegc_gui.control.guest_menu import GuestMenu
+from fdegc_gui.control.idle import Idle
 from fdegc_gui.control.pointer import Pointer
 from fdegc_gui.control.recent import Recent
 from fdegc_gui.control.tiles import Tiles
@@ -43,6 +44,7 @@ from fdegc_gui.models.session import Session
 from fdegc_gui.settings import Settings
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme
+from fdegc_gui.views import warming
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.drop import DropHint, dropped_file
 from fdegc_gui.views.header_bar import Header
@@ -234,6 +236,7 @@ class MainWindow(QMainWindow):
         self.actions_["lpips"].setVisible(optional.lpips_installed())
         self.controller.measuring.set_download(settings.lpips_download)
         self.recent = Recent(settings, self.controller, self.menus, self.welcome, self.open, self)
+        self.idle = Idle(warming.steps(), self.controller.activities, self)
 
     def expect(self) -> None:
         """Empty page in place of the welcome, as a file is going to be opened at once."""
@@ -368,6 +371,7 @@ class MainWindow(QMainWindow):
             )
         else:
             self.status.show_devices(ready.device, ready.label, list(ready.devices))
+            self.idle.start()
 
     def _on_activity(self, activity: Activity | None) -> None:
         self.status.show_activity(activity)
@@ -471,6 +475,7 @@ class MainWindow(QMainWindow):
             # Gone at once for the user; the threads end on their own, then the program does.
             event.ignore()
             self.hide()
+            self.idle.stop()
             self.closing.emit()
             self.controller.shut_down()
         else:

@@ -34,6 +34,11 @@ class Activities(QObject):
         """Whether something goes on that the user can cancel."""
         return any(activity.cancellable for activity in self._going.values())
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything goes on."""
+        return bool(self._going)
+
     def put(self, watch: ActivityWatch, activity: Activity) -> None:
         """Entry of an activity that begins, or of which more is known."""
         self._going[watch] = activity
