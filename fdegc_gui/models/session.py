@@ -57,6 +57,8 @@ class Scene:
         Size of the file on disk.
     peak : float or None
         Peak value for PSNR, in source units; None until it is known.
+    inks : str
+        What reading has made of printing inks, in words; empty where there are none.
     """
 
     number: int
@@ -66,6 +68,7 @@ class Scene:
     bands: tuple[int, ...] = (0,)
     file_bytes: int = 0
     peak: float | None = None
+    inks: str = ""
 
     @property
     def base(self) -> int:
