@@ -35,7 +35,7 @@ from fdegc_gui.models.comparison import Layout, Side
 from fdegc_gui.models.difference import DifferenceStyle
 from fdegc_gui.models.display import Display, Stretch
 from fdegc_gui.models.result import MetricState, State
-from fdegc_gui.models.session import STREAM
+from fdegc_gui.models.scene import STREAM
 from fdegc_gui.models.tile_map import TileFigure
 from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import Theme

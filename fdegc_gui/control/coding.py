@@ -27,7 +27,8 @@ from fdegc_gui.models.display import Display
 from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.models.session import STREAM, Scene, Session, display_base
+from fdegc_gui.models.scene import STREAM, Scene, display_base
+from fdegc_gui.models.session import Session
 
 _RANK = 5
 

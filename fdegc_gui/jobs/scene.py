@@ -26,7 +26,7 @@ from fdegc_gui.jobs.reduction import chunks
 from fdegc_gui.jobs.render import paint, render
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
-from fdegc_gui.models.session import Scene
+from fdegc_gui.models.scene import Scene
 
 if TYPE_CHECKING:
     from fdegc.format.reader import ContainerReader

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from fdegc_gui.models.result import Result, Saved, SavedKind, State
-from fdegc_gui.models.session import Scene
+from fdegc_gui.models.scene import Scene
 from fdegc_gui.text import human_bytes
 
 

@@ -9,7 +9,7 @@ from fdegc.format.info import INDISPENSABLE
 from fdegc.raster_info import Window
 from fdegc.results import StreamInfo
 from fdegc_gui.models.result import Result
-from fdegc_gui.models.session import Scene
+from fdegc_gui.models.scene import Scene
 
 #: Tiles that are named one by one.
 _NAMED = 4

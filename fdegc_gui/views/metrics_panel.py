@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from fdegc.options import METRIC_LABELS, SLOW_METRICS
 from fdegc_gui.models import optional
 from fdegc_gui.models.result import MetricState, Result
-from fdegc_gui.models.session import Scene, Session
+from fdegc_gui.models.scene import Scene
+from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
 from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds, ratio
 

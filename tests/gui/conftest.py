@@ -143,8 +143,8 @@ def scene(tmp_path: Path, pixels: np.ndarray) -> Path:
 @pytest.fixture
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a scene of half a megapixel were too large to be kept."""
-    monkeypatch.setattr("fdegc_gui.models.session.FULL_DETAIL_PIXELS", 10_000)
-    monkeypatch.setattr("fdegc_gui.models.session.OVERVIEW_SIDE", 64)
+    monkeypatch.setattr("fdegc_gui.models.scene.FULL_DETAIL_PIXELS", 10_000)
+    monkeypatch.setattr("fdegc_gui.models.scene.OVERVIEW_SIDE", 64)
     monkeypatch.setattr("fdegc_gui.jobs.scene.FIRST_LOOK_SIDE", 64)
     monkeypatch.setattr("fdegc.raster.glance.QUICK_BYTES", 10_000)
 

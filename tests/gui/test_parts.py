@@ -25,7 +25,7 @@ from fdegc_gui.jobs.sample_writer import SampleWriter
 from fdegc_gui.logs import ExceptionHook
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.pyramid import Pyramid, halve, premultiplied_bgra
-from fdegc_gui.models.session import display_base
+from fdegc_gui.models.scene import display_base
 from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import DARK, LIGHT, Theme, Tokens
 from fdegc_gui.text import human_bytes, human_seconds, time_left, zoom_percent

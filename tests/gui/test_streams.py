@@ -23,7 +23,7 @@ from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.notice import damage_notice
 from fdegc_gui.models.result import Result, State
-from fdegc_gui.models.session import STREAM, Scene
+from fdegc_gui.models.scene import STREAM, Scene
 from fdegc_gui.views.canvas import Pane
 from tests.gui.fakes import FakeEngine, FakeUser, damage, saved, write_stream
 
