@@ -38,6 +38,7 @@ from PySide6.QtWidgets import QApplication
 from benchmarks.latency import Heartbeat
 from fdegc_gui.app import make_application
 from fdegc_gui.jobs.engine import Engine
+from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import Theme
@@ -160,7 +161,7 @@ def main() -> int:
         settings = Settings(QSettings(str(folder / "s.ini"), QSettings.Format.IniFormat))
         theme = Theme("dark")
         theme.apply()
-        window = MainWindow(settings, theme, Engine(_IdleCodec, list))
+        window = MainWindow(settings, theme, Engine(_IdleCodec, list), kept=KeptScenes(folder / "kept"))
         window.resize(1280, 800)
         window.show()
         app.processEvents()

@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from PySide6.QtCore import QObject, QSettings, Qt, QTimer
 
 from fdegc_gui.app import make_application
+from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.result import MetricState, State
 from fdegc_gui.settings import Settings
@@ -195,7 +196,7 @@ def main() -> int:
         settings = Settings(QSettings(str(Path(folder) / "s.ini"), QSettings.Format.IniFormat))
         theme = Theme("dark")
         theme.apply()
-        window = MainWindow(settings, theme)
+        window = MainWindow(settings, theme, kept=KeptScenes(Path(folder) / "kept"))
         window.resize(1280, 800)
         window.show()
         app.processEvents()

@@ -29,12 +29,13 @@ from PySide6.QtWidgets import QApplication, QScrollArea
 
 from fdegc.raster_info import Window
 from fdegc_gui.app import make_application
+from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import Layout, Side
 from fdegc_gui.models.difference import DifferenceStyle
 from fdegc_gui.models.display import Display, Stretch
 from fdegc_gui.models.result import MetricState, State
-from fdegc_gui.models.session import STREAM
+from fdegc_gui.models.scene import STREAM
 from fdegc_gui.models.tile_map import TileFigure
 from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import Theme
@@ -252,7 +253,7 @@ def main() -> int:
         settings = Settings(QSettings(str(Path(folder) / "s.ini"), QSettings.Format.IniFormat))
         theme = Theme("light")
         theme.apply()
-        window = MainWindow(settings, theme)
+        window = MainWindow(settings, theme, kept=KeptScenes(Path(folder) / "kept"))
         window.controller.failed.connect(lambda head, failure: FAILURES.append(f"{head} {failure.message}"))
         window.show()
         save(app, window, arguments.out, "start", 1280)

@@ -18,6 +18,7 @@ from fdegc import __version__
 from fdegc.process import keep_memory
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.jobs import Failure
+from fdegc_gui.jobs.kept import KeptScenes, user_folder
 from fdegc_gui.logs import ExceptionHook, set_up_logging
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.settings import Settings
@@ -57,11 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings()
         theme = Theme(settings.theme)
         theme.apply()
-        window = MainWindow(settings, theme, log_file=log_file)
+        window = MainWindow(settings, theme, log_file=log_file, kept=KeptScenes(user_folder()))
         reporter = Reporter(window, log_file)
         hook.caught.connect(reporter.report)
         window.closed.connect(app.quit)
         window.closing.connect(lambda: QTimer.singleShot(_LAST_RESORT_MS, _give_up))
+        if arguments.file is not None:
+            window.expect()
         window.show()
         window.start(arguments.file)
         with _interruptible(window):

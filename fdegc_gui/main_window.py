@@ -22,7 +22,9 @@ from fdegc_gui.control.controller import Controller
 from fdegc_gui.control.exporting import Exporting
 from fdegc_gui.control.going import Going
 from fdegc_gui.control.guest_menu import GuestMenu
+from fdegc_gui.control.idle import Idle
 from fdegc_gui.control.pointer import Pointer
+from fdegc_gui.control.recent import Recent
 from fdegc_gui.control.tiles import Tiles
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.files import FileDialogs
@@ -30,6 +32,7 @@ from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
 from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
+from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.menus import Menus
 from fdegc_gui.models import optional
 from fdegc_gui.models.activity import Activity
@@ -42,6 +45,7 @@ from fdegc_gui.models.way import EXACT
 from fdegc_gui.settings import Settings
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme
+from fdegc_gui.views import warming
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.drop import DropHint, dropped_file
 from fdegc_gui.views.header_bar import Header
@@ -69,6 +73,8 @@ class MainWindow(QMainWindow):
     files : FileDialogs, optional
         Tests answer in its place.
     log_file : Path, optional
+    kept : KeptScenes, optional
+        Where results of scenes stay when they are left; nowhere by default, and then the user is asked.
 
     Signals
     -------
@@ -88,13 +94,14 @@ class MainWindow(QMainWindow):
         engine: Engine = REAL_ENGINE,
         files: FileDialogs | None = None,
         log_file: Path | None = None,
+        kept: KeptScenes | None = None,
     ) -> None:
         super().__init__()
         self.settings, self.theme = settings, theme
         self._files = files if files is not None else FileDialogs()
         self._log_file = log_file
-        self.session = Session(settings.rate, self)
-        self.controller = Controller(self.session, engine, settings.device, self)
+        self.session = Session(settings.rate, self, settings.pace)
+        self.controller = Controller(self.session, engine, settings.device, self, kept)
         self.actions_ = Actions(self)
         self.setWindowTitle("FDEGC")
         self.setWindowIcon(icons.app_icon())
@@ -135,7 +142,9 @@ class MainWindow(QMainWindow):
         self.sidebar = SideBar(self.session, self.actions_, self.theme)
         self.status = StatusLine(self.actions_["cancel"], self.theme)
         self.stack = QStackedWidget()
+        self._blank = QWidget()
         self.stack.addWidget(self.welcome)
+        self.stack.addWidget(self._blank)
         self.stack.addWidget(self.compare)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setHandleWidth(1)
@@ -164,7 +173,7 @@ class MainWindow(QMainWindow):
             "export_stream": self.exporting.ask_stream,
             "export_image": self.exporting.ask_image,
             "show_folder": self.exporting.show_folder,
-            "close_scene": controller.close_scene,
+            "close_scene": self.close_scene,
             "quit": self.close,
             "compress": self.start_compress,
             "compress_all": controller.coding.start_all,
@@ -193,7 +202,7 @@ class MainWindow(QMainWindow):
         for chooser in (self.sidebar.results, self.sidebar.plot):
             chooser.chosen.connect(lambda key: session.choose(Side.B, key))
         self.welcome.open_wanted.connect(self.ask_open)
-        self.welcome.file_wanted.connect(lambda name: controller.open(Path(name)))
+        self.welcome.file_wanted.connect(lambda name: self.open(Path(name)))
         self.status.device_wanted.connect(self._on_device_wanted)
         self.compare.view_changed.connect(controller.painter.set_view)
         self.compare.display.closed.connect(self.actions_["display"].trigger)
@@ -232,11 +241,18 @@ class MainWindow(QMainWindow):
         self.actions_["lpips"].setChecked(settings.lpips_download)
         self.actions_["lpips"].setVisible(optional.lpips_installed())
         self.controller.measuring.set_download(settings.lpips_download)
-        self._refresh_recent()
+        self.recent = Recent(settings, self.controller, self.menus, self.welcome, self.open, self)
+        self.idle = Idle(warming.steps(), self.controller.activities, self)
+
+    def expect(self) -> None:
+        """Empty page in place of the welcome, as a file is going to be opened at once."""
+        if self.session.scene is None:
+            self.stack.setCurrentWidget(self._blank)
 
     def start(self, path: Path | None = None) -> None:
         """First steps once the window is shown: opening of a file if one is given, then the engine."""
         if path is not None:
+            self.expect()
             self.controller.open(path)  # the engine loads once the scene is on the screen
         else:
             QTimer.singleShot(_ENGINE_DELAY_MS, self.controller.prepare)
@@ -247,7 +263,21 @@ class MainWindow(QMainWindow):
         """Opening of a file that the user is asked for."""
         path = self._files.open_file(self, self.settings.folder("open"))
         if path is not None:
-            self.controller.open(path)
+            self.open(path)
+
+    def open(self, path: Path, part: str | None = None) -> None:
+        """Opening of a file, or of a part of it by its name, unless the user wants to stay where he is."""
+        if self._may_leave():
+            self.controller.open(path, part)
+
+    def close_scene(self) -> None:
+        """Closing of the scene, unless the user wants to stay."""
+        if self._may_leave():
+            self.controller.close_scene()
+
+    def _may_leave(self) -> bool:
+        scene, words = self.session.scene, self.controller.would_be_lost
+        return scene is None or not words or self._files.confirm_loss(self, scene.path.name, words)
 
     def start_compress(self) -> None:
         """Compression (or decoding), with the keys going to the canvas, so that Space flips."""
@@ -347,6 +377,7 @@ class MainWindow(QMainWindow):
             )
         else:
             self.status.show_devices(ready.device, ready.label, list(ready.devices))
+            self.idle.start()
 
     def _on_activity(self, activity: Activity | None) -> None:
         self.status.show_activity(activity)
@@ -358,33 +389,30 @@ class MainWindow(QMainWindow):
             rates.show_progress(running.rate, activity.fraction)
         self._refresh_actions()
 
-    def _on_opened(self, path: Path) -> None:
-        if path.exists():  # which the name of a part of a file does not
-            self.settings.add_recent(path)
-            self.settings.set_folder("open", path.parent)
-        self._refresh_recent()
+    def _on_opened(self, _path: Path) -> None:
         self.compare.grab_focus()
         QTimer.singleShot(0, self.controller.keeper.load)  # after the first paint of the scene
 
     def _on_part_wanted(self, path: Path, parts: tuple[str, ...]) -> None:
         part = self._files.choose_part(self, path, parts)
         if part is not None:
-            self.controller.open(path, part)
+            self.controller.open(path, part)  # it was asked before
 
-    def _on_open_failed(self, path: Path) -> None:
-        if not path.exists():
-            self.settings.remove_recent(path)
-            self._refresh_recent()
+    def _on_open_failed(self, _path: Path) -> None:
+        self._show_page()
         QTimer.singleShot(0, self.controller.keeper.load)
 
     def _on_scene(self) -> None:
         scene = self.session.scene
-        self.stack.setCurrentWidget(self.welcome if scene is None else self.compare)
+        self._show_page()
         self.setWindowTitle("FDEGC" if scene is None else f"{scene.path.name} – FDEGC")
         self.setWindowFilePath("" if scene is None else str(scene.path))
         if scene is None and self.actions_["display"].isChecked():
             self.actions_["display"].setChecked(False)
             self._show_display(False)
+
+    def _show_page(self) -> None:
+        self.stack.setCurrentWidget(self.welcome if self.session.scene is None else self.compare)
 
     def _on_rate(self, rate: int) -> None:
         if rate != EXACT:
@@ -412,7 +440,8 @@ class MainWindow(QMainWindow):
         self.header.export.setEnabled(finished)
         actions["compress"].setText("De&code" if stream else "&Compress")
         actions["show_folder"].setEnabled(result is not None and bool(result.saved))
-        action = main_action(scene, result, session.rate, waiting, bound=session.bound)
+        unfinished = session.key in session.unfinished
+        action = main_action(scene, result, session.rate, waiting, bound=session.bound, unfinished=unfinished)
         self.sidebar.action.show_action(action, actions["compress"].isEnabled())
 
     def _refresh_notes(self) -> None:
@@ -422,15 +451,6 @@ class MainWindow(QMainWindow):
         self.notice.show_notice(notice)
         overview = "Shown is the overview stored in the file, until tiles arrive"
         self.status.show_note(overview if session.shows_overview else "")
-
-    def _refresh_recent(self) -> None:
-        recent = self.settings.recent
-        self.menus.show_recent(recent, self.controller.open, self._clear_recent)
-        self.welcome.show_recent(recent)
-
-    def _clear_recent(self) -> None:
-        self.settings.clear_recent()
-        self._refresh_recent()
 
     # ------------------------------------------------------------------ drag and drop, closing
 
@@ -447,12 +467,16 @@ class MainWindow(QMainWindow):
         path = dropped_file(event)
         if path is not None:
             event.acceptProposedAction()
-            self.controller.open(path)
+            self.open(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if self.controller.is_running and self.isVisible() and not self._may_leave():
+            event.ignore()
+            return
         if not self.actions_["full_screen"].isChecked():
             self.settings.geometry = self.saveGeometry()
         self.settings.splitter = self.splitter.saveState()
+        self.settings.pace = self.session.pace
         self.settings.sidebar = self.actions_["sidebar"].isChecked()
         self.settings.folded = {n for n, section in self.sidebar.sections.items() if not section.is_open}
         self.settings.save()
@@ -460,6 +484,7 @@ class MainWindow(QMainWindow):
             # Gone at once for the user; the threads end on their own, then the program does.
             event.ignore()
             self.hide()
+            self.idle.stop()
             self.closing.emit()
             self.controller.shut_down()
         else:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QMenuBar
 
 from fdegc_gui.actions import COMMANDS, MENUS, Actions
 from fdegc_gui.settings import THEMES
+from fdegc_gui.text import distinct_names
 
 _BREAKS_BEFORE = {
     "export_stream",
@@ -84,8 +85,8 @@ class Menus:
     def show_recent(self, paths: list[str], open_: Callable[[Path], None], clear: Callable[[], None]) -> None:
         """Recent files in the menu, to open again."""
         self.recent.clear()
-        for path in paths:
-            action = self.recent.addAction(Path(path).name.replace("&", "&&"))
+        for path, name in zip(paths, distinct_names(paths), strict=True):
+            action = self.recent.addAction(name.replace("&", "&&"))
             action.setToolTip(path)
             action.setStatusTip(path)
             action.triggered.connect(lambda _=False, wanted=path: open_(Path(wanted)))

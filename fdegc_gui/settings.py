@@ -9,6 +9,7 @@ from PySide6.QtCore import QByteArray, QSettings
 from fdegc_gui.models.colormaps import DIVERGING, SEQUENTIAL
 from fdegc_gui.models.comparison import Layout
 from fdegc_gui.models.difference import GAINS, DifferenceStyle
+from fdegc_gui.models.forecast import Pace
 
 THEMES = ("system", "light", "dark")
 _RECENT_MAX = 10
@@ -154,6 +155,15 @@ class Settings:
     @device.setter
     def device(self, value: str) -> None:
         self._store.setValue("engine/device", value)
+
+    @property
+    def pace(self) -> Pace:
+        """How long compressions have taken here."""
+        return Pace.from_text(self._text("engine/pace"))
+
+    @pace.setter
+    def pace(self, value: Pace) -> None:
+        self._store.setValue("engine/pace", value.text)
 
     @property
     def lpips_download(self) -> bool:

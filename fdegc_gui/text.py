@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 from fdegc.options import RATE_POINTS
 from fdegc.text import bytes_text as human_bytes
@@ -72,3 +74,17 @@ def quality_name(quality: float) -> str:
     if float(quality).is_integer():
         return f"rate {int(quality)} · λ {lmbda(int(quality))}"
     return f"quality {quality:.3g}"
+
+
+def distinct_names(paths: Sequence[str]) -> list[str]:
+    """Names of files; those that are alike with as many of their folders as tell them apart."""
+    parts = [Path(path).parts for path in paths]
+    out = []
+    for own in parts:
+        others = [other for other in parts if other != own]
+        count = 1
+        while count < len(own) and any(other[-count:] == own[-count:] for other in others):
+            count += 1
+        folders = str(Path(*own[-count:-1])) if count > 1 else ""
+        out.append(f"{own[-1]} – {folders}" if folders else Path(*own).name)
+    return out

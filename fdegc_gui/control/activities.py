@@ -34,6 +34,11 @@ class Activities(QObject):
         """Whether something goes on that the user can cancel."""
         return any(activity.cancellable for activity in self._going.values())
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything goes on."""
+        return bool(self._going)
+
     def put(self, watch: ActivityWatch, activity: Activity) -> None:
         """Entry of an activity that begins, or of which more is known."""
         self._going[watch] = activity
@@ -76,6 +81,12 @@ class ActivityWatch:
         activity = self._activities.get(self)
         if activity is not None:
             self._activities.put(self, activity.at(progress))
+
+    def tiles(self, done: int, total: int | None) -> None:
+        """Notification of how many tiles are in the picture."""
+        activity = self._activities.get(self)
+        if activity is not None:
+            self._activities.put(self, replace(activity, tiles_done=done, tiles_total=total))
 
     def cancelling(self) -> None:
         activity = self._activities.get(self)

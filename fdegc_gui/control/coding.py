@@ -9,10 +9,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from fdegc.format import SUFFIX
 from fdegc.results import EncodeResult, StreamInfo
 from fdegc.types import Progress
-from fdegc_gui.control.activities import Activities
+from fdegc_gui.control.activities import Activities, ActivityWatch
 from fdegc_gui.control.engine import EngineKeeper
 from fdegc_gui.control.feed import TileFeed
 from fdegc_gui.control.measuring import Measuring
@@ -20,25 +19,52 @@ from fdegc_gui.control.painter import Painter
 from fdegc_gui.jobs import Failure, Job, Lane, Requests
 from fdegc_gui.jobs.base import Answer
 from fdegc_gui.jobs.coding import CodedTile, Compress, Decode, Decoded
+from fdegc_gui.jobs.kept import KeptResult, is_unfinished, stream_path
+from fdegc_gui.jobs.scene import Opened
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.display import Display
-from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.pyramid import Pyramid
+from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.models.session import STREAM, Scene, Session
-from fdegc_gui.models.way import file_mark, how, way_title
+from fdegc_gui.models.scene import STREAM, Scene, display_base
+from fdegc_gui.models.session import Session
+from fdegc_gui.models.way import how, way_title
 
 _RANK = 5
 
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """Compression or decoding that was asked for; its result from when it starts."""
+    """Compression or decoding that was asked for; its result from when it starts, and what that replaced."""
 
     key: int
     quality: float
     tiles: int
     store: SampleStore
+    watch: ActivityWatch | None = None
     result: Result | None = None
+    before: Result | None = None
+
+
+def kept_result(kept: KeptResult, store: SampleStore) -> Result:
+    """Finished result of when the scene was open before; its picture is made when it is looked at."""
+    info, encode = store.info, kept.encode
+    return Result(
+        kept.rate,
+        encode.quality,
+        Pyramid(info.width, info.height, display_base(info.width, info.height)),
+        store,
+        state=State.DONE,
+        tiles_done=encode.tiles,
+        tiles_total=encode.tiles,
+        pixels_done=info.pixels,
+        fraction=1.0,
+        bytes=encode.bytes,
+        encode=encode,
+        stream_path=encode.path,
+        metrics=kept.metrics,
+        metric_state=MetricState.NONE if kept.metrics is None else MetricState.DONE,
+    )
 
 
 class Coding(QObject):
@@ -85,9 +111,11 @@ class Coding(QObject):
         self._session, self._lane, self._keeper = session, lane, keeper
         self._feed, self._painter, self._measuring = feed, painter, measuring
         self._activities, self._folder = activities, folder
+        self._place = folder
         self._requests = Requests()
         self._running: dict[int, _Run] = {}
         self._batch: list[int] = []
+        session.tiles_written.connect(self._on_written)
 
     def start(self, rate: int | None = None) -> None:
         """Compression at a rate point, the selected one by default; decoding if a stream is open."""
@@ -114,6 +142,22 @@ class Coding(QObject):
         self._batch = sorted(missing, key=lambda rate: rate != self._session.rate)
         self._next_of_batch()
 
+    def take_over(self, opened: Opened) -> None:
+        """Results that are kept of a scene that has just been opened, and the place for those to come."""
+        self._place = opened.folder or self._folder
+        if opened.folder is None:
+            return
+        for kept in opened.results:
+            result = kept_result(kept, SampleStore(opened.folder / kept.samples, opened.scene.info))
+            self._session.add(result)
+            if result.metrics is None:
+                self._measuring.measure(result)
+        if opened.results:
+            rates = ", ".join(str(kept.rate) for kept in opened.results)
+            one = len(opened.results) == 1
+            words = f"Rate {rates} is as you left it." if one else f"Rates {rates} are as you left them."
+            self.message.emit(words)
+
     def forget_batch(self) -> None:
         """End of the batch: no more rate points are started."""
         self._batch.clear()
@@ -131,14 +175,21 @@ class Coding(QObject):
         options, way = self._session.options(rate), how(rate, self._session.bound)
         side = options.tile_size
         tiles = math.ceil(scene.info.width / side) * math.ceil(scene.info.height / side)
-        name = f"scene{scene.number}-{file_mark(rate, self._session.bound)}"
-        run = _Run(rate, options.quality, tiles, SampleStore(self._folder / name, scene.info))
+        before = self._session.results.get(rate)
+        place = self._place if self._session.keeps else self._folder / f"scene{scene.number}-results"
+        name = f"rate{rate}-0"  # what is there stays until the new one is finished
+        if before is not None and before.store.folder.name == name:
+            name = f"rate{rate}-1"
+        run = _Run(rate, options.quality, tiles, SampleStore(place / name, scene.info))
         job = Compress(
             path=scene.path,
+            rate=rate,
             options=options,
             device=self._keeper.device,
-            out=self._folder / f"{name}{SUFFIX}",
+            out=stream_path(place, rate),
             folder=run.store.folder,
+            keeps=self._session.keeps,
+            replaces=None if before is None else before.store.folder,
             display=display,
             rendering=self._session.rendering,
         )
@@ -173,6 +224,7 @@ class Coding(QObject):
         heading: str,
     ) -> None:
         watch = self._activities.watch(Activity(title, _RANK, cancellable=True, tiles_total=run.tiles))
+        run.watch = watch
         request = self._lane.submit(
             job,
             started=lambda: self._on_started(run),
@@ -192,6 +244,7 @@ class Coding(QObject):
     def _on_started(self, run: _Run) -> None:
         self._running[run.key] = run
         self._session.waiting.discard(run.key)
+        run.before = self._session.results.get(run.key)
         run.result = self._session.begin(run.key, run.quality, run.tiles, run.store)
 
     def _on_progress(self, run: _Run, progress: Progress) -> None:
@@ -200,10 +253,20 @@ class Coding(QObject):
 
     def _on_tile(self, run: _Run, tile: CodedTile) -> None:
         if run.result is not None:
+            window, info = tile.painted.window, run.store.info
+            if window.x == window.y == 0:  # tiles can be of another size than was asked for
+                run.result.tiles_total = math.ceil(info.width / window.width) * math.ceil(
+                    info.height / window.height
+                )
             if tile.statistics is not None:
                 self._session.set_statistics(tile.statistics)
             self._feed.push(run.result, tile.painted, tile.figures)
             self._painter.take_tile(run.result, tile.painted)
+
+    def _on_written(self, key: int, _windows: object) -> None:
+        run = self._running.get(key)
+        if run is not None and run.watch is not None and run.result is not None:
+            run.watch.tiles(run.result.tiles_done, run.result.tiles_total)
 
     def _on_done(self, run: _Run, finish: Callable[[Result], None]) -> None:
         self._running.pop(run.key, None)
@@ -218,14 +281,24 @@ class Coding(QObject):
 
     def _on_cancelled(self, run: _Run) -> None:
         self._drop(run)
-        self.message.emit("Cancelled.")
+        if run.key in self._session.unfinished:
+            self.message.emit(
+                f"Cancelled. What is finished of rate {run.key} is kept; compressing goes on from there."
+            )
+        else:
+            self.message.emit("Cancelled.")
 
     def _drop(self, run: _Run) -> None:
         if self._running.get(run.key) is run:
             del self._running[run.key]
         if run.result is not None:
             self._feed.drop(run.result)
-            self._session.drop(run.result)
+            if run.key != STREAM and is_unfinished(stream_path(run.store.folder.parent, run.key)):
+                self._session.unfinished.add(run.key)
+            if run.before is not None and self._session.holds(run.result):
+                self._session.add(run.before)
+            else:
+                self._session.drop(run.result)
         else:
             self._session.set_waiting(run.key, False)
 
@@ -238,9 +311,10 @@ class Coding(QObject):
     def _finish_compression(self, result: Result, encode: EncodeResult) -> None:
         self._finish(result)
         result.encode = encode
+        self._session.unfinished.discard(result.rate)
         result.bytes, result.stream_path = encode.bytes, encode.path
         self._measuring.measure(result)
-        self._session.learn_speed(result)
+        self._session.learn_pace(result)
         self.message.emit(f"{way_title(result.rate, encode.max_error or 0.0)} is finished.")
         self._session.result_changed.emit(result.rate)
         self._next_of_batch()

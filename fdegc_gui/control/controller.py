@@ -24,11 +24,12 @@ from fdegc_gui.jobs import Failure, Lane, Request, Requests
 from fdegc_gui.jobs.coding import EngineReady, EstimateRates
 from fdegc_gui.jobs.engine import Engine
 from fdegc_gui.jobs.export import Export
+from fdegc_gui.jobs.kept import KeptScenes, TrimKept
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.scene import EstimateExact, LookForNotices, Noticed, Opened, OpenScene, PrepareToOpen
 from fdegc_gui.models.activity import Activity
-from fdegc_gui.models.result import Saved
+from fdegc_gui.models.result import Saved, SavedKind, State
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import EXACT
 from fdegc_gui.text import human_bytes
@@ -46,6 +47,8 @@ class Controller(QObject):
         How to get the codec.
     device : str
         Device id to start with.
+    kept : KeptScenes, optional
+        Where results of scenes stay when they are left; nowhere by default.
 
     Signals
     -------
@@ -73,11 +76,20 @@ class Controller(QObject):
     part_wanted = Signal(Path, tuple)
     stopped = Signal()
 
-    def __init__(self, session: Session, engine: Engine, device: str, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        engine: Engine,
+        device: str,
+        parent: QObject | None = None,
+        kept: KeptScenes | None = None,
+    ) -> None:
         super().__init__(parent)
         self.session = session
         self.folder = Path(tempfile.mkdtemp(prefix="fdegc-"))
         self._feed = TileFeed(session, self)
+        self._kept = kept if kept is not None else KeptScenes(None)
+        self._held: Path | None = None
         self._opening: Request[Opened, Never] | None = None
         self._estimates, self._exact = Requests(), Requests()
         self._exports = Requests()
@@ -148,7 +160,12 @@ class Controller(QObject):
             self._opening.drop()
         path = path.absolute() if part is None else Path(part)
         self._opening = self.files.submit(
-            OpenScene(number=self.session.next_number(), path=path, choices=self.session.choices(path)),
+            OpenScene(
+                number=self.session.next_number(),
+                path=path,
+                choices=self.session.choices(path),
+                kept=self._kept,
+            ),
             done=self._on_opened,
             failed=lambda failure: self._on_open_failed(path, failure),
             watch=self.activities.watch(Activity("Opening…", _OPEN_RANK)),
@@ -190,6 +207,30 @@ class Controller(QObject):
         for lane in (self.engine, self.exports, self.regions.lane, self.guests.lane):
             lane.cancel_foreground()
 
+    def forget_kept(self) -> None:
+        """Removal of what is kept of all scenes but the open one."""
+        self._trim(everything=True)
+
+    @property
+    def would_be_lost(self) -> str:
+        """What would be lost if the scene were left now, in a sentence; empty for nothing."""
+        session = self.session
+        scene = session.scene
+        if scene is None or scene.stream is not None or session.keeps:
+            return ""
+        unsaved = [
+            str(key)
+            for key, result in sorted(session.results.items())
+            if result.encode is not None and not any(saved.kind is SavedKind.STREAM for saved in result.saved)
+        ]
+        running = session.waiting or any(r.state is State.RUNNING for r in session.results.values())
+        parts = []
+        if unsaved:
+            parts.append(f"the results at rate {', '.join(unsaved)}, which are not saved")
+        if running:
+            parts.append("the compression that is under way")
+        return f"What would be lost: {' and '.join(parts)}." if parts else ""
+
     def shut_down(self) -> None:
         """Shutdown: everything cancelled, the threads ended; ``stopped`` tells when they have."""
         self._feed.clear()
@@ -217,7 +258,11 @@ class Controller(QObject):
             opened.estimates,
             statistics=opened.statistics,
             reduced=opened.reduced,
+            keeps=opened.folder is not None,
+            unfinished=opened.unfinished,
         )
+        self._held = opened.folder
+        self.coding.take_over(opened)
         self.painter.show_opened(opened)
         self.opened.emit(scene.path)
         if scene.stream is not None:
@@ -230,6 +275,13 @@ class Controller(QObject):
         )
         self._want_estimates()
         self._want_exact()
+        self._trim()
+
+    def _trim(self, everything: bool = False) -> None:
+        if not self._exports.still_open():  # which may be of a scene that was left
+            self.files.submit(
+                TrimKept(kept=self._kept, everything=everything), failed=self._on_prepare_failed
+            )
 
     def _on_noticed(self, noticed: Noticed) -> None:
         if noticed.lossless is not None:
@@ -275,7 +327,7 @@ class Controller(QObject):
 
     def _on_engine(self, ready: EngineReady | None) -> None:
         if ready is not None:
-            self.session.forget_speed()
+            self.session.set_device(ready.label)
             self._want_estimates()
 
     def _decode(self, number: int) -> None:
@@ -309,8 +361,15 @@ class Controller(QObject):
         if scene is not None and not self._exports.still_open():
             for path in self.folder.glob(f"scene{scene.number}-*"):
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._kept.let_go(self._held)
+            self._held = None
 
     def _on_lane_stopped(self) -> None:
         if not self.is_running:
+            self._let_go()
             shutil.rmtree(self.folder, ignore_errors=True)
             self.stopped.emit()

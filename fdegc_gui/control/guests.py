@@ -31,7 +31,8 @@ from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.comparison import SELECTED, Side
 from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window, why_not_coded
 from fdegc_gui.models.result import MetricState, Result, State
-from fdegc_gui.models.session import Scene, Session
+from fdegc_gui.models.scene import Scene
+from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import how, way_title
 
 _RANK, _MEASURE_RANK = 6, 2

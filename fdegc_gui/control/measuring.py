@@ -61,6 +61,8 @@ class Measuring(QObject):
             rate=result.rate,
             store=result.store,
             allow_download=self._allow_download,
+            record=result.store.folder.parent if self._session.keeps else None,
+            encode=result.encode,
         )
         request = self._engine.submit(
             job,

@@ -35,7 +35,8 @@ from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.display import Rendering
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, State
-from fdegc_gui.models.session import Scene, Session
+from fdegc_gui.models.scene import Scene
+from fdegc_gui.models.session import Session
 from fdegc_gui.models.view import View
 
 #: The view has to rest this long before parts of the scene are read for it.

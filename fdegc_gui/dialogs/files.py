@@ -108,6 +108,20 @@ class FileDialogs:
         else:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
 
+    def confirm_loss(self, parent: QWidget, name: str, words: str) -> bool:
+        """Confirmation before a scene is left whose results are not kept; the safe answer is the default."""
+        box = QMessageBox(parent)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Leave the scene?")
+        box.setText(f"Results of “{name}” cannot be kept. Leave it?")
+        box.setInformativeText(words)
+        leave = box.addButton("Leave", QMessageBox.ButtonRole.DestructiveRole)
+        stay = box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(stay)
+        box.setEscapeButton(stay)
+        box.exec()
+        return box.clickedButton() is leave
+
     def confirm_overwrite(self, parent: QWidget, path: Path) -> bool:
         """Confirmation before a file is replaced; the safe answer is the default."""
         box = QMessageBox(parent)

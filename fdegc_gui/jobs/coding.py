@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileR
 from fdegc.types import RasterStatistics
 from fdegc_gui.jobs.base import Answer, Context, Job
 from fdegc_gui.jobs.engine import spared
+from fdegc_gui.jobs.kept import keep_metrics, keep_result
 from fdegc_gui.jobs.pictures import PaintedTile, painted_tile
 from fdegc_gui.jobs.sample_writer import SampleWriter
 from fdegc_gui.jobs.scene import peak_and_offset
@@ -27,6 +30,8 @@ from fdegc_gui.models.way import NETWORK_SWITCH
 
 if TYPE_CHECKING:
     from fdegc.raster.palettes import Table
+
+log = logging.getLogger(__name__)
 
 #: Metrics that need the whole scene are computed up to this size.
 MEASURE_PIXELS = 64_000_000
@@ -204,15 +209,25 @@ class _Coding(Job[Answer, CodedTile]):
 class Compress(_Coding[EncodeResult]):
     """Compression of a scene at one rate point, reconstructed tile by tile.
 
+    One that is cancelled leaves what is finished beside its file; the next one goes on from there.
+
     Attributes
     ----------
+    rate : int
     options : EncodeOptions
     out : Path
         The compressed file.
+    keeps : bool
+        Whether the result is recorded, to be found when the scene is opened again.
+    replaces : Path or None
+        Folder of the samples of an earlier result, which is of no use afterwards.
     """
 
+    rate: int
     options: EncodeOptions
     out: Path
+    keeps: bool = False
+    replaces: Path | None = None
 
     @property
     def kind(self) -> str:
@@ -234,15 +249,27 @@ class Compress(_Coding[EncodeResult]):
                     self.out,
                     options,
                     reconstruct=True,
+                    resume=True,
                     on_progress=context.progress,
                     on_tile=tap,
                     cancel=context.cancel,
                     overwrite=True,
                 )
-                writer.finish()
-                return dataclasses.replace(encode, advice=(kept, *encode.advice)) if kept else encode
+                store = writer.finish()
+                encode = dataclasses.replace(encode, advice=(kept, *encode.advice)) if kept else encode
+                self._keep(encode, store)
+                return encode
         finally:
             source.close()
+
+    def _keep(self, encode: EncodeResult, store: SampleStore) -> None:
+        if self.keeps:
+            try:
+                keep_result(self.rate, encode, store)
+            except OSError as error:  # the result is there all the same
+                log.warning("the result will not be found again: %s", error)
+        if self.replaces is not None:
+            shutil.rmtree(self.replaces, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -297,12 +324,26 @@ class EstimateRates(Job[Mapping[int, Estimate], Never]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measure(Job[MetricSet, Never]):
-    """Metrics that need the whole scene."""
+    """Metrics that need the whole scene.
+
+    Attributes
+    ----------
+    path : Path
+    rate : int
+    store : SampleStore
+    allow_download : bool
+    record : Path or None
+        Folder of the result's record, where there is one.
+    encode : EncodeResult or None
+        The result, to be told from a later one of the same rate point.
+    """
 
     path: Path
     rate: int
     store: SampleStore
     allow_download: bool
+    record: Path | None = None
+    encode: EncodeResult | None = None
 
     preemptible: ClassVar[bool] = True
     priority: ClassVar[int] = 1
@@ -340,4 +381,9 @@ class Measure(Job[MetricSet, Never]):
             allow_download=self.allow_download,
             cancel=context.cancel,
         )
+        if self.record is not None and self.encode is not None:
+            try:
+                keep_metrics(self.record, self.rate, self.encode, result)
+            except OSError as error:  # they are there all the same
+                log.warning("the metrics will not be found again: %s", error)
         return result

@@ -30,6 +30,7 @@ class CodecLike(Protocol):
         options: EncodeOptions,
         *,
         reconstruct: bool = False,
+        resume: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
         on_tile: Callable[[TileResult], None] | None = None,
         cancel: CancelToken | None = None,

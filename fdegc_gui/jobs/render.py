@@ -9,7 +9,7 @@ from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 from fdegc_gui.models.display import Rendering
 from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
-from fdegc_gui.models.session import display_base
+from fdegc_gui.models.scene import display_base
 
 #: Rows converted at once: bounds both memory and the wait for a cancellation.
 _STRIP = 512

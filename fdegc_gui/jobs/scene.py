@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -19,12 +20,13 @@ from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import Estimate
 from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.jobs.base import Context, Job
+from fdegc_gui.jobs.kept import KeptResult, KeptScenes, find_results, find_unfinished
 from fdegc_gui.jobs.pictures import reduced_picture
 from fdegc_gui.jobs.reduction import chunks
 from fdegc_gui.jobs.render import paint, render
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
-from fdegc_gui.models.session import Scene
+from fdegc_gui.models.scene import Scene
 from fdegc_gui.models.way import NETWORK_SWITCH
 
 if TYPE_CHECKING:
@@ -52,6 +54,12 @@ class Opened:
     statistics : RasterStatistics or None
     coarse : bool
         Whether the first picture was made from a few blocks only, because reading all takes long.
+    folder : Path or None
+        Held for its results, which will be found there when it is opened again; None if they cannot be kept.
+    results : tuple of KeptResult
+        Of when it was open before.
+    unfinished : frozenset of int
+        Rate points of which a cancelled compression has left something to go on from.
     """
 
     scene: Scene
@@ -60,6 +68,9 @@ class Opened:
     reduced: Samples | None = None
     statistics: RasterStatistics | None = None
     coarse: bool = False
+    folder: Path | None = None
+    results: tuple[KeptResult, ...] = ()
+    unfinished: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,11 +94,14 @@ class OpenScene(Job[Opened, Never]):
     path : Path
     choices : mapping
         What the user chose to see of this file before, by the number and the type of its bands.
+    kept : KeptScenes
+        Where results of earlier may be.
     """
 
     number: int
     path: Path
     choices: Mapping[tuple[int, str], Display]
+    kept: KeptScenes
 
     priority: ClassVar[int] = 10
 
@@ -125,6 +139,7 @@ class OpenScene(Job[Opened, Never]):
     def _open_raster(self, context: Context[Never]) -> Opened:
         from fdegc.raster import default_bands, raster_statistics
         from fdegc.raster.glance import glance, is_quick
+        from fdegc.raster.inks import ink_text
 
         source = context.rasters.get(self.path).source
         info = source.info
@@ -143,8 +158,14 @@ class OpenScene(Job[Opened, Never]):
         first = reduced_picture(info, reduced, resolve(display, info.dtype, statistics))
         # A part of a file has no size of its own.
         size = self.path.stat().st_size if self.path.exists() else info.raw_bytes
-        scene = Scene(self.number, self.path, info, None, bands, size, quick_peak(info))
-        return Opened(scene, first, _quick_estimates(info), reduced, statistics, coarse)
+        inks = ink_text(self.path, info)
+        scene = Scene(self.number, self.path, info, None, bands, size, quick_peak(info), inks)
+        opened = Opened(scene, first, _quick_estimates(info), reduced, statistics, coarse)
+        folder = self.kept.hold(self.path)
+        if folder is None:
+            return opened
+        results, unfinished = find_results(folder, info), find_unfinished(folder)
+        return dataclasses.replace(opened, folder=folder, results=results, unfinished=unfinished)
 
 
 def _overview(reader: ContainerReader) -> Pyramid | None:

@@ -27,7 +27,8 @@ class Activity:
         The highest is shown.
     cancellable : bool
         Whether the user can cancel it.
-    tiles_total : int or None
+    tiles_done, tiles_total : int or None
+        Tiles that are in the picture, of how many.
     state : ActivityState
     fraction : float or None
         None while it cannot be told.
@@ -38,6 +39,7 @@ class Activity:
     title: str
     rank: int
     cancellable: bool = False
+    tiles_done: int = 0
     tiles_total: int | None = None
     state: ActivityState = ActivityState.RUNNING
     fraction: float | None = None
@@ -65,14 +67,15 @@ class Activity:
 
     @property
     def detail(self) -> str:
-        """Tiles, percent and time left, as far as they are known."""
+        """Tiles or percent, and time left, as far as they are known."""
         if self.fraction is None:
             return ""
         parts = []
         if self.tiles_total is not None and self.tiles_total > 1:
-            # Coding runs ahead of the tiles in the picture: count what the percentage counts.
-            parts.append(f"{round(self.fraction * self.tiles_total)} of {self.tiles_total} tiles")
-        parts.append(f"{100 * self.fraction:.0f} %")
+            # Coding runs ahead of the picture, and so does the bar: a percentage would contradict the count.
+            parts.append(f"{self.tiles_done} of {self.tiles_total} tiles")
+        else:
+            parts.append(f"{100 * self.fraction:.0f} %")
         if self.remaining is not None and 0.02 < self.fraction < 1:
             parts.append(time_left(self.remaining))
         return "  ·  ".join(parts)

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from fdegc_gui.models.result import Result, Saved, SavedKind, State
-from fdegc_gui.models.session import Scene
+from fdegc_gui.models.scene import Scene
 from fdegc_gui.models.way import how, way_title
 from fdegc_gui.text import human_bytes
 
@@ -45,7 +45,13 @@ class MainAction:
 
 
 def main_action(
-    scene: Scene | None, result: Result | None, rate: int, waiting: bool, bound: float = 0.0
+    scene: Scene | None,
+    result: Result | None,
+    rate: int,
+    waiting: bool,
+    *,
+    bound: float = 0.0,
+    unfinished: bool = False,
 ) -> MainAction:
     """Main action for what is looked at.
 
@@ -59,6 +65,8 @@ def main_action(
         Whether it was asked for and has not begun.
     bound : float
         Largest error, where that is what is asked for.
+    unfinished : bool
+        Whether a cancelled compression has left something to go on from.
     """
     stream = scene is not None and scene.stream is not None
     if result is None or result.state is State.RUNNING:
@@ -67,7 +75,8 @@ def main_action(
         elif result is not None:
             text = "Decoding…" if stream else f"Compressing {how(rate, bound)}…"
         else:
-            text = "Decode" if stream else f"Compress {how(rate, bound)}"
+            begin = "Go on compressing" if unfinished else "Compress"
+            text = "Decode" if stream else f"{begin} {how(rate, bound)}"
         return MainAction(Step.COMPRESS, text, scene is not None and result is None and not waiting)
     kind = SavedKind.IMAGE if stream else SavedKind.STREAM
     done = any(saved.kind is kind for saved in result.saved)

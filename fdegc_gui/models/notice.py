@@ -9,11 +9,12 @@ from fdegc.format.info import INDISPENSABLE
 from fdegc.raster_info import Window
 from fdegc.results import StreamInfo
 from fdegc_gui.models.result import Result
-from fdegc_gui.models.session import Scene
+from fdegc_gui.models.scene import Scene
 from fdegc_gui.models.way import way_title
 
 #: Tiles that are named one by one.
 _NAMED = 4
+_AGAIN = "Fetch the file again from where it came, or from a backup;"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ def damage_notice(scene: Scene | None, result: Result | None) -> Notice | None:
     if lost:
         said.append(f"Lost with damaged bytes: {_listed(lost)}.")
     said.append(_advice(lost))
+    if len(damaged) >= scene.stream.tiles:
+        nothing = f"Nothing of “{scene.path.name}” can be decoded"
+        return Notice(nothing, "All of its tiles are damaged or missing. " + _AGAIN[:-1] + ".")
     return Notice(f"“{scene.path.name}” is damaged", " ".join(said), damaged)
 
 
@@ -92,7 +96,6 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _advice(lost: Sequence[str]) -> str:
-    again = "Fetch the file again from where it came, or from a backup;"
     if needed := [word for word in INDISPENSABLE if word in lost]:
-        return f"Without its {_listed(needed)} it cannot be decoded. {again} “fdegc verify” finds the bytes."
-    return f"{again} “fdegc verify” finds the bytes. Everything else can be used as it is."
+        return f"Without its {_listed(needed)} it cannot be decoded. {_AGAIN} “fdegc verify” finds the bytes."
+    return f"{_AGAIN} “fdegc verify” finds the bytes. Everything else can be used as it is."

@@ -112,6 +112,17 @@ class Result:
         """Name of what made it."""
         return self.guest.name if self.guest is not None else way_name(self.quality, self.bound)
 
+    @property
+    def progress(self) -> str:
+        """How many tiles the figures are of, while that is not all of them; empty for a finished result."""
+        if self.state is State.DONE:
+            return ""
+        return (
+            f"{self.tiles_done} of {self.tiles_total} tiles"
+            if self.tiles_total
+            else f"{self.tiles_done} tiles"
+        )
+
     def covers(self, x: int, y: int) -> bool:
         """Whether a pixel has been reconstructed."""
         return self.state is State.DONE or any(

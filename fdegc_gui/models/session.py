@@ -4,74 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from fdegc.options import EncodeOptions
-from fdegc.raster_info import RasterInfo
-from fdegc.results import Estimate, StreamInfo
+from fdegc.results import Estimate
 from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Side, Sides
 from fdegc_gui.models.difference import Difference, DifferenceStyle
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
+from fdegc_gui.models.forecast import Pace, forecasts, kind_of
 from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, Saved, State
 from fdegc_gui.models.sample_store import SampleStore
+from fdegc_gui.models.scene import STREAM, Scene, display_base
 from fdegc_gui.models.way import EXACT, way_name
 from fdegc_gui.text import fixed
-
-#: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
-STREAM = 0
-
-#: Scenes up to this many pixels are shown and kept at full resolution.
-FULL_DETAIL_PIXELS = 40_000_000
-#: Longest side that is kept of larger ones.
-OVERVIEW_SIDE = 8192
-
-
-def display_base(width: int, height: int) -> int:
-    """Finest pyramid level that a scene of this size is kept at (0: full resolution)."""
-    if width * height <= FULL_DETAIL_PIXELS:
-        return 0
-    return max(0, math.ceil(math.log2(max(width, height) / OVERVIEW_SIDE)))
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Opened file.
-
-    Attributes
-    ----------
-    number : int
-        Counts up with every scene, so that late answers about an earlier one can be told apart.
-    path : Path
-    info : RasterInfo
-    stream : StreamInfo or None
-        Set if it is a ``.fdegc`` file; then there is no original.
-    bands : tuple of int
-        Bands to show where the user has not chosen.
-    file_bytes : int
-        Size of the file on disk.
-    peak : float or None
-        Peak value for PSNR, in source units; None until it is known.
-    """
-
-    number: int
-    path: Path
-    info: RasterInfo
-    stream: StreamInfo | None = None
-    bands: tuple[int, ...] = (0,)
-    file_bytes: int = 0
-    peak: float | None = None
-
-    @property
-    def base(self) -> int:
-        """Pyramid level of the finest resolution kept for display."""
-        return display_base(self.info.width, self.info.height)
 
 
 class Session(QObject):
@@ -124,7 +75,7 @@ class Session(QObject):
     figures_changed = Signal(int)
     tiles_written = Signal(int, object)
 
-    def __init__(self, rate: int = 4, parent: QObject | None = None) -> None:
+    def __init__(self, rate: int = 4, parent: QObject | None = None, pace: Pace | None = None) -> None:
         super().__init__(parent)
         self._scene: Scene | None = None
         self._rate = self._last_rate = rate
@@ -145,12 +96,17 @@ class Session(QObject):
         #: Small picture that an opened ``.fdegc`` file carries.
         self.overview: Pyramid | None = None
         self.estimates: dict[int, Estimate] = {}
-        #: Measured seconds over estimated ones, on this machine as busy as it is.
-        self.speed = 1.0
+        #: How long compressions have taken here, and the device that the next one will run on.
+        self.pace = pace if pace is not None else Pace()
+        self.device = self.pace.device
         self.refined = False
         self.results: dict[int, Result] = {}
         #: Rate points, or the decoding, that were asked for and have not begun.
         self.waiting: set[int] = set()
+        #: Rate points of which a cancelled compression has left something to go on from.
+        self.unfinished: set[int] = set()
+        #: Whether results are found again when the scene is opened the next time.
+        self.keeps = False
 
     @property
     def scene(self) -> Scene | None:
@@ -199,6 +155,8 @@ class Session(QObject):
         *,
         statistics: RasterStatistics | None = None,
         reduced: Samples | None = None,
+        keeps: bool = False,
+        unfinished: Iterable[int] = (),
     ) -> None:
         """Replacement of the open scene; results of the former one are dropped.
 
@@ -212,10 +170,15 @@ class Session(QObject):
             Where they are known.
         reduced : Samples, optional
             What the first picture was made of.
+        keeps : bool
+            Whether its results are found again when it is opened the next time.
+        unfinished : iterable of int
+            Rate points of which a cancelled compression has left something to go on from.
         """
         stream = scene is not None and scene.stream is not None
         self.results.clear()
         self.waiting.clear()
+        self.unfinished, self.keeps = set(unfinished), keeps
         self.patches.clear()
         self._sides, self._difference = Sides(), None
         if self._style.band is not None:
@@ -437,17 +400,45 @@ class Session(QObject):
         self.refined = True
         self.estimates_changed.emit()
 
-    def learn_speed(self, result: Result) -> None:
-        """Correction of the other estimates by a finished result's time against its own estimate."""
+    @property
+    def forecasts(self) -> dict[int, Estimate]:
+        """Estimates of the rate points that are not finished, corrected by what is known by now."""
+        scene = self._scene
+        if scene is None:
+            return {}
+        kind = kind_of(scene.info, self.device)
+        # A coding without the network is estimated by coding parts of the scene so; no pace is learnt of it.
+        points = {rate: one for rate, one in self.estimates.items() if rate != EXACT}
+        seconds = {rate: self.pace.seconds(kind, one.seconds) for rate, one in points.items()}
+        finished = {
+            rate: result.bytes
+            for rate, result in self.results.items()
+            if result.encode is not None and rate != EXACT
+        }
+        found = forecasts(points, finished, seconds)
+        if EXACT in self.estimates:
+            found[EXACT] = self.estimates[EXACT]
+        return found
+
+    def learn_pace(self, result: Result) -> None:
+        """Experience from a finished result, unless an earlier run had done a part of it."""
         estimate, encode = self.estimates.get(result.rate), result.encode
-        if result.rate != EXACT and estimate is not None and encode is not None and estimate.seconds > 0:
-            self.speed = (encode.encode_seconds + encode.reconstruct_seconds) / estimate.seconds
+        if (
+            result.rate != EXACT  # which says nothing of the network's pace
+            and self._scene is not None
+            and estimate is not None
+            and encode is not None
+            and not encode.resumed_tiles
+        ):
+            spent = encode.encode_seconds + encode.reconstruct_seconds
+            self.pace.learn(kind_of(self._scene.info, self.device), estimate.seconds, spent)
             self.estimates_changed.emit()
 
-    def forget_speed(self) -> None:
-        """Removal of the speed correction; on another device it means nothing."""
-        self.speed = 1.0
-        self.estimates_changed.emit()
+    def set_device(self, device: str) -> None:
+        """Device, by its label, that the next compression will run on; experience of others means nothing."""
+        if device != self.device:
+            self.device = device
+            self.estimates_changed.emit()
 
     def set_rate(self, rate: int) -> None:
         """Selection of another rate point to look at."""
@@ -489,6 +480,7 @@ class Session(QObject):
         if bound != self._bound:
             self._bound = bound
             self.estimates.pop(EXACT, None)
+            self.unfinished.discard(EXACT)  # which was of another bound
             self.way_changed.emit()
             self.sides_changed.emit()
             self.result_changed.emit(EXACT)

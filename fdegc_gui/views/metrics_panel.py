@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from fdegc.options import METRIC_LABELS, SLOW_METRICS
 from fdegc_gui.models import optional
 from fdegc_gui.models.result import MetricState, Result
+from fdegc_gui.models.scene import Scene
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
 from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds, ratio
@@ -31,6 +33,7 @@ _DECODE_PREVIEW = (
     "open the .fdegc file to measure a whole decode."
 )
 _NO_ORIGINAL = "A .fdegc file comes without its original, so there is nothing to compare with."
+_STORED = "As it was measured when the file was made, to a third of a decibel."
 _PENDING = "Computed when all tiles are finished."
 
 
@@ -49,9 +52,40 @@ def definitions() -> dict[str, str]:
     return dict(DEFINITIONS)
 
 
+def carries_figures(session: Session) -> bool:
+    """Whether what is looked at is an opened ``.fdegc`` file, which has its figures with it."""
+    focus = session.focus
+    stream = session.scene is not None and session.scene.stream is not None
+    return stream and (focus is None or focus.guest is None)
+
+
+def _carried(scene: Scene, result: Result | None) -> dict[str, Figure]:
+    """Figures of an opened ``.fdegc`` file, from before its first tile is decoded."""
+    stream = scene.stream
+    if stream is None:
+        return {}
+    seconds = None if result is None else result.decode_seconds
+    out = dict.fromkeys(SLOW_METRICS, Figure(NONE, _NO_ORIGINAL))
+    psnr = Figure(NONE, _NO_ORIGINAL)
+    if stream.psnr is not None:
+        psnr = Figure(
+            decibels(stream.psnr) if stream.psnr == math.inf else f"≈ {stream.psnr:.1f} dB", _STORED
+        )
+    return out | {
+        "bytes": Figure(human_bytes(stream.bytes)),
+        "bpp": Figure(fixed(stream.bpp, 3)),
+        "ratio": Figure(ratio(stream.ratio)),
+        "psnr": psnr,
+        "encode_time": Figure(NONE, "It was compressed at another time."),
+        "decode_time": Figure(NONE if seconds is None else human_seconds(seconds)),
+    }
+
+
 def figures_of(session: Session) -> dict[str, Figure]:
     """Values of all cells for the result that is looked at."""
     scene, result = session.scene, session.focus
+    if scene is not None and carries_figures(session):
+        return _carried(scene, result)
     if scene is None or result is None:
         return {}
     out: dict[str, Figure] = {}
@@ -60,7 +94,7 @@ def figures_of(session: Session) -> dict[str, Figure]:
     out["bytes"] = Figure(human_bytes(result.bytes) if result.bytes else NONE)
     out["bpp"] = Figure(fixed(bpp, 3))
     out["ratio"] = Figure(ratio(raw / result.bytes) if result.bytes else NONE)
-    original = scene.stream is None
+    original = scene.stream is None  # beside a guest
     psnr = result.live_psnr(scene.peak)
     out["psnr"] = Figure(decibels(psnr), "" if original else _NO_ORIGINAL)
     for name in SLOW_METRICS:
@@ -72,10 +106,6 @@ def figures_of(session: Session) -> dict[str, Figure]:
         guest, why = result.guest, "It was compressed at another time."
         for key, spent in (("encode_time", guest.encode_seconds), ("decode_time", guest.decode_seconds)):
             out[key] = Figure(NONE, why) if spent is None else Figure(human_seconds(spent))
-    elif not original:
-        seconds = result.decode_seconds
-        out["encode_time"] = Figure(NONE, "It was compressed at another time.")
-        out["decode_time"] = Figure(NONE if seconds is None else human_seconds(seconds))
     return out
 
 

@@ -38,15 +38,16 @@ class Cost:
     progress: float | None = None
 
 
-def cost_of(estimate: Estimate | None, result: Result | None, speed: float = 1.0) -> Cost:
+def cost_of(estimate: Estimate | None, result: Result | None) -> Cost:
     """Cost that a row shows: measured if finished, otherwise estimated."""
     if result is not None and result.state is State.DONE and result.encode is not None:
         encode = result.encode
         seconds = encode.encode_seconds + encode.reconstruct_seconds
-        return Cost(human_bytes(encode.bytes), human_seconds(seconds), True)
+        least = "≥ " if encode.resumed_tiles else ""  # of tiles that were finished before nobody knows
+        return Cost(human_bytes(encode.bytes), f"{least}{human_seconds(seconds)}", True)
     if estimate is None:
         return Cost()
-    return Cost(f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds * speed)}")
+    return Cost(f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds)}")
 
 
 def memory_words(estimates: Iterable[Estimate]) -> str:
@@ -249,11 +250,10 @@ class RateSelector(QWidget):
     def refresh(self) -> None:
         """Update of the rows to the session's figures."""
         session = self._session
+        forecasts = session.forecasts
         for rate, row in self.rows.items():
             result = session.result(rate)
-            # What was learnt of the network's speed says nothing about a coding without it.
-            speed = 1.0 if rate == EXACT else session.speed
-            cost = cost_of(session.estimates.get(rate), result, speed)
+            cost = cost_of(forecasts.get(rate), result)
             row.setEnabled(rate in session.rates)
             if self._progress is not None and self._progress[0] == rate and _is_running(result):
                 cost = Cost(cost.size, cost.time, False, self._progress[1])

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 from fdegc.raster_info import RasterInfo
 from fdegc.results import StreamInfo
 from fdegc.text import exactness_text, fidelity_text, palette_text, ways_text
-from fdegc_gui.models.session import Scene, Session
+from fdegc_gui.models.scene import Scene
+from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
 from fdegc_gui.text import human_bytes, quality_name, ratio
 
@@ -48,6 +49,8 @@ def facts_of(scene: Scene) -> list[tuple[str, str]]:
         ("Bands", _bands(info)),
         ("Uncompressed", human_bytes(info.raw_bytes)),
     ]
+    if scene.inks:
+        rows.insert(4, ("Colours", scene.inks))
     if scene.stream is None:
         rows.insert(1, ("Format", _FORMATS.get(info.format, info.format)))
     else:

@@ -10,7 +10,7 @@ from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.main_button import MainButton
 from fdegc_gui.views.metadata_panel import MetadataPanel
-from fdegc_gui.views.metrics_panel import MetricsPanel
+from fdegc_gui.views.metrics_panel import MetricsPanel, carries_figures
 from fdegc_gui.views.rates import RateSelector
 from fdegc_gui.views.rd_plot import RdPlot
 from fdegc_gui.views.results_bar import ResultsBar
@@ -72,7 +72,8 @@ class SideBar(QWidget):
             section.toggled.connect(self._on_toggled)
         self._lay_out()
         session.scene_changed.connect(self._on_scene)
-        for signal in (session.scene_changed, session.sides_changed, session.result_changed):
+        changes = (session.scene_changed, session.sides_changed, session.rate_changed)
+        for signal in (*changes, session.result_changed, session.figures_changed):
             signal.connect(self._on_focus)
 
     def _lay_out(self) -> None:
@@ -131,7 +132,11 @@ class SideBar(QWidget):
         self.sections["results"].setVisible(not stream)
 
     def _on_focus(self) -> None:
-        """Title of the figures: whose they are, where that is not the selected rate point."""
+        """Title of the figures: whose they are, if not the selected rate point's, and of how many tiles."""
         focus = self._session.focus
-        guest = focus is not None and focus.guest is not None
-        self.sections["metrics"].set_title(f"Quality of {focus.title}" if focus and guest else "Quality")
+        title = "Quality"
+        if focus is not None and focus.guest is not None:
+            title = f"Quality of {focus.title}"
+        elif focus is not None and focus.progress and not carries_figures(self._session):
+            title = f"Quality so far, {focus.progress}"
+        self.sections["metrics"].set_title(title)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from fdegc_gui.style import icons
+from fdegc_gui.text import distinct_names
 
 _SHOWN = 5
 
@@ -71,8 +70,8 @@ class Welcome(QWidget):
             if widget is not None:
                 widget.deleteLater()
         self._label.setVisible(bool(paths))
-        for path in paths[:_SHOWN]:
-            button = QPushButton(Path(path).name)
+        for path, name in list(zip(paths, distinct_names(paths), strict=True))[:_SHOWN]:
+            button = QPushButton(name.replace("&", "&&"))
             button.setObjectName("welcomeLink")
             button.setToolTip(path)
             button.setCursor(Qt.CursorShape.PointingHandCursor)

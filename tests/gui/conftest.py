@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from fdegc_gui.app import make_application
+from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import Theme
@@ -76,13 +77,19 @@ def user() -> FakeUser:
 
 @pytest.fixture
 def make_window(
-    qtbot: QtBot, qapp: QApplication, settings: Settings, fake: FakeEngine, user: FakeUser
+    qtbot: QtBot,
+    qapp: QApplication,
+    settings: Settings,
+    fake: FakeEngine,
+    user: FakeUser,
+    tmp_path: Path,
 ) -> Iterator[Callable[..., MainWindow]]:
     """Open windows; each is closed, and its threads awaited, when the test ends."""
     windows: list[MainWindow] = []
 
     def make(engine: object = None, **kwargs: object) -> MainWindow:
         theme = Theme("light")
+        kwargs.setdefault("kept", KeptScenes(tmp_path / "cache"))
         theme.apply()
         window = MainWindow(settings, theme, engine or fake.engine, user, **kwargs)  # type: ignore[arg-type]
         windows.append(window)
@@ -136,8 +143,8 @@ def scene(tmp_path: Path, pixels: np.ndarray) -> Path:
 @pytest.fixture
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a scene of half a megapixel were too large to be kept."""
-    monkeypatch.setattr("fdegc_gui.models.session.FULL_DETAIL_PIXELS", 10_000)
-    monkeypatch.setattr("fdegc_gui.models.session.OVERVIEW_SIDE", 64)
+    monkeypatch.setattr("fdegc_gui.models.scene.FULL_DETAIL_PIXELS", 10_000)
+    monkeypatch.setattr("fdegc_gui.models.scene.OVERVIEW_SIDE", 64)
     monkeypatch.setattr("fdegc_gui.jobs.scene.FIRST_LOOK_SIDE", 64)
     monkeypatch.setattr("fdegc.raster.glance.QUICK_BYTES", 10_000)
 

@@ -76,6 +76,7 @@ class FakeCodec:
         options: EncodeOptions,
         *,
         reconstruct: bool = False,
+        resume: bool = False,
         on_progress: Callable[..., None] | None = None,
         on_tile: Callable[[TileResult], None] | None = None,
         cancel: CancelToken | None = None,
@@ -219,6 +220,8 @@ class FakeUser(FileDialogs):
     def __init__(self) -> None:
         self.answer: Path | None = None
         self.replace = True
+        self.leave = True
+        self.lost: list[str] = []
         self.asked: list[str] = []
         self.suggested = ""
         self.part: str | None = None
@@ -256,6 +259,10 @@ class FakeUser(FileDialogs):
     def save_image(self, parent: Any, suggestion: str) -> Path | None:
         self.suggested = suggestion
         return self.answer
+
+    def confirm_loss(self, parent: Any, name: str, words: str) -> bool:
+        self.lost.append(words)
+        return self.leave
 
     def confirm_overwrite(self, parent: Any, path: Path) -> bool:
         self.asked.append(f"replace {path.name}")

@@ -17,7 +17,7 @@ from fdegc_gui.jobs.coding import Compress, Decode
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Display, Stretch, band_name, resolve, stretches_for
 from fdegc_gui.models.result import State
-from fdegc_gui.models.session import STREAM
+from fdegc_gui.models.scene import STREAM
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.display_card import DisplayCard
 from tests.gui.display_steps import NODATA, TIMEOUT, choose, compress, open_scene, stretched

@@ -22,7 +22,7 @@ from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Layout, Side
 from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window, why_not_coded
 from fdegc_gui.models.result import MetricState, Result
-from fdegc_gui.models.session import STREAM
+from fdegc_gui.models.scene import STREAM
 from tests.gui.display_steps import settled, write
 from tests.gui.fakes import FakeUser, saved, write_stream
 from tests.gui.window_steps import compress, error_dialog, finished, open_scene

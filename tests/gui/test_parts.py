@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import QPointF, QSettings
 from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
@@ -22,8 +23,9 @@ from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.engine import spared
 from fdegc_gui.jobs.sample_writer import SampleWriter
 from fdegc_gui.logs import ExceptionHook
+from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.pyramid import Pyramid, halve, premultiplied_bgra
-from fdegc_gui.models.session import display_base
+from fdegc_gui.models.scene import display_base
 from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import DARK, LIGHT, Theme, Tokens
 from fdegc_gui.text import human_bytes, human_seconds, time_left, zoom_percent
@@ -31,6 +33,8 @@ from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.rates import cost_of, memory_words
 from fdegc_gui.views.scene_facts import bounds, crs_name
 from fdegc_gui.views.viewport import Viewport
+from tests.gui.display_steps import write
+from tests.gui.window_steps import open_scene
 
 TIMEOUT = 10_000
 
@@ -267,10 +271,9 @@ def test_words() -> None:
     assert zoom_percent(0.0321) == "3.2 %" and zoom_percent(2) == "200 %"
 
 
-def test_estimated_time_is_corrected_by_what_was_measured() -> None:
+def test_costs_in_words() -> None:
     estimate = Estimate(1_000_000, 10.0, 10**9)
-    assert cost_of(estimate, None).time == "≈ 10 s"
-    assert cost_of(estimate, None, speed=2.0).time == "≈ 20 s"
+    assert cost_of(estimate, None).time == "≈ 10 s" and cost_of(None, None).time == "–"
     assert memory_words([estimate, estimate]).startswith("Takes about ") and memory_words([]) == ""
 
 
@@ -288,3 +291,22 @@ def test_command_line(argument: str, capsys: pytest.CaptureFixture[str]) -> None
         main([argument])
     assert stopped.value.code == 0
     assert "fdegc-gui" in capsys.readouterr().out
+
+
+def test_printing_inks_are_named(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    inks = np.random.default_rng(1).integers(0, 255, (4, 40, 50), dtype=np.uint8)
+    Image.fromarray(np.moveaxis(inks, 0, 2), "CMYK").save(tmp_path / "print.jpg")
+    Image.fromarray(np.moveaxis(inks[:3], 0, 2)).save(tmp_path / "photo.jpg")
+    write(tmp_path / "print.tif", inks, photometric="cmyk")
+    write(tmp_path / "deep.tif", inks.astype(np.uint16), photometric="cmyk")
+    words = {}
+    for name in ("print.jpg", "photo.jpg", "print.tif", "deep.tif"):
+        open_scene(qtbot, window, tmp_path / name)
+        words[name] = window.sidebar.facts.values.get("Colours")
+    read = "CMYK, read and kept as RGB"
+    assert words == {
+        "print.jpg": read,
+        "photo.jpg": None,
+        "print.tif": read,
+        "deep.tif": "CMYK, as four bands of ink",
+    }

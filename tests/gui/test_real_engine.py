@@ -20,7 +20,7 @@ from fdegc_gui.jobs.engine import REAL_ENGINE
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Stretch
 from fdegc_gui.models.result import MetricState, State
-from fdegc_gui.models.session import STREAM
+from fdegc_gui.models.scene import STREAM
 from tests.gui.fakes import FakeUser, saved
 
 TIMEOUT = 120_000

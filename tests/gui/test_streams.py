@@ -23,7 +23,7 @@ from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.notice import damage_notice
 from fdegc_gui.models.result import Result, State
-from fdegc_gui.models.session import STREAM, Scene
+from fdegc_gui.models.scene import STREAM, Scene
 from fdegc_gui.views.canvas import Pane
 from tests.gui.fakes import FakeEngine, FakeUser, damage, saved, write_stream
 
@@ -257,6 +257,20 @@ def test_damaged_tiles_are_named_and_can_be_looked_at(
     assert notice.isVisible(), "a notice is in nobody's way"
 
 
+def test_a_file_that_ends_before_its_first_tile_says_that_nothing_is_left(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    path = tmp_path / "scene.fdegc"
+    write_stream(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"payload 0")])
+    open_stream(qtbot, window, path)
+    assert (
+        window.notice.isVisible()
+        and "Nothing of “scene.fdegc” can be decoded" in window.notice.heading.text()
+    )
+
+
 def test_new_damage_is_said_although_the_notice_was_dismissed(
     qtbot: QtBot, window: MainWindow, fake: FakeEngine, tmp_path: Path
 ) -> None:
@@ -289,9 +303,13 @@ def test_many_damaged_tiles_are_counted(stream: StreamInfo) -> None:
     scene = Scene(1, Path("scene.fdegc"), stream.raster, stream)
     make: Callable[..., Result] = lambda tiles: Result(0, 4.0, None, None, damaged=tiles)  # type: ignore[arg-type]  # noqa: E731
     tiles = tuple(Window(x, y, 64, 64) for y in (0, 64) for x in (0, 64, 128))
-    notice = damage_notice(scene, make(tiles))
-    assert notice is not None and "y 64–127) and 2 more." in notice.text
-    assert "inexact" not in notice.text, "nothing is around them"
+    larger = Scene(1, Path("scene.fdegc"), stream.raster, replace(stream, tiles=60))
+    notice = damage_notice(larger, make(tiles))
+    assert notice is not None and "y 64–127) and 2 more." in notice.text and "inexact" in notice.text
+    nothing = damage_notice(scene, make(tiles))
+    assert nothing is not None and nothing.heading == "Nothing of “scene.fdegc” can be decoded"
+    assert nothing.text.startswith("All of its tiles are damaged or missing. Fetch the file again")
+    assert nothing.text.endswith("from a backup.") and not nothing.places
     assert damage_notice(scene, make(())) is None
     assert damage_notice(scene, None) is None and damage_notice(None, None) is None
     assert damage_notice(Scene(1, Path("a.tif"), stream.raster), make(tiles)) is None

@@ -20,7 +20,7 @@ from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.tile_maps import MapTiles
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import Side, Sides
-from fdegc_gui.models.session import STREAM
+from fdegc_gui.models.scene import STREAM
 from fdegc_gui.models.tile_map import TileFigure, TileMap
 from fdegc_gui.style.theme import LIGHT
 from fdegc_gui.views.tile_overlay import TileOverlay

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
@@ -19,8 +19,9 @@ from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models import optional
 from fdegc_gui.models.result import MetricState
 from fdegc_gui.settings import Settings
+from fdegc_gui.text import distinct_names
 from tests.gui.fakes import FakeEngine, FakeUser, said
-from tests.gui.window_steps import compress, finished, open_scene
+from tests.gui.window_steps import compress, error_dialog, finished, open_scene
 
 TIMEOUT = 10_000
 
@@ -104,7 +105,7 @@ def test_every_metric_names_its_definition(qtbot: QtBot, window: MainWindow, sce
 
 
 def test_tiles_appear_one_by_one_and_cancel_drops_them(
-    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine
+    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine, tmp_path: Path
 ) -> None:
     fake.gate = threading.Event()
     open_scene(qtbot, window, scene_path)
@@ -119,7 +120,7 @@ def test_tiles_appear_one_by_one_and_cancel_drops_them(
     with said(qtbot, window, "Cancelled.", 1000):
         window.actions_["cancel"].trigger()
     qtbot.waitUntil(lambda: 4 not in window.session.results, timeout=1000)
-    assert not list(window.controller.folder.glob("*rate4"))
+    assert not list((tmp_path / "cache").rglob("rate4*"))
     assert window.actions_["compress"].isEnabled()
     assert window.sidebar.rates.rows[4].cost.progress is None
 
@@ -207,6 +208,44 @@ def test_open_dialog_and_recent_files(
     entries = [action for action in window.recent_menu.actions() if action.text() == "scene.png"]
     with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
         entries[0].trigger()
+
+
+def test_recent_files_of_one_name_are_told_apart(
+    make_window: Callable[..., MainWindow], settings: Settings, tmp_path: Path
+) -> None:
+    for folder in ("2023/north", "2024/north", "2024/south"):
+        settings.add_recent(tmp_path / folder / "scene.tif")
+    settings.add_recent(tmp_path / "other.tif")
+    window = make_window()
+    names = [
+        "other.tif",
+        f"scene.tif – {Path('south')}",
+        f"scene.tif – {Path('2024/north')}",
+        f"scene.tif – {Path('2023/north')}",
+    ]
+    assert [action.text() for action in window.recent_menu.actions()[:4]] == names
+    links = window.welcome.findChildren(QPushButton, "welcomeLink")
+    assert [link.text() for link in links] == names
+    assert distinct_names(["/scene.tif", "/a/scene.tif"]) == ["scene.tif – /", "scene.tif – a"]
+    assert distinct_names(["x.tif", "x.tif"]) == ["x.tif", "x.tif"] and distinct_names([]) == []
+
+
+def test_no_welcome_flashes_where_a_file_is_given(
+    qtbot: QtBot, make_window: Callable[..., MainWindow], scene_path: Path, tmp_path: Path
+) -> None:
+    window = make_window()
+    assert window.welcome.isVisible()
+    window.start(scene_path)
+    assert not window.welcome.isVisible()
+    seen: list[bool] = []
+    window.stack.currentChanged.connect(lambda: seen.append(window.welcome.isVisible()))
+    qtbot.waitUntil(lambda: window.session.scene is not None, timeout=TIMEOUT)
+    assert seen == [False] and window.compare.isVisible()
+    window.close_scene()
+    assert window.welcome.isVisible()
+    window.start(tmp_path / "gone.tif")
+    error_dialog(qtbot, window).reject()
+    assert window.welcome.isVisible(), "there is nothing else to show"
 
 
 def test_device_can_be_chosen_and_a_lost_one_falls_back(

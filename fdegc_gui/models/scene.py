@@ -1,0 +1,62 @@
+"""Scene: the opened file, and how finely it is kept for display."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from fdegc.raster_info import RasterInfo
+from fdegc.results import StreamInfo
+
+#: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
+STREAM = 0
+
+#: Scenes up to this many pixels are shown and kept at full resolution.
+FULL_DETAIL_PIXELS = 40_000_000
+#: Longest side that is kept of larger ones.
+OVERVIEW_SIDE = 8192
+
+
+def display_base(width: int, height: int) -> int:
+    """Finest pyramid level that a scene of this size is kept at (0: full resolution)."""
+    if width * height <= FULL_DETAIL_PIXELS:
+        return 0
+    return max(0, math.ceil(math.log2(max(width, height) / OVERVIEW_SIDE)))
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Opened file.
+
+    Attributes
+    ----------
+    number : int
+        Counts up with every scene, so that late answers about an earlier one can be told apart.
+    path : Path
+    info : RasterInfo
+    stream : StreamInfo or None
+        Set if it is a ``.fdegc`` file; then there is no original.
+    bands : tuple of int
+        Bands to show where the user has not chosen.
+    file_bytes : int
+        Size of the file on disk.
+    peak : float or None
+        Peak value for PSNR, in source units; None until it is known.
+    inks : str
+        What reading has made of printing inks, in words; empty where there are none.
+    """
+
+    number: int
+    path: Path
+    info: RasterInfo
+    stream: StreamInfo | None = None
+    bands: tuple[int, ...] = (0,)
+    file_bytes: int = 0
+    peak: float | None = None
+    inks: str = ""
+
+    @property
+    def base(self) -> int:
+        """Pyramid level of the finest resolution kept for display."""
+        return display_base(self.info.width, self.info.height)
