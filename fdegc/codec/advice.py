@@ -13,6 +13,9 @@ from fdegc.results import ErrorFigures
 _FAR = 6.0
 #: So is a scene of which at least this share of the tiles is better off without the network.
 _MOST = 0.5
+#: What scenes in small tiles were behind JPEG 2000 of the whole in as many bytes, dB: noise and what has
+#: noise beside photographs, and smooth ones (``docs/battery.md``, several tiles).
+_BEHIND = {64: ("1.1 to 1.7", "8 to 15"), 128: ("0.2 to 0.5", "5 to 11")}
 
 
 def advice_on(
@@ -43,6 +46,13 @@ def advice_on(
             if jpeg2000
             else f"This scene is unlike those that the network was trained on: {plain} of {tiles} tiles were "
             "kept without loss, which was better; --lossless keeps all of it so."
+        )
+    side = plan.tiles.tile_size
+    if side in _BEHIND and len(plan.tiles) > 1 and tiles and jpeg2000 >= _MOST * tiles:
+        rough, smooth = _BEHIND[side]
+        said.append(
+            f"Tiles of {side} pixels cost here: beside JPEG 2000 of the whole in as many bytes, noise "
+            f"is then {rough} dB behind, what is smooth {smooth} dB; without --tile-size neither is by much."
         )
     usual = _usual_psnr(plan)
     if errors is not None and usual is not None and errors.psnr < usual - _FAR:

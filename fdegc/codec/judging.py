@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,13 @@ from fdegc.types import Samples
 
 #: JPEG 2000 has to be better by this share of the squared error, so that tiles do not change for nothing.
 _MARGIN = 0.03
-#: Steps of size that are tried where JPEG 2000 is better, up or down from what the network took.
-_STEPS, _MOST_STEPS = (1.25, 1.12, 1.06, 1.03, 1.015), 8
+#: Sizes at which JPEG 2000 is looked at: so many steps up and down from what the network took.
+_STEP, _RUNGS = 1.3, 8
+#: Smaller steps around the best of these: error falls unevenly where a bit of all samples ends.
+_FINE_STEP, _FINE = 1.03, 8
+_ABOUT, _FEW = 1.03, 20
+#: Share of the network's squared error that looks at JPEG 2000 may be wrong by.
+_COARSE = 0.02
 #: Where JPEG 2000 is no better at the same size, it may still be at another one if it comes as near as this.
 _NEAR = 1.1
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
@@ -101,44 +107,95 @@ class Judge:
             return judged(tile.pixels, len(tile.payload), tile)
 
         ours = judged(pixels, size, None)
-        others = [plain(tile) for tile in self.ways.exact_if(samples.pixels, known, _HOPE * size, check)]
         unit = to_unit(samples, self._mapping)
-        same = plain(self.ways.jpeg2000(unit, size))
-        better = same.bytes <= size and same.squared_error < (1 - _MARGIN) * ours.squared_error
-        if self._fills:
-            others += [same] if better else []
-        elif better or (same.total < _NEAR * ours.total and not self._capped):
-            goal = math.inf if better else (1 - _MARGIN) * ours.total
-            found = [same, *self._resized(same, lambda count: plain(self.ways.jpeg2000(unit, count)), goal)]
-            # Latents get too few bytes of what they were not trained on, such as noise.
-            others += [o for o in found if better or o.total < (1 - _MARGIN) * ours.total]
+        count = pixels[0].size if mask is None else float(mask.sum()) / (mask.size / pixels[0].size)
+
+        def looks(
+            wanted: Sequence[int], dropped: int = 0, coarse: float = 0.0
+        ) -> tuple[tuple[int, ...], Callable[[int], _Candidate]]:
+            """Sizes, and what JPEG 2000 makes of samples without some bits, which are off by so much more."""
+            rungs = self.ways.rungs(unit, wanted, dropped)
+
+            def look(number: int) -> _Candidate:
+                found = judged(rungs.pixels(number), rungs.sizes[number], None)
+                error = max(found.squared_error - coarse * count, 0.0)
+                total = error if self._fills else 8 * found.bytes + worth * error
+                return replace(found, squared_error=error, total=total)
+
+            return rungs.sizes, functools.cache(look)
+
+        exponents = range(-_RUNGS if not self._fills else 0, _RUNGS + 1 if not self._capped else 1)
+        wanted = [max(round(size * _STEP**exponent), 1) for exponent in exponents]
+        dropped, coarse = self.ways.bits_to_drop(self._weights, _COARSE * ours.squared_error / max(count, 1))
+        about = self._size(*looks(wanted, dropped, coarse), ours)
+        if about is not None and dropped:  # what is better than the network may need them
+            about = self._size(*looks(wanted), ours)
+        chosen = [size] if about is not None and self._capped else []
+        if about is not None and not self._fills:
+            fine = [max(round(about * _FINE_STEP**exponent), 1) for exponent in range(-_FINE, _FINE + 1)]
+            sizes, look = looks(fine)
+            chosen.append(sizes[self._lowest(look, len(sizes), ours)])
+        others = [plain(self.ways.jpeg2000(unit, number)) for number in chosen]
+        # Whoever saves bytes for a target must not take more of them.
+        best = min([ours.total, *(other.total for other in others)])
+        most = size if self._capped else best / 8
+        others += [
+            _Candidate(tile, len(tile.payload), 0.0, 0.0 if self._fills else 8.0 * len(tile.payload))
+            for tile in self.ways.exact_if(samples.pixels, known, _HOPE * size, most, check)
+        ]
         if self._capped:
             others = [o for o in others if o.bytes <= size and o.squared_error <= ours.squared_error]
-        return min([ours, *others], key=lambda candidate: candidate.total).tile
+        tile = min([ours, *others], key=lambda candidate: candidate.total).tile
+        height, width = pixels.shape[1:]
+        return tile and self.ways.decoded(tile, height, width, known, check)
 
-    def _resized(
-        self, start: _Candidate, code: Callable[[int], _Candidate], goal: float
-    ) -> Iterator[_Candidate]:
-        """JPEG 2000 at larger sizes, else at smaller ones, as long as each is better than the one before.
+    def _size(self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate) -> int | None:
+        """Bytes at about which JPEG 2000 is worth coding, as looks at it say; None if it serves no better.
 
-        Then by ever smaller steps around the best: a scene is worse than it might be where tiles have other
-        slopes of error over bytes than their neighbours.  Not so if the first steps lead to no less than
-        ``goal``.
+        Parameters
+        ----------
+        sizes : sequence of int
+            Growing.
+        look : callable
+            What JPEG 2000 makes of the tile at one of them.
+        ours : _Candidate
+            What the network made of it.
         """
+        start = min(range(len(sizes)), key=lambda number: abs(sizes[number] - ours.bytes))
+        same = look(start)
+        # Where no layer ends near the size, as of tiles of a few bytes, those around it have to say.
+        exact = abs(same.bytes - ours.bytes) <= (_ABOUT - 1) * ours.bytes
+        near = [start] if exact else range(max(start - 1, 0), min(start + 2, len(sizes)))
+        # Sizes of looks are right to within a few bytes.
+        fits = same.bytes <= _ABOUT * ours.bytes + _FEW
+        better = fits and same.squared_error < (1 - _MARGIN) * ours.squared_error
+        if self._fills:
+            return ours.bytes if better else None
+        # Latents get too few bytes of what they were not trained on, such as noise.
+        if not better and (self._capped or all(look(n).total >= _NEAR * ours.total for n in near)):
+            return None
         best = start
-        for step in _STEPS:
-            if step != _STEPS[0] and best.total >= goal:
-                return
-            for factor in (1 / step,) if self._capped else (step, 1 / step):
-                before = best
-                for _ in range(_MOST_STEPS if step == _STEPS[0] else 1):
-                    other = code(round(best.bytes * factor))
-                    if other.total >= best.total:
-                        break
-                    yield other
-                    best = other
-                if best is not before:
-                    break
+        for step in (1, -1):
+            while 0 <= best + step < len(sizes) and look(best + step).total < look(best).total:
+                best += step
+            if best != start:
+                break
+        return look(best).bytes if better or look(best).total < (1 - _MARGIN) * ours.total else None
+
+    def _lowest(self, look: Callable[[int], _Candidate], count: int, ours: _Candidate) -> int:
+        """Number of the look at which the total is least, of those that a target leaves."""
+
+        def total(number: int) -> float:
+            found = look(number)
+            within = found.bytes <= ours.bytes and found.squared_error <= ours.squared_error
+            return found.total if within or not self._capped else math.inf
+
+        best = min(range(0, count, _FINE // 2), key=total)
+        reach = _FINE // 4
+        while reach:
+            best = min((n for n in (best, best - reach, best + reach) if 0 <= n < count), key=total)
+            reach //= 2
+        return best
 
 
 def _squared_error(

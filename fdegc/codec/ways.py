@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from fdegc.coding import colours, exact, jpeg2000
+from fdegc.coding.jpeg2000 import Integers
 from fdegc.control import Check, never
 from fdegc.errors import CorruptStream, UnsupportedStream
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.kinds import UnitKind
-from fdegc.raster.mapping import from_unit
+from fdegc.raster.mapping import from_unit, peak_value
 from fdegc.raster_info import Window
 from fdegc.types import BandMapping
 
@@ -27,6 +28,8 @@ SPARING = (UnitKind.NOTHING, UnitKind.EXACT, UnitKind.CLASSES)
 _LOOKED_AT, _FEW = 4096, 0.1
 #: Largest number of JPEG 2000 samples here.
 _MOST = 65535
+#: Bits that looks at what JPEG 2000 makes of a tile have at least.
+_LEAST_BITS = 4
 
 
 def known_samples(
@@ -63,6 +66,14 @@ class PlainTile:
     kind: UnitKind
     payload: bytes
     pixels: Pixels | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rungs:
+    """What JPEG 2000 makes of a tile at several sizes: bytes of payloads, about, and pixels at each."""
+
+    sizes: tuple[int, ...]
+    pixels: Callable[[int], Pixels]
 
 
 def may_be_classes(pixels: Pixels) -> bool:
@@ -109,6 +120,9 @@ class PlainWays:
         self._spans = [_span(entry, header.dtype) for entry in self._mapping]
         self._bits = max(self._spans).bit_length()
         self._scale = np.array(self._spans, np.float32)[:, None, None]
+        peak = peak_value(self._mapping)
+        steps = [entry.scale / span / peak for entry, span in zip(self._mapping, self._spans, strict=True)]
+        self._steps = np.array(steps)
 
     def jpeg2000(self, unit: npt.NDArray[np.float32], size: int) -> PlainTile:
         """Tile as a JPEG 2000 codestream.
@@ -120,35 +134,95 @@ class PlainWays:
         size : int
             Bytes of payload that are wanted.
         """
-        kind = np.uint8 if self._bits <= 8 else np.uint16
-        samples: jpeg2000.Integers = np.rint(unit * self._scale).astype(kind)
+        samples = self._integers(unit, 0)
         way, payload = UnitKind.PACKETS, jpeg2000.encode_packets(samples, self._bits, size)
         if payload is None:
             way, payload = UnitKind.JPEG2000, jpeg2000.encode(samples, self._bits, size)
         _, height, width = unit.shape
         return PlainTile(way, payload, self.decode(way, payload, height, width))
 
-    def exact_if(self, pixels: Pixels, known: Mask | None, most: float, check: Check) -> Iterator[PlainTile]:
-        """The tile without loss, if a first look lets hope that this takes no more than about ``most`` bytes.
+    def _integers(self, unit: npt.NDArray[np.float32], dropped: int) -> Integers:
+        """Samples of JPEG 2000, without so many of their lowest bits."""
+        kind = np.uint8 if self._bits - dropped <= 8 else np.uint16
+        samples: Integers = np.rint(unit * (self._scale / self._coarser(dropped))).astype(kind)
+        return samples
+
+    def _coarser(self, dropped: int) -> np.float32:
+        """Factor of the steps of samples without so many bits, with which the largest still fits."""
+        return np.float32(((1 << self._bits) - 1) / ((1 << self._bits - dropped) - 1))
+
+    def bits_to_drop(self, weights: Sequence[float], tolerated: float) -> tuple[int, float]:
+        """Bits of JPEG 2000's samples that matter little, and the squared error a pixel without them.
+
+        Parameters
+        ----------
+        weights : sequence of float
+            Of the bands' errors.
+        tolerated : float
+            Squared error a pixel, in units of the peak.
+        """
+        fine = float(np.square(self._steps * weights).sum()) / 12
+        dropped, error = 0, 0.0
+        while dropped < self._bits - _LEAST_BITS:
+            more = fine * (float(self._coarser(dropped + 1)) ** 2 - 1)
+            if more > tolerated:
+                break
+            dropped, error = dropped + 1, more
+        return dropped, error
+
+    def rungs(self, unit: npt.NDArray[np.float32], sizes: Sequence[int], dropped: int) -> Rungs:
+        """Looks at what JPEG 2000 makes of a tile at several sizes, of samples without so many bits.
+
+        Parameters
+        ----------
+        unit
+            As for :meth:`jpeg2000`.
+        sizes : sequence of int
+            Bytes of payload, growing.
+        dropped : int
+        """
+        bits, scale = self._bits - dropped, self._scale / self._coarser(dropped)
+        ladder = jpeg2000.Ladder(self._integers(unit, dropped), bits, sizes)
+
+        def pixels(number: int) -> Pixels:
+            found = ladder.decode(number).astype(np.float32) / scale
+            return from_unit(np.minimum(found, 1), self._mapping, self._dtype)
+
+        return Rungs(ladder.sizes, pixels)
+
+    def exact_if(
+        self, pixels: Pixels, known: Mask | None, hoped: float, most: float, check: Check
+    ) -> Iterator[PlainTile]:
+        """The tile without loss, if that may be of use; its pixels are not decoded again.
 
         Parameters
         ----------
         pixels : ndarray, shape (bands, height, width)
         known : ndarray of bool, shape (bands, height, width), or None
             Samples that the decoder knows to be there; None for all.
+        hoped : float
+            Bytes by a first look up to which differences of neighbours are tried.
         most : float
+            Bytes beyond which no payload is of use.
         check : callable
             Called now and then; raises to cancel.
         """
         if pixels.dtype.kind not in "iu":
             return
-        payloads: list[tuple[UnitKind, bytes | None]] = []
         if may_be_classes(pixels):
-            payloads.append((UnitKind.CLASSES, colours.encode(pixels, known, check)))
-        if _smoothness_bytes(pixels, known) <= most:
-            payloads.append((UnitKind.EXACT, exact.encode(pixels, 0.0, known, check)))
-        if payloads:
-            yield from self._shortest(payloads, pixels, known, check)
+            payload = colours.encode(pixels, known, check, most)
+            if payload is not None:
+                yield PlainTile(UnitKind.CLASSES, payload, None)
+        if _smoothness_bytes(pixels, known) <= hoped:
+            yield PlainTile(UnitKind.EXACT, exact.encode(pixels, 0.0, known, check), None)
+
+    def decoded(
+        self, tile: PlainTile, height: int, width: int, known: Mask | None, check: Check
+    ) -> PlainTile:
+        """A tile of so many pixels with what it decodes to."""
+        if tile.pixels is not None:
+            return tile
+        return replace(tile, pixels=self.decode(tile.kind, tile.payload, height, width, known, check))
 
     def exact(self, pixels: Pixels, known: Mask | None, bound: float, check: Check) -> PlainTile:
         """The tile with errors of at most a bound, in source units, in the better of two ways.
@@ -159,26 +233,13 @@ class PlainWays:
             As in :meth:`exact_if`.
         bound : float
         """
-        payloads: list[tuple[UnitKind, bytes | None]]
         payloads = [(UnitKind.EXACT, exact.encode(pixels, bound, known, check))]
         if pixels.dtype.kind in "iu" and may_be_classes(pixels):
-            payloads.append((UnitKind.CLASSES, colours.encode(pixels, known, check)))
-        (tile,) = self._shortest(payloads, pixels, known, check)
-        return tile
-
-    def _shortest(
-        self,
-        payloads: Sequence[tuple[UnitKind, bytes | None]],
-        pixels: Pixels,
-        known: Mask | None,
-        check: Check,
-    ) -> Iterator[PlainTile]:
-        """The shortest of some payloads, decoded again; nothing if none of the ways was one for the tile."""
-        found = [(kind, payload) for kind, payload in payloads if payload is not None]
-        if found:
-            kind, payload = min(found, key=lambda way: len(way[1]))
-            height, width = pixels.shape[1:]
-            yield PlainTile(kind, payload, self.decode(kind, payload, height, width, known, check))
+            found = colours.encode(pixels, known, check, len(payloads[0][1]))
+            payloads += [] if found is None else [(UnitKind.CLASSES, found)]
+        kind, payload = min(payloads, key=lambda way: len(way[1]))
+        height, width = pixels.shape[1:]
+        return PlainTile(kind, payload, self.decode(kind, payload, height, width, known, check))
 
     def _from_jpeg2000(self, samples: Pixels) -> Pixels:
         return from_unit(samples.astype(np.float32) / self._scale, self._mapping, self._dtype)

@@ -7,6 +7,7 @@ surroundings, one of them for what followed when these were last seen.
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import Any, NamedTuple
 
@@ -71,6 +72,9 @@ _SPEED = 12
 _CHECK_BITS = 16
 #: Room that the encoder adds at a time, in words.
 _PIECE = 1 << 16
+#: Rows between two looks at what they took, and the share of a raster after which what all of it takes is
+#: foreseen, to within a factor.
+_LOOK_ROWS, _LOOK_SHARE, _LOOK_SLACK = 16, 0.125, 1.3
 _LENGTHS = 128  # counters of a gamma code
 
 _FACTOR = 0x2545F4914F6CDD1D
@@ -289,12 +293,23 @@ def _code_rows(
 
 
 def encode(samples: Samples, valid: Mask | None = None, check: Check | None = None) -> bytes:
-    """Bytes of a raster of few distinct values.
+    """Bytes of a raster of few distinct values; parameters and exception as of :func:`encode_within`."""
+    data = encode_within(samples, math.inf, valid, check)
+    assert data is not None
+    return data
+
+
+def encode_within(
+    samples: Samples, most: float, valid: Mask | None = None, check: Check | None = None
+) -> bytes | None:
+    """Bytes of a raster of few distinct values; None as soon as they are foreseen to be too many.
 
     Parameters
     ----------
     samples : ndarray of integers or bool, shape (rows, columns)
         At most :data:`MOST_VALUES` different ones where they are valid.
+    most : float
+        Bytes that are of use.
     valid : ndarray of bool, same shape, optional
         Samples that matter; the others decode to something.
     check : callable, optional
@@ -321,14 +336,35 @@ def encode(samples: Samples, valid: Mask | None = None, check: Check | None = No
     if len(values) > 1:
         model = _model(samples.size)
         room = columns * (_DEPTH + 2) + 4
+        changes = np.cumsum(_changes(field, valid)) if most < math.inf else None
         row = 0
         while row < rows:
             if check is not None:
                 check()
-            words = np.concatenate([words[: int(state[WORDS])], np.zeros(_PIECE + room, np.uint32)])
-            row = _code_rows(state, words, False, row, rows, room, len(values), field, valid, model, known)
+            if words.size - int(state[WORDS]) < room:
+                words = np.concatenate([words[: int(state[WORDS])], np.zeros(_PIECE + room, np.uint32)])
+            stop = rows if changes is None else min(row + _LOOK_ROWS, rows)
+            row = _code_rows(state, words, False, row, stop, room, len(values), field, valid, model, known)
+            if changes is not None and _too_many(words[: int(state[WORDS])].nbytes, changes, row, most):
+                return None
     put_bits(state, words, _digest(indices), _CHECK_BITS)
     return finish(state, words)
+
+
+def _changes(field: Indices, valid: Mask) -> npt.NDArray[np.intp]:
+    """Samples of each row that are not what their western neighbour is, and one more."""
+    own = field[_ABOVE:, _BESIDE:-_BESIDE]
+    return 1 + np.sum((own != field[_ABOVE:, _BESIDE - 1 : -_BESIDE - 1]) & valid, axis=1)
+
+
+def _too_many(count: int, changes: npt.NDArray[np.intp], row: int, most: float) -> bool:
+    """Whether bytes of the rows before ``row`` are more than of use, or let foresee that all will be.
+
+    It is the changes that take them, which may lie anywhere; and models that have seen little take more.
+    """
+    done, total = int(changes[row - 1]), int(changes[-1])
+    enough = row >= _LOOK_SHARE * len(changes) and done >= _LOOK_SHARE * total
+    return count > most or (enough and count * total > _LOOK_SLACK * most * done)
 
 
 def decode(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 
@@ -20,8 +21,10 @@ MOST_COLOURS = 4096
 _HEAD = struct.Struct("<HI")
 
 
-def encode(pixels: Pixels, known: Mask | None, check: Check) -> bytes | None:
+def encode(pixels: Pixels, known: Mask | None, check: Check, most: float = math.inf) -> bytes | None:
     """Bytes of a tile of integers; None if it has too many distinct pixels, or bands lack different samples.
+
+    Also None as soon as more bytes are foreseen than are of use.
 
     Parameters
     ----------
@@ -30,6 +33,8 @@ def encode(pixels: Pixels, known: Mask | None, check: Check) -> bytes | None:
         Samples that count; the others come back as anything.
     check : callable
         Called now and then; raises to cancel.
+    most : float
+        Bytes that are of use.
     """
     valid = None if known is None else known[0]
     if known is not None and not (known == valid).all():
@@ -48,7 +53,9 @@ def encode(pixels: Pixels, known: Mask | None, check: Check) -> bytes | None:
     else:
         indices[valid.ravel()] = places
     head = _HEAD.pack(found.shape[1], len(table))
-    return head + table + classes.encode(indices.reshape(pixels.shape[1:]), valid, check)
+    head = head + table
+    coded = classes.encode_within(indices.reshape(pixels.shape[1:]), most - len(head), valid, check)
+    return None if coded is None else head + coded
 
 
 def _distinct(chosen: Pixels) -> tuple[Pixels, npt.NDArray[np.intp]]:

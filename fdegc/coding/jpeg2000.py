@@ -11,9 +11,10 @@ packets alone (:func:`strip`), and whoever reads them puts the rest around them 
 
 from __future__ import annotations
 
+import itertools
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ Integers = npt.NDArray[np.unsignedinteger[npt.NBitBase]]
 _SOC, _SIZ, _COD, _QCD, _COM, _SOT, _SOD, _EOC = (
     0xFF4F, 0xFF51, 0xFF52, 0xFF5C, 0xFF64, 0xFF90, 0xFF93, 0xFFD9,
 )  # fmt: skip
+_PART = 14  # bytes of SOT and SOD
 _END = struct.pack(">H", _EOC)
 _DRIVER = "JP2OpenJPEG"
 # rasterio warns of whatever has no place on Earth, and filters of warnings are no matter of single threads.
@@ -104,6 +106,14 @@ def encode_packets(samples: Integers, bits: int, size: int) -> bytes | None:
 
 def _encode(samples: Integers, bits: int, size: int, levels: int) -> bytes:
     """Codestream of a picture with so many halvings."""
+    data = _written(samples, bits, [size], levels)
+    kept = [data[start:stop] for marker, start, stop in _segments(data) if marker != _COM]
+    # Which profile OpenJPEG had in mind depends on the shape, and binds nobody.
+    return b"".join(_no_profile(segment) for segment in kept)
+
+
+def _written(samples: Integers, bits: int, sizes: Sequence[int], levels: int, **more: str) -> bytes:
+    """Codestream of a picture as OpenJPEG writes it, with a layer for each of growing sizes."""
     from affine import Affine
     from rasterio.io import MemoryFile
 
@@ -112,10 +122,6 @@ def _encode(samples: Integers, bits: int, size: int, levels: int) -> bytes:
     options = {"blockxsize": str(width)} if width > _DEFAULT_BLOCK else {}
     # GDAL warns of one resolution where it would take no more itself.
     options |= {"RESOLUTIONS": str(levels + 1)} if min(height, width) > 1 else {}
-    own = samples.size * bits / 8
-    rate = 100.0 * (size + _UNCOUNTED) / own
-    if size < own + len(_framed(b"", (components, height, width), bits, levels)):
-        rate = min(rate, _BOUNDED)
     with MemoryFile() as file:
         with file.open(
             driver=_DRIVER,
@@ -126,18 +132,81 @@ def _encode(samples: Integers, bits: int, size: int, levels: int) -> bytes:
             transform=Affine(*_PLACE),
             CODEC="J2K",
             REVERSIBLE="NO",
-            QUALITY=f"{min(max(rate, 1e-3), 100.0):.6f}",
+            QUALITY=",".join(_rates(samples, bits, sizes, levels)),
             PRECINCTS="",
             YCC="YES" if components == 3 else "NO",
             BLOCKYSIZE="2048",
             NBITS=str(bits),
             **options,
+            **more,
         ) as picture:
             picture.write(samples)
-        data = bytes(file.getbuffer())
-    kept = [data[start:stop] for marker, start, stop in _segments(data) if marker != _COM]
-    # Which profile OpenJPEG had in mind depends on the shape, and binds nobody.
-    return b"".join(_no_profile(segment) for segment in kept)
+        return bytes(file.getbuffer())
+
+
+def _rates(samples: Integers, bits: int, sizes: Sequence[int], levels: int) -> list[str]:
+    """Sizes in per cent of the samples' own, as GDAL wants them, each once."""
+    components, height, width = samples.shape
+    own = samples.size * bits / 8
+    bounded = own + len(_framed(b"", (components, height, width), bits, levels))
+    rates = []
+    for size in sizes:
+        rate = 100.0 * (size + _UNCOUNTED) / own
+        rate = min(rate, _BOUNDED) if size < bounded else rate
+        rates.append(f"{min(max(rate, 1e-3), 100.0):.6f}")
+    return list(dict.fromkeys(rates))
+
+
+class Ladder:
+    """Picture at several sizes that share one encoding: what each of them loses, before any is chosen.
+
+    What takes long is to model the bits of all samples.  A codestream of several layers does so once, and
+    each layer ends where a codestream of about its size would end.
+
+    Parameters
+    ----------
+    samples : ndarray of uint8 or uint16, shape (components, height, width)
+    bits : int
+        1 to 16; samples are below 2^bits.
+    sizes : sequence of int
+        Bytes of packets that are wanted, growing.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Bytes that :func:`encode_packets` would take for the same, a few more or less; of those that were
+        wanted, what makes no difference is left out.
+    """
+
+    def __init__(self, samples: Integers, bits: int, sizes: Sequence[int]) -> None:
+        self._shape = samples.shape[0], samples.shape[1], samples.shape[2]
+        self._bits = bits
+        levels = _packet_levels(*self._shape[1:])
+        frame = len(restore(b"", self._shape, bits))
+        # Each further layer pays for its tile-part.
+        wanted = [size + frame + _PART * number for number, size in enumerate(sizes)]
+        parts = {"TILEPARTS": "LAYERS"} if len(_rates(samples, bits, wanted, levels)) > 1 else {}
+        data = _written(samples, bits, wanted, levels, **parts)
+        kept = [data[start:stop] for marker, start, stop in _segments(data) if marker not in (_COM, _SOT)]
+        self._head = b"".join(kept)
+        at = data.index(struct.pack(">HHH", _SOT, 10, 0), len(self._head))
+        self._parts = []
+        while data.startswith(struct.pack(">H", _SOT), at):
+            length = struct.unpack_from(">I", data, at + 6)[0]
+            self._parts.append(data[at : at + length])
+            at += length
+        # A packet in which a code-block has nothing to say of it takes a byte.
+        packets = (levels + 1) * self._shape[0]
+        lengths = itertools.accumulate(len(part) - _PART for part in self._parts)
+        self.sizes = tuple(length - packets * number for number, length in enumerate(lengths))
+
+    def decode(self, number: int) -> Integers:
+        """Samples at one of the sizes."""
+        count = number + 1
+        layers = self._head.index(struct.pack(">H", _COD)) + 6
+        head = self._head[:layers] + struct.pack(">H", count) + self._head[layers + 2 :]
+        parts = (part[:11] + bytes([count]) + part[12:] for part in self._parts[:count])
+        return _decode(head + b"".join(parts) + _END, self._shape, self._bits)
 
 
 def strip(data: bytes, shape: tuple[int, int, int], bits: int) -> bytes | None:

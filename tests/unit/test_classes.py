@@ -96,6 +96,22 @@ def test_damage_is_noticed(place: int, change: int) -> None:
         pass
 
 
+def test_what_would_be_too_long_is_given_up_early() -> None:
+    noise = np.random.default_rng(0).integers(0, 200, (256, 256), np.uint8)
+    looks = []
+    assert classes.encode_within(noise, 20_000, check=lambda: looks.append(1)) is None
+    assert len(looks) <= 4  # of 16
+
+
+@pytest.mark.parametrize("rows", [slice(0, 64), slice(192, 256)])
+def test_what_is_of_use_is_the_same_wherever_the_busy_part_lies(rows: slice) -> None:
+    samples = np.zeros((256, 256), np.uint8)
+    samples[rows] = np.random.default_rng(0).integers(0, 200, (64, 256), np.uint8)
+    data = classes.encode(samples)
+    assert classes.encode_within(samples, len(data)) == data
+    assert classes.encode_within(samples, len(data) / 2) is None
+
+
 def test_cancelling() -> None:
     def check() -> None:
         raise Cancelled("Cancelled.")

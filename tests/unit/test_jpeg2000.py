@@ -144,6 +144,44 @@ def test_more_bytes_are_better() -> None:
     assert errors == sorted(errors, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("shape", "bits"),
+    [
+        (SHAPE, 8),
+        ((1, 64, 64), 8),
+        ((3, 20, 1344), 8),
+        ((2, 13, 200), 5),
+        ((4, 300, 260), 12),
+        ((1, 65, 33), 16),
+    ],
+)
+def test_a_ladder_says_what_codestreams_of_its_sizes_lose(shape: tuple[int, int, int], bits: int) -> None:
+    rough = np.random.default_rng(1).normal(0, 0.05 * (1 << bits), shape)
+    samples = np.clip(picture(*shape, bits) + rough, 0, (1 << bits) - 1).astype(picture(*shape, bits).dtype)
+    base = samples.size * bits // 80
+    ladder = jpeg2000.Ladder(samples, bits, [round(base * 1.25**k) for k in range(-6, 7)])
+    assert len(ladder.sizes) == 13 and list(ladder.sizes) == sorted(ladder.sizes)
+
+    def loss(found: jpeg2000.Integers) -> float:
+        return float(np.square(found.astype(float) - samples).mean())
+
+    for number, size in enumerate(ladder.sizes):
+        found = ladder.decode(number)
+        assert found.shape == shape and found.dtype == samples.dtype
+        alone = []
+        for count in (size + 20 + size // 20, size - 20 - size // 20):
+            packets = jpeg2000.encode_packets(samples, bits, max(count, 1))
+            assert packets is not None
+            alone.append(loss(jpeg2000.decode_packets(packets, shape, bits)))
+        assert alone[0] <= loss(found) <= alone[1]
+
+
+def test_a_ladder_leaves_out_what_makes_no_difference() -> None:
+    ladder = jpeg2000.Ladder(np.full((3, 1, 1), 7, np.uint8), 8, [10, 20, 40, 80])
+    assert 1 <= len(ladder.sizes) < 4
+    assert ladder.decode(len(ladder.sizes) - 1).shape == (3, 1, 1)
+
+
 def test_no_comment_tells_who_made_it(sound: bytes) -> None:
     assert COM not in sound[: sound.index(SOT)] and b"OpenJPEG" not in sound
 

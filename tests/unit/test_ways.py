@@ -152,6 +152,20 @@ def test_several_tiles_are_nearly_as_good_as_jpeg_2000_of_all(codec: Codec, tmp_
         assert psnr(pixels, shown) >= psnr(pixels, peer) - 1.0
 
 
+def test_what_small_tiles_cost_is_said_where_it_counts(codec: Codec, tmp_path: Path) -> None:
+    def said(pixels: np.ndarray, tile: int) -> list[str]:
+        result = codec.encode(
+            ArraySource(pixels), tmp_path / "a.fdegc", EncodeOptions(2.0, tile), overwrite=True
+        )
+        return [sentence for sentence in result.advice if "--tile-size" in sentence]
+
+    (sentence,) = said(scenes.noise(128, 100), 64)
+    assert "Tiles of 64" in sentence and "1.1 to 1.7 dB" in sentence and "8 to 15 dB" in sentence
+    assert said(scenes.noise(128, 100), 512) == []
+    assert said(scenes.noise(64, 60), 64) == []  # which are no several tiles
+    assert said(scenes.photo(256, 128), 64) == []
+
+
 def test_unchecked_tiles_are_the_networks(codec: Codec, tmp_path: Path) -> None:
     pixels = SCENES["photo"]
     payloads = {}

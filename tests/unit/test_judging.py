@@ -1,0 +1,130 @@
+"""Judging of tiles, beside all that JPEG 2000 could have made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fdegc.codec.judging import Judge
+from fdegc.codec.ways import PlainTile, PlainWays
+from fdegc.coding import classes, jpeg2000
+from fdegc.control import never
+from fdegc.format.header import StreamHeader
+from fdegc.format.kinds import UnitKind
+from fdegc.options import RATE_POINTS, EncodeOptions, Target, TargetKind
+from fdegc.types import BandMapping, Samples
+from tests import scenes
+
+QUALITY, SIDE = 3.0, 128
+WORTH = RATE_POINTS[2].lmbda / 3
+
+
+def header_of(pixels: np.ndarray) -> StreamHeader:
+    bands, height, width = pixels.shape
+    mapping = () if pixels.dtype == np.uint8 else (BandMapping(0.0, 60000.0),) * bands
+    return StreamHeader(width, height, bands, pixels.dtype.name, 256, 16, 768, bytes(8), "lite", mapping)
+
+
+def unit_of(pixels: np.ndarray) -> np.ndarray:
+    return (pixels / (255 if pixels.dtype == np.uint8 else 60000)).astype(np.float32)
+
+
+def total(pixels: np.ndarray, found: PlainTile) -> float:
+    """Bits and what the error is worth."""
+    assert found.pixels is not None
+    error = np.square(unit_of(pixels) - unit_of(found.pixels), dtype=np.float64).sum()
+    return float(8 * len(found.payload) + WORTH * error)
+
+
+def blurred(pixels: np.ndarray, steps: float) -> np.ndarray:
+    """What a bad codec might make of it: noise of so many steps on it."""
+    peak = 255 if pixels.dtype == np.uint8 else 60000
+    noise = np.random.default_rng(3).normal(0, steps * peak / 255, pixels.shape)
+    return np.clip(np.rint(pixels + noise), 0, peak).astype(pixels.dtype)
+
+
+TILES = {
+    "noise": lambda: scenes.noise(SIDE, SIDE),
+    "photo": lambda: scenes.photo(SIDE, SIDE),
+    "deep": lambda: scenes.photo(SIDE, SIDE).astype(np.uint16) * 235,
+    "small": lambda: scenes.photo(40, 17),
+}
+
+
+@pytest.mark.parametrize("steps", [4.0, 20.0])
+@pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
+@pytest.mark.parametrize("name", TILES)
+def test_what_is_kept_is_as_good_as_the_best_codestream(name: str, share: float, steps: float) -> None:
+    pixels = TILES[name]()
+    ways, size = PlainWays(header_of(pixels)), round(share * pixels[0].size / 4)
+    theirs = blurred(pixels, steps)
+    ours = total(pixels, PlainTile(UnitKind.LATENTS, bytes(size), theirs))
+    counts = [round(size * 1.03**k) for k in range(-70, 71, 3)]
+    best = min((ways.jpeg2000(unit_of(pixels), count) for count in counts), key=lambda t: total(pixels, t))
+    kept = Judge(header_of(pixels), EncodeOptions(QUALITY)).better(
+        Samples(pixels), None, theirs, size, QUALITY, never
+    )
+    if total(pixels, best) < 0.97 * ours:
+        # Of what takes some forty bytes, a few more or less.
+        assert kept is not None and total(pixels, kept) <= 1.01 * total(pixels, best) + 40
+    elif kept is not None:
+        assert total(pixels, kept) < ours
+
+
+def test_what_the_network_does_better_costs_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    write: Callable[..., bytes] = jpeg2000._written
+
+    def counted(*args: object, **more: str) -> bytes:
+        made.append(1)
+        return write(*args, **more)
+
+    monkeypatch.setattr(jpeg2000, "_written", counted)
+    pixels = scenes.photo(SIDE, SIDE)
+    judge = Judge(header_of(pixels), EncodeOptions(QUALITY))
+    assert judge.better(Samples(pixels), None, blurred(pixels, 3.0), 1500, QUALITY, never) is None
+    assert len(made) == 1
+    # Of what is kept, one more with all bits, one of finer steps, and the one that is kept.
+    assert judge.better(Samples(pixels), None, blurred(pixels, 30.0), 6000, QUALITY, never) is not None
+    assert len(made) == 1 + 4
+
+
+@pytest.mark.parametrize("kind", [TargetKind.SIZE, TargetKind.PSNR])
+@pytest.mark.parametrize("name", TILES)
+def test_with_a_target_no_tile_takes_more_or_is_worse(name: str, kind: TargetKind) -> None:
+    pixels = TILES[name]()
+    judge = Judge(header_of(pixels), EncodeOptions(target=Target(kind, 30.0)))
+    size, theirs = pixels[0].size // 2, blurred(pixels, 12.0)
+    kept = judge.better(Samples(pixels), None, theirs, size, QUALITY, never)
+    alone = PlainWays(header_of(pixels)).jpeg2000(unit_of(pixels), size)
+
+    def error(found: np.ndarray) -> float:
+        return float(np.square(unit_of(pixels) - unit_of(found), dtype=np.float64).sum())
+
+    assert alone.pixels is not None
+    if error(alone.pixels) < 0.95 * error(theirs):
+        assert kept is not None and kept.pixels is not None
+        assert len(kept.payload) <= size and error(kept.pixels) <= error(theirs)
+        assert kind is TargetKind.PSNR or error(kept.pixels) <= 1.001 * error(alone.pixels)
+        assert kind is TargetKind.SIZE or len(kept.payload) < 0.97 * size
+
+
+def test_no_loss_is_not_tried_to_its_end_where_it_is_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of speckle in grey, of which each tile has few distinct pixels and no two neighbours alike."""
+    rng = np.random.default_rng(0)
+    grey = np.clip(scenes.photo(SIDE, SIDE)[:1] * rng.gamma(1.0, 1.0, (1, SIDE, SIDE)), 0, 255)
+    pixels = np.repeat(grey.astype(np.uint8), 3, axis=0)
+    given_up: list[bool] = []
+    code = classes.encode_within
+
+    def watched(*args: object) -> bytes | None:
+        data = code(*args)  # type: ignore[arg-type]
+        given_up.append(data is None)
+        return data
+
+    monkeypatch.setattr(classes, "encode_within", watched)
+    judge = Judge(header_of(pixels), EncodeOptions(QUALITY))
+    judge.better(Samples(pixels), None, blurred(pixels, 10.0), SIDE * SIDE // 4, QUALITY, never)
+    assert given_up == [True]
