@@ -144,6 +144,14 @@ def colours_advice(source: RasterSource) -> str | None:
     )
 
 
+def colours_text(source: RasterSource) -> str:
+    """Words for colours that are stored otherwise than as red, green and blue; empty for others."""
+    if source.colour_space:
+        return f"{source.colour_space}, read and kept as RGB"
+    inks = ("cyan", "magenta", "yellow", "black")
+    return "CMYK, as four bands of ink" if source.info.color_interpretation[:4] == inks else ""
+
+
 def outside_advice(source: RasterSource) -> str | None:
     """Sentence for polygons that count for nothing; None if there are none."""
     count = source.outside if isinstance(source, PartSource) else 0

@@ -138,8 +138,8 @@ class OpenScene(Job[Opened, Never]):
 
     def _open_raster(self, context: Context[Never]) -> Opened:
         from fdegc.raster import default_bands, raster_statistics
+        from fdegc.raster.advice import colours_text
         from fdegc.raster.glance import glance, is_quick
-        from fdegc.raster.inks import ink_text
 
         source = context.rasters.get(self.path).source
         info = source.info
@@ -158,8 +158,8 @@ class OpenScene(Job[Opened, Never]):
         first = reduced_picture(info, reduced, resolve(display, info.dtype, statistics))
         # A part of a file has no size of its own.
         size = self.path.stat().st_size if self.path.exists() else info.raw_bytes
-        inks = ink_text(self.path, info)
-        scene = Scene(self.number, self.path, info, None, bands, size, quick_peak(info), inks)
+        colours = colours_text(source)
+        scene = Scene(self.number, self.path, info, None, bands, size, quick_peak(info), colours)
         opened = Opened(scene, first, _quick_estimates(info), reduced, statistics, coarse)
         folder = self.kept.hold(self.path)
         if folder is None:

@@ -43,8 +43,8 @@ class Scene:
         Size of the file on disk.
     peak : float or None
         Peak value for PSNR, in source units; None until it is known.
-    inks : str
-        What reading has made of printing inks, in words; empty where there are none.
+    colours : str
+        What reading has made of colours that are stored otherwise than as RGB, in words; empty for others.
     """
 
     number: int
@@ -54,7 +54,7 @@ class Scene:
     bands: tuple[int, ...] = (0,)
     file_bytes: int = 0
     peak: float | None = None
-    inks: str = ""
+    colours: str = ""
 
     @property
     def base(self) -> int:

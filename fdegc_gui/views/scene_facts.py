@@ -49,8 +49,8 @@ def facts_of(scene: Scene) -> list[tuple[str, str]]:
         ("Bands", _bands(info)),
         ("Uncompressed", human_bytes(info.raw_bytes)),
     ]
-    if scene.inks:
-        rows.insert(4, ("Colours", scene.inks))
+    if scene.colours:
+        rows.insert(4, ("Colours", scene.colours))
     if scene.stream is None:
         rows.insert(1, ("Format", _FORMATS.get(info.format, info.format)))
     else:

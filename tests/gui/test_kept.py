@@ -261,7 +261,7 @@ def test_an_earlier_result_stays_if_the_next_one_is_cancelled_or_fails(
 def test_a_cancelled_compression_goes_on_even_after_the_scene_was_left(
     qtbot: QtBot, make_window: Callable[..., MainWindow], tmp_path: Path
 ) -> None:
-    pixels = np.random.default_rng(1).integers(90, 160, (3, 1100, 1100), dtype=np.uint8)
+    pixels = np.random.default_rng(1).integers(90, 160, (3, 1700, 1700), dtype=np.uint8)
     path = write(tmp_path / "noise.tif", pixels)
     window = make_window(REAL_ENGINE)
     with qtbot.waitSignal(window.controller.opened, timeout=120_000):

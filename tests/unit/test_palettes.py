@@ -418,6 +418,7 @@ def test_the_app_keeps_indices_and_shows_colours(tmp_path):
     from fdegc.control import CancelToken
     from fdegc_gui.jobs.base import Context
     from fdegc_gui.jobs.coding import Compress, Decode
+    from fdegc_gui.jobs.kept import KeptScenes
     from fdegc_gui.jobs.rasters import Rasters
     from fdegc_gui.jobs.scene import OpenScene
     from fdegc_gui.models.display import Display, Stretch
@@ -434,12 +435,16 @@ def test_the_app_keeps_indices_and_shows_colours(tmp_path):
     )
     how = {"device": "cpu", "display": Display((0, 1, 2), Stretch.AS_IS), "rendering": None}
     folders, out = [tmp_path / "one", tmp_path / "two"], tmp_path / "a.fdegc"
-    job = Compress(path=tmp_path / "a.png", folder=folders[0], options=EncodeOptions(2.0, 64), out=out, **how)
+    job = Compress(
+        path=tmp_path / "a.png", folder=folders[0], rate=2, options=EncodeOptions(2.0, 64), out=out, **how
+    )
     assert np.isinf(job.run(context).psnr)
     stream = read_info(out)
     assert stream.raster.palette == entries(16, clear=(1,))
-    scene = OpenScene(number=1, path=out, choices={}).run(context).scene
-    original = OpenScene(number=2, path=tmp_path / "a.png", choices={}).run(context).scene
+    scene = OpenScene(number=1, path=out, choices={}, kept=KeptScenes(None)).run(context).scene
+    original = (
+        OpenScene(number=2, path=tmp_path / "a.png", choices={}, kept=KeptScenes(None)).run(context).scene
+    )
     assert scene.info.bands == original.info.bands == 3 and scene.info.has_alpha
     Decode(path=out, folder=folders[1], info=stream.raster, **how).run(context)
     whole = Window(0, 0, WIDTH, HEIGHT)
