@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -128,6 +128,24 @@ class Components:
     def groups(self) -> int:
         """Number of network inputs, of three rows each."""
         return len(self.matrix) // 3
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Linear correction of what the network gives for each group of bands, from 3 × 3 × 3 neighbours.
+
+    Attributes
+    ----------
+    groups : tuple of tuples of int
+        One a group, in the order of the groups: empty where it stays as it is, else 84 numbers of at most
+        :attr:`LIMIT`: of each of the three outputs the bias, then the weight of every plane's, row's and
+        column's neighbour, in the steps of :mod:`fdegc.coding.correcting`.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+
+    NUMBERS: ClassVar[int] = 84
+    LIMIT: ClassVar[int] = 8191
 
 
 #: All values of 8 bits.

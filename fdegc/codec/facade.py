@@ -13,6 +13,7 @@ import numpy as np
 
 from fdegc.codec.advice import advice_on
 from fdegc.codec.choosing import choose_components
+from fdegc.codec.correction import choose_correction
 from fdegc.codec.decoding import Decoding
 from fdegc.codec.devices import resolve_device, share_out
 from fdegc.codec.encoding import Encoding, TileCallback
@@ -206,6 +207,7 @@ class Codec:
                 latents = stack.enter_context(LatentStore(Path(out).absolute().parent))
                 found = aim(Trials(plan, reader, latents, workers, on_progress), options.target)
                 plan, note = plan.at(found.steps), found.note
+            plan = plan.corrected(choose_correction(plan, workers))
             fingerprint = plan.resume_key if resume and latents is None else None
             writer = stack.enter_context(
                 ContainerWriter(Path(out), plan.header, overwrite=overwrite, fingerprint=fingerprint)

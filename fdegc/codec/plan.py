@@ -20,7 +20,7 @@ from fdegc.options import QUALITY_MIN, QUALITY_STEPS, EncodeOptions, QualityRegi
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import plan_mapping
 from fdegc.raster_info import RasterInfo
-from fdegc.types import HALO, BandMapping, Components
+from fdegc.types import HALO, BandMapping, Components, Correction
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -162,6 +162,10 @@ class EncodingPlan:
     def through(self, components: Components | None) -> Self:
         """Plan of the same compression, with bands that enter the network through a component transform."""
         return replace(self, header=replace(self.header, components=components))
+
+    def corrected(self, correction: Correction | None) -> Self:
+        """Plan of the same compression, with a correction of what the network gives."""
+        return replace(self, header=replace(self.header, correction=correction))
 
     def at(self, steps: int) -> Self:
         """Plan of the same compression at another quality, in 1/256 steps."""

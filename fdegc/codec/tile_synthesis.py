@@ -13,6 +13,7 @@ from fdegc.codec.inputs import NetworkInputs
 from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Network, round_latent
 from fdegc.codec.tiling import TilePlan, reflect_pad
+from fdegc.coding.correcting import corrected
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.options import QUALITY_STEPS
@@ -79,6 +80,7 @@ class TileSynthesis:
         self._quality_of = quality_of or (lambda _: quality)
         self._mapping = mapping_of(header)
         self._inputs = NetworkInputs(header)
+        self._correction = header.correction
 
     def ready(self, mosaic: LatentMosaic, index: int) -> ReadyTile:
         """Latents that a tile needs, taken out of a mosaic, which then forgets the tile."""
@@ -130,16 +132,22 @@ class TileSynthesis:
         for quality in {tile.quality for tile in tiles}:
             alike = [tile for tile in tiles if tile.quality == quality]
             inputs = [latents for tile in alike for latents in tile.latents]
-            clip = self._inputs.plain
+            # What is corrected or transformed is clipped in the end.
+            clip = self._inputs.plain and self._correction is None
             outputs = iter(self._network.synthesise(inputs, quality, check, self._batch, clip=clip))
             for tile in alike:
                 size = tile.window
                 top, left = tile.inner.y * STRIDE, tile.inner.x * STRIDE
-                own = [
-                    next(outputs)[:, top : top + size.height, left : left + size.width] for _ in tile.latents
-                ]
+                whole = [self._corrected(next(outputs), group) for group in range(len(tile.latents))]
+                own = [x[:, top : top + size.height, left : left + size.width] for x in whole]
                 found[tile.index] = from_unit(self._inputs.bands(own), self._mapping, self._dtype)
         return [found[tile.index] for tile in tiles]
+
+    def _corrected(self, output: npt.NDArray[np.float32], group: int) -> npt.NDArray[np.float32]:
+        """What the network gave for a group, with the header's correction."""
+        if self._correction is None:
+            return output
+        return corrected(output, self._correction.groups[group])
 
 
 def restore_nodata(

@@ -9,6 +9,7 @@ import numpy as np
 
 from fdegc.coding import colours, exact
 from fdegc.coding.compiling import alone
+from fdegc.coding.correcting import corrected
 from fdegc.coding.integers import ACTIVE_BITS, TAPS, Z_BITS, EntropyWeights
 from fdegc.coding.laplace_tables import frequencies
 from fdegc.coding.unit import UnitCoder
@@ -36,6 +37,7 @@ def warm_up() -> None:
         (decoded,) = coder.decode([unit], [(4, 4)], _features, 1)
         if isinstance(decoded, Exception):
             raise decoded
+        corrected(np.zeros((3, 2, 2), np.float32), (1,) * 84)
         gather(
             np.zeros((4, _LATENT), np.int16), np.zeros((1, 2), np.int64), np.empty((1, 2 * _LATENT), np.int16)
         )

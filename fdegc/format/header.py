@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from fdegc.errors import CorruptStream, UnsupportedStream
 from fdegc.raster_info import DTYPES, MAX_BANDS, MAX_PIXELS, MAX_SIDE
-from fdegc.types import STRIDE, BandMapping, Components
+from fdegc.types import STRIDE, BandMapping, Components, Correction
 
 #: Version that is written, and those that are read.
 VERSION = 2
 READABLE = (1, 2)
 #: Required features this version knows, by bit; a set bit that is not here is refused.
-KNOWN_FLAGS: dict[int, str] = {}
+KNOWN_FLAGS: dict[int, str] = {0: "a correction of what the network gives"}
 
 #: Units of a file: its index, 16 or 17 bytes a unit, has to fit in memory.
 MAX_UNITS = 1 << 23
@@ -31,6 +31,8 @@ _MAPPING = struct.Struct("<dd")
 _BOUND = struct.Struct("<d")
 # What follows the name in version 2.
 _HAS_MAPPING, _HAS_COMPONENTS, _HAS_BOUND, _WHOLE = 1, 2, 4, 8
+# A required feature, as who does not know it would decode other pixels.
+_CORRECTED = 1 << 0
 # The byte of the sample type also says which lossless planes there must be.
 _MASK_BIT, _ALPHA_BIT, _BANDS_BIT, _DTYPE_MASK = 0x10, 0x20, 0x40, 0x0F
 # The name is shown to users and looked up: no control characters, no separators of paths.
@@ -74,6 +76,8 @@ class StreamHeader:
         none.
     whole : bool
         Whether a tile is one unit with all its bands, as where no tile has latents.
+    correction : Correction or None
+        Of what the network gives for every group.
     """
 
     width: int
@@ -93,6 +97,7 @@ class StreamHeader:
     components: Components | None = None
     bound: float | None = None
     whole: bool = False
+    correction: Correction | None = None
 
     @property
     def tiles(self) -> int:
@@ -140,7 +145,8 @@ class StreamHeader:
                     *(number for row in self.components.matrix for number in row),
                 )
             body += b"" if self.bound is None else _BOUND.pack(self.bound)
-        return PREFIX.pack(self.version, 0, len(body)) + body
+            body += b"" if self.correction is None else pack_correction(self.correction)
+        return PREFIX.pack(self.version, (self.correction is not None) * _CORRECTED, len(body)) + body
 
     @property
     def _form(self) -> int:
@@ -179,7 +185,7 @@ class StreamHeader:
                 f"This file needs a feature this program does not know (flag {unknown[0]}). Update FDEGC."
             )
         try:
-            header = _parse(version, data[PREFIX.size :])
+            header = _parse(version, flags, data[PREFIX.size :])
         except (struct.error, UnicodeDecodeError, IndexError, ValueError) as error:
             raise CorruptStream("The file's header is malformed.") from error
         if header is None:
@@ -189,8 +195,8 @@ class StreamHeader:
         return header
 
 
-def _parse(version: int, body: bytes) -> StreamHeader | None:
-    """Header of a version; None if a value lies outside of its limits.
+def _parse(version: int, flags: int, body: bytes) -> StreamHeader | None:
+    """Header of a version with some features; None if a value lies outside of its limits.
 
     Raises
     ------
@@ -220,7 +226,7 @@ def _parse(version: int, body: bytes) -> StreamHeader | None:
         and _PROFILE.fullmatch(name)
     ):
         return None
-    components, bound, form = None, None, 0
+    components, bound, correction, form = None, None, None, 0
     if version == 1:
         mapping = tuple(BandMapping(*pair) for pair in _MAPPING.iter_unpack(body[at:]))
         at = len(body)
@@ -236,8 +242,12 @@ def _parse(version: int, body: bytes) -> StreamHeader | None:
         if form & _HAS_BOUND:
             (bound,) = _BOUND.unpack_from(body, at)
             at += _BOUND.size
+        if flags & _CORRECTED:
+            groups = -(-bands // 3) if components is None else components.groups
+            correction, at = _correction(body, at, 0 if form & _WHOLE else groups)
     sound = (
         at == len(body)
+        and (correction is not None) == bool(flags & _CORRECTED)
         and form < 2 * _WHOLE
         and (len(mapping) == bands or (not mapping and dtype & _DTYPE_MASK == 0))
         and all(math.isfinite(m.offset) and math.isfinite(m.scale) for m in mapping)
@@ -263,6 +273,7 @@ def _parse(version: int, body: bytes) -> StreamHeader | None:
         components=components,
         bound=bound,
         whole=bool(form & _WHOLE),
+        correction=correction,
     )
 
 
@@ -275,6 +286,34 @@ def _components(body: bytes, at: int, bands: int) -> tuple[Components, int]:
         raise ValueError("a component transform that is not finite")
     rows = tuple(numbers[start : start + bands] for start in range(bands, len(numbers), bands))
     return Components(rows, numbers[:bands]), at + 4 * len(numbers)
+
+
+def pack_correction(correction: Correction) -> bytes:
+    """Correction as the header stores it: of each group whether it has one, and its numbers."""
+    out = b""
+    for steps in correction.groups:
+        out += pack_number(bool(steps))
+        # 0, −1, 1, −2 … as 0, 1, 2, 3 …, since most are small.
+        out += b"".join(pack_number(2 * step if step >= 0 else -2 * step - 1) for step in steps)
+    return out
+
+
+def _correction(body: bytes, at: int, groups: int) -> tuple[Correction, int]:
+    if not groups:
+        raise ValueError("a correction of nothing")
+    found = []
+    for _ in range(groups):
+        has, at = unpack_number(body, at)
+        if has > 1:
+            raise ValueError("a correction of an unknown kind")
+        steps = []
+        for _ in range(has * Correction.NUMBERS):
+            number, at = unpack_number(body, at)
+            steps.append(-(number + 1) // 2 if number % 2 else number // 2)
+        if any(abs(step) > Correction.LIMIT for step in steps):
+            raise ValueError("a correction of numbers that are too large")
+        found.append(tuple(steps))
+    return Correction(tuple(found)), at
 
 
 def pack_number(value: int) -> bytes:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedStream
 from fdegc.format.header import PREFIX, READABLE, StreamHeader, pack_number, unpack_number
 from fdegc.raster_info import DTYPES
-from fdegc.types import BandMapping, Components
+from fdegc.types import BandMapping, Components, Correction
 
 HEADER = StreamHeader(
     1000, 600, 2, "float32", 512, 32, 1024, b"12345678", "lite", (BandMapping(3.0, 99.5),) * 2, True, False
@@ -51,6 +51,14 @@ def headers(draw: st.DrawFn) -> StreamHeader:
         numbers = rng.normal(0, 1, (3 * groups + 1, bands)).astype(np.float32)
         numbers[-1, 0] = draw(float32s)
         components = Components(tuple(map(tuple, numbers[1:].tolist())), tuple(numbers[0].tolist()))
+    whole = version > 1 and draw(st.booleans())
+    correction = None
+    if version > 1 and not whole and draw(st.booleans()):
+        groups = -(-bands // 3) if components is None else components.groups
+        number = st.integers(-Correction.LIMIT, Correction.LIMIT)
+        numbers84 = st.lists(number, min_size=Correction.NUMBERS, max_size=Correction.NUMBERS)
+        one = tuple(draw(numbers84))
+        correction = Correction(tuple(draw(st.sampled_from([(), one])) for _ in range(groups)))
     return StreamHeader(
         width=draw(st.integers(1, 1_000_000)),
         height=draw(st.integers(1, 5000)),
@@ -68,7 +76,8 @@ def headers(draw: st.DrawFn) -> StreamHeader:
         version=version,
         components=components,
         bound=draw(st.none() | st.floats(0, allow_infinity=False)) if version > 1 else None,
-        whole=version > 1 and draw(st.booleans()),
+        whole=whole,
+        correction=correction,
     )
 
 
@@ -80,6 +89,32 @@ def test_any_header_round_trips(header: StreamHeader) -> None:
     expected = -(-header.bands // 3) if header.components is None else header.components.groups
     assert found.groups == (1 if header.whole else expected)
     assert found.units == found.tiles * found.groups
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",  # nothing where a group should say whether it has one
+        b"\x02" + b"\0" * 84,  # another kind
+        b"\x01" + b"\0" * 83,
+        b"\x01" + b"\0" * 85,
+        b"\x01" + pack_number(2 * 8192) + b"\0" * 83,  # more than the limit
+        b"\0\0",  # of two groups, where there is one
+    ],
+)
+def test_malformed_corrections_are_refused(body: bytes) -> None:
+    packed = replace(HEADER, correction=Correction(((),))).pack()
+    assert StreamHeader.unpack(packed).correction == Correction(((),))
+    body = packed[PREFIX.size : -1] + body
+    with pytest.raises(CorruptStream):
+        StreamHeader.unpack(PREFIX.pack(2, 1, len(body)) + body)
+
+
+def test_who_does_not_know_corrections_refuses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = replace(HEADER, correction=Correction(((1,) * 84,))).pack()
+    monkeypatch.setattr("fdegc.format.header.KNOWN_FLAGS", {})
+    with pytest.raises(UnsupportedStream, match="Update FDEGC"):
+        StreamHeader.unpack(packed)
 
 
 @given(st.integers(0, 2**63 - 1), st.binary(max_size=5), st.binary(max_size=5))
