@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from fdegc.codec.plan import EncodingPlan
-from fdegc.format.kinds import UnitKind
+from fdegc.format.kinds import WAYS, UnitKind
 from fdegc.results import ErrorFigures
 
 #: A PSNR so many decibels below what a rate usually gives is worth a sentence.
@@ -35,7 +35,7 @@ def advice_on(
         return ()
     said = []
     latents = ways.get(UnitKind.LATENTS, 0)
-    jpeg2000 = ways.get(UnitKind.JPEG2000, 0) + ways.get(UnitKind.PACKETS, 0)
+    jpeg2000 = sum(count for kind, count in ways.items() if WAYS[kind] == WAYS[UnitKind.JPEG2000])
     exact = ways.get(UnitKind.EXACT, 0) + ways.get(UnitKind.CLASSES, 0)
     tiles, plain = latents + jpeg2000 + exact, jpeg2000 + exact
     if tiles and plain >= _MOST * tiles:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from fdegc.codec.ways import PlainTile, PlainWays
+from fdegc.coding import jpeg2000
 from fdegc.control import Check
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
@@ -31,6 +32,10 @@ _COARSE = 0.02
 _NEAR = 1.1
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
 _HOPE = 2.0
+#: Bytes a pixel up to which one level of wavelets more may pay.
+_SPARSE = 1 / 32
+#: Sizes around the best look that are coded then.
+_TRY_STEP, _TRIES = 1.08, range(-4, 7)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,10 +116,10 @@ class Judge:
         count = pixels[0].size if mask is None else float(mask.sum()) / (mask.size / pixels[0].size)
 
         def looks(
-            wanted: Sequence[int], dropped: int = 0, coarse: float = 0.0
+            wanted: Sequence[int], deep: bool, dropped: int = 0, coarse: float = 0.0
         ) -> tuple[tuple[int, ...], Callable[[int], _Candidate]]:
             """Sizes, and what JPEG 2000 makes of samples without some bits, which are off by so much more."""
-            rungs = self.ways.rungs(unit, wanted, dropped)
+            rungs = self.ways.rungs(unit, wanted, dropped, deep)
 
             def look(number: int) -> _Candidate:
                 found = judged(rungs.pixels(number), rungs.sizes[number], None)
@@ -127,15 +132,31 @@ class Judge:
         exponents = range(-_RUNGS if not self._fills else 0, _RUNGS + 1 if not self._capped else 1)
         wanted = [max(round(size * _STEP**exponent), 1) for exponent in exponents]
         dropped, coarse = self.ways.bits_to_drop(self._weights, _COARSE * ours.squared_error / max(count, 1))
-        about = self._size(*looks(wanted, dropped, coarse), ours)
-        if about is not None and dropped:  # what is better than the network may need them
-            about = self._size(*looks(wanted), ours)
-        chosen = [size] if about is not None and self._capped else []
-        if about is not None and not self._fills:
-            fine = [max(round(about * _FINE_STEP**exponent), 1) for exponent in range(-_FINE, _FINE + 1)]
-            sizes, look = looks(fine)
-            chosen.append(sizes[self._lowest(look, len(sizes), ours)])
-        others = [plain(self.ways.jpeg2000(unit, number)) for number in chosen]
+
+        def sizes_of(deep: bool) -> Iterator[int]:
+            """Sizes at which JPEG 2000 is worth coding, with all levels of the wavelets or fewer."""
+            about = self._size(*looks(wanted, deep, dropped, coarse), ours)
+            if about is not None and dropped:  # what is better than the network may need them
+                about = self._size(*looks(wanted, deep), ours)
+            if about is None:
+                return
+            if self._capped:
+                yield size
+            if deep and not self._fills:
+                # Of so few bytes what layers take is too much for looks to be right, and coding is quick.
+                yield from (max(round(about * _TRY_STEP**exponent), 1) for exponent in _TRIES)
+            elif not self._fills:
+                fine = [max(round(about * _FINE_STEP**exponent), 1) for exponent in range(-_FINE, _FINE + 1)]
+                sizes, look = looks(fine, deep)
+                yield sizes[self._lowest(look, len(sizes), ours)]
+
+        height, width = pixels.shape[1:]
+        depths = [False]
+        if size <= _SPARSE * height * width and jpeg2000.deepens(height, width):
+            depths.append(True)
+        others = [
+            plain(self.ways.jpeg2000(unit, number, deep)) for deep in depths for number in sizes_of(deep)
+        ]
         # Whoever saves bytes for a target must not take more of them.
         best = min([ours.total, *(other.total for other in others)])
         most = size if self._capped else best / 8
@@ -146,7 +167,6 @@ class Judge:
         if self._capped:
             others = [o for o in others if o.bytes <= size and o.squared_error <= ours.squared_error]
         tile = min([ours, *others], key=lambda candidate: candidate.total).tile
-        height, width = pixels.shape[1:]
         return tile and self.ways.decoded(tile, height, width, known, check)
 
     def _size(self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate) -> int | None:

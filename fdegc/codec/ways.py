@@ -124,7 +124,7 @@ class PlainWays:
         steps = [entry.scale / span / peak for entry, span in zip(self._mapping, self._spans, strict=True)]
         self._steps = np.array(steps)
 
-    def jpeg2000(self, unit: npt.NDArray[np.float32], size: int) -> PlainTile:
+    def jpeg2000(self, unit: npt.NDArray[np.float32], size: int, deep: bool = False) -> PlainTile:
         """Tile as a JPEG 2000 codestream.
 
         Parameters
@@ -133,9 +133,12 @@ class PlainWays:
             All bands in [0, 1], known everywhere (:func:`~fdegc.raster.mapping.to_unit`).
         size : int
             Bytes of payload that are wanted.
+        deep : bool
+            Whether with all levels of the wavelets.
         """
         samples = self._integers(unit, 0)
-        way, payload = UnitKind.PACKETS, jpeg2000.encode_packets(samples, self._bits, size)
+        way = UnitKind.DEEP_PACKETS if deep else UnitKind.PACKETS
+        payload = jpeg2000.encode_packets(samples, self._bits, size, deep)
         if payload is None:
             way, payload = UnitKind.JPEG2000, jpeg2000.encode(samples, self._bits, size)
         _, height, width = unit.shape
@@ -170,19 +173,21 @@ class PlainWays:
             dropped, error = dropped + 1, more
         return dropped, error
 
-    def rungs(self, unit: npt.NDArray[np.float32], sizes: Sequence[int], dropped: int) -> Rungs:
+    def rungs(
+        self, unit: npt.NDArray[np.float32], sizes: Sequence[int], dropped: int, deep: bool = False
+    ) -> Rungs:
         """Looks at what JPEG 2000 makes of a tile at several sizes, of samples without so many bits.
 
         Parameters
         ----------
-        unit
+        unit, deep
             As for :meth:`jpeg2000`.
         sizes : sequence of int
             Bytes of payload, growing.
         dropped : int
         """
         bits, scale = self._bits - dropped, self._scale / self._coarser(dropped)
-        ladder = jpeg2000.Ladder(self._integers(unit, dropped), bits, sizes)
+        ladder = jpeg2000.Ladder(self._integers(unit, dropped), bits, sizes, deep)
 
         def pixels(number: int) -> Pixels:
             found = ladder.decode(number).astype(np.float32) / scale
@@ -275,8 +280,9 @@ class PlainWays:
         shape = (len(self._mapping), height, width)
         if kind == UnitKind.JPEG2000:
             return self._from_jpeg2000(jpeg2000.decode(payload, shape, self._bits))
-        if kind == UnitKind.PACKETS:
-            return self._from_jpeg2000(jpeg2000.decode_packets(payload, shape, self._bits))
+        if kind in (UnitKind.PACKETS, UnitKind.DEEP_PACKETS):
+            deep = kind == UnitKind.DEEP_PACKETS
+            return self._from_jpeg2000(jpeg2000.decode_packets(payload, shape, self._bits, deep))
         if kind == UnitKind.EXACT:
             return exact.decode(payload, shape, self._dtype, known, check)
         if kind == UnitKind.CLASSES:

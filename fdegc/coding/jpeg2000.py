@@ -61,11 +61,19 @@ def _levels(height: int, width: int) -> int:
     return min(_MOST_LEVELS, max(min(height, width).bit_length() - 2, 0))
 
 
-def _packet_levels(height: int, width: int) -> int:
-    """Halvings where the packets are kept: fewer of what is small.
+def deepens(height: int, width: int) -> bool:
+    """Whether packets of so large a picture are others if they are to be deep."""
+    return _packet_levels(height, width) != _packet_levels(height, width, deep=True)
+
+
+def _packet_levels(height: int, width: int, deep: bool = False) -> int:
+    """Halvings where the packets are kept: fewer of what is small, unless they are to be deep.
 
     One of some few samples a side takes more bytes than it saves: of tiles of 64, up to two decibels' worth.
+    Of a slow ramp it saves most of the bytes.
     """
+    if deep:
+        return _levels(height, width)
     shorter = min(height, width)
     most = _MOST_LEVELS if shorter >= _LARGE else _MOST_LEVELS - 1
     return min(most, max(shorter.bit_length() - 3, 0))
@@ -85,13 +93,15 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
     return _encode(samples, bits, size, _levels(*samples.shape[1:]))
 
 
-def encode_packets(samples: Integers, bits: int, size: int) -> bytes | None:
+def encode_packets(samples: Integers, bits: int, size: int, deep: bool = False) -> bytes | None:
     """Packets of a codestream of a picture, of at most about a size.
 
     Parameters
     ----------
     samples, bits, size
         As for :func:`encode`.
+    deep : bool
+        Whether with as many levels as :func:`encode` has.
 
     Returns
     -------
@@ -100,8 +110,9 @@ def encode_packets(samples: Integers, bits: int, size: int) -> bytes | None:
     """
     components, height, width = samples.shape
     shape = components, height, width
-    frame = len(restore(b"", shape, bits))
-    return strip(_encode(samples, bits, size + frame, _packet_levels(height, width)), shape, bits)
+    frame = len(restore(b"", shape, bits, deep))
+    levels = _packet_levels(height, width, deep)
+    return strip(_encode(samples, bits, size + frame, levels), shape, bits, deep)
 
 
 def _encode(samples: Integers, bits: int, size: int, levels: int) -> bytes:
@@ -170,6 +181,8 @@ class Ladder:
         1 to 16; samples are below 2^bits.
     sizes : sequence of int
         Bytes of packets that are wanted, growing.
+    deep : bool
+        As for :func:`encode_packets`.
 
     Attributes
     ----------
@@ -178,11 +191,11 @@ class Ladder:
         wanted, what makes no difference is left out.
     """
 
-    def __init__(self, samples: Integers, bits: int, sizes: Sequence[int]) -> None:
+    def __init__(self, samples: Integers, bits: int, sizes: Sequence[int], deep: bool = False) -> None:
         self._shape = samples.shape[0], samples.shape[1], samples.shape[2]
         self._bits = bits
-        levels = _packet_levels(*self._shape[1:])
-        frame = len(restore(b"", self._shape, bits))
+        levels = _packet_levels(*self._shape[1:], deep)
+        frame = len(restore(b"", self._shape, bits, deep))
         # Each further layer pays for its tile-part.
         wanted = [size + frame + _PART * number for number, size in enumerate(sizes)]
         parts = {"TILEPARTS": "LAYERS"} if len(_rates(samples, bits, wanted, levels)) > 1 else {}
@@ -209,7 +222,7 @@ class Ladder:
         return _decode(head + b"".join(parts) + _END, self._shape, self._bits)
 
 
-def strip(data: bytes, shape: tuple[int, int, int], bits: int) -> bytes | None:
+def strip(data: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False) -> bytes | None:
     """Packets of a codestream, if :func:`restore` makes the same codestream of them; else None.
 
     Parameters
@@ -217,12 +230,14 @@ def strip(data: bytes, shape: tuple[int, int, int], bits: int) -> bytes | None:
     data : bytes
     shape : (components, height, width)
     bits : int
+    deep : bool
+        As for :func:`encode_packets`.
     """
-    packets = data[len(restore(b"", shape, bits)) - len(_END) : -len(_END)]
-    return packets if restore(packets, shape, bits) == data else None
+    packets = data[len(restore(b"", shape, bits, deep)) - len(_END) : -len(_END)]
+    return packets if restore(packets, shape, bits, deep) == data else None
 
 
-def restore(packets: bytes, shape: tuple[int, int, int], bits: int) -> bytes:
+def restore(packets: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False) -> bytes:
     """Codestream of a picture around its packets.
 
     Parameters
@@ -231,13 +246,15 @@ def restore(packets: bytes, shape: tuple[int, int, int], bits: int) -> bytes:
         Anything; what the library is told of the picture is what the shape says.
     shape : (components, height, width)
     bits : int
+    deep : bool
+        As for :func:`encode_packets`.
     """
-    return _framed(packets, shape, bits, _packet_levels(*shape[1:]))
+    return _framed(packets, shape, bits, _packet_levels(*shape[1:], deep))
 
 
-def decode_packets(packets: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
+def decode_packets(packets: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False) -> Integers:
     """Samples of packets of :func:`encode_packets`; parameters, result and exception as of :func:`decode`."""
-    return _decode(restore(packets, shape, bits), shape, bits)
+    return _decode(restore(packets, shape, bits, deep), shape, bits)
 
 
 def decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:

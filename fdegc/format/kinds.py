@@ -20,6 +20,7 @@ class UnitKind(IntEnum):
     All but LATENTS hold all bands of their tile, in its first unit; its other units are NOTHING then.  A
     tile whose first unit is NOTHING has no sample that is there.  PACKETS are JPEG 2000 without what follows
     from the tile; JPEG2000 with it is what files held before, and what a foreign OpenJPEG makes.
+    DEEP_PACKETS are PACKETS with as many levels as JPEG2000 has.
     """
 
     LATENTS = 0
@@ -28,6 +29,7 @@ class UnitKind(IntEnum):
     EXACT = 3
     CLASSES = 4
     PACKETS = 5
+    DEEP_PACKETS = 6
 
 
 #: How results name them.
@@ -36,6 +38,7 @@ WAYS: dict[int, str] = {
     UnitKind.NOTHING: "empty",
     UnitKind.JPEG2000: "jpeg2000",
     UnitKind.PACKETS: "jpeg2000",
+    UnitKind.DEEP_PACKETS: "jpeg2000",
     UnitKind.EXACT: "exact",
     UnitKind.CLASSES: "classes",
 }

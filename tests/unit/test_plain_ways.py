@@ -28,6 +28,7 @@ from fdegc.raster_info import DTYPES
 from fdegc.types import BandMapping
 
 HEIGHT, WIDTH, BANDS = 20, 30, 2
+WAVELETS = (UnitKind.JPEG2000, UnitKind.PACKETS, UnitKind.DEEP_PACKETS)
 
 
 def header_of(dtype: str) -> StreamHeader:
@@ -54,6 +55,9 @@ def payloads(dtype: str, mask: np.ndarray | None = None) -> dict[UnitKind, bytes
     assert packets.kind == UnitKind.PACKETS
     bits = 8 if dtype == "uint8" else 7 if np.dtype(dtype).kind in "iu" else 16
     found[UnitKind.PACKETS] = packets.payload
+    deep = ways.jpeg2000((pixels / 255).astype(np.float32), 300, deep=True)
+    assert deep.kind == UnitKind.DEEP_PACKETS and deep.payload != packets.payload
+    found[UnitKind.DEEP_PACKETS] = deep.payload
     samples = np.rint(pixels / 255 * ((1 << bits) - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
     found[UnitKind.JPEG2000] = jpeg2000.encode(samples, bits, 400)
     if np.dtype(dtype).kind in "iu":
@@ -75,7 +79,7 @@ def test_round_trip(dtype: str, masked: bool) -> None:
     mask = known() if masked else None
     counted = np.ones((BANDS, HEIGHT, WIDTH), bool) if mask is None else mask
     for kind, payload in payloads(dtype, mask).items():
-        lossy = kind in (UnitKind.JPEG2000, UnitKind.PACKETS)
+        lossy = kind in WAVELETS
         found = decode(dtype, kind, payload, None if lossy else mask)
         if not lossy:
             assert np.array_equal(found[counted], tile(dtype)[counted])
@@ -90,7 +94,7 @@ def test_every_cut_is_refused_or_harmless(dtype: str) -> None:
                 found = decode(dtype, kind, payload[:length])
             except CorruptStream:
                 continue
-            assert kind in (UnitKind.JPEG2000, UnitKind.PACKETS) or np.array_equal(found, sound)
+            assert kind in WAVELETS or np.array_equal(found, sound)
 
 
 def test_what_cannot_be_rebuilt_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:

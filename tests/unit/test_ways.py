@@ -532,8 +532,26 @@ def test_whole_codestreams_are_read(codec: Codec, tmp_path: Path, mixed_file: tu
     assert read_info(out).ways == read_info(path).ways and codec.verify(out).problems == ()
 
 
+@pytest.mark.parametrize("side", [130, 224])
+@pytest.mark.parametrize("rate", [1.0, 3.0, 5.0])
+def test_slow_ramps_have_all_levels(codec: Codec, tmp_path: Path, side: int, rate: float) -> None:
+    """JPEG 2000 of five levels, with all its headers, was up to 14 dB ahead of a single small smooth tile."""
+    y, x = np.mgrid[0:side, 0:side] / side
+    noise = np.random.default_rng(1).normal(0, 0.6, (3, side, side))
+    pixels = np.rint(np.stack([20 + 200 * x, 20 + 200 * y, 220 - 100 * (x + y)]) + noise).astype(np.uint8)
+    path = tmp_path / "a.fdegc"
+    result, shown = encode(codec, pixels, path, EncodeOptions(rate))
+    assert kinds_of(path) == [UnitKind.DEEP_PACKETS] and dict(result.ways) == {"jpeg2000": 1}
+    assert np.array_equal(codec.decode_window(path, whole(pixels)).pixels, shown)
+    sizes = range(result.bytes - 40, result.bytes + 40, 4)
+    # None of them may be so small.
+    rivals = [data for size in sizes if len(data := jpeg2000.encode(pixels, 8, size)) <= result.bytes]
+    theirs = [psnr(jpeg2000.decode(data, pixels.shape, 8), pixels) for data in rivals]
+    assert psnr(shown, pixels) > max(theirs, default=0) - 0.3 and psnr(shown, pixels) > 35
+
+
 @pytest.mark.parametrize(
-    ("kind", "words"), [(200, "does not know \\(200\\): update FDEGC"), (6, "update FDEGC")]
+    ("kind", "words"), [(200, "does not know \\(200\\): update FDEGC"), (7, "update FDEGC")]
 )
 def test_unknown_kinds_are_named_and_cost_their_tile(
     codec: Codec, tmp_path: Path, mixed_file: tuple[Path, Samples], kind: int, words: str
@@ -573,7 +591,7 @@ def test_payloads_of_other_kinds_cost_their_tile(
     ):
         if kinds[tile] != kind:
             changed_units(path, out, {tile: {"kind": kind}})
-            if kind == UnitKind.PACKETS:  # which may be any bytes
+            if kind in (UnitKind.PACKETS, UnitKind.DEEP_PACKETS):  # which may be any bytes
                 check_rest(codec, out, sound, tile)
             else:
                 check_cost(codec, out, sound, tile, "")
