@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from fdegc.errors import FdegcError
 
 #: An image, shape (height, width, 3), red, green, blue.
 Rgb8Pixels = npt.NDArray[np.uint8]
+#: A scene of any type, shape (height, width, bands).
+ScenePixels = npt.NDArray[np.generic]
 
 
 class CoderFailed(FdegcError):
@@ -43,6 +46,8 @@ class Coder:
         (pixels, parameter) → bytes of a whole file.
     decode : callable
         Bytes of a file → pixels.
+    ends : tuple of float or None
+        Coarsest and finest parameter of those that are not whole numbers; None for the usual ones.
     """
 
     name: str
@@ -52,20 +57,22 @@ class Coder:
     settings: str
     version: str
     cost: float
-    encode: Callable[[Rgb8Pixels, float], bytes]
-    decode: Callable[[bytes], Rgb8Pixels]
+    encode: Callable[[Any, float], bytes]
+    decode: Callable[[bytes], Any]
+    ends: tuple[float, float] | None = None
 
     @property
     def key(self) -> str:
         """Settings and versions that a measured point depends on besides image and parameter."""
         return f"{self.settings} [{self.version}]"
 
-    def round_trip(self, pixels: Rgb8Pixels, parameter: float, name: str) -> RoundTrip:
+    def round_trip(self, pixels: ScenePixels, parameter: float, name: str) -> RoundTrip:
         """File of an image, and what it decodes to.
 
         Parameters
         ----------
-        pixels : ndarray of uint8, shape (height, width, 3)
+        pixels : ndarray, shape (height, width, bands)
+            8-bit colour, or of the kind that the codec was made for.
         parameter : float
             Of the ladder or any other that the codec takes.
         name : str
@@ -86,7 +93,7 @@ class Coder:
             raise
         except Exception as error:  # other people's encoders raise nearly every kind of exception
             raise CoderFailed(f"{self.label} cannot code {name} ({error}).") from error
-        if decoded.shape != pixels.shape or decoded.dtype != np.uint8:
+        if decoded.shape != pixels.shape or decoded.dtype != pixels.dtype:
             raise CoderFailed(f"{self.label} gave {name} back with another size or type.")
         return RoundTrip(data, decoded, middle - start, end - middle)
 
@@ -96,6 +103,6 @@ class RoundTrip:
     """An image through a file of a codec and back, with the wall-clock seconds that it took each way."""
 
     data: bytes
-    decoded: Rgb8Pixels
+    decoded: Any
     encode_seconds: float
     decode_seconds: float

@@ -11,7 +11,7 @@ import numpy as np
 
 from fdegc.control import CancelToken
 from fdegc.errors import InvalidOption
-from fdegc.evaluation.coder import Coder, Rgb8Pixels
+from fdegc.evaluation.coder import Coder, ScenePixels
 
 #: Called before a try: how far the search is (0 to 1), how far it will be after it, seconds it may take.
 OnTry = Callable[[float, float, float], None]
@@ -39,7 +39,7 @@ class Match:
         Of the codec: what its :attr:`~fdegc.evaluation.coder.Coder.parameter` says.
     data : bytes
         The file.
-    decoded : ndarray of uint8, shape (height, width, 3)
+    decoded : ndarray, shape (height, width, bands)
         What decoding it gives.
     encode_seconds, decode_seconds : float
         Of that one file, not of the search.
@@ -49,7 +49,7 @@ class Match:
 
     parameter: float
     data: bytes
-    decoded: Rgb8Pixels
+    decoded: ScenePixels
     encode_seconds: float
     decode_seconds: float
     tries: int
@@ -57,10 +57,11 @@ class Match:
 
 def code_to_match(
     coder: Coder,
-    pixels: Rgb8Pixels,
+    pixels: ScenePixels,
     *,
     size: int | None = None,
     psnr: float | None = None,
+    peak: float = 255.0,
     on_try: OnTry | None = None,
     cancel: CancelToken | None = None,
 ) -> Match:
@@ -71,11 +72,13 @@ def code_to_match(
     Parameters
     ----------
     coder : Coder
-    pixels : ndarray of uint8, shape (height, width, 3)
+    pixels : ndarray, shape (height, width, bands)
     size : int, optional
         Bytes of the whole file.
     psnr : float, optional
-        dB, over red, green and blue jointly; one of the two has to be given.
+        dB, over all bands jointly; one of the two has to be given.
+    peak : float
+        Peak value of that PSNR.
     on_try : callable, optional
     cancel : CancelToken, optional
         Checked before every try; a try itself cannot be interrupted.
@@ -100,8 +103,8 @@ def code_to_match(
     def target_of(part: float) -> float:
         return math.log2(max(1.0, (size or 0) * part)) if psnr is None else psnr
 
-    def value_of(picture: Rgb8Pixels, match: Match) -> float:
-        return math.log2(len(match.data)) if psnr is None else _psnr(picture, match.decoded)
+    def value_of(picture: ScenePixels, match: Match) -> float:
+        return math.log2(len(match.data)) if psnr is None else _psnr(picture, match.decoded, peak)
 
     near = _NEAR_SIZE if psnr is None else _NEAR_PSNR
     plan.expect(_EXPECTED_SAMPLE * share if sample is not None else 0.0, _EXPECTED)
@@ -142,7 +145,7 @@ class _Ladder:
     def __init__(self, coder: Coder) -> None:
         self.fine = coder.parameter in _ENDS
         if self.fine:
-            self._first, last = _ENDS[coder.parameter]
+            self._first, last = coder.ends or _ENDS[coder.parameter]
             self.count = 1 + math.ceil(abs(math.log(last / self._first)) / math.log(_STEP))
             self._factor = (last / self._first) ** (1 / (self.count - 1))
         else:  # qualities; some of them begin at 1
@@ -225,7 +228,7 @@ def _slope(seen: dict[int, float], otherwise: float) -> float:
     return slope if slope > otherwise / 8 else otherwise
 
 
-def _sample(pixels: Rgb8Pixels) -> Rgb8Pixels | None:
+def _sample(pixels: ScenePixels) -> ScenePixels | None:
     """Four squares of a picture, put together; None where that would save little."""
     height, width = pixels.shape[:2]
     side = _SQUARE
@@ -239,16 +242,15 @@ def _sample(pixels: Rgb8Pixels) -> Rgb8Pixels | None:
     return np.ascontiguousarray(np.block([[[part] for part in line] for line in parts]))
 
 
-def _through(coder: Coder, pixels: Rgb8Pixels, parameter: float) -> Match:
+def _through(coder: Coder, pixels: ScenePixels, parameter: float) -> Match:
     """Picture through a file of a codec and back."""
     trip = coder.round_trip(pixels, parameter, "this picture")
     return Match(parameter, trip.data, trip.decoded, trip.encode_seconds, trip.decode_seconds, 1)
 
 
-def _psnr(pixels: Rgb8Pixels, decoded: Rgb8Pixels) -> float:
-    """PSNR in dB of 8-bit pictures, row by row; 100 without loss, for infinity cannot be interpolated."""
+def _psnr(pixels: ScenePixels, decoded: ScenePixels, peak: float) -> float:
+    """PSNR in dB, row by row; 100 and more are 100, for infinity cannot be interpolated."""
     total = 0.0
     for a, b in zip(pixels, decoded, strict=True):
-        apart = a.astype(np.int32) - b
-        total += float(np.square(apart).sum())
-    return 100.0 if total == 0 else min(100.0, 10 * math.log10(255.0**2 * pixels.size / total))
+        total += float(np.square(a.astype(np.float64) - b).sum())
+    return 100.0 if total == 0 else min(100.0, 10 * math.log10(peak**2 * pixels.size / total))

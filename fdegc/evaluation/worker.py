@@ -18,7 +18,7 @@ from fdegc.atomic import whole
 from fdegc.control import CancelToken
 from fdegc.errors import FdegcError
 from fdegc.evaluation.matching import code_to_match
-from fdegc.evaluation.peers import find_peers
+from fdegc.evaluation.scene_peers import find_scene_peers
 
 REQUEST, PIXELS, DECODED, ANSWER = "request.json", "pixels.npy", "decoded.npy", "answer.json"
 
@@ -45,9 +45,11 @@ class Answer:
     error: str = ""
 
 
-def write_request(folder: Path, codec: str, size: int | None, psnr: float | None) -> None:
-    """Request for a codec, by its name, at a size in bytes or at a PSNR in dB."""
-    text = json.dumps({"codec": codec, "size": size, "psnr": psnr})
+def write_request(
+    folder: Path, codec: str, size: int | None, psnr: float | None, peak: float = 255.0
+) -> None:
+    """Request for a codec, by its name, at a size in bytes or at a PSNR in dB with its peak value."""
+    text = json.dumps({"codec": codec, "size": size, "psnr": psnr, "peak": peak})
     (folder / REQUEST).write_text(text, encoding="utf-8")
 
 
@@ -78,15 +80,17 @@ def main(folder: Path) -> int:
 
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     try:
-        coders, missing = find_peers([request["codec"]])
-        if not coders:
-            raise FdegcError(missing[0])
-        pixels = np.load(folder / PIXELS, mmap_mode="r")
+        pixels = np.ascontiguousarray(np.load(folder / PIXELS, mmap_mode="r"))
+        largest = int(pixels.max()) if pixels.dtype == np.uint16 else None
+        found = find_scene_peers(pixels.shape[2], pixels.dtype.name, [request["codec"]], largest)
+        if not found.coders:
+            raise FdegcError((found.missing or [f"{one.label} {one.why} only." for one in found.unfit])[0])
         match = code_to_match(
-            coders[0],
-            np.ascontiguousarray(pixels),
+            found.coders[0],
+            pixels,
             size=request["size"],
             psnr=request["psnr"],
+            peak=request["peak"],
             on_try=tell,
             cancel=Orphan(),
         )

@@ -130,6 +130,10 @@ class GuestMenu(QObject):
             action = menu.addAction("   ·   ".join(told))
             action.setToolTip(f"{offer.settings}\n{offer.version}")
             action.triggered.connect(lambda _=False, offer=offer: guests.code(offer, side))
+        for unfit in guests.offers.unfit:
+            action = menu.addAction(f"{unfit.label}   ·   {unfit.why}")
+            action.setToolTip(f"{unfit.label} cannot hold this scene: it {unfit.why} only.")
+            action.setEnabled(False)
         menu.addSeparator()
         for sentence in guests.offers.missing:
             self._sentence(menu, sentence)

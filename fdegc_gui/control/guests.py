@@ -29,7 +29,7 @@ from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.region import SIMILARITY_PIXELS, SIMILARITY_SIDE, MeasureSimilarity
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.comparison import SELECTED, Side
-from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window, why_not_coded
+from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window
 from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.scene import Scene
 from fdegc_gui.models.session import Session
@@ -59,7 +59,7 @@ class Guests(QObject):
     Attributes
     ----------
     offers : Offers or None
-        Other codecs; None until they have been looked for.
+        Other codecs for scenes like the open one; None until they have been looked for.
     by_psnr : bool
         Whether other codecs are asked for the PSNR of a result rather than for its size.
     view_only : bool
@@ -96,6 +96,7 @@ class Guests(QObject):
         self.lane = Lane("guests", None, self, rasters)
         self.offers: Offers | None = None
         self.by_psnr, self.view_only = False, False
+        self._kind: tuple[int, str] | None = None  # bands and type that the offers are for
         self._looking: Request[Offers, Never] | None = None
         self._seen: Window | None = None
         self._counter = FIRST_GUEST
@@ -109,10 +110,14 @@ class Guests(QObject):
     # ------------------------------------------------------------------ what can be asked for
 
     def look(self) -> None:
-        """Look for other codecs, once."""
-        if self.offers is None and self._looking is None:
+        """Look for other codecs for scenes like this one, once."""
+        scene = self._session.scene
+        if scene is not None and self.offers is None and self._looking is None:
             self._looking = self.lane.submit(
-                FindOffers(), done=self._on_offers, failed=self._on_no_offers, cancelled=self._forget_look
+                FindOffers(bands=scene.info.bands, dtype=scene.info.dtype),
+                done=self._on_offers,
+                failed=self._on_no_offers,
+                cancelled=self._forget_look,
             )
 
     def set_view(self, window: Window | None, _zoom: float) -> None:
@@ -133,11 +138,10 @@ class Guests(QObject):
             return "Open a scene first."
         if scene.stream is not None:
             return "A .fdegc file comes without its original, which other codecs would have to code."
-        why = why_not_coded(scene.info)
-        if not why and self.reference is None:
+        if self.reference is None:
             way = how(self._session.rate, self._session.bound)
-            why = f"Compress {way} first: other codecs are given its size."
-        return why
+            return f"Compress {way} first: other codecs are given its size."
+        return ""
 
     def window_for(self, offer: Offer) -> Window | None:
         """Part of the scene that a codec would code; None for all of it."""
@@ -236,9 +240,21 @@ class Guests(QObject):
 
     def _on_scene(self) -> None:
         self._requests.drop()
+        self._forget_offers()
         self._news.clear()
         self._seen = None
         self.lane.submit(CloseFiles())
+
+    def _forget_offers(self) -> None:
+        """Other codecs are to be looked for anew where the scene is of another kind."""
+        info = None if self._session.scene is None else self._session.scene.info
+        kind = None if info is None else (info.bands, info.dtype)
+        if kind is None or kind == self._kind:
+            return
+        self._kind, self.offers = kind, None
+        if self._looking is not None:
+            self._looking.drop()
+            self._looking = None
 
     def _forget_look(self) -> None:
         self._looking = None

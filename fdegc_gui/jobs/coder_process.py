@@ -33,12 +33,13 @@ _SHARE = 0.95
 @contextlib.contextmanager
 def coded_apart(
     folder: Path,
-    pixels: npt.NDArray[np.uint8],
+    pixels: npt.NDArray[np.generic],
     codec: str,
     size: int | None,
     psnr: float | None,
+    peak: float,
     context: Context[Any],
-) -> Iterator[tuple[Any, npt.NDArray[np.uint8]]]:
+) -> Iterator[tuple[Any, npt.NDArray[np.generic]]]:
     """Picture coded by another codec in a process of its own, which is ended at once when cancelled.
 
     The libraries cannot be interrupted from within; and a fault of theirs takes their process only.
@@ -47,19 +48,21 @@ def coded_apart(
     ----------
     folder : Path
         For what the two processes exchange; made, and removed afterwards.
-    pixels : ndarray of uint8, shape (height, width, 3)
+    pixels : ndarray, shape (height, width, bands)
     codec : str
         Its name.
     size : int or None
         Bytes to come near to.
     psnr : float or None
         dB to come near to where there is no size.
+    peak : float
+        Peak value of that PSNR.
     context : Context
 
     Yields
     ------
     answer : fdegc.evaluation.worker.Answer
-    decoded : ndarray of uint8, shape (height, width, 3)
+    decoded : ndarray, shape (height, width, bands)
         Mapped from a file of the folder.
 
     Raises
@@ -74,7 +77,7 @@ def coded_apart(
     folder.mkdir(parents=True)
     try:
         np.save(folder / PIXELS, pixels)
-        write_request(folder, codec, size, psnr)
+        write_request(folder, codec, size, psnr, peak)
         status = _watched(folder, context)
         answer = read_answer(folder)
         if answer is None:

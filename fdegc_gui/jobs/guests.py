@@ -22,7 +22,7 @@ from fdegc_gui.jobs.sample_writer import SampleWriter
 from fdegc_gui.jobs.scene import peak_and_offset
 from fdegc_gui.jobs.sources import Source
 from fdegc_gui.models.display import Rendering
-from fdegc_gui.models.guest import Guest, Offer, why_unlike
+from fdegc_gui.models.guest import Guest, Offer, Unfit, samples_of, why_unlike
 from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.text import decibels
@@ -44,24 +44,49 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Other codecs that can be used here, and a sentence for each that cannot."""
+    """Other codecs for a kind of scene.
+
+    Attributes
+    ----------
+    codecs : tuple of Offer
+        Those that can be used.
+    missing : tuple of str
+        A sentence for each that is not installed.
+    unfit : tuple of Unfit
+        Those that cannot hold such a scene.
+    """
 
     codecs: tuple[Offer, ...]
     missing: tuple[str, ...]
+    unfit: tuple[Unfit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FindOffers(Job[Offers, Never]):
-    """Look for other codecs: it takes importing their libraries."""
+    """Look for other codecs: it takes importing their libraries.
+
+    Attributes
+    ----------
+    bands : int
+    dtype : str
+        Of the scene.
+    """
+
+    bands: int
+    dtype: str
 
     priority: ClassVar[int] = 9
 
     def run(self, context: Context[Never]) -> Offers:
-        from fdegc.evaluation.peers import find_peers
+        from fdegc.evaluation.scene_peers import find_scene_peers
 
-        coders, missing = find_peers()
-        offers = (Offer(c.name, c.label, c.parameter, c.settings, c.version, c.cost) for c in coders)
-        return Offers(tuple(offers), tuple(missing))
+        found = find_scene_peers(self.bands, self.dtype)
+        offers = (
+            Offer(c.name, c.label, c.parameter, c.settings, c.version, c.cost, found.bands)
+            for c in found.coders
+        )
+        unfit = (Unfit(one.label, one.why) for one in found.unfit)
+        return Offers(tuple(offers), tuple(found.missing), tuple(unfit))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,28 +150,29 @@ class CodePeer(Job[Arrival, Never]):
         samples = source.read(window)
         context.cancel.check()
         size, basis = self._size(info, window)
-        psnr = _psnr(source, self.reference.store, window, context) if self.by_psnr else None
+        peak = _peak(source, context)
+        psnr = _psnr(source, self.reference.store, window, peak, context) if self.by_psnr else None
         if psnr is not None and not np.isfinite(psnr):
             raise UnsupportedRaster(
                 f"{self.reference.name} is without loss here, which {self.offer.label} cannot be asked for."
             )
         pixels = samples.pixels.transpose(1, 2, 0)
-        if info.bands == 1:  # all of them take colour; three equal bands cost them next to nothing
+        grey = info.bands < self.offer.bands
+        if grey:  # all of them take 8-bit colour; three equal bands cost them next to nothing
             pixels = np.repeat(pixels, 3, axis=2)
         exchange = self.folder.with_name(self.folder.name + "-exchange")
         target = None if psnr is not None else size
-        with coded_apart(exchange, np.ascontiguousarray(pixels), self.offer.name, target, psnr, context) as (
-            coded,
-            decoded,
-        ):
-            planes = np.asarray(decoded).transpose(2, 0, 1)[: info.bands]
-            if info.bands == 1:
-                planes = np.rint(np.asarray(decoded).mean(axis=2, keepdims=True).transpose(2, 0, 1))
-            store = self._store(info, window, replace(samples, pixels=planes.astype(np.uint8)))
-        reached = _psnr(source, store, window, context)
+        pixels, name = np.ascontiguousarray(pixels), self.offer.name
+        with coded_apart(exchange, pixels, name, target, psnr, peak, context) as (coded, decoded):
+            planes = np.asarray(decoded)
+            if grey:
+                planes = np.rint(planes.mean(axis=2, keepdims=True))
+            planes = planes.transpose(2, 0, 1).astype(info.dtype)
+            store = self._store(info, window, replace(samples, pixels=planes))
+        reached = _psnr(source, store, window, peak, context)
         guest = self._guest(info, coded, reached, size, psnr, basis)
         if self.window is not None:
-            ours = _psnr(source, self.reference.store, window, context)
+            ours = _psnr(source, self.reference.store, window, peak, context)
             words = f"In that part {self.reference.name} has {decibels(ours)}"
             guest = replace(guest, note=f"{words}, {self.offer.label} {decibels(reached)}.")
         return Arrival(guest, store, render(store, self.rendering, context.cancel))
@@ -188,12 +214,12 @@ class CodePeer(Job[Arrival, Never]):
         what = "all of the scene"
         if window is not None:
             what = f"{window.width} × {window.height} pixels from column {window.x}, row {window.y}"
-        grey = ", grey as three equal bands" if info.bands == 1 else ""
+        how = ", grey as three equal bands" if info.bands < offer.bands else f", {samples_of(info)}"
         settings = f"{offer.label} at {_asked(offer, coded.parameter)}: {offer.settings} [{offer.version}]."
         return Guest(
             name=offer.label if window is None else f"{offer.label}, part",
             series=offer.name if window is None else "",
-            facts=f"{settings}\nCoded was {what}{grey}.",
+            facts=f"{settings}\nCoded was {what}{how}.",
             bytes=coded.bytes,
             psnr=reached,
             window=window,
@@ -234,12 +260,18 @@ def spent_on(stream: Path, window: Window) -> int | None:
         return None
 
 
-def _psnr(source: Source, store: SampleStore, window: Window, context: Context[Any]) -> float | None:
+def _peak(source: Source, context: Context[Any]) -> float:
+    """Peak value for the PSNR of a scene."""
+    return peak_and_offset(source, context.cancel)[0]  # type: ignore[arg-type]
+
+
+def _psnr(
+    source: Source, store: SampleStore, window: Window, peak: float, context: Context[Any]
+) -> float | None:
     """PSNR in dB of stored samples against the scene's in a part of it."""
     from fdegc.metrics import compare
 
     info = source.info
-    peak = 255.0 if info.dtype == "uint8" else peak_and_offset(source, context.cancel)[0]  # type: ignore[arg-type]
     found = compare(
         RegionReader(source, window),
         RegionReader(store, window),
@@ -296,7 +328,8 @@ class _ReadFile(Job[Any, Never]):
             psnr = None
             if self.scene is not None:
                 source = context.rasters.get(self.scene).source
-                psnr = _psnr(source, store, Window(0, 0, self.info.width, self.info.height), context)
+                whole = Window(0, 0, self.info.width, self.info.height)
+                psnr = _psnr(source, store, whole, _peak(source, context), context)
             pyramid = render(store, self.rendering, context.cancel)
         except BaseException:
             writer.discard()

@@ -66,6 +66,8 @@ class Offer:
         As of :class:`fdegc.evaluation.coder.Coder`.
     cost : float
         Rough seconds a megapixel and try.
+    bands : int
+        What it is given: those of the scene, or 3 where grey goes as colour.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Offer:
     settings: str
     version: str
     cost: float
+    bands: int = 3
 
     def seconds(self, pixels: int) -> float:
         """Rough seconds to find the size of so many pixels."""
@@ -82,17 +85,23 @@ class Offer:
     @property
     def room(self) -> int:
         """Most pixels that it is asked to code at once."""
-        return min(_MOST_PIXELS, int(_PATIENCE / (self.cost * _TRIES) * 1e6))
+        most = _MOST_PIXELS * 3 // max(3, self.bands)
+        return min(most, int(_PATIENCE / (self.cost * _TRIES) * 1e6))
 
 
-def why_not_coded(info: RasterInfo) -> str:
-    """Sentence that says why other codecs cannot code a scene; empty if they can."""
-    if info.dtype == "uint8" and info.bands in (1, 3):
-        return ""
-    bands = "1 band" if info.bands == 1 else f"{info.bands} bands"
-    return (
-        f"Other codecs are offered for scenes of 8-bit grey or colour; this one has {bands} of {info.dtype}."
-    )
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Other codec that works here but cannot hold the scene.
+
+    Attributes
+    ----------
+    label : str
+    why : str
+        What it can hold, in words that follow its name.
+    """
+
+    label: str
+    why: str
 
 
 def coded_window(
@@ -162,11 +171,12 @@ def why_unlike(info: RasterInfo, other: RasterInfo, name: str) -> str:
         )
     if (info.bands, info.dtype) != (other.bands, other.dtype):
         return (
-            f"“{name}” has {_samples(other)} and the scene {_samples(info)}; "
+            f"“{name}” has {samples_of(other)} and the scene {samples_of(info)}; "
             "only samples of the same kind can be compared."
         )
     return ""
 
 
-def _samples(info: RasterInfo) -> str:
+def samples_of(info: RasterInfo) -> str:
+    """Number and type of a raster's bands in words."""
     return f"{info.bands} band{'s' if info.bands > 1 else ''} of {info.dtype}"

@@ -20,7 +20,7 @@ from fdegc.raster_info import RasterInfo, Window
 from fdegc_gui.jobs.guests import Offers, spent_on
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Layout, Side
-from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window, why_not_coded
+from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window
 from fdegc_gui.models.result import MetricState, Result
 from fdegc_gui.models.scene import STREAM
 from tests.gui.display_steps import settled, write
@@ -233,10 +233,74 @@ def test_menu_says_what_there_is(qtbot: QtBot, window: MainWindow, scene_path: P
 def test_scene_that_other_codecs_cannot_hold(qtbot: QtBot, window: MainWindow, scene: Path) -> None:
     open_scene(qtbot, window, scene)
     compress(qtbot, window, 4)
-    assert menu_words(window) == [
-        "Other codecs are offered for scenes of 8-bit grey or colour; this one has 4 bands of uint16."
-    ]
-    assert why_not_coded(RasterInfo("", "", 9, 9, 1, "uint8")) == ""
+    assert offer(qtbot, window, "jpeg2000").bands == 4
+    menu_words(window)
+    actions = {action.text(): action for action in window.guest_menu.menus[Side.A].actions()}
+    assert actions["JPEG 2000"].isEnabled()
+    for words in (
+        "WebP   ·   holds 8-bit grey or colour",
+        "JPEG 4:4:4   ·   holds 8-bit grey or colour",
+        "JPEG XL   ·   holds 1 or 3 bands of 8 or 16 bits, no signs",
+    ):
+        assert not actions[words].isEnabled()
+        assert "cannot hold this scene" in actions[words].toolTip()
+
+
+def sixteen_bits(path: Path, bands: int) -> tuple[Path, np.ndarray]:
+    """A GeoTIFF of 12 bits in 16, as satellites bring them, and its pixels."""
+    y, x = np.mgrid[0:200, 0:220]
+    rng = np.random.default_rng(3)
+    base = 1600 + 900 * np.sin(x / 19) * np.cos(y / 23)
+    planes = [base * (1 + 0.2 * band) + rng.normal(0, 40, x.shape) for band in range(bands)]
+    pixels = np.clip(planes, 1, 4000).astype(np.uint16)
+    return write(path, pixels), pixels
+
+
+@pytest.mark.parametrize(("name", "bands"), [("jpeg2000", 3), ("jpeg2000", 4), ("jpegxl", 3)])
+def test_scene_of_sixteen_bits(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, name: str, bands: int
+) -> None:
+    path, pixels = sixteen_bits(tmp_path / "sixteen.tif", bands)
+    open_scene(qtbot, window, path)
+    compress(qtbot, window, 4)
+    ours = window.session.results[4]
+    result = code(qtbot, window, name)
+    assert (result.store.info.bands, result.store.info.dtype) == (bands, "uint16")
+    assert abs(result.bytes / ours.bytes - 1) < 0.05, "as many bytes"
+    decoded = result.store.read(Window(0, 0, 220, 200)).pixels
+    assert decoded.dtype == np.uint16
+    apart = np.square(decoded.astype(float) - pixels)
+    peak = window.session.scene.peak
+    assert result.guest.psnr == pytest.approx(10 * np.log10(peak**2 / apart.mean()), abs=1e-6)
+    spread = np.square(pixels - pixels.mean(axis=(1, 2), keepdims=True)).mean(axis=(1, 2))
+    assert (apart.mean(axis=(1, 2)) < spread / 4).all(), "each band was coded"
+    assert f"all of the scene, {bands} bands of uint16" in result.guest.facts
+    assert result.metrics is not None and result.metrics.ms_ssim is not None
+
+
+def test_sixteen_bits_as_good_rather_than_as_small(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    path, pixels = sixteen_bits(tmp_path / "sixteen.tif", 4)
+    open_scene(qtbot, window, path)
+    compress(qtbot, window, 4)
+    window.controller.guests.by_psnr = True
+    result = code(qtbot, window, "jpeg2000")
+    whole = Window(0, 0, 220, 200)
+    ours, theirs = (
+        np.square(one.store.read(whole).pixels.astype(float) - pixels).mean()
+        for one in (window.session.results[4], result)
+    )
+    assert 10 * np.log10(theirs / ours) == pytest.approx(0.0, abs=0.1)
+
+
+def test_offers_follow_the_scene(qtbot: QtBot, compressed: MainWindow, scene: Path, scene_path: Path) -> None:
+    window, guests = compressed, compressed.controller.guests
+    assert offer(qtbot, window, "webp").bands == 3 and not guests.offers.unfit
+    first = guests.offers
+    open_scene(qtbot, window, scene_path)
+    assert guests.offers is first, "nothing is looked for twice"
+    open_scene(qtbot, window, scene)
+    assert offer(qtbot, window, "jpeg2000").bands == 4
+    assert "WebP" in [unfit.label for unfit in guests.offers.unfit]
 
 
 def test_grey_scene(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
