@@ -127,7 +127,7 @@ def _windows(info: RasterInfo) -> list[Window]:
     """Crops spread over a scene in rows and columns of their own, as many as its size allows."""
     width, height = min(_SIDE, info.width), min(_SIDE, info.height)
     count = min(int(_SHARE * info.pixels / (width * height)), _MOST)
-    return [
+    found = [
         Window(
             round((info.width - width) * (number + 0.5) / count),
             round((info.height - height) * (((number + 0.5) * 0.618034) % 1.0)),
@@ -136,6 +136,7 @@ def _windows(info: RasterInfo) -> list[Window]:
         )
         for number in range(count)
     ]
+    return sorted(found, key=lambda window: window.y)  # some files are decoded from the top again to go back
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -98,10 +98,13 @@ class Pace:
 
 
 def _run(expected: object, seconds: object) -> Run:
-    for value in (expected, seconds):
-        if not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ValueError(f"{value!r} is no time")
-    return Run(float(expected), float(seconds))  # type: ignore[arg-type]
+    return Run(_time(expected), _time(seconds))
+
+
+def _time(value: object) -> float:
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{value!r} is no time")
+    return float(value)
 
 
 def _line(runs: tuple[Run, ...]) -> tuple[float, float] | None:
