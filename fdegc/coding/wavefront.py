@@ -300,11 +300,12 @@ class DeviceParameterNetwork:
         self._device = device
         self._turn = turn or contextlib.nullcontext()
         self._latent = weights.latent
-        self._context = _operand(weights.context, device)
-        self._features = _operand(weights.features, device)
-        self._bias1 = _operand(weights.bias1, device)
-        self._layer2 = _operand(weights.layer2, device)
-        self._bias2 = _operand(weights.bias2, device)
+        # Scaled as activations are; by powers of two, so that sums stay exact.
+        self._context = _operand(weights.context, device) * 2.0**-SHIFT_1
+        self._features = _operand(weights.features, device) * 2.0**-SHIFT_1
+        self._bias1 = _operand(weights.bias1, device) * 2.0**-SHIFT_1
+        self._layer2 = _operand(weights.layer2, device) * 2.0**-SHIFT_2
+        self._bias2 = _operand(weights.bias2, device) * 2.0**-SHIFT_2
         self._layer3 = _operand(weights.layer3, device)
 
     def evaluator(self, channels: npt.NDArray[np.intp], rows: int, phi: npt.NDArray[np.int32]) -> Evaluate:
@@ -322,11 +323,11 @@ class DeviceParameterNetwork:
             count = len(taps)
             gather(field, taps, gathered[:count])
             chosen[:count] = places
-            with self._turn:
+            with self._turn:  # for which others wait: the fewer kernels the better
                 operand = contexts[:count].to(self._device, non_blocking=True).double()
-                rows_of_base = base[columns[:count].to(self._device, non_blocking=True)]
-                hidden = _activated(torch.mm(operand, self._context) + rows_of_base, SHIFT_1)
-                hidden = _activated(torch.addmm(self._bias2, hidden, self._layer2), SHIFT_2)
+                sums = base.index_select(0, columns[:count].to(self._device, non_blocking=True))
+                hidden = _activated(sums.addmm_(operand, self._context))
+                hidden = _activated(torch.addmm(self._bias2, hidden, self._layer2))
                 outputs[:count].copy_(torch.mm(hidden, last), non_blocking=True)
             if pinned:
                 torch.cuda.current_stream(self._device).synchronize()
@@ -341,10 +342,9 @@ def _columns(channels: npt.NDArray[np.intp], latent: int) -> torch.Tensor:
     return torch.from_numpy((np.arange(9)[:, None] * latent + channels[None, :]).ravel())
 
 
-def _activated(sums: torch.Tensor, shift: int) -> torch.Tensor:
-    """What :func:`_activate` computes."""
-    up = 2.0**-shift
-    scaled = torch.where(sums >= 0, sums * up, sums * (up * _SLOPE))
+def _activated(scaled: torch.Tensor) -> torch.Tensor:
+    """What :func:`_activate` computes of sums before they are scaled; in place."""
+    scaled = torch.nn.functional.leaky_relu(scaled, _SLOPE, inplace=True)
     return scaled.floor_().clamp_(-HIDDEN_LIMIT, HIDDEN_LIMIT)
 
 
