@@ -344,15 +344,23 @@ class Network:
         """
         bits = []
         with memory_errors(self.device):
-            y = self._latent(torch.from_numpy(x)[None].to(self.device), check, self._type)
+            before = self._before(check)
+            latent = self._launching.run(
+                "g_a", lambda x: self._latent(x, before, self._type), stacked([x], self.device)
+            )
+            y = stacked(list(latent), self.device)
             for quality in qualities:
                 check()
-                gained = y * self._gains(quality)[0]
-                z = self.net.hyper_analyse(gained).round()
-                mixture = self.net.context(gained.round(), self.net.hyper_synthesise(z))
-                likelihoods = mixture_likelihood(gained.round(), mixture), self.net.hyper_likelihood(z)
-                bits.append(float(-sum(p.log2().sum() for p in likelihoods)))
+                # Multiplication by the gain is all that depends on the quality.
+                bits.append(float(self._launching.run("bits", self._bits, y, self._gains(quality)[0].mul)))
         return bits
+
+    def _bits(self, y: Tensor) -> Tensor:
+        """Bits that the entropy model expects a gained latent to take."""
+        z = self.net.hyper_analyse(y).round()
+        mixture = self.net.context(y.round(), self.net.hyper_synthesise(z))
+        likelihoods = mixture_likelihood(y.round(), mixture), self.net.hyper_likelihood(z)
+        return -(likelihoods[0].log2().sum() + likelihoods[1].log2().sum())
 
 
 def round_latent(y: Float32Array) -> IntArray:
