@@ -51,7 +51,7 @@ def sources() -> dict[str, tuple[ArraySource, EncodeOptions]]:
     hole = np.hypot(rows - 30, cols - 50)[:64, :80] < 20
     return {
         "v2-scene-3.0": (ArraySource(pixels), EncodeOptions(3.0, 64)),
-        "v2-mixed-2.5": (ArraySource(mixed), EncodeOptions(2.5, 64)),
+        "v2-mixed-1.5": (ArraySource(mixed), EncodeOptions(1.5, 64)),
         # The same with JPEG 2000 as packets alone.
         "v2-packets-2.5": (ArraySource(mixed), EncodeOptions(2.5, 64)),
         "v2-components-3.5": (ArraySource(six.astype(np.uint16)), EncodeOptions(3.5, 64)),

@@ -58,11 +58,11 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "lite",
             (32, 64, 96),
-            256,
+            288,
             hidden=256,
             rate_points=len(RATE_POINTS),
             centred=True,
-            hyper=96,
+            hyper=32,
             linear=True,
         ),
     )

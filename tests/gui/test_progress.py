@@ -50,7 +50,7 @@ def test_a_single_tile_has_percents() -> None:
 def test_a_compressed_file_shows_the_figures_that_it_carries_from_the_start(
     qtbot: QtBot, window: MainWindow, fake: FakeEngine, tmp_path: Path
 ) -> None:
-    path = Path(shutil.copy(GOLDEN / "v2-mixed-2.5.fdegc", tmp_path))
+    path = Path(shutil.copy(GOLDEN / "v2-mixed-1.5.fdegc", tmp_path))
     info = read_info(path)
     assert info.psnr is not None
     fake.gate, fake.holds = threading.Event(), {0}
