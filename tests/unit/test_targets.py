@@ -208,7 +208,7 @@ def test_invalid_tiles_cost_next_to_nothing(codec: Codec, tmp_path: Path) -> Non
 
 def test_the_estimate_comes_during_the_work_and_changes_nothing(tmp_path: Path) -> None:
     codec = Codec(device="cpu", threads=1)  # its tiles take far longer than the one crop of the estimate
-    source, options, seen = ArraySource(textured(400, 400)), EncodeOptions(4.0, 128), []
+    source, options, seen = ArraySource(textured(640, 640)), EncodeOptions(4.0, 128), []
     threads = []
 
     def listen(cost: Estimate) -> None:
