@@ -4,10 +4,10 @@
     python benchmarks/memory.py FOLDER --tiles [--tile-sizes 256 512 1024 2048] [--float32]
 
 The first form writes synthetic square GeoTIFFs (tiled, deflate) into FOLDER, compresses and decompresses
-each, and prints a table.  The network and the entropy coder do real work on every EVERY-th tile and
-otherwise hand out a copy of their last result of the same shape; reading, mapping, mask, container and
-writing are never thinned.  Exits with 1 if a peak exceeds --limit-mb, or 1.2 times that of the smallest
-scene of its kind.
+each, and prints a table.  The network, the entropy coder and the look for better ways do real work on every
+EVERY-th tile and otherwise hand out a copy of their last result of the same shape; reading, mapping, mask,
+container and writing are never thinned.  Exits with 1 if a peak exceeds --limit-mb, or 1.2 times that of the
+smallest scene of its kind.
 
 The second form compares the peak of real coding, of scenes of 2 × 2 tiles, with what ``quick_estimate``
 says; exits with 1 if the estimate is below it or more than 1.5 times as much.
@@ -64,6 +64,7 @@ class Thinned:
 
 def thin_out(every: int) -> None:
     """Replace the expensive stages of this process."""
+    from fdegc.codec.judging import Judge
     from fdegc.codec.network import Network
     from fdegc.coding.unit import UnitCoder
 
@@ -74,6 +75,8 @@ def thin_out(every: int) -> None:
     UnitCoder.encode = thinned_encode  # type: ignore[method-assign]
     thinned_decode: Any = Thinned(UnitCoder.decode, every, lambda units, shapes, *_: tuple(shapes))
     UnitCoder.decode = thinned_decode  # type: ignore[method-assign]
+    thinned_look: Any = Thinned(Judge.better, every, lambda samples, *_: samples.pixels.shape)
+    Judge.better = thinned_look  # type: ignore[method-assign]
 
 
 def make_scene(path: Path, side: int, kind: str, tile: int = 512) -> None:

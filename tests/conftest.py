@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# As many processes as cores share the tests: threads inside of operations, of this process and of those that
+# tests start, would only wait for each other.  Tests of what threads do ask for them by number.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,6 +28,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+def pytest_collection_finish() -> None:
+    """One network for all codecs of the process, if there will be any."""
+    if "fdegc.codec.facade" in sys.modules:
+        from tests.sharing import share_network
+
+        share_network()
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Folder of real imagery; tests that need it skip where it is missing."""
@@ -32,17 +43,3 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real imagery is not here ({folder}); set FDEGC_DATA to its folder")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def small_steps_on_one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Training steps of tiny networks do not wait for threads that other programs keep from a core."""
-    if not request.module.__name__.rpartition(".")[2].startswith("test_training"):
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sharing import share_network
 
 from fdegc.codec import Codec
 from fdegc.options import EncodeOptions
@@ -24,12 +25,12 @@ BATCHES = (1, 3, 1000)
 
 
 def scene() -> np.ndarray:
-    """Texture at many scales, 300 × 260: nine tiles of 128, those at the edges smaller."""
+    """Texture at many scales, 170 × 100: six tiles of 64, those at the edges smaller."""
     rng = np.random.default_rng(11)
-    rows, cols = np.mgrid[0:260, 0:300]
-    out = np.zeros((3, 260, 300))
+    rows, cols = np.mgrid[0:100, 0:170]
+    out = np.zeros((3, 100, 170))
     for octave in range(1, 7):
-        grain = rng.normal(size=(3, 260 // 2**octave + 2, 300 // 2**octave + 2))
+        grain = rng.normal(size=(3, 100 // 2**octave + 2, 170 // 2**octave + 2))
         out += grain[:, rows // 2**octave, cols // 2**octave] * 1.6**octave
     out = 128 + 60 * out / out.std()
     return np.clip(out, 0, 255).astype(np.uint8)
@@ -40,7 +41,7 @@ def encode(folder: Path, tag: str) -> None:
     for threads in THREADS:
         codec = Codec(device="cpu", threads=threads)
         path = folder / f"{tag}-{threads}.fdegc"
-        codec.encode(ArraySource(scene()), path, EncodeOptions(3.7, tile_size=128, check=False))
+        codec.encode(ArraySource(scene()), path, EncodeOptions(3.7, tile_size=64, check=False))
 
 
 def decode(folder: Path) -> None:
@@ -55,6 +56,7 @@ def decode(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    share_network()
     if sys.argv[1] == "encode":
         encode(Path(sys.argv[2]), sys.argv[3])
     else:

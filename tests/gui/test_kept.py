@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pytestqt.qtbot import QtBot
 
 from fdegc.errors import OutputBusy
@@ -22,6 +23,7 @@ from tests.gui.fakes import FakeEngine, FakeUser, said, saved
 from tests.gui.window_steps import compress, error_dialog, finished, open_scene
 
 TIMEOUT = 20_000
+SAMPLE = Path(__file__).parents[2] / "resources" / "sample_scene.tif"
 
 
 def measured(window: MainWindow, rate: int) -> bool:
@@ -261,8 +263,10 @@ def test_an_earlier_result_stays_if_the_next_one_is_cancelled_or_fails(
 def test_a_cancelled_compression_goes_on_even_after_the_scene_was_left(
     qtbot: QtBot, make_window: Callable[..., MainWindow], tmp_path: Path
 ) -> None:
-    pixels = np.random.default_rng(1).integers(90, 160, (3, 1700, 1700), dtype=np.uint8)
-    path = write(tmp_path / "noise.tif", pixels)
+    with Image.open(SAMPLE) as image:
+        sample = np.moveaxis(np.asarray(image), 2, 0)
+    # Nine tiles of 512, so that some are left when the first is shown.
+    path = write(tmp_path / "scene.tif", np.pad(sample, ((0, 0), (0, 500), (0, 200)), "reflect"))
     window = make_window(REAL_ENGINE)
     with qtbot.waitSignal(window.controller.opened, timeout=120_000):
         window.start(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import struct
 import zlib
@@ -43,6 +44,7 @@ def pillow_bytes(kind: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
+@functools.cache
 def sound_files() -> dict[str, bytes]:
     """One small sound file of every kind that is read."""
     data = pixels()
@@ -129,6 +131,7 @@ def vrt_of(name: str, width: int, height: int) -> bytes:
     return text.encode()
 
 
+@functools.cache
 def bombs() -> dict[str, bytes]:
     """Files of a few bytes that claim to be huge."""
     return {

@@ -220,8 +220,8 @@ def test_a_column_of_pixels_is_analysed_from_its_pixels_alone() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("height", "width"), [(1, 200_000), (200_000, 1)])
-def test_a_line_of_200_000_pixels_comes_back(
+@pytest.mark.parametrize(("height", "width"), [(1, 70_000), (70_000, 1)])
+def test_a_line_longer_than_16_bits_count_comes_back(
     height: int, width: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "line.png"

@@ -175,8 +175,9 @@ def test_a_run_learns_stops_resumes_and_ships(
         log.write(json.dumps(rows[1] | {"step": 60}) + '\n{"step": 40, "lo{"step": 40}\n{"step": 80, "lo')
     again = Trainer(options)
     assert again.step == trainer.step == 40
+    resumed = again.net.state_dict()
     for name, tensor in trainer.net.state_dict().items():
-        assert torch.equal(tensor, again.net.state_dict()[name]), name
+        assert torch.equal(tensor, resumed[name]), name
     again.train(StopAfter(2))
     assert again.step == 42
     assert (options.out / "log.jsonl").read_text().splitlines() == [json.dumps(row) for row in rows]
