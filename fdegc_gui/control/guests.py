@@ -33,7 +33,6 @@ from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window
 from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.scene import Scene
 from fdegc_gui.models.session import Session
-from fdegc_gui.models.way import how, way_title
 
 _RANK, _MEASURE_RANK = 6, 2
 #: Side of the tiles of what is compressed here.
@@ -139,7 +138,7 @@ class Guests(QObject):
         if scene.stream is not None:
             return "A .fdegc file comes without its original, which other codecs would have to code."
         if self.reference is None:
-            way = how(self._session.rate, self._session.bound)
+            way = self._session.way(self._session.rate).how
             return f"Compress {way} first: other codecs are given its size."
         return ""
 
@@ -165,7 +164,7 @@ class Guests(QObject):
         scene, reference, rendering = session.scene, self.reference, session.rendering
         if scene is None or reference is None or rendering is None or self.why_not:
             return
-        name = way_title(reference.rate, reference.bound or 0.0).lower()
+        name = reference.way.name
         job = CodePeer(
             path=scene.path,
             offer=offer,

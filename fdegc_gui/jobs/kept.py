@@ -246,7 +246,7 @@ def _read(path: Path) -> KeptResult | None:
 
 
 def _is_sound(folder: Path, kept: KeptResult, info: RasterInfo) -> bool:
-    if not re.fullmatch(r"rate[1-7]-[01]", kept.samples):
+    if not re.fullmatch(r"rate[1-8]-[01]", kept.samples):
         return False
     try:
         data = kept.encode.path.read_bytes()

@@ -10,7 +10,6 @@ from fdegc.raster_info import Window
 from fdegc.results import StreamInfo
 from fdegc_gui.models.result import Result
 from fdegc_gui.models.scene import Scene
-from fdegc_gui.models.way import way_title
 
 #: Tiles that are named one by one.
 _NAMED = 4
@@ -69,7 +68,7 @@ def advice_notice(result: Result | None) -> Notice | None:
     """Notice of a compression whose result would disappoint; None for others."""
     if result is None or result.encode is None or not result.encode.advice:
         return None
-    heading = f"Look closely at {way_title(result.rate, result.bound or 0.0).lower()}"
+    heading = f"Look closely at {result.way.name}"
     return Notice(heading, " ".join(result.encode.advice))
 
 
