@@ -19,7 +19,6 @@ from fdegc_gui.models.way import FREE, Way
 from tests.gui.fakes import FakeUser, said
 from tests.gui.window_steps import compress, open_scene
 
-
 SIZES = {1.0: 1000.0, 2.0: 2000.0, 3.0: 4000.0, 4.0: 8000.0}
 
 
