@@ -38,7 +38,7 @@ from fdegc_gui.models import optional
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.main_action import Step, main_action
-from fdegc_gui.models.notice import advice_notice, damage_notice, kept_notice
+from fdegc_gui.models.notice import advice_notice, damage_notice, unasked_notice
 from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import EXACT, FREE
@@ -459,8 +459,8 @@ class MainWindow(QMainWindow):
 
     def _refresh_notes(self) -> None:
         session = self.session
-        kept = None if session.lossy else kept_notice(session.kept)
-        notice = damage_notice(session.scene, session.current) or kept or advice_notice(session.current)
+        unasked = None if session.lossy else unasked_notice(session.unasked)
+        notice = damage_notice(session.scene, session.current) or unasked or advice_notice(session.current)
         self.notice.show_notice(notice)
         overview = "Shown is the overview stored in the file, until tiles arrive"
         self.status.show_note(overview if session.shows_overview else "")

@@ -23,10 +23,9 @@ from fdegc_gui.jobs.kept import KeptResult, is_unfinished, stream_path
 from fdegc_gui.jobs.scene import Opened
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.display import Display
-from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.models.scene import STREAM, Scene, display_base
+from fdegc_gui.models.scene import STREAM, Scene, unpainted
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import EXACT, FREE
 
@@ -52,7 +51,7 @@ def kept_result(kept: KeptResult, store: SampleStore) -> Result:
     return Result(
         kept.rate,
         encode.quality,
-        Pyramid(info.width, info.height, display_base(info.width, info.height)),
+        unpainted(info),
         store,
         state=State.DONE,
         tiles_done=encode.tiles,

@@ -178,7 +178,8 @@ def mean_difference(
         total = apart.sum(axis=0, dtype=np.float32) if len(apart) > 1 else apart[0].astype(np.float32)
         if factor == 1:
             return np.asarray(total / np.float32(len(apart)), np.float32)
-        counts = block_counts(*total.shape, factor) * len(apart)
+        height, width = total.shape
+        counts = block_counts(height, width, factor) * len(apart)
         return np.asarray(plane_sums(total, factor) / counts, np.float32)
     known = np.broadcast_to(known, apart.shape)
     total = np.where(known, apart, 0).sum(axis=0, dtype=np.float32)

@@ -59,9 +59,9 @@ def damage_notice(scene: Scene | None, result: Result | None) -> Notice | None:
     return Notice(f"“{scene.path.name}” is damaged", " ".join(said), damaged)
 
 
-def kept_notice(kept: str) -> Notice | None:
+def unasked_notice(words: str) -> Notice | None:
     """Notice of a scene that is coded without loss although nobody asked; None for others."""
-    return Notice("This scene is coded without loss", kept) if kept else None
+    return Notice("This scene is coded without loss", words) if words else None
 
 
 def advice_notice(result: Result | None) -> Notice | None:

@@ -20,7 +20,7 @@ from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, Saved, State
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.models.scene import STREAM, Scene, display_base
+from fdegc_gui.models.scene import STREAM, Scene, unpainted
 from fdegc_gui.models.way import EXACT, FREE, Way, way_name
 from fdegc_gui.text import fixed
 
@@ -54,8 +54,8 @@ class Session(QObject):
     rate_changed(int)
         Another rate point is looked at.
     way_changed()
-        Another largest error or quality is asked for, or it is known what is kept without loss, or that is
-        not wanted.
+        Another largest error or quality is asked for, or it is known that the scene is coded without loss
+        unasked, or that is not wanted.
     result_changed(int)
         State of one result changed, or it was removed.
     figures_changed(int)
@@ -83,7 +83,7 @@ class Session(QObject):
         super().__init__(parent)
         self._scene: Scene | None = None
         self._rate = self._last_rate = rate
-        self._bound, self._kept, self._lossy = 0.0, "", False
+        self._bound, self._unasked, self._lossy = 0.0, "", False
         self._quality = _FIRST_QUALITY
         self._counter = 0
         self.original: Pyramid | None = None
@@ -197,9 +197,9 @@ class Session(QObject):
         self._scene = scene
         self.original, self.overview = (None, first_look) if stream else (first_look, None)
         self.original_backdrop = None
-        if self._kept and self._rate == EXACT:  # which the scene before had chosen
+        if self._unasked and self._rate == EXACT:  # which the scene before had chosen
             self.set_rate(self._last_rate)
-        self._bound, self._kept, self._lossy = 0.0, "", False
+        self._bound, self._unasked, self._lossy = 0.0, "", False
         self.reduced, self._statistics = reduced, statistics
         self.estimates = dict(estimates)
         self.refined = False
@@ -475,9 +475,9 @@ class Session(QObject):
         return self._bound
 
     @property
-    def kept(self) -> str:
+    def unasked(self) -> str:
         """Sentence on a scene that is coded without loss although nobody asked; empty for others."""
-        return self._kept
+        return self._unasked
 
     @property
     def lossy(self) -> bool:
@@ -487,13 +487,13 @@ class Session(QObject):
     @property
     def rates(self) -> tuple[int, ...]:
         """Keys of what can be asked for of the open scene, the six rate points first."""
-        return (EXACT,) if self._kept and not self._lossy else (*range(1, 7), FREE, EXACT)
+        return (EXACT,) if self._unasked and not self._lossy else (*range(1, 7), FREE, EXACT)
 
     def options(self, key: int) -> EncodeOptions:
         """Options to compress with for a key."""
         if key == EXACT:
             return EncodeOptions(max_error=self._bound)
-        return EncodeOptions(quality=self.way(key).quality, lossy=bool(self._kept))
+        return EncodeOptions(quality=self.way(key).quality, lossy=bool(self._unasked))
 
     def way(self, key: int) -> Way:
         """Way to compress that a key stands for now."""
@@ -533,9 +533,9 @@ class Session(QObject):
         elif result.rate == EXACT and result.bound is not None:
             self.set_bound(result.bound)
 
-    def set_kept(self, notice: str) -> None:
+    def set_unasked(self, notice: str) -> None:
         """Entry of why the scene is coded without loss although nobody asked, which selects that."""
-        self._kept = notice
+        self._unasked = notice
         self.way_changed.emit()
         if not self.results and not self.waiting:
             self.set_rate(EXACT)
@@ -565,7 +565,7 @@ class Session(QObject):
     def begin(self, key: int, quality: float, tiles_total: int, store: SampleStore) -> Result:
         """Fresh beginning of a result."""
         info = store.info
-        pyramid = Pyramid(info.width, info.height, display_base(info.width, info.height))
+        pyramid = unpainted(info)
         pyramid.rendering = self.rendering
         result = Result(key, quality, pyramid, store, tiles_total=tiles_total)
         result.asked = self._bound if key == EXACT else None

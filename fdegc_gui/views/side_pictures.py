@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from fdegc.raster_info import Window
 from fdegc_gui.models.comparison import ORIGINAL, Side, unit_of
 from fdegc_gui.models.difference import Legend
 from fdegc_gui.models.display import short_band_name
-from fdegc_gui.models.pyramid import Patch, Pyramid
+from fdegc_gui.models.pyramid import Patch
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
+from fdegc_gui.views.content import SidePicture
 
 _OVERVIEW = "Overview stored in the file"
 _NOT_FINISHED = "Differences are shown as soon as both pictures are finished"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SidePicture:
-    """Picture of a side, as a pane shows it.
-
-    Attributes
-    ----------
-    pyramid : Pyramid or None
-    label, hint : str
-    transparent : bool
-        Whether to put a checkerboard behind it.
-    backdrop : Pyramid or None
-        Shown where the picture has nothing yet.
-    marks : tuple of Window
-        Places to mark as damaged.
-    patch : Patch or None
-        Part that is shown more finely.
-    """
-
-    pyramid: Pyramid | None
-    label: str
-    hint: str = ""
-    transparent: bool = False
-    backdrop: Pyramid | None = None
-    marks: tuple[Window, ...] = ()
-    patch: Patch | None = None
 
 
 def side_picture(session: Session, side: Side, compress_keys: str) -> SidePicture:
