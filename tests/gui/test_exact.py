@@ -192,6 +192,7 @@ def test_time_without_loss_heeds_the_memory_that_there_is(
     pixels = np.random.default_rng(1).integers(0, 256, (3, 700, 1100), dtype=np.uint8)  # six tiles
     path = write(scene_path.with_name("large.tif"), pixels)
     ticks = itertools.count()
+    monkeypatch.setattr("fdegc.codec.exact_estimate._SIDE", 32)
     monkeypatch.setattr("fdegc.codec.exact_estimate.time.perf_counter", lambda: next(ticks) * 1.0)
     monkeypatch.setattr("fdegc.memory.usable_cores", lambda: 4)
     with open_raster(path) as source:
