@@ -13,6 +13,8 @@ from fdegc.text import bytes_text
 
 #: Resident bytes of the program with the network loaded and nothing to do.
 PROCESS_BYTES = 0.8e9
+#: Share of a device's free memory that tiles in flight may take.
+MEMORY_SHARE = 0.7
 #: Least and most bytes that GDAL may keep of decoded blocks; left alone it takes a twentieth of the machine.
 BLOCK_CACHE = (64 << 20, 512 << 20)
 
@@ -23,6 +25,22 @@ def usable_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # only Linux tells
         return os.cpu_count() or 1
+
+
+def tiles_at_once(tile_bytes: float, tiles: int, threads: int | None = None) -> int:
+    """Tiles that processors work at together: one for each core, and no more than there is memory for.
+
+    Parameters
+    ----------
+    tile_bytes : float
+        Memory that each takes.
+    tiles : int
+        That there are.
+    threads : int, optional
+        In place of the number of cores.
+    """
+    room = int(MEMORY_SHARE * psutil.virtual_memory().available // max(tile_bytes, 1.0))
+    return max(1, min(threads or usable_cores(), tiles, room))
 
 
 def block_cache(rows: int, width: int, pixel: int) -> int:

@@ -120,6 +120,17 @@ class Window:
         bottom = min(self.y + self.height, other.y + other.height)
         return Window(left, top, right - left, bottom - top) if left < right and top < bottom else None
 
+    def outside(self, other: Window) -> list[Window]:
+        """Parts of a window that lie outside of another one, which lies within it: above, below, beside."""
+        right, bottom = other.x + other.width, other.y + other.height
+        found = (
+            Window(self.x, self.y, self.width, other.y - self.y),
+            Window(self.x, bottom, self.width, self.y + self.height - bottom),
+            Window(self.x, other.y, other.x - self.x, other.height),
+            Window(right, other.y, self.x + self.width - right, other.height),
+        )
+        return [part for part in found if part.width and part.height]
+
     def relative_to(self, frame: Window) -> Window:
         """Window of the same pixels, counted from the upper left corner of ``frame``."""
         return Window(self.x - frame.x, self.y - frame.y, self.width, self.height)

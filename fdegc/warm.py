@@ -15,11 +15,15 @@ import time
 def main() -> int:
     """Exit code of the program ``python -m fdegc.warm``."""
     start = time.perf_counter()
+    import numpy as np
+
     from fdegc.coding import compiling
     from fdegc.coding.warming import warm_up, warm_up_exact
+    from fdegc.metrics import ssim_map
 
     warm_up()
     warm_up_exact()
+    ssim_map(np.zeros((11, 11)), np.zeros((11, 11)))
     seconds, count, folder = time.perf_counter() - start, compiling.compiled_here(), compiling.cache_folder()
     if folder is None:
         print("There is no place where compiled functions could be kept: every start compiles them.")

@@ -248,9 +248,9 @@ def quick_estimate(
     )
 
 
-def tile_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry) -> float:
+def tile_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry | None = None) -> float:
     """Memory of one tile on its way through the network and the entropy coder (``docs/memory.md``)."""
-    sample = np.dtype(info.dtype).itemsize
+    entry, sample = entry or _default_entry(), np.dtype(info.dtype).itemsize
     pixels = min(info.pixels, (tile_size + 2 * HALO) ** 2)
     # Its other bands wait, as read and four times as float32, and have φ and its products in float64.
     waiting = pixels * (sample + 16) + pixels / 256 * int(entry.network["latent"]) * PHI_BYTES / 3

@@ -79,6 +79,7 @@ COMMANDS: tuple[Command, ...] = (
         Command(f"rate_{i}", f"Rate point &{i}", (f"Alt+{i}",), "Codec", f"Look at rate point {i}.")
         for i in range(1, 7)
     ),
+    Command("any_quality", "Any &quality", ("Alt+7",), "Codec", "Type a quality between the rate points."),
     Command(
         "lpips",
         "Allow the &LPIPS download",

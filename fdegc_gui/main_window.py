@@ -38,10 +38,10 @@ from fdegc_gui.models import optional
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.main_action import Step, main_action
-from fdegc_gui.models.notice import advice_notice, damage_notice, kept_notice
+from fdegc_gui.models.notice import advice_notice, damage_notice, unasked_notice
 from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session
-from fdegc_gui.models.way import EXACT
+from fdegc_gui.models.way import EXACT, FREE
 from fdegc_gui.settings import Settings
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme
@@ -178,6 +178,7 @@ class MainWindow(QMainWindow):
             "compress": self.start_compress,
             "compress_all": controller.coding.start_all,
             "cancel": controller.cancel,
+            "any_quality": self._ask_quality,
             "lpips": self._on_lpips,
             "display": self._show_display,
             "fit": self.compare.viewport.fit,
@@ -310,6 +311,13 @@ class MainWindow(QMainWindow):
         ready = self.controller.keeper.ready
         AboutDialog(ready.label if ready else "", self).open()
 
+    def _ask_quality(self) -> None:
+        """Field for a quality of one's own, with the keys."""
+        if not self.actions_["sidebar"].isChecked():
+            self.actions_["sidebar"].trigger()
+        self.session.set_rate(FREE)
+        self.sidebar.rates.field.quality.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
     def _on_lpips(self, allowed: bool) -> None:
         self.settings.lpips_download = allowed
         self.controller.measuring.set_download(allowed)
@@ -415,7 +423,7 @@ class MainWindow(QMainWindow):
         self.stack.setCurrentWidget(self.welcome if self.session.scene is None else self.compare)
 
     def _on_rate(self, rate: int) -> None:
-        if rate != EXACT:
+        if rate not in (EXACT, FREE):
             self.settings.rate = rate
 
     def _refresh_actions(self) -> None:
@@ -424,8 +432,11 @@ class MainWindow(QMainWindow):
         stream = scene is not None and scene.stream is not None
         running = result is not None and result.state is State.RUNNING
         finished = result is not None and result.state is State.DONE
-        waiting = session.key in session.waiting
-        idle = not (running or waiting or (stream and finished))
+        making = session.results.get(session.key)  # perhaps with another quality than is asked for by now
+        if making is not None and making.state is State.RUNNING:
+            running, result = True, making
+        waiting = session.waiting.get(session.key)
+        idle = not (running or waiting is not None or (stream and finished))
         actions["compress"].setEnabled(scene is not None and idle)
         actions["compress_all"].setEnabled(scene is not None and not stream)
         actions["export_stream"].setEnabled(finished)
@@ -437,17 +448,19 @@ class MainWindow(QMainWindow):
         self.comparing.refresh_actions()
         for rate in range(1, 7):
             actions[f"rate_{rate}"].setEnabled(not stream and rate in session.rates)
+        actions["any_quality"].setEnabled(scene is not None and not stream and FREE in session.rates)
         self.header.export.setEnabled(finished)
         actions["compress"].setText("De&code" if stream else "&Compress")
         actions["show_folder"].setEnabled(result is not None and bool(result.saved))
         unfinished = session.key in session.unfinished
-        action = main_action(scene, result, session.rate, waiting, bound=session.bound, unfinished=unfinished)
+        way = session.way(session.rate)
+        action = main_action(scene, result, way, waiting, unfinished=unfinished)
         self.sidebar.action.show_action(action, actions["compress"].isEnabled())
 
     def _refresh_notes(self) -> None:
         session = self.session
-        kept = None if session.lossy else kept_notice(session.kept)
-        notice = damage_notice(session.scene, session.current) or kept or advice_notice(session.current)
+        unasked = None if session.lossy else unasked_notice(session.unasked)
+        notice = damage_notice(session.scene, session.current) or unasked or advice_notice(session.current)
         self.notice.show_notice(notice)
         overview = "Shown is the overview stored in the file, until tiles arrive"
         self.status.show_note(overview if session.shows_overview else "")

@@ -8,11 +8,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
-import psutil
 import torch
 
 from fdegc.errors import DeviceUnavailable, OutOfMemory
-from fdegc.memory import usable_cores
+from fdegc.memory import MEMORY_SHARE, tiles_at_once, usable_cores
 from fdegc.text import bytes_text
 
 T = TypeVar("T")
@@ -24,8 +23,6 @@ GPU_BATCH = 8
 GPU_POSITIONS = 16384
 #: Threads that feed a GPU and code beside it; they launch in turn.
 GPU_WORKERS = 16
-#: Share of a device's free memory that tiles in flight may take.
-MEMORY_SHARE = 0.7
 #: Latent positions whose wavefronts advance together on a CPU: four tiles of 512².
 BATCH_POSITIONS = 4096
 
@@ -120,10 +117,8 @@ def share_out(
     OutOfMemory
         If a GPU has no room for a single tile.
     """
-    wanted = threads or usable_cores()
     if device.type == "cpu":
-        free = MEMORY_SHARE * psutil.virtual_memory().available
-        workers = max(1, min(wanted, tiles, int(free // max(tile_bytes, 1.0))))
+        workers = tiles_at_once(tile_bytes, tiles, threads)
         together = max(1, BATCH_POSITIONS // positions)
         # Weights are read once for all wavefronts of a batch; two batches a worker keep all of them busy.
         return Share(workers, 1, max(1, min(together, tiles // (2 * workers))))
@@ -136,7 +131,9 @@ def share_out(
             f"One tile needs about {bytes_text(tile_bytes)} on the GPU, which has no more than "
             f"{bytes_text(free)} free; use smaller tiles or --device cpu."
         )
-    return gpu_share(room, tiles, min(threads or GPU_WORKERS, wanted), GPU_POSITIONS // positions)
+    return gpu_share(
+        room, tiles, min(threads or GPU_WORKERS, threads or usable_cores()), GPU_POSITIONS // positions
+    )
 
 
 def free_on_gpu(device: torch.device) -> int:

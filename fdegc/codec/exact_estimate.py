@@ -10,13 +10,13 @@ from fdegc.codec.tiling import sample_windows
 from fdegc.codec.ways import PlainWays, known_samples
 from fdegc.control import CancelToken
 from fdegc.format.info import header_for
-from fdegc.memory import usable_cores
+from fdegc.memory import tiles_at_once
 from fdegc.options import TILE_SIZE
 from fdegc.raster import RasterSource
 from fdegc.raster_info import Window
 from fdegc.results import Estimate
 from fdegc.types import HALO, BandMapping
-from fdegc.weights import CONTAINER_BYTES, quick_estimate
+from fdegc.weights import CONTAINER_BYTES, quick_estimate, tile_bytes
 
 #: Side and number of the windows.
 _SIDE, _COUNT = 256, 5
@@ -66,7 +66,8 @@ def estimate_exact(source: RasterSource, bound: float, cancel: CancelToken | Non
     tiles = -(-info.width // TILE_SIZE) * -(-info.height // TILE_SIZE)
     return Estimate(
         bytes=round(size / pixels * info.pixels + CONTAINER_BYTES[0] + CONTAINER_BYTES[1] * tiles),
-        # The first one may wait for compiling, another for other programs.
-        seconds=float(np.median(seconds)) * info.pixels / max(1, min(usable_cores(), tiles)),
+        # The first one may wait for compiling, another for other programs.  As many tiles as by the network
+        # are worked at together: where memory is scarce, fewer than there are cores.
+        seconds=float(np.median(seconds)) * info.pixels / tiles_at_once(tile_bytes(info, TILE_SIZE), tiles),
         memory_bytes=quick_estimate(info, 6.0).memory_bytes,
     )

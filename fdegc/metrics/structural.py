@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from fdegc.metrics.inputs import Array, check_shapes, check_side
 from fdegc.metrics.windows import blur, gaussian
@@ -20,8 +19,9 @@ WINDOW = 11
 SIGMA = 1.5
 #: The window has to fit into the coarsest of five scales: (11 − 1) · 2⁴ + 1.
 MS_SSIM_MIN_SIDE = 161
-_C1 = (0.01 * 255.0) ** 2
-_C2 = (0.03 * 255.0) ** 2
+#: Constants that keep the quotients finite.
+C1 = (0.01 * 255.0) ** 2
+C2 = (0.03 * 255.0) ** 2
 
 
 def ms_ssim(reference: Array, other: Array) -> float:
@@ -65,32 +65,6 @@ def ms_ssim(reference: Array, other: Array) -> float:
     return float(np.mean(values))
 
 
-def ssim_map(reference: Array, other: Array) -> npt.NDArray[np.float32]:
-    """Local structural similarity of one band: SSIM in the window of :func:`ms_ssim` around every pixel.
-
-    Parameters
-    ----------
-    reference, other : ndarray, shape (height, width), real, in 0–255
-        At least 11 px a side.
-
-    Returns
-    -------
-    ndarray of float32, shape (height − 10, width − 10)
-        1 where both are equal; without the pixels whose window would reach beyond the edge.
-
-    References
-    ----------
-    Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, "Image quality assessment: from error visibility to
-    structural similarity", IEEE Transactions on Image Processing 13 (4), 2004.
-    """
-    import torch
-
-    with torch.inference_mode():
-        both = torch.from_numpy(np.stack([reference, other]).astype(np.float32, copy=False))
-        luminance, contrast = _terms(both)
-        return luminance.mul_(contrast).numpy()
-
-
 def ms_ssim_db(v: float) -> float:
     """MS-SSIM `v` in dB, −10·log10(1 − v); ``inf`` for 1, where differences are easier to see than near 1."""
     return math.inf if v >= 1.0 else -10.0 * math.log10(1.0 - v)
@@ -123,6 +97,6 @@ def _terms(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     mean_squares = mu_x.square_().add_(mu_y.square_())
     variances = xx.add_(yy).sub_(mean_squares)
     covariance = xy.sub_(mean_product)
-    contrast = covariance.mul_(2.0).add_(_C2).div_(variances.add_(_C2))
-    luminance = mean_product.mul_(2.0).add_(_C1).div_(mean_squares.add_(_C1))
+    contrast = covariance.mul_(2.0).add_(C2).div_(variances.add_(C2))
+    luminance = mean_product.mul_(2.0).add_(C1).div_(mean_squares.add_(C1))
     return luminance, contrast

@@ -23,12 +23,11 @@ from fdegc_gui.jobs.kept import KeptResult, is_unfinished, stream_path
 from fdegc_gui.jobs.scene import Opened
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.display import Display
-from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.models.scene import STREAM, Scene, display_base
+from fdegc_gui.models.scene import STREAM, Scene, unpainted
 from fdegc_gui.models.session import Session
-from fdegc_gui.models.way import how, way_title
+from fdegc_gui.models.way import EXACT, FREE
 
 _RANK = 5
 
@@ -52,7 +51,7 @@ def kept_result(kept: KeptResult, store: SampleStore) -> Result:
     return Result(
         kept.rate,
         encode.quality,
-        Pyramid(info.width, info.height, display_base(info.width, info.height)),
+        unpainted(info),
         store,
         state=State.DONE,
         tiles_done=encode.tiles,
@@ -131,7 +130,7 @@ class Coding(QObject):
         if rate not in self._running and rate not in self._session.waiting:
             self._compress(scene, rate, display)
             if self._running:
-                self.message.emit(f"{way_title(rate, self._session.bound)} is next.")
+                self.message.emit(f"{self._session.way(rate).title} is next.")
 
     def start_all(self) -> None:
         """Compression at every rate point that is not finished, the selected one first."""
@@ -153,10 +152,16 @@ class Coding(QObject):
             if result.metrics is None:
                 self._measuring.measure(result)
         if opened.results:
-            rates = ", ".join(str(kept.rate) for kept in opened.results)
-            one = len(opened.results) == 1
-            words = f"Rate {rates} is as you left it." if one else f"Rates {rates} are as you left them."
-            self.message.emit(words)
+            found = [self._session.results[kept.rate] for kept in opened.results]
+            rates = [str(result.rate) for result in found if result.rate not in (EXACT, FREE)]
+            names = [f"Rates {', '.join(rates)}" if len(rates) > 1 else f"Rate {rates[0]}"] if rates else []
+            for result in found:
+                if result.rate in (EXACT, FREE):
+                    self._session.ask_as(result)
+                    names.append(f"the result {result.way.how}")
+            words = " and ".join(names)
+            as_left = "is as you left it" if len(found) == 1 else "are as you left them"
+            self.message.emit(f"{words[0].upper()}{words[1:]} {as_left}.")
 
     def forget_batch(self) -> None:
         """End of the batch: no more rate points are started."""
@@ -172,7 +177,7 @@ class Coding(QObject):
     # ------------------------------------------------------------------ requests
 
     def _compress(self, scene: Scene, rate: int, display: Display) -> None:
-        options, way = self._session.options(rate), how(rate, self._session.bound)
+        options, way = self._session.options(rate), self._session.way(rate).how
         side = options.tile_size
         tiles = math.ceil(scene.info.width / side) * math.ceil(scene.info.height / side)
         before = self._session.results.get(rate)
@@ -243,7 +248,7 @@ class Coding(QObject):
 
     def _on_started(self, run: _Run) -> None:
         self._running[run.key] = run
-        self._session.waiting.discard(run.key)
+        self._session.waiting.pop(run.key, None)
         run.before = self._session.results.get(run.key)
         run.result = self._session.begin(run.key, run.quality, run.tiles, run.store)
 
@@ -283,7 +288,8 @@ class Coding(QObject):
         self._drop(run)
         if run.key in self._session.unfinished:
             self.message.emit(
-                f"Cancelled. What is finished of rate {run.key} is kept; compressing goes on from there."
+                f"Cancelled. What is finished {self._session.way(run.key).how} is kept; "
+                "compressing goes on from there."
             )
         else:
             self.message.emit("Cancelled.")
@@ -293,7 +299,8 @@ class Coding(QObject):
             del self._running[run.key]
         if run.result is not None:
             self._feed.drop(run.result)
-            if run.key != STREAM and is_unfinished(stream_path(run.store.folder.parent, run.key)):
+            left = run.key != STREAM and is_unfinished(stream_path(run.store.folder.parent, run.key))
+            if left and self._session.is_asked(run.result):  # nothing goes on from another quality
                 self._session.unfinished.add(run.key)
             if run.before is not None and self._session.holds(run.result):
                 self._session.add(run.before)
@@ -315,7 +322,7 @@ class Coding(QObject):
         result.bytes, result.stream_path = encode.bytes, encode.path
         self._measuring.measure(result)
         self._session.learn_pace(result)
-        self.message.emit(f"{way_title(result.rate, encode.max_error or 0.0)} is finished.")
+        self.message.emit(f"{result.way.title} is finished.")
         self._session.result_changed.emit(result.rate)
         self._next_of_batch()
 

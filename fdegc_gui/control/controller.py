@@ -224,12 +224,16 @@ class Controller(QObject):
             if result.encode is not None and not any(saved.kind is SavedKind.STREAM for saved in result.saved)
         ]
         running = session.waiting or any(r.state is State.RUNNING for r in session.results.values())
+        coded = sum(r.guest is not None and bool(r.guest.reference) for r in session.results.values())
         parts = []
         if unsaved:
             parts.append(f"the results at rate {', '.join(unsaved)}, which are not saved")
+        if coded:
+            parts.append(f"what other codecs made ({coded})" if coded > 1 else "what another codec made")
         if running:
             parts.append("the compression that is under way")
-        return f"What would be lost: {' and '.join(parts)}." if parts else ""
+        words = " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
+        return f"What would be lost: {words}." if parts else ""
 
     def shut_down(self) -> None:
         """Shutdown: everything cancelled, the threads ended; ``stopped`` tells when they have."""
@@ -263,6 +267,7 @@ class Controller(QObject):
         )
         self._held = opened.folder
         self.coding.take_over(opened)
+        self.guests.take_over(opened)
         self.painter.show_opened(opened)
         self.opened.emit(scene.path)
         if scene.stream is not None:
@@ -285,7 +290,7 @@ class Controller(QObject):
 
     def _on_noticed(self, noticed: Noticed) -> None:
         if noticed.lossless is not None:
-            self.session.set_kept(noticed.lossless)
+            self.session.set_unasked(noticed.lossless)
         if noticed.pictures is not None:
             self.message.emit(noticed.pictures)
 

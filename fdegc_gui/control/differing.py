@@ -11,7 +11,7 @@ from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.sources import Origin
 from fdegc_gui.models.comparison import ORIGINAL, Side
-from fdegc_gui.models.difference import Difference
+from fdegc_gui.models.difference import Difference, DifferenceMap, DifferenceStyle
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.view import View
 
@@ -121,10 +121,16 @@ class Differ(QObject):
         self._drop()
         job = PaintDifference(
             a=a, b=b, window=window, factor=view.factor, pair=pair, style=style, span=session.span,
-            black=session.black, seen=view.window, known=known,
+            black=session.black, seen=view.window, known=known, before=self._whole(pair, style),
         )  # fmt: skip
         request = self.lane.submit(job, part=self._on_part, done=self._on_done, failed=self._on_failed)
         self._asked = job, request
+
+    def _whole(self, pair: tuple[object, ...], style: DifferenceStyle) -> DifferenceMap | None:
+        """Map that is shown, if it is complete and one of these two in this style."""
+        shown = self._session.difference
+        usable = shown is not None and shown.complete and shown.map.shows(pair, style)
+        return shown.map if usable and shown is not None else None
 
     def _on_part(self, difference: Difference) -> None:
         """Part of a map, shown unless there is all of one, if only coarser: half a map would flicker."""

@@ -13,7 +13,6 @@ from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs import Failure
 from fdegc_gui.jobs.export import Export, ExportReconstruction, ExportStream
 from fdegc_gui.models.result import Result, Saved, State
-from fdegc_gui.models.way import file_mark
 from fdegc_gui.settings import Settings
 
 
@@ -49,11 +48,7 @@ class Exporting:
         scene, result = self._session.scene, self._session.current
         if scene is None or result is None or result.stream_path is None:
             return
-        name = (
-            scene.path.name
-            if scene.stream
-            else f"{scene.path.stem}-{file_mark(result.rate, result.bound or 0.0)}{SUFFIX}"
-        )
+        name = scene.path.name if scene.stream else f"{scene.path.stem}-{result.way.file_mark}{SUFFIX}"
         target = self._files.save_stream(self._window, self.suggest("stream", name))
         if target is not None and self.may_write(target, "stream"):
             job = ExportStream(source=result.stream_path, target=target)
@@ -64,7 +59,7 @@ class Exporting:
         scene, result = self._session.scene, self._session.current
         if scene is None or result is None or result.state is not State.DONE:
             return
-        mark = "-decoded" if scene.stream else f"-{file_mark(result.rate, result.bound or 0.0)}"
+        mark = "-decoded" if scene.stream else f"-{result.way.file_mark}"
         plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
         suffix = ".png" if plain else ".tif"
         suggestion = self.suggest("image", f"{scene.path.stem}{mark}{suffix}")

@@ -15,7 +15,6 @@ from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs.text_file import WriteFile
 from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.points import Point, table_text
-from fdegc_gui.models.way import way_title
 from fdegc_gui.settings import Settings
 from fdegc_gui.text import time_left
 from fdegc_gui.views.compare import CompareView
@@ -115,7 +114,7 @@ class GuestMenu(QObject):
             self._sentence(menu, why)
             return
         reference = guests.reference
-        way = "" if reference is None else way_title(reference.rate, reference.bound or 0.0).lower()
+        way = "" if reference is None else reference.way.name
         what = f"At the PSNR of {way}" if guests.by_psnr else f"At the size of {way}"
         self._sentence(menu, what)
         guests.look()

@@ -24,16 +24,19 @@ from fdegc_gui.jobs.guests import (
     ReadStream,
     Reference,
 )
+from fdegc_gui.jobs.kept_guests import ForgetGuest, next_guest_folder
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.region import SIMILARITY_PIXELS, SIMILARITY_SIDE, MeasureSimilarity
+from fdegc_gui.jobs.scene import Opened
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.comparison import SELECTED, Side
-from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window
+from fdegc_gui.models.guest import FIRST_GUEST, Guest, Offer, coded_window
+from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.models.result import MetricState, Result, State
-from fdegc_gui.models.scene import Scene
+from fdegc_gui.models.sample_store import SampleStore
+from fdegc_gui.models.scene import Scene, unpainted
 from fdegc_gui.models.session import Session
-from fdegc_gui.models.way import how, way_title
 
 _RANK, _MEASURE_RANK = 6, 2
 #: Side of the tiles of what is compressed here.
@@ -99,6 +102,7 @@ class Guests(QObject):
         self._kind: tuple[int, str] | None = None  # bands and type that the offers are for
         self._looking: Request[Offers, Never] | None = None
         self._seen: Window | None = None
+        self._place: Path | None = None  # where what other codecs make is found again
         self._counter = FIRST_GUEST
         self._news: dict[int, str] = {}
         self._requests = Requests()
@@ -139,7 +143,7 @@ class Guests(QObject):
         if scene.stream is not None:
             return "A .fdegc file comes without its original, which other codecs would have to code."
         if self.reference is None:
-            way = how(self._session.rate, self._session.bound)
+            way = self._session.way(self._session.rate).how
             return f"Compress {way} first: other codecs are given its size."
         return ""
 
@@ -165,15 +169,17 @@ class Guests(QObject):
         scene, reference, rendering = session.scene, self.reference, session.rendering
         if scene is None or reference is None or rendering is None or self.why_not:
             return
-        name = way_title(reference.rate, reference.bound or 0.0).lower()
+        name, here = reference.way.name, self._next_folder(scene)
         job = CodePeer(
             path=scene.path,
             offer=offer,
             reference=Reference(name, reference.bytes, reference.stream_path, reference.store),
             by_psnr=self.by_psnr,
             window=self.window_for(offer),
-            folder=self._next_folder(scene),
+            folder=here if self._place is None else next_guest_folder(self._place),
+            exchange=here.with_name(f"{here.name}-exchange"),
             rendering=rendering,
+            keeps=self._place is not None,
         )
         what = "PSNR" if self.by_psnr else "size"
         title = f"Coding with {offer.label} at the {what} of {name}"
@@ -218,6 +224,21 @@ class Guests(QObject):
         result = self._session.results.get(key)
         if result is not None and result.guest is not None:
             self._session.drop(result)
+            self.lane.submit(ForgetGuest(samples=result.store.folder))
+
+    def take_over(self, opened: Opened) -> None:
+        """What other codecs made of a scene that has just been opened, and the place for what is to come."""
+        self._place = opened.folder
+        for kept in opened.guests:
+            if opened.folder is not None:
+                store = SampleStore(opened.folder / kept.samples, opened.scene.info)
+                result = self._result(kept.guest, store, unpainted(opened.scene.info))
+                result.metrics = kept.metrics
+                self._session.add(result)
+                if kept.metrics is None:
+                    self._measure(opened.scene, result)
+                else:
+                    result.metric_state = MetricState.DONE
 
     def _next_folder(self, scene: Scene) -> Path:
         self._counter += 1
@@ -240,6 +261,7 @@ class Guests(QObject):
 
     def _on_scene(self) -> None:
         self._requests.drop()
+        self._place = None
         self._forget_offers()
         self._news.clear()
         self._seen = None
@@ -270,18 +292,8 @@ class Guests(QObject):
         session = self._session
         if not session.is_current(scene.number):
             return
-        self._counter += 1
         guest = arrival.guest
-        result = Result(
-            self._counter,
-            0.0,
-            arrival.pyramid,
-            arrival.store,
-            state=State.DONE,
-            bytes=guest.bytes or 0,
-            decode_seconds=guest.decode_seconds,
-            guest=guest,
-        )
+        result = self._result(guest, arrival.store, arrival.pyramid)
         session.add(result)
         session.choose(side, result.rate)
         words = f"Picture {side.value} is {guest.name}. {guest.reference} {guest.note}"
@@ -289,6 +301,19 @@ class Guests(QObject):
         self._measure(scene, result)
         if result.metric_state is MetricState.DONE:
             self._tell(result.rate)
+
+    def _result(self, guest: Guest, store: SampleStore, pyramid: Pyramid) -> Result:
+        self._counter += 1
+        return Result(
+            self._counter,
+            0.0,
+            pyramid,
+            store,
+            state=State.DONE,
+            bytes=guest.bytes or 0,
+            decode_seconds=guest.decode_seconds,
+            guest=guest,
+        )
 
     def _tell(self, key: int) -> None:
         """What there is to say of a guest, once no measuring hides it in the status line."""

@@ -21,6 +21,7 @@ from fdegc.types import RasterStatistics
 from fdegc_gui.jobs.base import Answer, Context, Job
 from fdegc_gui.jobs.engine import spared
 from fdegc_gui.jobs.kept import keep_metrics, keep_result
+from fdegc_gui.jobs.kept_guests import keep_guest_metrics
 from fdegc_gui.jobs.pictures import PaintedTile, painted_tile
 from fdegc_gui.jobs.sample_writer import SampleWriter
 from fdegc_gui.jobs.scene import peak_and_offset
@@ -242,7 +243,7 @@ class Compress(_Coding[EncodeResult]):
         context.cancel.check()
         source = open_raster(self.path, palette=palette_way(self.options))
         try:
-            options, kept = settle(source, self.options, NETWORK_SWITCH)
+            options, unasked = settle(source, self.options, NETWORK_SWITCH)
             with self._tapped(context, source.info) as (writer, tap):
                 encode = codec.encode(
                     source,
@@ -256,7 +257,7 @@ class Compress(_Coding[EncodeResult]):
                     overwrite=True,
                 )
                 store = writer.finish()
-                encode = dataclasses.replace(encode, advice=(kept, *encode.advice)) if kept else encode
+                encode = dataclasses.replace(encode, advice=(unasked, *encode.advice)) if unasked else encode
                 self._keep(encode, store)
                 return encode
         finally:
@@ -335,7 +336,7 @@ class Measure(Job[MetricSet, Never]):
     record : Path or None
         Folder of the result's record, where there is one.
     encode : EncodeResult or None
-        The result, to be told from a later one of the same rate point.
+        The result, to be told from a later one of the same rate point; None for what another codec made.
     """
 
     path: Path
@@ -381,9 +382,12 @@ class Measure(Job[MetricSet, Never]):
             allow_download=self.allow_download,
             cancel=context.cancel,
         )
-        if self.record is not None and self.encode is not None:
+        if self.record is not None:
             try:
-                keep_metrics(self.record, self.rate, self.encode, result)
+                if self.encode is not None:
+                    keep_metrics(self.record, self.rate, self.encode, result)
+                else:
+                    keep_guest_metrics(self.store, result)
             except OSError as error:  # they are there all the same
                 log.warning("the metrics will not be found again: %s", error)
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from fdegc.raster_info import Window
 from fdegc.types import Samples
 from fdegc_gui.jobs.base import Context, Job
-from fdegc_gui.jobs.reduction import aligned
+from fdegc_gui.jobs.reduction import aligned, block_counts, plane_sums
 from fdegc_gui.jobs.similarity import REACH, grown, similarity
 from fdegc_gui.jobs.sources import Origin, Source, known_samples, open_origin
 from fdegc_gui.models.difference import (
@@ -51,6 +52,8 @@ class PaintDifference(Job[Difference, Difference]):
         Part that an automatic scale is to fit.
     known : Difference or None
         One that needs other colours only, if any.
+    before : DifferenceMap or None
+        One of another view, of which what lies in this one is taken over.
     """
 
     a: Origin
@@ -63,6 +66,7 @@ class PaintDifference(Job[Difference, Difference]):
     black: float
     seen: Window
     known: Difference | None = None
+    before: DifferenceMap | None = None
 
     def run(self, context: Context[Difference]) -> Difference:
         if self.known is not None:
@@ -70,50 +74,56 @@ class PaintDifference(Job[Difference, Difference]):
         a, b = open_origin(self.a, context), open_origin(self.b, context)
         info, factor = a.info, self.factor
         window = aligned(self.window, factor, info.width, info.height)
-        shape = -(-window.height // factor), -(-window.width // factor)
-        values = np.full(shape, np.nan, np.float32)
-        if self.style.similar:
-            return self._similarity(a, b, window, values, context)
-        rows = max(1, _CHUNK_PIXELS // window.width, a.block_shape[0] if factor > 1 else 1)
-        rows = -(-rows // factor) * factor
+        values = np.full((-(-window.height // factor), -(-window.width // factor)), np.nan, np.float32)
+        rest = self._take_over(window, values)
         last = time.perf_counter()
-        for y in range(window.y, window.y + window.height, rows):
+        for part in self._strips(rest, a):
             context.cancel.check()
-            part = Window(window.x, y, window.width, min(rows, window.y + window.height - y))
-            first = (y - window.y) // factor
-            means = mean_difference(a.read(part), b.read(part), self.style.signed, self.style.band, factor)
-            values[first : first + len(means)] = means
-            if time.perf_counter() - last > _PART_SECONDS and y + rows < window.y + window.height:
+            _within(values, part, window, factor)[:] = (
+                self._unlike(a, b, part, context)
+                if self.style.similar
+                else mean_difference(a.read(part), b.read(part), self.style.signed, self.style.band, factor)
+            )
+            if time.perf_counter() - last > _PART_SECONDS:
                 context.part(self._painted(self._map(window, values.copy()), False))
                 last = time.perf_counter()
         return self._painted(self._map(window, values), True)
 
-    def _similarity(
-        self,
-        a: Source,
-        b: Source,
-        window: Window,
-        values: npt.NDArray[np.float32],
-        context: Context[Difference],
-    ) -> Difference:
-        """Local SSIM of both at the scale that is seen, strip by strip."""
-        info, factor, last = a.info, self.factor, time.perf_counter()
-        rows = max(4 * REACH, _CHUNK_PIXELS // (window.width * factor)) * factor
-        for y in range(window.y, window.y + window.height, rows):
-            context.cancel.check()
-            part = Window(window.x, y, window.width, min(rows, window.y + window.height - y))
-            around = grown(part, REACH * factor, info)
-            found = similarity(
-                a.read(around), b.read(around), self.style.band, factor, self.black, self.span,
-                context.cancel.check,
-            )  # fmt: skip
-            first, count = (y - window.y) // factor, -(-part.height // factor)
-            above, left = (y - around.y) // factor, (window.x - around.x) // factor
-            values[first : first + count] = 1 - found[above : above + count, left : left + values.shape[1]]
-            if time.perf_counter() - last > _PART_SECONDS and y + rows < window.y + window.height:
-                context.part(self._painted(self._map(window, values.copy()), False))
-                last = time.perf_counter()
-        return self._painted(self._map(window, values), True)
+    def _take_over(self, window: Window, values: npt.NDArray[np.float32]) -> list[Window]:
+        """Parts of a window that an earlier map does not have; what it has is put into the new one."""
+        before = self.before
+        if before is None or before.factor != self.factor or not before.shows(self.pair, self.style):
+            return [window]
+        common = window.intersection(before.window)
+        if common is None:
+            return [window]
+        new = _within(values, common, window, self.factor)
+        new[:] = _within(before.values, common, before.window, self.factor)
+        return window.outside(common)
+
+    def _strips(self, parts: list[Window], source: Source) -> Iterator[Window]:
+        """Parts, cut into strips of whole blocks between which the cancel token is looked at."""
+        factor = self.factor
+        for part in parts:
+            if self.style.similar:
+                # What a strip has to read beyond its own rows is to be little beside them.
+                rows = max(8 * REACH, _CHUNK_PIXELS // (part.width * factor)) * factor
+            else:
+                rows = max(1, _CHUNK_PIXELS // part.width, source.block_shape[0] if factor > 1 else 1)
+                rows = -(-rows // factor) * factor
+            for y in range(part.y, part.y + part.height, rows):
+                yield Window(part.x, y, part.width, min(rows, part.y + part.height - y))
+
+    def _unlike(
+        self, a: Source, b: Source, part: Window, context: Context[Difference]
+    ) -> npt.NDArray[np.float32]:
+        """1 − local SSIM of both in a part of the scene, at the scale that is seen."""
+        around = grown(part, REACH * self.factor, a.info)
+        found = similarity(
+            a.read(around), b.read(around), self.style.band, self.factor, self.black, self.span,
+            context.cancel.check,
+        )  # fmt: skip
+        return 1 - _within(found, part, around, self.factor)
 
     def _map(self, window: Window, values: npt.NDArray[np.float32]) -> DifferenceMap:
         return DifferenceMap(
@@ -129,6 +139,15 @@ class PaintDifference(Job[Difference, Difference]):
         bgra = colored(found.values, limit, style.signed, style.colors)
         patch = Patch(found.window, found.factor, bgra, None)
         return Difference(found, patch, limit, style, self.seen, complete)
+
+
+def _within(
+    values: npt.NDArray[np.float32], part: Window, window: Window, factor: int
+) -> npt.NDArray[np.float32]:
+    """View of the values of a part of a window, both of whole blocks."""
+    at = part.relative_to(window)
+    rows = slice(at.y // factor, -(-(at.y + at.height) // factor))
+    return values[rows, at.x // factor : -(-(at.x + at.width) // factor)]
 
 
 def mean_difference(
@@ -159,12 +178,12 @@ def mean_difference(
         total = apart.sum(axis=0, dtype=np.float32) if len(apart) > 1 else apart[0].astype(np.float32)
         if factor == 1:
             return np.asarray(total / np.float32(len(apart)), np.float32)
-        sides = (np.minimum(factor, side - np.arange(0, side, factor)) for side in total.shape)
-        counts = np.multiply.outer(*sides) * len(apart)
-        return np.asarray(_sums(total, factor) / counts, np.float32)
+        height, width = total.shape
+        counts = block_counts(height, width, factor) * len(apart)
+        return np.asarray(plane_sums(total, factor) / counts, np.float32)
     known = np.broadcast_to(known, apart.shape)
     total = np.where(known, apart, 0).sum(axis=0, dtype=np.float32)
-    sums, weights = _sums(total, factor), _sums(known.sum(axis=0, dtype=np.float32), factor)
+    sums, weights = plane_sums(total, factor), plane_sums(known.sum(axis=0, dtype=np.float32), factor)
     out = np.where(weights > 0, sums / np.maximum(weights, 1), np.nan)
     return np.asarray(out, np.float32)
 
@@ -179,20 +198,3 @@ def _differences(a: _Array, b: _Array, signed: bool) -> _Array:
     kind: type[np.generic] = np.float64 if not small else np.int16 if a.dtype.itemsize == 1 else np.int32
     apart = np.subtract(b, a, dtype=kind)
     return apart if signed else np.abs(apart, out=apart)
-
-
-def _sums(plane: npt.NDArray[np.float32], factor: int) -> npt.NDArray[np.float32]:
-    """Sums over blocks: first of whole rows, then of columns that lie apart, both in one go for numpy."""
-    if factor == 1:
-        return plane
-    height, width = plane.shape
-    if height % factor or width % factor:
-        plane = np.pad(plane, ((0, -height % factor), (0, -width % factor)))
-    rows = plane.reshape(plane.shape[0] // factor, factor, plane.shape[1]).sum(axis=1)
-    if factor > 16:
-        wide: npt.NDArray[np.float32] = rows.reshape(len(rows), -1, factor).sum(axis=-1)
-        return wide
-    out: npt.NDArray[np.float32] = rows[:, ::factor].copy()
-    for first in range(1, factor):
-        out += rows[:, first::factor]
-    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import BandMapping, Samples
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.coder_process import coded_apart
+from fdegc_gui.jobs.kept_guests import keep_guest
 from fdegc_gui.jobs.region import RegionReader
 from fdegc_gui.jobs.render import render
 from fdegc_gui.jobs.sample_writer import SampleWriter
@@ -29,6 +31,8 @@ from fdegc_gui.text import decibels
 
 if TYPE_CHECKING:
     from fdegc.evaluation.worker import Answer as Coded
+
+log = logging.getLogger(__name__)
 
 _STRIP = 512
 
@@ -123,9 +127,11 @@ class CodePeer(Job[Arrival, Never]):
         Whether to be as good as the reference rather than as small.
     window : Window or None
         None for all of the scene.
-    folder : Path
-        Of the samples.
+    folder, exchange : Path
+        For the samples, and for what the other process is told and tells.
     rendering : Rendering
+    keeps : bool
+        Whether it is recorded, to be found when the scene is opened again.
     """
 
     path: Path
@@ -134,7 +140,9 @@ class CodePeer(Job[Arrival, Never]):
     by_psnr: bool
     window: Window | None
     folder: Path
+    exchange: Path
     rendering: Rendering
+    keeps: bool = False
 
     foreground: ClassVar[bool] = True
 
@@ -150,7 +158,7 @@ class CodePeer(Job[Arrival, Never]):
         samples = source.read(window)
         context.cancel.check()
         size, basis = self._size(info, window)
-        peak = _peak(source, context)
+        peak = peak_and_offset(source, context.cancel)[0]
         psnr = _psnr(source, self.reference.store, window, peak, context) if self.by_psnr else None
         if psnr is not None and not np.isfinite(psnr):
             raise UnsupportedRaster(
@@ -160,10 +168,9 @@ class CodePeer(Job[Arrival, Never]):
         grey = info.bands < self.offer.bands
         if grey:  # all of them take 8-bit colour; three equal bands cost them next to nothing
             pixels = np.repeat(pixels, 3, axis=2)
-        exchange = self.folder.with_name(self.folder.name + "-exchange")
         target = None if psnr is not None else size
         pixels, name = np.ascontiguousarray(pixels), self.offer.name
-        with coded_apart(exchange, pixels, name, target, psnr, peak, context) as (coded, decoded):
+        with coded_apart(self.exchange, pixels, name, target, psnr, peak, context) as (coded, decoded):
             planes = np.asarray(decoded)
             if grey:
                 planes = np.rint(planes.mean(axis=2, keepdims=True))
@@ -175,7 +182,13 @@ class CodePeer(Job[Arrival, Never]):
             ours = _psnr(source, self.reference.store, window, peak, context)
             words = f"In that part {self.reference.name} has {decibels(ours)}"
             guest = replace(guest, note=f"{words}, {self.offer.label} {decibels(reached)}.")
-        return Arrival(guest, store, render(store, self.rendering, context.cancel))
+        pyramid = render(store, self.rendering, context.cancel)
+        if self.keeps:
+            try:
+                keep_guest(guest, store)
+            except OSError as error:  # it is there all the same
+                log.warning("what %s made will not be found again: %s", self.offer.label, error)
+        return Arrival(guest, store, pyramid)
 
     def _size(self, info: RasterInfo, window: Window) -> tuple[int, str]:
         """Bytes to come near to, and what they are."""
@@ -260,11 +273,6 @@ def spent_on(stream: Path, window: Window) -> int | None:
         return None
 
 
-def _peak(source: Source, context: Context[Any]) -> float:
-    """Peak value for the PSNR of a scene."""
-    return peak_and_offset(source, context.cancel)[0]  # type: ignore[arg-type]
-
-
 def _psnr(
     source: Source, store: SampleStore, window: Window, peak: float, context: Context[Any]
 ) -> float | None:
@@ -329,7 +337,7 @@ class _ReadFile(Job[Any, Never]):
             if self.scene is not None:
                 source = context.rasters.get(self.scene).source
                 whole = Window(0, 0, self.info.width, self.info.height)
-                psnr = _psnr(source, store, whole, _peak(source, context), context)
+                psnr = _psnr(source, store, whole, peak_and_offset(source, context.cancel)[0], context)
             pyramid = render(store, self.rendering, context.cancel)
         except BaseException:
             writer.discard()

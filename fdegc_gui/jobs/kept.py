@@ -36,7 +36,7 @@ LIMIT, SHARE = 4 * 2**30, 0.25
 _NAME = re.compile(r"[0-9a-f]{32}")
 _LOCK = "lock"
 #: Changes when records do: others are left out then.
-_FORM = 1
+FORM = 1
 #: Rows and columns of samples that tell whether a reconstruction is what was written.
 _CHECKED = 128
 
@@ -202,7 +202,7 @@ def is_unfinished(stream: Path) -> bool:
 
 def keep_result(rate: int, encode: EncodeResult, store: SampleStore) -> None:
     """Record of a finished result, written to where its files are."""
-    crc, samples = zlib.crc32(encode.path.read_bytes()), _samples_crc(store)
+    crc, samples = zlib.crc32(encode.path.read_bytes()), samples_crc(store)
     _write(encode.path.parent, KeptResult(rate, encode, None, store.folder.name, crc, samples))
 
 
@@ -225,7 +225,7 @@ def find_unfinished(folder: Path) -> frozenset[int]:
 
 
 def _write(folder: Path, kept: KeptResult) -> None:
-    text = json.dumps({"form": _FORM, "result": to_plain(kept)})
+    text = json.dumps({"form": FORM, "result": to_plain(kept)})
     with whole(record_path(folder, kept.rate)) as file:
         file.write(text.encode())
 
@@ -233,7 +233,7 @@ def _write(folder: Path, kept: KeptResult) -> None:
 def _read(path: Path) -> KeptResult | None:
     try:
         found = json.loads(path.read_bytes())
-        if not isinstance(found, dict) or found.get("form") != _FORM:
+        if not isinstance(found, dict) or found.get("form") != FORM:
             raise ValueError("another form")
         kept = from_plain(KeptResult, found.get("result"))
         if path != record_path(path.parent, kept.rate):
@@ -246,7 +246,7 @@ def _read(path: Path) -> KeptResult | None:
 
 
 def _is_sound(folder: Path, kept: KeptResult, info: RasterInfo) -> bool:
-    if not re.fullmatch(r"rate[1-7]-[01]", kept.samples):
+    if not re.fullmatch(r"rate[1-8]-[01]", kept.samples):
         return False
     try:
         data = kept.encode.path.read_bytes()
@@ -254,14 +254,15 @@ def _is_sound(folder: Path, kept: KeptResult, info: RasterInfo) -> bool:
         return (
             len(data) == kept.encode.bytes
             and zlib.crc32(data) == kept.stream_crc
-            and _samples_crc(store) == kept.samples_crc
+            and samples_crc(store) == kept.samples_crc
         )
     except (OSError, ValueError, FdegcError) as error:  # of another size, or gone
         log.info("rate %d of “%s” is left out: %s", kept.rate, folder, error)
         return False
 
 
-def _samples_crc(store: SampleStore) -> int:
+def samples_crc(store: SampleStore) -> int:
+    """CRC-32 of some samples of a store, evenly spaced."""
     samples = store.read_every(max(1, max(store.info.width, store.info.height) // _CHECKED))
     crc = 0
     for plane in (samples.pixels, samples.valid, samples.alpha, samples.missing):

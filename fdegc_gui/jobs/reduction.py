@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
@@ -63,3 +66,38 @@ def chunks(source: Reducible, window: Window, factor: int) -> Iterator[tuple[Win
     for y in range(window.y, bottom, rows):
         part = Window(window.x, y, window.width, min(rows, bottom - y))
         yield part, source.read_reduced(part, -(-part.width // factor), -(-part.height // factor))
+
+
+def plane_sums(plane: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float32]:
+    """Sums over blocks of pixels: first of whole rows, then of columns that lie apart, each at one go.
+
+    Parameters
+    ----------
+    plane : ndarray, shape (height, width)
+    factor : int
+        Pixels a block's side; blocks at the right and lower edge may be smaller.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns) of blocks
+    """
+    if factor == 1:
+        return plane.astype(np.float32, copy=False)
+    height, width = plane.shape
+    if height % factor or width % factor:
+        plane = np.pad(plane, ((0, -height % factor), (0, -width % factor)))
+    rows = plane.reshape(plane.shape[0] // factor, factor, plane.shape[1]).sum(axis=1, dtype=np.float32)
+    if factor > 16:
+        wide: npt.NDArray[np.float32] = rows.reshape(len(rows), -1, factor).sum(axis=-1)
+        return wide
+    out: npt.NDArray[np.float32] = rows[:, ::factor].copy()
+    for first in range(1, factor):
+        out += rows[:, first::factor]
+    return out
+
+
+def block_counts(height: int, width: int, factor: int) -> npt.NDArray[np.float32]:
+    """Pixels of every block of a plane, fewer at the right and lower edge; see :func:`plane_sums`."""
+    sides = (np.minimum(factor, side - np.arange(0, side, factor)) for side in (height, width))
+    counts: npt.NDArray[np.float32] = np.multiply.outer(*sides).astype(np.float32)
+    return counts

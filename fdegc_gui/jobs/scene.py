@@ -21,6 +21,7 @@ from fdegc.results import Estimate
 from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.kept import KeptResult, KeptScenes, find_results, find_unfinished
+from fdegc_gui.jobs.kept_guests import KeptGuest, find_guests
 from fdegc_gui.jobs.pictures import reduced_picture
 from fdegc_gui.jobs.reduction import chunks
 from fdegc_gui.jobs.render import paint, render
@@ -60,6 +61,8 @@ class Opened:
         Of when it was open before.
     unfinished : frozenset of int
         Rate points of which a cancelled compression has left something to go on from.
+    guests : tuple of KeptGuest
+        What other codecs made when it was open before.
     """
 
     scene: Scene
@@ -71,6 +74,7 @@ class Opened:
     folder: Path | None = None
     results: tuple[KeptResult, ...] = ()
     unfinished: frozenset[int] = frozenset()
+    guests: tuple[KeptGuest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,7 +169,10 @@ class OpenScene(Job[Opened, Never]):
         if folder is None:
             return opened
         results, unfinished = find_results(folder, info), find_unfinished(folder)
-        return dataclasses.replace(opened, folder=folder, results=results, unfinished=unfinished)
+        guests = find_guests(folder, info)
+        return dataclasses.replace(
+            opened, folder=folder, results=results, unfinished=unfinished, guests=guests
+        )
 
 
 def _overview(reader: ContainerReader) -> Pyramid | None:

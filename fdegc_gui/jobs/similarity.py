@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
+from fdegc_gui.jobs.reduction import block_counts, plane_sums
 from fdegc_gui.jobs.sources import known_samples
-from fdegc_gui.models.sample_store import block_sums
 
 #: Pixels that a window of SSIM reaches beyond the one in its middle.
 REACH = 5
@@ -56,16 +56,17 @@ def similarity(
     from fdegc.metrics import ssim_map
 
     bands = range(len(a.pixels)) if band is None else (band,)
-    rows, columns = (np.arange(0, side, factor) for side in a.pixels.shape[1:])
-    total = np.zeros((len(rows), len(columns)), np.float32)
-    counts = np.zeros((len(rows), len(columns)), np.float32)
+    height, width = a.pixels.shape[1:]
+    shape = -(-height // factor), -(-width // factor)
+    total, counts = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for number in bands:
         check()
         known = known_samples(a, b, slice(number, number + 1))
-        good = np.ones(a.pixels.shape[1:], np.bool_) if known is None else known.reshape(a.pixels.shape[1:])
-        weights = block_sums(good, rows, columns)
-        both = [_scaled(one.pixels[number], good, weights, rows, columns, black, span) for one in (a, b)]
-        total += np.where(weights > 0, ssim_map(*both), 0)
+        good = None if known is None else known.reshape(height, width)
+        weights = block_counts(height, width, factor) if good is None else plane_sums(good, factor)
+        both = [_scaled(one.pixels[number], good, weights, factor, black, span) for one in (a, b)]
+        found = ssim_map(*both)
+        total += found if good is None else np.where(weights > 0, found, 0)
         counts += weights > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(counts > 0, total / counts, np.nan), np.float32)
@@ -73,18 +74,21 @@ def similarity(
 
 def _scaled(
     plane: npt.NDArray[Any],
-    good: npt.NDArray[np.bool_],
-    weights: npt.NDArray[np.float64],
-    rows: npt.NDArray[np.intp],
-    columns: npt.NDArray[np.intp],
+    good: npt.NDArray[np.bool_] | None,
+    weights: npt.NDArray[np.float32],
+    factor: int,
     black: float,
     span: float,
 ) -> npt.NDArray[np.float32]:
     """Means over blocks in 0 to 255, continued beyond the edges; 0 where there are none."""
-    sums = block_sums(np.where(good, plane, 0), rows, columns)
-    means = np.where(weights > 0, (sums / np.maximum(weights, 1) - black) * (255 / span), 0)
+    if plane.dtype.kind not in "iu" or plane.dtype.itemsize > 2:
+        # Beside the least sample, so that the sums of large ones keep their digits.
+        plane, black = np.subtract(plane, black, dtype=np.float64).astype(np.float32), 0.0
+    sums = plane_sums(plane if good is None else np.where(good, plane, 0), factor)
+    means = (sums / np.maximum(weights, 1) - np.float32(black)) * np.float32(255 / span)
+    if good is not None:
+        means[weights == 0] = 0
+    rows, columns = means.shape
     while min(means.shape) <= REACH:  # mirrored more than once
         means = np.pad(means, [(0, side if side <= REACH else 0) for side in means.shape], "symmetric")
-    return np.pad(means, REACH, "reflect").astype(np.float32)[
-        : len(rows) + 2 * REACH, : len(columns) + 2 * REACH
-    ]
+    return np.pad(means, REACH, "reflect")[: rows + 2 * REACH, : columns + 2 * REACH]

@@ -124,23 +124,45 @@ def _line(runs: tuple[Run, ...]) -> tuple[float, float] | None:
     return (slope, fixed) if fixed >= 0 else None
 
 
-def forecasts(
-    estimates: Mapping[int, Estimate], finished: Mapping[int, int], seconds: Mapping[int, float]
-) -> dict[int, Estimate]:
-    """Estimates of rate points that agree with those that are finished: sizes grow with the rate.
+def between(estimates: Mapping[float, Estimate], quality: float) -> Estimate:
+    """Estimate of a quality from those of the rate points around it; sizes by their logarithms.
 
     Parameters
     ----------
-    estimates : mapping of int to Estimate
-        By rate point.
-    finished : mapping of int to int
+    estimates : mapping of float to Estimate
+        By quality, one at least.
+    quality : float
+    """
+    below = max((q for q in estimates if q <= quality), default=min(estimates))
+    above = min((q for q in estimates if q >= quality), default=max(estimates))
+    if below >= above:
+        return estimates[below]
+    one, other = estimates[below], estimates[above]
+    share = (quality - below) / (above - below)
+    return Estimate(
+        round(max(one.bytes, 1) ** (1 - share) * max(other.bytes, 1) ** share),
+        (1 - share) * one.seconds + share * other.seconds,
+        max(one.memory_bytes, other.memory_bytes),
+    )
+
+
+def forecasts(
+    estimates: Mapping[float, Estimate], finished: Mapping[float, int], seconds: Mapping[float, float]
+) -> dict[float, Estimate]:
+    """Estimates of qualities that agree with those that are finished: sizes grow with the quality.
+
+    Parameters
+    ----------
+    estimates : mapping of float to Estimate
+        By quality; whole numbers are rate points.
+    finished : mapping of float to int
         Bytes of the finished ones.
-    seconds : mapping of int to float
+    seconds : mapping of float to float
         Seconds of each, as :class:`Pace` has them.
 
     Returns
     -------
-    dict of int to Estimate
+    dict of float to Estimate
         Of those that are not finished.
     """
     factors = {
@@ -165,7 +187,7 @@ def forecasts(
     return out
 
 
-def _factor(factors: Mapping[int, float], rate: int) -> float:
+def _factor(factors: Mapping[float, float], rate: float) -> float:
     """Factor by which a rate point's size is off, from those of its finished neighbours."""
     if not factors:
         return 1.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fdegc_gui.models.result import Result, Saved, SavedKind, State
 from fdegc_gui.models.scene import Scene
-from fdegc_gui.models.way import how, way_title
+from fdegc_gui.models.way import Way
 from fdegc_gui.text import human_bytes
 
 
@@ -47,10 +47,9 @@ class MainAction:
 def main_action(
     scene: Scene | None,
     result: Result | None,
-    rate: int,
-    waiting: bool,
+    way: Way,
+    waiting: Way | None = None,
     *,
-    bound: float = 0.0,
     unfinished: bool = False,
 ) -> MainAction:
     """Main action for what is looked at.
@@ -59,25 +58,24 @@ def main_action(
     ----------
     scene : Scene or None
     result : Result or None
-        What there is of it at the rate point.
-    rate : int
-    waiting : bool
-        Whether it was asked for and has not begun.
-    bound : float
-        Largest error, where that is what is asked for.
+        What there is of it, or what is being made.
+    way : Way
+        How it would be compressed.
+    waiting : Way or None
+        What was asked for and has not begun.
     unfinished : bool
         Whether a cancelled compression has left something to go on from.
     """
     stream = scene is not None and scene.stream is not None
     if result is None or result.state is State.RUNNING:
-        if waiting:
-            text = "Queued for decoding" if stream else f"Queued: {way_title(rate, bound).lower()}"
+        if waiting is not None:
+            text = "Queued for decoding" if stream else f"Queued: {waiting.name}"
         elif result is not None:
-            text = "Decoding…" if stream else f"Compressing {how(rate, bound)}…"
+            text = "Decoding…" if stream else f"Compressing {result.way.how}…"
         else:
             begin = "Go on compressing" if unfinished else "Compress"
-            text = "Decode" if stream else f"{begin} {how(rate, bound)}"
-        return MainAction(Step.COMPRESS, text, scene is not None and result is None and not waiting)
+            text = "Decode" if stream else f"{begin} {way.how}"
+        return MainAction(Step.COMPRESS, text, scene is not None and result is None and waiting is None)
     kind = SavedKind.IMAGE if stream else SavedKind.STREAM
     done = any(saved.kind is kind for saved in result.saved)
     what = "reconstruction" if stream else "compressed file"
@@ -86,7 +84,7 @@ def main_action(
         Step.SAVE_IMAGE if stream else Step.SAVE_STREAM,
         f"Save {what} again…" if done else f"Save {what}…",
         done=done,
-        again="" if stream else "Queued" if waiting else "Compress again",
+        again="" if stream else "Queued" if waiting is not None else "Compress again",
         saved="" if last is None else _saved_words(last),
     )
 

@@ -10,7 +10,6 @@ from fdegc.raster_info import Window
 from fdegc.results import StreamInfo
 from fdegc_gui.models.result import Result
 from fdegc_gui.models.scene import Scene
-from fdegc_gui.models.way import way_title
 
 #: Tiles that are named one by one.
 _NAMED = 4
@@ -60,16 +59,16 @@ def damage_notice(scene: Scene | None, result: Result | None) -> Notice | None:
     return Notice(f"“{scene.path.name}” is damaged", " ".join(said), damaged)
 
 
-def kept_notice(kept: str) -> Notice | None:
+def unasked_notice(words: str) -> Notice | None:
     """Notice of a scene that is coded without loss although nobody asked; None for others."""
-    return Notice("This scene is coded without loss", kept) if kept else None
+    return Notice("This scene is coded without loss", words) if words else None
 
 
 def advice_notice(result: Result | None) -> Notice | None:
     """Notice of a compression whose result would disappoint; None for others."""
     if result is None or result.encode is None or not result.encode.advice:
         return None
-    heading = f"Look closely at {way_title(result.rate, result.bound or 0.0).lower()}"
+    heading = f"Look closely at {result.way.name}"
     return Notice(heading, " ".join(result.encode.advice))
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.result import Result, State
-from fdegc_gui.models.way import way_title
 from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds
 
 #: Series of what is made here.
@@ -89,10 +88,15 @@ def points_of(results: Iterable[Result], pixels: int) -> list[Point]:
         Of the scene.
     """
     found = []
-    for result in sorted(results, key=lambda result: result.rate):
+    for result in sorted(results, key=_order):
         if result.state is State.DONE and (result.encode is not None or result.guest is not None):
             found.append(_point(result, pixels))
     return found
+
+
+def _order(result: Result) -> tuple[int, bool, float]:
+    """Place of a result in the table: ours by quality, what promises an error, then guests as they came."""
+    return result.rate if result.guest is not None else 0, result.bound is not None, result.quality
 
 
 def _point(result: Result, pixels: int) -> Point:
@@ -106,7 +110,7 @@ def _point(result: Result, pixels: int) -> Point:
         facts, coding, decoding = guest.words, guest.encode_seconds, guest.decode_seconds
     return Point(
         key=result.rate,
-        name=way_title(result.rate, result.bound or 0.0) if ours else result.title,
+        name=result.way.title if ours else result.title,
         series=_series(result) if guest is None else guest.series,
         label=_series(result) if guest is None else guest.name,
         part=guest is not None and guest.window is not None,

@@ -12,7 +12,7 @@ from fdegc.results import EncodeResult, MetricSet
 from fdegc_gui.models.guest import Guest
 from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.models.way import way_name
+from fdegc_gui.models.way import Way, way_name
 
 
 class State(enum.Enum):
@@ -106,6 +106,11 @@ class Result:
     def bound(self) -> float | None:
         """Largest error that it promises; None if it promises none."""
         return self.asked if self.encode is None else self.encode.max_error
+
+    @property
+    def way(self) -> Way:
+        """Way in which it was, or is being, compressed."""
+        return Way(self.rate, self.quality, self.bound or 0.0)
 
     @property
     def title(self) -> str:

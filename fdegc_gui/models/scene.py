@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fdegc.raster_info import RasterInfo
 from fdegc.results import StreamInfo
+from fdegc_gui.models.pyramid import Pyramid
 
 #: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
 STREAM = 0
@@ -16,6 +17,11 @@ STREAM = 0
 FULL_DETAIL_PIXELS = 40_000_000
 #: Longest side that is kept of larger ones.
 OVERVIEW_SIDE = 8192
+
+
+def unpainted(info: RasterInfo) -> Pyramid:
+    """Picture of a scene before anything of it is painted, as fine as the app holds one."""
+    return Pyramid(info.width, info.height, display_base(info.width, info.height))
 
 
 def display_base(width: int, height: int) -> int:

@@ -15,14 +15,17 @@ from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Side, Sides
 from fdegc_gui.models.difference import Difference, DifferenceStyle
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
-from fdegc_gui.models.forecast import Pace, forecasts, kind_of
+from fdegc_gui.models.forecast import Pace, between, forecasts, kind_of
 from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, Saved, State
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.models.scene import STREAM, Scene, display_base
-from fdegc_gui.models.way import EXACT, way_name
+from fdegc_gui.models.scene import STREAM, Scene, unpainted
+from fdegc_gui.models.way import EXACT, FREE, Way, way_name
 from fdegc_gui.text import fixed
+
+#: Quality of one's own before anyone has chosen one.
+_FIRST_QUALITY = 3.5
 
 
 class Session(QObject):
@@ -51,7 +54,8 @@ class Session(QObject):
     rate_changed(int)
         Another rate point is looked at.
     way_changed()
-        Another largest error is asked for, or it is known what is kept without loss, or that is not wanted.
+        Another largest error or quality is asked for, or it is known that the scene is coded without loss
+        unasked, or that is not wanted.
     result_changed(int)
         State of one result changed, or it was removed.
     figures_changed(int)
@@ -79,7 +83,8 @@ class Session(QObject):
         super().__init__(parent)
         self._scene: Scene | None = None
         self._rate = self._last_rate = rate
-        self._bound, self._kept, self._lossy = 0.0, "", False
+        self._bound, self._unasked, self._lossy = 0.0, "", False
+        self._quality = _FIRST_QUALITY
         self._counter = 0
         self.original: Pyramid | None = None
         #: Seen where the original's picture has nothing yet.
@@ -101,8 +106,8 @@ class Session(QObject):
         self.device = self.pace.device
         self.refined = False
         self.results: dict[int, Result] = {}
-        #: Rate points, or the decoding, that were asked for and have not begun.
-        self.waiting: set[int] = set()
+        #: What was asked for and has not begun, by key: how to compress, or the decoding.
+        self.waiting: dict[int, Way] = {}
         #: Rate points of which a cancelled compression has left something to go on from.
         self.unfinished: set[int] = set()
         #: Whether results are found again when the scene is opened the next time.
@@ -115,7 +120,7 @@ class Session(QObject):
 
     @property
     def rate(self) -> int:
-        """Rate point that is selected, whatever is open: 1 to 6, or ``EXACT`` for a bound on every error."""
+        """Key that is selected, whatever is open: a rate point 1 to 6, ``FREE`` or ``EXACT``."""
         return self._rate
 
     @property
@@ -129,9 +134,15 @@ class Session(QObject):
         return self.result(self.key)
 
     def result(self, key: int) -> Result | None:
-        """Result of a key, if there is one, and one with the largest error that is asked for now."""
+        """Result of a key, if there is one, with the quality or largest error that is asked for now."""
         found = self.results.get(key)
-        return None if found is not None and key == EXACT and found.bound != self._bound else found
+        return found if found is not None and self.is_asked(found) else None
+
+    def is_asked(self, result: Result) -> bool:
+        """Whether a result's quality, or its largest error, is that which is asked for now."""
+        if result.rate == FREE:
+            return round(result.quality, 2) == self._quality
+        return result.rate != EXACT or result.bound == self._bound
 
     @property
     def shows_overview(self) -> bool:
@@ -186,9 +197,9 @@ class Session(QObject):
         self._scene = scene
         self.original, self.overview = (None, first_look) if stream else (first_look, None)
         self.original_backdrop = None
-        if self._kept and self._rate == EXACT:  # which the scene before had chosen
+        if self._unasked and self._rate == EXACT:  # which the scene before had chosen
             self.set_rate(self._last_rate)
-        self._bound, self._kept, self._lossy = 0.0, "", False
+        self._bound, self._unasked, self._lossy = 0.0, "", False
         self.reduced, self._statistics = reduced, statistics
         self.estimates = dict(estimates)
         self.refined = False
@@ -226,8 +237,8 @@ class Session(QObject):
             self.set_sides(self._sides.with_side(side, SELECTED))
             self.set_rate(key)
         found = self.results.get(key)
-        if key == EXACT and found is not None and found.bound is not None:
-            self.set_bound(found.bound)
+        if found is not None:
+            self.ask_as(found)
 
     @property
     def paired(self) -> bool:
@@ -257,7 +268,7 @@ class Session(QObject):
         if stream is not None:
             return f"Reconstruction · {way_name(stream.quality, stream.bound)}"
         bound = self._bound if key == EXACT else None if result is None else result.bound
-        return f"Reconstruction · {way_name(float(key), bound)}"
+        return f"Reconstruction · {way_name(self.way(key).quality, bound)}"
 
     def result_of(self, side: Side) -> Result | None:
         """Result of a side, if it is one, and there is it."""
@@ -408,30 +419,39 @@ class Session(QObject):
             return {}
         kind = kind_of(scene.info, self.device)
         # A coding without the network is estimated by coding parts of the scene so; no pace is learnt of it.
-        points = {rate: one for rate, one in self.estimates.items() if rate != EXACT}
-        seconds = {rate: self.pace.seconds(kind, one.seconds) for rate, one in points.items()}
+        points = {float(rate): one for rate, one in self.estimates.items() if rate != EXACT}
         finished = {
-            rate: result.bytes
-            for rate, result in self.results.items()
-            if result.encode is not None and rate != EXACT
+            round(result.quality, 2): result.bytes
+            for result in self.results.values()
+            if result.encode is not None and result.bound is None
         }
-        found = forecasts(points, finished, seconds)
+        wanted = {*points, *finished, self._quality} if points else set()
+        estimates = {quality: between(points, quality) for quality in wanted}
+        seconds = {quality: self.pace.seconds(kind, one.seconds) for quality, one in estimates.items()}
+        expected = forecasts(estimates, finished, seconds)
+        found = {rate: expected[rate] for rate in self.estimates if rate in expected}
+        if self._quality in expected:
+            found[FREE] = expected[self._quality]
+        elif self._quality in finished:  # at a rate point, say
+            found[FREE] = dataclasses.replace(estimates[self._quality], bytes=finished[self._quality])
         if EXACT in self.estimates:
             found[EXACT] = self.estimates[EXACT]
         return found
 
     def learn_pace(self, result: Result) -> None:
         """Experience from a finished result, unless an earlier run had done a part of it."""
-        estimate, encode = self.estimates.get(result.rate), result.encode
+        points = {float(rate): one for rate, one in self.estimates.items() if rate != EXACT}
+        encode = result.encode
         if (
             result.rate != EXACT  # which says nothing of the network's pace
             and self._scene is not None
-            and estimate is not None
+            and points
             and encode is not None
             and not encode.resumed_tiles
         ):
             spent = encode.encode_seconds + encode.reconstruct_seconds
-            self.pace.learn(kind_of(self._scene.info, self.device), estimate.seconds, spent)
+            expected = between(points, result.quality).seconds
+            self.pace.learn(kind_of(self._scene.info, self.device), expected, spent)
             self.estimates_changed.emit()
 
     def set_device(self, device: str) -> None:
@@ -455,9 +475,9 @@ class Session(QObject):
         return self._bound
 
     @property
-    def kept(self) -> str:
+    def unasked(self) -> str:
         """Sentence on a scene that is coded without loss although nobody asked; empty for others."""
-        return self._kept
+        return self._unasked
 
     @property
     def lossy(self) -> bool:
@@ -466,14 +486,31 @@ class Session(QObject):
 
     @property
     def rates(self) -> tuple[int, ...]:
-        """Rate points that there are for the open scene."""
-        return (EXACT,) if self._kept and not self._lossy else (*range(1, 7), EXACT)
+        """Keys of what can be asked for of the open scene, the six rate points first."""
+        return (EXACT,) if self._unasked and not self._lossy else (*range(1, 7), FREE, EXACT)
 
     def options(self, key: int) -> EncodeOptions:
-        """Options to compress with for a rate point, or without loss or with a bound."""
+        """Options to compress with for a key."""
         if key == EXACT:
             return EncodeOptions(max_error=self._bound)
-        return EncodeOptions(quality=float(key), lossy=bool(self._kept))
+        return EncodeOptions(quality=self.way(key).quality, lossy=bool(self._unasked))
+
+    def way(self, key: int) -> Way:
+        """Way to compress that a key stands for now."""
+        return Way(key, self._quality if key == FREE else float(key), self._bound)
+
+    @property
+    def quality(self) -> float:
+        """Quality that is asked for where it may lie between the rate points, to two digits."""
+        return self._quality
+
+    def set_quality(self, quality: float) -> None:
+        """Choice of the quality for ``FREE``, 1 to 6."""
+        quality = round(quality, 2)
+        if quality != self._quality:
+            self._quality = quality
+            self.unfinished.discard(FREE)  # which was of another quality
+            self._tell_way(FREE)
 
     def set_bound(self, bound: float) -> None:
         """Choice of the largest error for ``EXACT``."""
@@ -481,14 +518,24 @@ class Session(QObject):
             self._bound = bound
             self.estimates.pop(EXACT, None)
             self.unfinished.discard(EXACT)  # which was of another bound
-            self.way_changed.emit()
-            self.sides_changed.emit()
-            self.result_changed.emit(EXACT)
-            self.estimates_changed.emit()
+            self._tell_way(EXACT)
 
-    def set_kept(self, notice: str) -> None:
+    def _tell_way(self, key: int) -> None:
+        self.way_changed.emit()
+        self.sides_changed.emit()
+        self.result_changed.emit(key)
+        self.estimates_changed.emit()
+
+    def ask_as(self, result: Result) -> None:
+        """Choice of the quality, or of the largest error, of a result as what is asked for."""
+        if result.rate == FREE:
+            self.set_quality(result.quality)
+        elif result.rate == EXACT and result.bound is not None:
+            self.set_bound(result.bound)
+
+    def set_unasked(self, notice: str) -> None:
         """Entry of why the scene is coded without loss although nobody asked, which selects that."""
-        self._kept = notice
+        self._unasked = notice
         self.way_changed.emit()
         if not self.results and not self.waiting:
             self.set_rate(EXACT)
@@ -509,13 +556,16 @@ class Session(QObject):
     def set_waiting(self, key: int, waiting: bool) -> None:
         """Entry of what was asked for and has not begun, or its removal."""
         if waiting != (key in self.waiting):
-            (self.waiting.add if waiting else self.waiting.discard)(key)
+            if waiting:
+                self.waiting[key] = self.way(key)
+            else:
+                del self.waiting[key]
             self.result_changed.emit(key)
 
     def begin(self, key: int, quality: float, tiles_total: int, store: SampleStore) -> Result:
         """Fresh beginning of a result."""
         info = store.info
-        pyramid = Pyramid(info.width, info.height, display_base(info.width, info.height))
+        pyramid = unpainted(info)
         pyramid.rendering = self.rendering
         result = Result(key, quality, pyramid, store, tiles_total=tiles_total)
         result.asked = self._bound if key == EXACT else None

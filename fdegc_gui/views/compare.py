@@ -17,6 +17,7 @@ from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.chips import PictureChip
 from fdegc_gui.views.compare_bar import FASTEST_MS, SLOWEST_MS, CompareBar
+from fdegc_gui.views.content import SidePicture
 from fdegc_gui.views.display_card import DisplayCard
 from fdegc_gui.views.gestures import FLIP_KEY, LOUPE_KEY
 from fdegc_gui.views.layer import Overlay
@@ -25,7 +26,6 @@ from fdegc_gui.views.pane_view import Swipe
 from fdegc_gui.views.placing import Stage, joined, place_cards, place_chips
 from fdegc_gui.views.region_card import RegionCard
 from fdegc_gui.views.side_pictures import (
-    SidePicture,
     difference_legend,
     difference_picture,
     side_picture,
@@ -433,8 +433,7 @@ class CompareView(QWidget):
         session = self._session
         if session.scene is None:
             for pane in (self.original, self.reconstruction):
-                pane.show_picture(None, pane.objectName())
-                pane.show_patch(None)
+                pane.show_picture(SidePicture(label=pane.objectName()))
                 pane.show_legend(None)
             return
         difference = self.shown is Layout.DIFFERENCE and not self.flipped
@@ -442,7 +441,7 @@ class CompareView(QWidget):
             self._show_side(self.original, Side.A)
         if difference:
             shown = difference_picture(session, self._actions.keys("compress"))
-            self._show_in(self.reconstruction, shown)
+            self.reconstruction.show_picture(shown)
             self.reconstruction.show_legend(difference_legend(session))
         else:
             self._show_side(self.reconstruction, self.side)
@@ -458,19 +457,12 @@ class CompareView(QWidget):
         self.bar.show_layout(self.shown, self.side)
         self.bar.show_blinking(self.blinking, self.blink_ms)
 
-    def _show_in(self, pane: Pane, shown: SidePicture) -> None:
-        pane.show_picture(
-            shown.pyramid, shown.label, shown.hint, shown.transparent, backdrop=shown.backdrop,
-            marks=shown.marks,
-        )  # fmt: skip
-        pane.show_patch(shown.patch)
-
     def _show_side(self, pane: Pane, side: Side) -> None:
         """Picture of one side in a pane."""
         shown = side_picture(self._session, side, self._actions.keys("compress"))
         if pane is self.reconstruction and self._held:
             shown = replace(shown, label=f"{shown.label}  (Space held)")
-        self._show_in(pane, shown)
+        pane.show_picture(shown)
 
     # ------------------------------------------------------------------ places
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
@@ -19,6 +21,33 @@ from fdegc_gui.views.overlays import paint_marks
 #: Side of a square of the checkerboard behind transparent pixels, in logical pixels at any zoom.  It
 #: lies under the scene and moves along with it, as in image editors.
 _CHECK = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SidePicture:
+    """Picture of a side, as a pane shows it.
+
+    Attributes
+    ----------
+    pyramid : Pyramid or None
+    label, hint : str
+    transparent : bool
+        Whether to put a checkerboard behind it.
+    backdrop : Pyramid or None
+        Shown where the picture has nothing yet.
+    marks : tuple of Window
+        Places to mark as damaged.
+    patch : Patch or None
+        Part that is shown more finely.
+    """
+
+    pyramid: Pyramid | None = None
+    label: str = ""
+    hint: str = ""
+    transparent: bool = False
+    backdrop: Pyramid | None = None
+    marks: tuple[Window, ...] = ()
+    patch: Patch | None = None
 
 
 class Content:
@@ -64,28 +93,17 @@ class Content:
         """Values that are written into the pixels."""
         return self._cells.cells if self._cells is not None else None
 
-    def set_picture(
-        self,
-        pyramid: Pyramid | None,
-        label: str,
-        hint: str,
-        transparent: bool,
-        backdrop: Pyramid | None,
-        marks: tuple[Window, ...],
-    ) -> None:
-        """Picture of the whole scene, or a hint where there is none yet."""
+    def show(self, shown: SidePicture) -> None:
+        """Picture of the scene with what belongs to it, or a hint where there is none yet."""
+        pyramid, backdrop, patch = shown.pyramid, shown.backdrop, shown.patch
         if pyramid is not self.pyramid or (pyramid is not None and pyramid.complete):
             self._picture = None if pyramid is None else Layer(pyramid)
         if backdrop is not self.backdrop:
             self._backdrop = None if backdrop is None else Layer(backdrop)
-        self.marks, self.label, self.hint, self._transparent = marks, label, hint, transparent
-
-    def set_patch(self, patch: Patch | None) -> bool:
-        """Part of the scene, shown more finely; whether it is another one than before."""
-        if patch is self.patch:
-            return False
-        self._patch = None if patch is None else PatchLayer(patch)
-        return True
+        if patch is not self.patch:
+            self._patch = None if patch is None else PatchLayer(patch)
+        self.marks, self.label, self.hint = shown.marks, shown.label, shown.hint
+        self._transparent = shown.transparent
 
     def set_cells(self, cells: Cells | None) -> bool:
         """Values to write into pixels that are seen singly; whether they are others than before."""

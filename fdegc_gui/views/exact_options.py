@@ -1,4 +1,4 @@
-"""Options under the rate points: the largest error, and the network for what is kept without loss."""
+"""Options under the rate points: the largest error, and the network for what goes without loss unasked."""
 
 from __future__ import annotations
 
@@ -59,6 +59,6 @@ class ExactOptions(QWidget):
                 widget.setChecked(bool(value))
             widget.blockSignals(False)
         # Another index of a palette is another colour, and classes are no more alike for being neighbours.
-        self._line.setVisible(original and session.rate == EXACT and not session.kept)
-        self.network.setVisible(original and bool(session.kept))
+        self._line.setVisible(original and session.rate == EXACT and not session.unasked)
+        self.network.setVisible(original and bool(session.unasked))
         self.setVisible(not self._line.isHidden() or not self.network.isHidden())

@@ -93,11 +93,7 @@ class Loupe(QWidget):
         shown = self._wanted and self._at is not None and self._session.scene is not None
         if shown:
             for side in self.sides:
-                found, content = side_picture(self._session, side, ""), self._contents[side]
-                content.set_picture(
-                    found.pyramid, found.label, found.hint, found.transparent, found.backdrop, found.marks
-                )
-                content.set_patch(found.patch)
+                self._contents[side].show(side_picture(self._session, side, ""))
             self.resize(self._size())
             self.raise_()
         self.setVisible(shown)

@@ -19,7 +19,7 @@ from fdegc_gui.models.probe import Cells
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.text import zoom_percent
-from fdegc_gui.views.content import Content
+from fdegc_gui.views.content import Content, SidePicture
 from fdegc_gui.views.layer import Overlay
 from fdegc_gui.views.overlays import (
     Readout,
@@ -125,37 +125,11 @@ class PaneView(QWidget):
         """Region that is outlined."""
         return self._region
 
-    def show_picture(
-        self,
-        pyramid: Pyramid | None,
-        label: str,
-        hint: str = "",
-        transparent: bool = False,
-        *,
-        backdrop: Pyramid | None = None,
-        marks: tuple[Window, ...] = (),
-    ) -> None:
-        """Picture in the pane, or a hint where there is none yet.
-
-        Parameters
-        ----------
-        pyramid : Pyramid or None
-        label, hint : str
-        transparent : bool
-            Whether to put a checkerboard behind it.
-        backdrop : Pyramid or None
-            Shown where the picture has nothing yet.
-        marks : tuple of Window
-            Places to mark as damaged.
-        """
-        self.content.set_picture(pyramid, label, hint, transparent, backdrop, marks)
-        self.setAccessibleDescription(label)
+    def show_picture(self, shown: SidePicture) -> None:
+        """Picture in the pane, or a hint where there is none yet."""
+        self.content.show(shown)
+        self.setAccessibleDescription(shown.label)
         self.update()
-
-    def show_patch(self, patch: Patch | None) -> None:
-        """Part of the scene, shown more finely than the picture does; None for none."""
-        if self.content.set_patch(patch):
-            self.update()
 
     def show_cells(self, cells: Cells | None) -> None:
         """Values in the pixels; None for none."""

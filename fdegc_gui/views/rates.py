@@ -1,4 +1,4 @@
-"""Rate points, a row each with λ and what it costs here, one without loss, and the memory they all take."""
+"""Rate points, a row each with λ and what it costs here, rows of other ways, and the memory of all."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from fdegc.options import RATE_POINTS
 from fdegc.results import Estimate
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
-from fdegc_gui.models.way import EXACT, way_title
+from fdegc_gui.models.way import EXACT, FREE, Way
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme, figures
 from fdegc_gui.text import NONE, human_bytes, human_seconds, lmbda
 from fdegc_gui.views.exact_options import ExactOptions
+from fdegc_gui.views.quality_field import QualityField
 
 _ROW = 31
 _HEAD = 22
@@ -26,6 +27,12 @@ _BADGE = 22
 #: Right edges of λ, size and time as parts of the width that is left of badge and tick.
 _STOPS = (0.22, 0.6, 1.0)
 _LEFT, _RIGHT = 40, 30
+#: Signs of the rows that are no rate points, and what their tooltips say.
+_SIGNS = {EXACT: "=", FREE: "~"}
+_WHAT = {
+    EXACT: "No valid sample is off by more than the largest error; 0 is without loss.",
+    FREE: "Any quality from 1 to 6, also between the rate points.",
+}
 
 
 @dataclass(frozen=True)
@@ -70,14 +77,14 @@ class _Row(QAbstractButton):
         super().__init__()
         self.rate, self._theme = rate, theme
         self._cost = Cost()
-        #: What the row of a largest error says in place of λ.
-        self.words = "No loss"
+        #: What the row of another way says in place of λ.
+        self.words = ""
         self.setCheckable(True)
         self.setFixedHeight(_ROW)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys with the canvas
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setAccessibleName(way_title(rate, 0.0))
+        self.setAccessibleName("Any quality" if rate == FREE else Way(rate, float(rate)).title)
         self.show_cost(Cost())
 
     @property
@@ -89,8 +96,8 @@ class _Row(QAbstractButton):
         """Cost to show from now on."""
         self._cost = cost
         kind = "Measured on this scene" if cost.exact else "Estimated for this scene"
-        what = "No valid sample is off by more than the largest error; 0 is without loss."
-        if self.rate != EXACT:
+        what = _WHAT.get(self.rate, "")
+        if not what:
             what = f"Rate {self.rate}: trained with λ = {lmbda(self.rate)} (loss λ·MSE + bpp)."
         text = f"{what}\n{kind}: {cost.size}, {cost.time}."
         self.setToolTip(text)
@@ -136,19 +143,18 @@ class _Row(QAbstractButton):
         painter.drawRoundedRect(badge.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         painter.setFont(figures(self.font(), bold=True))
         painter.setPen(QColor(tokens.on_accent if chosen else tokens.text))
-        sign = "=" if self.rate == EXACT else str(self.rate)
-        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, sign)
+        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, _SIGNS.get(self.rate, str(self.rate)))
 
     def _paint_figures(self, painter: QPainter, chosen: bool) -> None:
         tokens, cost = self._theme.tokens, self._cost
-        exact = self.rate == EXACT
-        if exact:
+        other = self.rate in _SIGNS
+        if other:
             painter.setFont(self.font())
             painter.setPen(QColor(tokens.text))
             painter.drawText(
                 QRectF(_LEFT, 0, self.width(), self.height()), Qt.AlignmentFlag.AlignVCenter, self.words
             )
-        values = ("" if exact else lmbda(self.rate), cost.size, cost.time)
+        values = ("" if other else lmbda(self.rate), cost.size, cost.time)
         for i, (value, (left, right)) in enumerate(zip(values, _columns(self.width()), strict=True)):
             plain = i == 0 or cost.exact
             painter.setFont(figures(self.font(), scale=0.95, bold=cost.exact and i == 1))
@@ -198,7 +204,7 @@ class _Head(QWidget):
 
 
 class RateSelector(QWidget):
-    """Selector of the rate point: six rows and one for a largest error; arrow keys move within.
+    """Selector of the rate point: six rows, one for any quality, one for a largest error; by arrow keys, too.
 
     Signals
     -------
@@ -218,12 +224,15 @@ class RateSelector(QWidget):
         layout.addWidget(_Head(theme))
         self._group = QButtonGroup(self)
         self.rows: dict[int, _Row] = {}
-        for rate in (*(point.index for point in RATE_POINTS), EXACT):
+        for rate in (*(point.index for point in RATE_POINTS), FREE, EXACT):
             row = _Row(rate, theme)
             row.setChecked(rate == session.rate)
             self._group.addButton(row, rate)
             self.rows[rate] = row
             layout.addWidget(row)
+            if rate == FREE:
+                self.field = QualityField(session)
+                layout.addWidget(self.field)
         self.options = ExactOptions(session)
         layout.addWidget(self.options)
         self.memory = QLabel()
@@ -259,12 +268,17 @@ class RateSelector(QWidget):
                 cost = Cost(cost.size, cost.time, False, self._progress[1])
             if cost != row.cost:
                 row.show_cost(cost)
-        exact = self.rows[EXACT]
-        exact.words = "No loss" if session.bound == 0 else f"± {session.bound:g}"
-        exact.update()
-        words = memory_words(session.estimates.values())
-        if self.memory.text() != words:
-            self.memory.setText(words)
+        words = {
+            EXACT: "No loss" if session.bound == 0 else f"± {session.bound:g}",
+            FREE: session.way(FREE).title,
+        }
+        for rate, said in words.items():
+            if self.rows[rate].words != said:
+                self.rows[rate].words = said
+                self.rows[rate].update()
+        memory = memory_words(session.estimates.values())
+        if self.memory.text() != memory:
+            self.memory.setText(memory)
 
     def _on_toggled(self, rate: int, checked: bool) -> None:
         if checked:

@@ -7,11 +7,11 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from fdegc_gui.models.asking import Asked, asked_at
+from fdegc_gui.models.asking import Asked, Course, ask, course_of
 from fdegc_gui.models.comparison import ORIGINAL, Side
 from fdegc_gui.models.points import OURS, QUALITIES, SIZES, Point, place_of, points_of
 from fdegc_gui.models.session import Session
-from fdegc_gui.models.way import EXACT
+from fdegc_gui.models.way import FREE
 from fdegc_gui.style.series import series_color, series_mark
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.rd_canvas import Drawing, RdCanvas, Spot, saved
@@ -82,6 +82,7 @@ class RdPlot(QWidget):
             session.figures_changed,
             session.rate_changed,
             session.sides_changed,
+            session.way_changed,
         ):
             signal.connect(self.refresh)
         theme.changed.connect(self._paint)
@@ -119,26 +120,26 @@ class RdPlot(QWidget):
         self._canvas = RdCanvas()
         self._canvas.widget.setFixedHeight(_HEIGHT)
         self._canvas.marks.sigClicked.connect(self._on_clicked)
-        self.drag = CurveDrag(self._canvas.widget, self._ask)
-        self.drag.asked.connect(lambda asked: self._session.set_rate(asked.rate))
+        self.drag = CurveDrag(self._canvas.widget, self._course, self._bytes_of)
+        self.drag.asked.connect(lambda asked: ask(self._session, asked))
         self._box.insertWidget(1, self._canvas.widget)
 
-    def _ask(self, place: float) -> Asked | None:
-        """What a place along the axis of sizes asks for, of the rate points that there are."""
-        session = self._session
-        if session.scene is None:
+    def _course(self) -> Course | None:
+        """Course that a drag follows; None where the network is not asked."""
+        return course_of(self._session) if FREE in self._session.rates else None
+
+    def _bytes_of(self) -> float:
+        """Bytes that one along the axis of sizes stands for."""
+        scene = self._session.scene
+        by_bytes = scene is None or self.size_axis.currentData() == "bytes"
+        return 1e3 if by_bytes or scene is None else scene.info.pixels / 8
+
+    def _asked(self) -> Asked | None:
+        """What is asked for at a place of its own, and not finished yet."""
+        session, course = self._session, self._course()
+        if course is None or session.rate != FREE or session.current is not None:
             return None
-        size = (
-            place * 1e3 if self.size_axis.currentData() == "bytes" else place * session.scene.info.pixels / 8
-        )
-        estimates = {rate: e.bytes for rate, e in session.estimates.items() if rate in session.rates[:6]}
-        known = [
-            (point.key, point.bytes, point.psnr)
-            for point in self._found()
-            if point.series == OURS and point.bytes is not None and point.psnr is not None
-        ]
-        estimates.pop(EXACT, None)
-        return asked_at(size, estimates, known)
+        return course.exactly_at(session.quality)
 
     def _on_clicked(self, _item: object, marks: list[Any]) -> None:
         if len(marks):
@@ -161,6 +162,7 @@ class RdPlot(QWidget):
         self._canvas.draw(drawing, tokens)
         if self.drag is not None:
             self.drag.set_curve([(x, y) for x, y, _ in drawing.series.get(OURS, ())], tokens)
+            self.drag.mark(self._asked())
         names = []
         for name, points in drawing.series.items():
             number = drawing.numbers[name]

@@ -2,46 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from fdegc.raster_info import Window
 from fdegc_gui.models.comparison import ORIGINAL, Side, unit_of
 from fdegc_gui.models.difference import Legend
 from fdegc_gui.models.display import short_band_name
-from fdegc_gui.models.pyramid import Patch, Pyramid
+from fdegc_gui.models.pyramid import Patch
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
-from fdegc_gui.models.way import how
+from fdegc_gui.views.content import SidePicture
 
 _OVERVIEW = "Overview stored in the file"
 _NOT_FINISHED = "Differences are shown as soon as both pictures are finished"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SidePicture:
-    """Picture of a side, as a pane shows it.
-
-    Attributes
-    ----------
-    pyramid : Pyramid or None
-    label, hint : str
-    transparent : bool
-        Whether to put a checkerboard behind it.
-    backdrop : Pyramid or None
-        Shown where the picture has nothing yet.
-    marks : tuple of Window
-        Places to mark as damaged.
-    patch : Patch or None
-        Part that is shown more finely.
-    """
-
-    pyramid: Pyramid | None
-    label: str
-    hint: str = ""
-    transparent: bool = False
-    backdrop: Pyramid | None = None
-    marks: tuple[Window, ...] = ()
-    patch: Patch | None = None
 
 
 def side_picture(session: Session, side: Side, compress_keys: str) -> SidePicture:
@@ -66,7 +36,7 @@ def side_picture(session: Session, side: Side, compress_keys: str) -> SidePictur
         return SidePicture(overview, _OVERVIEW)
     if result is None:
         stream = scene is not None and scene.stream is not None
-        hint = "Queued" if key in session.waiting else f"{compress_keys} compresses {how(key, session.bound)}"
+        hint = "Queued" if key in session.waiting else f"{compress_keys} compresses {session.way(key).how}"
         return SidePicture(None, label, "" if stream else hint)
     waiting = result.state is State.RUNNING and not result.tiles_done
     return SidePicture(
@@ -85,7 +55,7 @@ def difference_picture(session: Session, compress_keys: str) -> SidePicture:
     difference, hint = session.difference, ""
     if not session.comparable():
         missing = session.current is None and session.result_of(Side.B) is None
-        way = how(session.rate, session.bound)
+        way = session.way(session.rate).how
         hint = f"{compress_keys} compresses {way}" if missing else _NOT_FINISHED
     clear = session.original is not None and session.original.transparent
     return SidePicture(

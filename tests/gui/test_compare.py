@@ -82,7 +82,7 @@ def test_swipe_shows_a_before_the_line_and_b_beyond_it(
 ) -> None:
     # The fake codec makes 200 of 255 at rate 1: steps of 64.
     open_scene(qtbot, window, write(tmp_path / "white.tif", np.full((1, 64, 64), 255, np.uint8)))
-    qtbot.waitUntil(lambda: bool(window.session.kept))  # one value only
+    qtbot.waitUntil(lambda: bool(window.session.unasked))  # one value only
     window.session.set_lossy(True)
     compress(qtbot, window, 1)
     compare = window.compare

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,13 +17,16 @@ from pytestqt.qtbot import QtBot
 from fdegc.cli import main
 from fdegc.codec.exact_estimate import estimate_exact
 from fdegc.format.info import read_info
-from fdegc.options import EncodeOptions
+from fdegc.memory import MEMORY_SHARE
+from fdegc.options import TILE_SIZE, EncodeOptions
 from fdegc.raster import open_raster
+from fdegc.weights import tile_bytes
 from fdegc_gui.jobs.engine import REAL_ENGINE
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.points import BOUNDED, OURS
 from fdegc_gui.models.result import State
 from fdegc_gui.models.way import EXACT
+from tests.gui.display_steps import write
 from tests.gui.fakes import FakeUser, saved
 from tests.gui.window_steps import compress, open_scene
 
@@ -86,7 +91,7 @@ def test_another_scene_has_its_rate_point_back(
     open_scene(qtbot, window, palette_path)
     qtbot.waitUntil(lambda: window.session.rate == EXACT, timeout=TIMEOUT)
     open_scene(qtbot, window, scene_path)
-    assert window.session.rate == 4 and not window.session.kept
+    assert window.session.rate == 4 and not window.session.unasked
     assert window.settings.rate == 4
     assert all(row.isEnabled() for row in window.sidebar.rates.rows.values())
 
@@ -179,3 +184,21 @@ def test_a_palette_goes_through_the_app_and_out_again(
             assert dataset.colormap(1)[4][:3] == (250, 250, 0)
     with Image.open(tmp_path / "out.png") as image:
         assert image.info["transparency"] is not None
+
+
+def test_time_without_loss_heeds_the_memory_that_there_is(
+    scene_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 700, 1100), dtype=np.uint8)  # six tiles
+    path = write(scene_path.with_name("large.tif"), pixels)
+    ticks = itertools.count()
+    monkeypatch.setattr("fdegc.codec.exact_estimate._SIDE", 32)
+    monkeypatch.setattr("fdegc.codec.exact_estimate.time.perf_counter", lambda: next(ticks) * 1.0)
+    monkeypatch.setattr("fdegc.memory.usable_cores", lambda: 4)
+    with open_raster(path) as source:
+        plenty = estimate_exact(source, 0.0)
+        room = 2.5 * tile_bytes(source.info, TILE_SIZE) / MEMORY_SHARE
+        monkeypatch.setattr("fdegc.memory.psutil.virtual_memory", lambda: SimpleNamespace(available=room))
+        scarce = estimate_exact(source, 0.0)
+    assert scarce.bytes == plenty.bytes
+    assert scarce.seconds == pytest.approx(2 * plenty.seconds)  # two tiles at a time, not four

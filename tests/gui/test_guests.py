@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from fdegc.raster_info import RasterInfo, Window
 from fdegc_gui.jobs.guests import Offers, spent_on
+from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Layout, Side
 from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window
@@ -522,3 +523,79 @@ def test_guest_that_is_not_wanted_goes(qtbot: QtBot, several: MainWindow) -> Non
     table.table.setCurrentIndex(table.model.index(0, 0))
     qtbot.keyClick(table, Qt.Key.Key_Delete)
     assert table.model.rowCount() == 3, "what was made here stays"
+
+
+# ---------------------------------------------------------------------- when the scene is left
+
+
+def test_what_other_codecs_made_is_there_again_until_it_is_removed(
+    qtbot: QtBot,
+    compressed: MainWindow,
+    scene_path: Path,
+    user: FakeUser,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    window, session = compressed, compressed.session
+    whole = code(qtbot, window, "webp")
+    with monkeypatch.context() as patched:
+        patched.setattr("fdegc_gui.models.guest._MOST_PIXELS", 96 * 80)
+        part = code(qtbot, window, "jpeg-444")
+    assert part.guest is not None and part.guest.window is not None
+    Image.open(scene_path).save(tmp_path / "another.png")
+    window.controller.guests.read(tmp_path / "another.png", Side.A)
+    qtbot.waitUntil(lambda: len(guests_of(window)) == 3, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: guests_of(window)[-1].metric_state is MetricState.DONE, timeout=TIMEOUT)
+    window.close_scene()
+    assert not user.lost, "nothing is lost"
+    open_scene(qtbot, window, scene_path)
+    again = guests_of(window)
+    assert [result.guest for result in again] == [whole.guest, part.guest], "other files are not copied"
+    assert again[0].metrics == whole.metrics and again[0].metric_state is MetricState.DONE
+    everything = Window(0, 0, 192, 160)
+    for was, now in zip((whole, part), again, strict=True):
+        np.testing.assert_array_equal(now.store.read(everything).pixels, was.store.read(everything).pixels)
+    qtbot.waitUntil(lambda: again[1].metric_state is MetricState.DONE, timeout=TIMEOUT)
+    session.choose(Side.A, again[0].rate)
+    qtbot.waitUntil(
+        lambda: again[0].pyramid.complete, timeout=TIMEOUT
+    )  # its picture comes when it is looked at
+    np.testing.assert_array_equal(again[0].pyramid.levels[0], whole.pyramid.levels[0])
+    # What comes next overwrites nothing, and what is removed stays away.
+    third = code(qtbot, window, "jpeg-444")
+    assert third.store.folder not in [result.store.folder for result in again]
+    window.controller.guests.remove(again[0].rate)
+    qtbot.waitUntil(lambda: not again[0].store.folder.exists(), timeout=TIMEOUT)
+    window.close_scene()
+    open_scene(qtbot, window, scene_path)
+    assert [result.guest for result in guests_of(window)] == [part.guest, third.guest]
+
+
+def test_a_kept_guest_whose_files_have_changed_is_left_out(
+    qtbot: QtBot, compressed: MainWindow, scene_path: Path
+) -> None:
+    window = compressed
+    folders = [code(qtbot, window, name).store.folder for name in ("webp", "jpeg-444", "jpeg2000")]
+    window.close_scene()
+    pixels = np.fromfile(folders[0] / "pixels", np.uint8)
+    (pixels ^ 1).tofile(folders[0] / "pixels")
+    record = folders[1].with_name(f"{folders[1].name}.json")
+    record.write_text(record.read_text().replace('"samples"', '"sample"'))
+    open_scene(qtbot, window, scene_path)
+    assert [result.store.folder for result in guests_of(window)] == [folders[2]]
+
+
+def test_what_other_codecs_made_and_cannot_be_kept_is_not_lost_without_a_question(
+    qtbot: QtBot, make_window: Callable[..., MainWindow], scene_path: Path, user: FakeUser
+) -> None:
+    window = make_window(kept=KeptScenes(None))
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    code(qtbot, window, "webp")
+    user.leave = False
+    window.close_scene()
+    assert user.lost == [
+        "What would be lost: the results at rate 4, which are not saved and what another codec made."
+    ]
+    assert window.session.scene is not None
+    user.leave = True

@@ -276,7 +276,7 @@ def test_a_cancelled_compression_goes_on_even_after_the_scene_was_left(
     qtbot.waitUntil(
         lambda: 2 in window.session.results and window.session.results[2].tiles_done >= 1, timeout=120_000
     )
-    with said(qtbot, window, "Cancelled. What is finished of rate 2 is kept", 120_000):
+    with said(qtbot, window, "Cancelled. What is finished at rate 2 is kept", 120_000):
         window.actions_["cancel"].trigger()
     assert button.main.text() == "Go on compressing at rate 2" and 2 not in window.session.results
     window.close_scene()

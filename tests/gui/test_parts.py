@@ -30,6 +30,7 @@ from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import DARK, LIGHT, Theme, Tokens
 from fdegc_gui.text import human_bytes, human_seconds, time_left, zoom_percent
 from fdegc_gui.views.canvas import Pane
+from fdegc_gui.views.content import SidePicture
 from fdegc_gui.views.rates import cost_of, memory_words
 from fdegc_gui.views.scene_facts import bounds, crs_name
 from fdegc_gui.views.viewport import Viewport
@@ -148,7 +149,7 @@ def pane_at(qtbot: QtBot, rgba: np.ndarray, zoom: float) -> tuple[Pane, Viewport
     pyramid.complete = True
     view.set_scene(rgba.shape[1], rgba.shape[0])
     view.set_zoom(zoom)
-    pane.show_picture(pyramid, "Original")
+    pane.show_picture(SidePicture(pyramid, "Original"))
     return pane, view
 
 

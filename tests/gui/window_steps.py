@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.result import State
+from fdegc_gui.models.way import FREE
 
 TIMEOUT = 10_000
 
@@ -25,7 +26,7 @@ def finished(window: MainWindow, rate: int) -> bool:
 
 
 def compress(qtbot: QtBot, window: MainWindow, rate: int) -> None:
-    window.actions_[f"rate_{rate}"].trigger()
+    window.actions_["any_quality" if rate == FREE else f"rate_{rate}"].trigger()
     window.actions_["compress"].trigger()
     qtbot.waitUntil(lambda: finished(window, rate), timeout=TIMEOUT)
 
