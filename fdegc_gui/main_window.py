@@ -19,12 +19,14 @@ from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QVBoxLayou
 from fdegc_gui.actions import Actions
 from fdegc_gui.control.comparing import Comparing
 from fdegc_gui.control.controller import Controller
+from fdegc_gui.control.displaying import Displaying
 from fdegc_gui.control.exporting import Exporting
 from fdegc_gui.control.going import Going
 from fdegc_gui.control.guest_menu import GuestMenu
 from fdegc_gui.control.idle import Idle
 from fdegc_gui.control.pointer import Pointer
 from fdegc_gui.control.recent import Recent
+from fdegc_gui.control.result_menus import ResultMenus
 from fdegc_gui.control.tiles import Tiles
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.files import FileDialogs
@@ -114,6 +116,8 @@ class MainWindow(QMainWindow):
         self.theme_actions = self.menus.add_themes(theme.choice, self.set_theme)
         self._pointer = Pointer(self.session, self.compare, self.status, self.controller.prober, self)
         self.comparing = Comparing(self, self.controller, self.compare, self.actions_, settings)
+        self.result_menus = ResultMenus(self, self.controller, self.sidebar, self.actions_)
+        self.displaying = Displaying(self.controller, self.compare, self.actions_, self)
         self.tiles = Tiles(self.controller, self.compare, self.sidebar, self.actions_, self)
         self.going = Going(self.controller, self.compare, self.actions_, self.theme, self)
         self.guest_menu = GuestMenu(
@@ -126,7 +130,9 @@ class MainWindow(QMainWindow):
             self._files,
             self.exporting,
         )
-        self.menus.add_to("Codec", self.guest_menu.menus[Side.A], before="rate_1", actions=self.actions_)
+        self.menus.add_to(
+            "Compare", self.guest_menu.menus[Side.A], before="layout_automatic", actions=self.actions_
+        )
         self.addActions(self.actions_.all())  # their keys work while the menu bar is hidden, too
         self._connect()
         self._restore()
@@ -196,6 +202,7 @@ class MainWindow(QMainWindow):
             self.actions_[key].triggered.connect(slot)
         for rate in range(1, 7):
             self.actions_[f"rate_{rate}"].triggered.connect(lambda _=False, r=rate: session.set_rate(r))
+        self.actions_["rate_exact"].triggered.connect(lambda: session.set_rate(EXACT))
         self.sidebar.action.wanted.connect(self._on_main)
         self.sidebar.action.folder_wanted.connect(self.actions_["show_folder"].trigger)
         self.sidebar.rates.chosen.connect(session.set_rate)
@@ -437,6 +444,7 @@ class MainWindow(QMainWindow):
         self.comparing.refresh_actions()
         for rate in range(1, 7):
             actions[f"rate_{rate}"].setEnabled(not stream and rate in session.rates)
+        actions["rate_exact"].setEnabled(scene is not None and not stream)
         self.header.export.setEnabled(finished)
         actions["compress"].setText("De&code" if stream else "&Compress")
         actions["show_folder"].setEnabled(result is not None and bool(result.saved))

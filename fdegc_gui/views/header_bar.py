@@ -95,7 +95,7 @@ class Header(QWidget):
         button.setMenu(menu)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setToolTip("Save the compressed file or the reconstruction.")
-        self._style(button, "export", "Export")
+        self._style(button, "export", "Save")
         return button
 
     def _style(self, button: QToolButton, icon: str, text: str) -> None:

@@ -118,6 +118,9 @@ class RdPlot(QWidget):
     def _build(self) -> None:
         self._canvas = RdCanvas()
         self._canvas.widget.setFixedHeight(_HEIGHT)
+        self._canvas.widget.setContextMenuPolicy(
+            Qt.ContextMenuPolicy.NoContextMenu
+        )  # but that of all of this
         self._canvas.marks.sigClicked.connect(self._on_clicked)
         self.drag = CurveDrag(self._canvas.widget, self._ask)
         self.drag.asked.connect(lambda asked: self._session.set_rate(asked.rate))
