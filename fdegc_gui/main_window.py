@@ -49,7 +49,7 @@ from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views import warming
 from fdegc_gui.views.compare import CompareView
-from fdegc_gui.views.drop import DropHint, dropped_file
+from fdegc_gui.views.drop import DropHint, dropped_files, several_words
 from fdegc_gui.views.header_bar import Header
 from fdegc_gui.views.minimap import Minimap
 from fdegc_gui.views.notice_bar import NoticeBar
@@ -390,10 +390,10 @@ class MainWindow(QMainWindow):
         self.status.show_activity(activity)
         rates = self.sidebar.rates
         running = next((r for r in self.session.results.values() if r.state is State.RUNNING), None)
-        if running is None or activity is None or activity.fraction is None:
+        if running is None or activity is None or activity.seen is None:
             rates.show_progress(running.rate if running else None)
         else:
-            rates.show_progress(running.rate, activity.fraction)
+            rates.show_progress(running.rate, activity.seen)
         self._refresh_actions()
 
     def _on_opened(self, _path: Path) -> None:
@@ -463,7 +463,7 @@ class MainWindow(QMainWindow):
     # ------------------------------------------------------------------ drag and drop, closing
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_file(event) is not None:
+        if dropped_files(event):
             event.acceptProposedAction()
             self._drop_hint.cover()
 
@@ -472,10 +472,12 @@ class MainWindow(QMainWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self._drop_hint.hide()
-        path = dropped_file(event)
-        if path is not None:
+        paths = dropped_files(event)
+        if paths:
             event.acceptProposedAction()
-            self.open(path)
+            self.open(paths[0])
+        if len(paths) > 1:
+            self.status.show_message(several_words(paths, self.actions_.keys("open_other")))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.controller.is_running and self.isVisible() and not self._may_leave():

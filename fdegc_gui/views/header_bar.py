@@ -81,6 +81,7 @@ class Header(QWidget):
         # A default action brings its own words and icon along on every change; ours stay.
         action.changed.connect(lambda: self._restore(button, icon, text))
         button.setToolTip(action.toolTip())
+        button.setAccessibleName(action.text().replace("&", "").rstrip("…"))
         return button
 
     def _restore(self, button: QToolButton, icon: str, text: str) -> None:

@@ -137,11 +137,11 @@ class StatusLine(QWidget):
         self._make_room()
         if activity is None:
             return
-        if activity.fraction is None:
+        if activity.seen is None:
             self.bar.setRange(0, 0)
         else:
             self.bar.setRange(0, _STEPS)
-            self.bar.setValue(round(_STEPS * activity.fraction))
+            self.bar.setValue(round(_STEPS * activity.seen))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
