@@ -4,10 +4,10 @@
 
 compresses each scene with the real codec and saves it light and dark, at 1280 × 800 and
 2560 × 1440, as NAME-THEME-WIDTH.png; the start page as start-THEME-1280.png; and a pair at 200 %.  With
-``--bands`` (numbers from 1: one as grey, or three as red, green, blue) a pair NAME-display-THEME-1280.png
+``--bands`` (numbers from 1: one as grey, or three as red, green, blue) NAME-display-THEME-WIDTH.png
 as well, stretched from 2 to 98 %, with the display card open and the pointer's place marked.  With
 ``--layouts`` every layout of the comparison as NAME-LAYOUT-THEME-WIDTH.png, pixels from close up, a region,
-maps of the tiles, a place that was gone to, metadata.
+maps of the tiles, a place that was gone to, metadata, the menus.
 With ``--codecs jpeg-444,webp`` those at the size of every rate, as NAME-codecs-THEME-WIDTH.png.
 """
 
@@ -24,8 +24,11 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import numpy as np
+from PIL import Image
 from PySide6.QtCore import QPointF, QSettings, Qt
-from PySide6.QtWidgets import QApplication, QScrollArea
+from PySide6.QtGui import QImage, QPainter
+from PySide6.QtWidgets import QApplication, QMenu, QScrollArea
 
 from fdegc.raster_info import Window
 from fdegc_gui.app import make_application
@@ -43,6 +46,7 @@ from fdegc_gui.style.theme import Theme
 SIZES = ((1280, 800), (2560, 1440))
 THEMES = ("light", "dark")
 _TIMEOUT_SECONDS = 1800.0
+_COLORS = 96
 #: What the application reported.
 FAILURES: list[str] = []
 
@@ -72,8 +76,41 @@ def save(app: QApplication, window: MainWindow, out: Path, name: str, only: int 
             for _ in range(5):
                 app.processEvents()
             target = out / f"{name}-{theme}-{width}.png"
-            window.grab().save(str(target))
+            picture(window, app).save(target, optimize=True)
             print(target)
+
+
+def picture(window: MainWindow, app: QApplication) -> Image.Image:
+    """Window with what has popped up over it, in few colours, so that files stay small."""
+    shot = window.grab()
+    painter = QPainter(shot)
+    for other in app.topLevelWidgets():
+        if isinstance(other, QMenu) and other.isVisible():
+            painter.drawPixmap(other.pos() - window.pos(), other.grab())
+    painter.end()
+    image = shot.toImage().convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    pixels = rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
+    return few_colours(Image.fromarray(pixels), _COLORS)
+
+
+def few_colours(image: Image.Image, count: int) -> Image.Image:
+    """Picture in so many colours, chosen so that rare ones, as of a thin line, stay what they are."""
+    found, numbers = np.unique(np.asarray(image).reshape(-1, 3) >> 2 << 2, axis=0, return_counts=True)
+    weights = np.ceil(numbers**0.25).astype(int)
+    chosen = Image.fromarray(np.repeat(found, weights, axis=0)[None]).quantize(count)
+    return image.quantize(palette=chosen, dither=Image.Dither.NONE)
+
+
+def shoot_menus(app: QApplication, window: MainWindow, name: str, out: Path) -> None:
+    """Show the menus of the menu bar, one after the other, and save."""
+    window.resize(*SIZES[0])
+    for title, menu in window.menus.by_name.items():
+        entry = menu.menuAction()
+        at = window.menuBar().actionGeometry(entry).bottomLeft()
+        menu.popup(window.menuBar().mapToGlobal(at))
+        save(app, window, out, f"{name}-menu-{title.lower()}", 1280)
+        menu.hide()
 
 
 def shoot(app: QApplication, window: MainWindow, scene: Path, rates: list[int], out: Path) -> None:
@@ -123,7 +160,8 @@ def shoot_display(app: QApplication, window: MainWindow, bands: tuple[int, ...],
         pane.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
     compare.original.hovered.emit(pointer)
     wait(app, lambda: window.controller.prober.reading is not None, "values")
-    save(app, window, out, f"{scene.path.stem.split('_')[0]}-display", 1280)
+    wait(app, lambda: compare.display.histogram.spread is not None, "histogram")
+    save(app, window, out, f"{scene.path.stem.split('_')[0]}-display")
     compare.original.hovered.emit(None)
     window.actions_["display"].trigger()
 
@@ -265,6 +303,7 @@ def main() -> int:
                 if arguments.layouts:
                     shoot_layouts(app, window, arguments.out)
                     shoot_places(app, window, arguments.out)
+                    shoot_menus(app, window, scene.stem.split("_")[0], arguments.out)
                 if arguments.bands:
                     bands = tuple(int(band) - 1 for band in arguments.bands.split(","))
                     shoot_display(app, window, bands, arguments.out)

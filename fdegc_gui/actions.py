@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QKeySequence
 
 #: Menus in order, as they are titled.
-MENUS = ("File", "Codec", "View", "Help")
+MENUS = ("File", "Edit", "View", "Compare", "Codec", "Help")
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,6 @@ class Command:
     tip : str
         A sentence for tooltip and status bar.
     checkable : bool
-    submenu : str
-        Menu inside of that one; empty for none.
     """
 
     key: str
@@ -41,7 +39,6 @@ class Command:
     menu: str
     tip: str
     checkable: bool = False
-    submenu: str = ""
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -53,41 +50,41 @@ COMMANDS: tuple[Command, ...] = (
         "File",
         "Compare with an image or .fdegc file of the same size.",
     ),
-    Command("export_stream", "Export &compressed file…", ("Ctrl+S",), "File", "Save the compressed file."),
+    Command("export_stream", "Save &compressed file…", ("Ctrl+S",), "File", "Save the compressed file."),
     Command(
         "export_image",
-        "Export &reconstruction…",
+        "Save &reconstruction…",
         ("Ctrl+Shift+S",),
         "File",
         "Save what decoding gives, as GeoTIFF, PNG or JPEG 2000.",
     ),
     Command("show_folder", "Show in &folder", (), "File", "Show the folder of the file saved last."),
-    Command("export_table", "Export &table of results…", ("Ctrl+Shift+T",), "File", "Save it as CSV."),
-    Command("export_plot", "Export p&lot of results…", ("Ctrl+Shift+P",), "File", "Save it as SVG or PNG."),
-    Command("close_scene", "Close &scene", ("Ctrl+W",), "File", "Close the scene and forget its results."),
-    Command("quit", "&Quit", ("Ctrl+Q",), "File", "Close the application; running work is cancelled."),
-    Command("compress", "&Compress", ("Ctrl+Return", "Ctrl+Enter"), "Codec", "Compress at the chosen rate."),
+    Command("export_table", "Save &table of results…", ("Ctrl+Shift+T",), "File", "Save it as CSV."),
+    Command("export_plot", "Save p&lot of results…", ("Ctrl+Shift+P",), "File", "Save it as SVG or PNG."),
     Command(
-        "compress_all",
-        "Compress at &all rates",
-        ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"),
-        "Codec",
-        "Compress at every rate point that is not finished yet, to compare them.",
+        "close_scene",
+        "Close &scene",
+        ("Ctrl+W",),
+        "File",
+        "Close the scene; its results are there when it is opened again.",
     ),
-    Command("cancel", "C&ancel", ("Esc",), "Codec", "Stop the running work; finished results are kept."),
-    *(
-        Command(f"rate_{i}", f"Rate point &{i}", (f"Alt+{i}",), "Codec", f"Look at rate point {i}.")
-        for i in range(1, 7)
-    ),
-    Command("any_quality", "Any &quality", ("Alt+7",), "Codec", "Type a quality between the rate points."),
+    Command("quit", "&Quit", ("Ctrl+Q",), "File", "Close the app; running work is cancelled."),
+    Command("copy_view", "Copy the &view", ("Ctrl+C",), "Edit", "Copy what is seen, as an image."),
     Command(
-        "lpips",
-        "Allow the &LPIPS download",
-        ("Ctrl+L",),
-        "Codec",
-        "Let LPIPS fetch its backbone weights (233 MB) from the Internet, once.",
-        True,
+        "copy_scene",
+        "Copy the whole &picture",
+        ("Ctrl+Alt+C",),
+        "Edit",
+        "Copy all of the picture that is seen, or of picture B, as an image.",
     ),
+    Command(
+        "copy_values",
+        "Copy v&alues under the pointer",
+        ("Ctrl+Shift+C",),
+        "Edit",
+        "Copy place and values of the pixel as text.",
+    ),
+    Command("copy_table", "Copy &table of results", ("Ctrl+T",), "Edit", "Copy all figures as text."),
     Command(
         "display",
         "&Display…",
@@ -96,41 +93,13 @@ COMMANDS: tuple[Command, ...] = (
         "Choose the bands that are shown and their stretch; nothing is compressed anew.",
         True,
     ),
-    *(
-        Command(f"layout_{name}", text, (keys,), "View", tip, True, "Layout")
-        for name, text, keys, tip in (
-            ("automatic", "Beside or above, as &fits", "Shift+F2", "Both pictures as large as they can be."),
-            ("side_by_side", "&Side by side", "F2", "Show both pictures beside each other."),
-            ("stacked", "S&tacked", "F3", "Show both pictures above each other."),
-            ("single", "Si&ngle picture", "F4", "Show one picture in all the room there is."),
-            ("swipe", "S&wipe", "F5", "Show picture A up to a line, and picture B beyond it."),
-            ("flip", "&Flip", "F6", "Show both pictures in one place, one after the other."),
-            ("difference", "&Difference", "F7", "Show where the pictures differ, and by how much."),
-        )
-    ),
-    Command("toggle", "Sh&ow the other picture", ("T",), "View", "Change over in one place."),
-    Command("blink", "&Blink", ("B",), "View", "Change over again and again by itself.", True),
-    Command("swipe_turn", "T&urn the swipe", ("V",), "View", "Swipe up and down, or left and right."),
-    Command("swap", "S&wap A and B", ("X",), "View", "Picture A becomes B, and B becomes A."),
-    Command("gain_up", "More &gain", ("G",), "View", "Enlarge differences more."),
-    Command("gain_down", "&Less gain", ("Shift+G",), "View", "Enlarge differences less."),
-    Command("signed", "S&igned differences", ("S",), "View", "Tell more and less apart.", True),
-    Command("loupe", "Lou&pe", ("Shift+L",), "View", "Enlarge both pictures around the pointer.", True),
-    Command("measure", "&Measure a region", ("M",), "View", "Drag a rectangle to measure its errors.", True),
-    Command("measure_view", "Measure what is in &view", ("Shift+M",), "View", "Errors of what is seen."),
     Command(
-        "tiles_bytes", "Where the b&its went", ("W",), "View", "Show how many bytes every tile has.", True
-    ),
-    Command("tiles_error", "Where the &error is", ("E",), "View", "Show the PSNR of every tile.", True),
-    Command("copy_view", "Copy the &picture", ("Ctrl+C",), "View", "Copy what is seen, as an image."),
-    Command(
-        "copy_values",
-        "Copy &values under the pointer",
-        ("Ctrl+Shift+C",),
+        "stretch_view",
+        "Stretch to what is in &view",
+        ("Shift+D",),
         "View",
-        "Copy place and values of the pixel as text.",
+        "Black and white fit what is in view: all but the darkest and the brightest 2 %.",
     ),
-    Command("copy_table", "Copy ta&ble of results", ("Ctrl+T",), "View", "Copy all figures as text."),
     Command("fit", "&Fit scene", ("F", "0", "Ctrl+0"), "View", "Show the whole scene."),
     Command(
         "actual",
@@ -139,13 +108,68 @@ COMMANDS: tuple[Command, ...] = (
         "View",
         "One pixel of the scene, one of the screen.",
     ),
-    Command("go_to", "&Go to a place…", ("Ctrl+G",), "View", "Look at coordinates that you type or paste."),
     Command("zoom_in", "Zoom &in", ("+", "=", "Ctrl++", "Ctrl+="), "View", "Look closer."),
     Command("zoom_out", "Zoom &out", ("-", "Ctrl+-"), "View", "Look from further away."),
+    Command("go_to", "&Go to a place…", ("Ctrl+G",), "View", "Look at coordinates that you type or paste."),
+    Command("loupe", "Lou&pe", ("Shift+L",), "View", "Enlarge both pictures around the pointer.", True),
     Command("minimap", "Mi&nimap", ("N",), "View", "Show the whole scene in a corner when zoomed in.", True),
-    Command("metadata", "Tags and meta&data", ("Ctrl+I",), "View", "Search what else the file carries."),
+    Command("metadata", "Tags and &metadata", ("Ctrl+I",), "View", "Search what else the file carries."),
     Command("sidebar", "&Side bar", ("F9",), "View", "Show or hide the side bar.", True),
     Command("full_screen", "F&ull screen", ("F11",), "View", "Use the whole screen.", True),
+    *(
+        Command(f"layout_{name}", text, (keys,), "Compare", tip, True)
+        for name, text, keys, tip in (
+            ("automatic", "Bes&ide or above, as fits", "Shift+F2", "Both pictures as large as they can be."),
+            ("side_by_side", "Side &by side", "F2", "Show both pictures beside each other."),
+            ("stacked", "Sta&cked", "F3", "Show both pictures above each other."),
+            ("single", "Si&ngle picture", "F4", "Show one picture in all the room there is."),
+            ("swipe", "Swi&pe", "F5", "Show picture A up to a line, and picture B beyond it."),
+            ("flip", "&Flip", "F6", "Show both pictures in one place, one after the other."),
+            ("difference", "&Difference", "F7", "Show where the pictures differ, and by how much."),
+        )
+    ),
+    Command("swap", "Swap &A and B", ("X",), "Compare", "Picture A becomes B, and B becomes A."),
+    Command("toggle", "Show the &other picture", ("T",), "Compare", "Change over in one place."),
+    Command("blink", "Blin&k", ("B",), "Compare", "Change over again and again by itself.", True),
+    Command("swipe_turn", "T&urn the swipe", ("V",), "Compare", "Swipe up and down, or left and right."),
+    Command("gain_up", "More &gain", ("G",), "Compare", "Enlarge differences more."),
+    Command("gain_down", "&Less gain", ("Shift+G",), "Compare", "Enlarge differences less."),
+    Command("signed", "&Signed differences", ("S",), "Compare", "Tell more and less apart.", True),
+    Command("measure", "&Measure a region", ("M",), "Compare", "Drag a rectangle to measure it.", True),
+    Command("measure_view", "Measure what is in &view", ("Shift+M",), "Compare", "Errors of what is seen."),
+    Command(
+        "tiles_bytes", "Where the bi&ts went", ("W",), "Compare", "Show how many bytes every tile has.", True
+    ),
+    Command("tiles_error", "Where the &error is", ("E",), "Compare", "Show the PSNR of every tile.", True),
+    Command("compress", "&Compress", ("Ctrl+Return", "Ctrl+Enter"), "Codec", "Compress at the chosen rate."),
+    Command(
+        "compress_all",
+        "Compress at &all rates",
+        ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"),
+        "Codec",
+        "Compress at every rate point that is not finished yet, to compare them.",
+    ),
+    Command("cancel", "Ca&ncel", ("Esc",), "Codec", "Stop the running work; finished results stay."),
+    *(
+        Command(f"rate_{i}", f"Rate point &{i}", (f"Alt+{i}",), "Codec", f"Look at rate point {i}.")
+        for i in range(1, 7)
+    ),
+    Command("any_quality", "Any &quality", ("Alt+7",), "Codec", "Type a quality between the rate points."),
+    Command(
+        "rate_exact",
+        "No loss, or a largest &error",
+        ("Alt+8",),
+        "Codec",
+        "Look at what keeps every sample, or every error below a bound.",
+    ),
+    Command(
+        "lpips",
+        "Allow the &LPIPS download",
+        ("Ctrl+L",),
+        "Codec",
+        "Let LPIPS fetch its backbone weights (233 MB) from the Internet, once.",
+        True,
+    ),
     Command("shortcuts", "&Keyboard shortcuts", ("F1",), "Help", "List every shortcut."),
     Command("open_log", "Open &log folder", ("Ctrl+Shift+L",), "Help", "Show where the log file is kept."),
     Command("about", "&About FDEGC", ("Shift+F1",), "Help", "Version, licence and what it is built on."),
@@ -185,12 +209,13 @@ class Actions:
         return list(self._actions.values())
 
     def listing(self) -> list[tuple[str, str, str]]:
-        """Menu, words and keys of every action that has keys, as they are now."""
+        """Menu, words and keys of every action that has keys and is offered, as they are now."""
         rows = []
         for command in COMMANDS:
             action = self._actions[command.key]
             keys = [k.toString(QKeySequence.SequenceFormat.NativeText) for k in action.shortcuts()]
-            if keys:
+            keys = [key for key in keys if not key.endswith("Enter")]  # which is Return, too
+            if keys and action.isVisible():
                 words = action.text().replace("&", "").rstrip("…")
                 rows.append((command.menu, words, ", ".join(keys)))
         return rows

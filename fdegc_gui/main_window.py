@@ -19,12 +19,14 @@ from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QVBoxLayou
 from fdegc_gui.actions import Actions
 from fdegc_gui.control.comparing import Comparing
 from fdegc_gui.control.controller import Controller
+from fdegc_gui.control.displaying import Displaying
 from fdegc_gui.control.exporting import Exporting
 from fdegc_gui.control.going import Going
 from fdegc_gui.control.guest_menu import GuestMenu
 from fdegc_gui.control.idle import Idle
 from fdegc_gui.control.pointer import Pointer
 from fdegc_gui.control.recent import Recent
+from fdegc_gui.control.result_menus import ResultMenus
 from fdegc_gui.control.tiles import Tiles
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.files import FileDialogs
@@ -47,7 +49,7 @@ from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views import warming
 from fdegc_gui.views.compare import CompareView
-from fdegc_gui.views.drop import DropHint, dropped_file
+from fdegc_gui.views.drop import DropHint, dropped_files, several_words
 from fdegc_gui.views.header_bar import Header
 from fdegc_gui.views.minimap import Minimap
 from fdegc_gui.views.notice_bar import NoticeBar
@@ -114,6 +116,8 @@ class MainWindow(QMainWindow):
         self.theme_actions = self.menus.add_themes(theme.choice, self.set_theme)
         self._pointer = Pointer(self.session, self.compare, self.status, self.controller.prober, self)
         self.comparing = Comparing(self, self.controller, self.compare, self.actions_, settings)
+        self.result_menus = ResultMenus(self, self.controller, self.sidebar, self.actions_)
+        self.displaying = Displaying(self.controller, self.compare, self.actions_, self)
         self.tiles = Tiles(self.controller, self.compare, self.sidebar, self.actions_, self)
         self.going = Going(self.controller, self.compare, self.actions_, self.theme, self)
         self.guest_menu = GuestMenu(
@@ -126,7 +130,9 @@ class MainWindow(QMainWindow):
             self._files,
             self.exporting,
         )
-        self.menus.add_to("Codec", self.guest_menu.menus[Side.A], before="rate_1", actions=self.actions_)
+        self.menus.add_to(
+            "Compare", self.guest_menu.menus[Side.A], before="layout_automatic", actions=self.actions_
+        )
         self.addActions(self.actions_.all())  # their keys work while the menu bar is hidden, too
         self._connect()
         self._restore()
@@ -197,6 +203,7 @@ class MainWindow(QMainWindow):
             self.actions_[key].triggered.connect(slot)
         for rate in range(1, 7):
             self.actions_[f"rate_{rate}"].triggered.connect(lambda _=False, r=rate: session.set_rate(r))
+        self.actions_["rate_exact"].triggered.connect(lambda: session.set_rate(EXACT))
         self.sidebar.action.wanted.connect(self._on_main)
         self.sidebar.action.folder_wanted.connect(self.actions_["show_folder"].trigger)
         self.sidebar.rates.chosen.connect(session.set_rate)
@@ -391,10 +398,10 @@ class MainWindow(QMainWindow):
         self.status.show_activity(activity)
         rates = self.sidebar.rates
         running = next((r for r in self.session.results.values() if r.state is State.RUNNING), None)
-        if running is None or activity is None or activity.fraction is None:
+        if running is None or activity is None or activity.seen is None:
             rates.show_progress(running.rate if running else None)
         else:
-            rates.show_progress(running.rate, activity.fraction)
+            rates.show_progress(running.rate, activity.seen)
         self._refresh_actions()
 
     def _on_opened(self, _path: Path) -> None:
@@ -449,6 +456,7 @@ class MainWindow(QMainWindow):
         for rate in range(1, 7):
             actions[f"rate_{rate}"].setEnabled(not stream and rate in session.rates)
         actions["any_quality"].setEnabled(scene is not None and not stream and FREE in session.rates)
+        actions["rate_exact"].setEnabled(scene is not None and not stream)
         self.header.export.setEnabled(finished)
         actions["compress"].setText("De&code" if stream else "&Compress")
         actions["show_folder"].setEnabled(result is not None and bool(result.saved))
@@ -468,7 +476,7 @@ class MainWindow(QMainWindow):
     # ------------------------------------------------------------------ drag and drop, closing
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_file(event) is not None:
+        if dropped_files(event):
             event.acceptProposedAction()
             self._drop_hint.cover()
 
@@ -477,10 +485,12 @@ class MainWindow(QMainWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self._drop_hint.hide()
-        path = dropped_file(event)
-        if path is not None:
+        paths = dropped_files(event)
+        if paths:
             event.acceptProposedAction()
-            self.open(path)
+            self.open(paths[0])
+        if len(paths) > 1:
+            self.status.show_message(several_words(paths, self.actions_.keys("open_other")))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.controller.is_running and self.isVisible() and not self._may_leave():

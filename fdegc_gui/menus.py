@@ -16,19 +16,18 @@ _BREAKS_BEFORE = {
     "export_stream",
     "close_scene",
     "quit",
-    "cancel",
-    "rate_1",
-    "lpips",
-    "display",
+    "copy_table",
+    "fit",
+    "loupe",
+    "sidebar",
     "layout_automatic",
-    "toggle",
     "swap",
     "gain_up",
     "measure",
     "tiles_bytes",
-    "copy_view",
-    "fit",
-    "minimap",
+    "cancel",
+    "rate_1",
+    "lpips",
     "open_log",
 }
 
@@ -46,27 +45,21 @@ class Menus:
 
     def __init__(self, bar: QMenuBar, actions: Actions, device_menu: QMenu) -> None:
         self.by_name = {name: bar.addMenu(f"&{name}") for name in MENUS}
-        self.recent = QMenu("Open &recent", bar)
+        self.recent = QMenu("Open r&ecent", bar)
         for command in COMMANDS:
             menu = self.by_name[command.menu]
             if command.key in _BREAKS_BEFORE:
                 menu.addSeparator()
-            self._place(menu, command.submenu).addAction(actions[command.key])
+            menu.addAction(actions[command.key])
             if command.key == "open":
                 menu.addMenu(self.recent)
         self.by_name["Codec"].addSeparator()
         self.by_name["Codec"].addMenu(device_menu)
 
-    def _place(self, menu: QMenu, submenu: str) -> QMenu:
-        if not submenu:
-            return menu
-        if submenu not in self.by_name:
-            self.by_name[submenu] = menu.addMenu(f"&{submenu}")
-        return self.by_name[submenu]
-
     def add_to(self, name: str, menu: QMenu, before: str, actions: Actions) -> None:
-        """Menu within another one, before a command."""
+        """Menu within another one, before a command and apart from it."""
         self.by_name[name].insertMenu(actions[before], menu)
+        self.by_name[name].insertSeparator(actions[before])
 
     def add_themes(self, chosen: str, choose: Callable[[str], None]) -> dict[str, QAction]:
         """Theme menu; its actions by name."""

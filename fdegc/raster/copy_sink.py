@@ -72,6 +72,7 @@ class _CopySink(RasterSink):
         super().__init__(path, info, overwrite)
         # It gets a name of its own in the same folder, and goes whatever happens.
         self._stage = TiffSink(path.with_suffix(".tif"), staged, True, "zstd", sparse, band_domain)
+        self._stage.path = path  # which its errors are about
 
     def _write(self, window: Window, pixels: npt.NDArray[np.generic], samples: Samples) -> None:
         self._stage.write(window, replace(samples, pixels=pixels))

@@ -96,6 +96,7 @@ def to_rgb8(
     limits: Sequence[tuple[float, float]] | None = None,
     bands: Sequence[int] | None = None,
     opaque: float | None = None,
+    gamma: float = 1.0,
 ) -> npt.NDArray[np.uint8]:
     """RGBA picture of samples.
 
@@ -113,19 +114,22 @@ def to_rgb8(
         the first of 1 or 2 bands, else the first three.
     opaque : float, optional
         Value of alpha that means opaque; without it, as these samples suggest.
+    gamma : float, optional
+        What is between black and white is raised to the power 1 / gamma: above 1, it is brighter.
 
     Returns
     -------
     ndarray of uint8, shape (height, width, 4)
         Transparent where none of the displayed samples is valid; where only some are, the others are dark.
-        Of a raster with a palette its colours, whatever the limits and bands.
+        Of a raster with a palette its colours, whatever limits, bands and gamma.
 
     Raises
     ------
     ValueError
         If there is not one pair of limits for each displayed band.
     """
-    if info.palette:
+    painted = bool(info.palette)
+    if painted:
         samples, info, limits, bands = coloured(samples, info_table(info)), coloured_info(info), None, None
     chosen = list(_displayed(len(samples.pixels)) if bands is None else bands)
     missing = None if samples.missing is None else samples.missing[chosen]
@@ -135,12 +139,14 @@ def to_rgb8(
         shown = straight(shown, samples.alpha)
     if limits is None and info.dtype != "uint8":
         limits = display_limits(seen)
+    elif limits is None and gamma != 1.0 and not painted:
+        limits = ((0.0, 255.0),) * len(shown)
     picture = np.empty((*samples.pixels.shape[1:], 4), dtype=np.uint8)
     if limits is None:
         picture[..., :3] = np.moveaxis(shown, 0, 2)
     else:
         for channel, (band, pair) in enumerate(zip(shown, limits, strict=True)):
-            picture[..., channel] = _stretch(band, *pair)
+            picture[..., channel] = _stretch(band, *pair, gamma)
         if len(shown) == 1:
             picture[..., 1] = picture[..., 2] = picture[..., 0]
     if info.white_is_zero:
@@ -153,18 +159,18 @@ def to_rgb8(
     return picture
 
 
-def _stretch(band: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
+def _stretch(band: npt.NDArray[np.generic], low: float, high: float, gamma: float) -> npt.NDArray[np.uint8]:
     if band.dtype.itemsize > 2:
-        return _levels(band, low, high)
+        return _levels(band, low, high, gamma)
     # Small integers have few values: looking them up is several times as fast as computing.
     unsigned = np.dtype(f"u{band.dtype.itemsize}")
     values = np.arange(np.iinfo(unsigned).max + 1, dtype=unsigned).view(band.dtype)
-    table = _levels(values, low, high)
+    table = _levels(values, low, high, gamma)
     shown: npt.NDArray[np.uint8] = table[np.ascontiguousarray(band).view(unsigned)]
     return shown
 
 
-def _levels(band: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
+def _levels(band: npt.NDArray[np.generic], low: float, high: float, gamma: float) -> npt.NDArray[np.uint8]:
     values = band.astype(np.float64)
     if high <= low:
         # A constant band has no black and white; mid grey shows at least that something is there.
@@ -172,7 +178,10 @@ def _levels(band: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArr
         return grey.astype(np.uint8)
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = np.nan_to_num((values - low) / (high - low) * 255.0, nan=0.0)
-    shown: npt.NDArray[np.uint8] = np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+    scaled = np.clip(scaled, 0.0, 255.0)
+    if gamma != 1.0:
+        scaled = (scaled / 255.0) ** (1.0 / gamma) * 255.0
+    shown: npt.NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
     return shown
 
 

@@ -15,6 +15,8 @@ from fdegc_gui.models.probe import Block, reading_text
 from fdegc_gui.models.region import region_text
 from fdegc_gui.settings import Settings
 from fdegc_gui.views.compare import CompareView
+from fdegc_gui.views.layer import picture_image
+from fdegc_gui.views.side_pictures import side_picture
 
 #: Commands that take two pictures.
 _NEED_TWO = (
@@ -25,6 +27,13 @@ _NEED_TWO = (
     "gain_up",
     "gain_down",
     "signed",
+)
+#: The canvas's menu, by groups.
+_MENU = (
+    ("measure", "measure_view"),
+    ("copy_view", "copy_scene", "copy_values"),
+    ("display", "stretch_view"),
+    ("swap", "fit", "actual", "go_to"),
 )
 
 
@@ -82,6 +91,7 @@ class Comparing(QObject):
             "measure": self._set_measuring,
             "measure_view": self.measure_view,
             "copy_view": self.copy_view,
+            "copy_scene": self.copy_scene,
             "copy_values": self.copy_values,
         }
         for key, slot in slots.items():
@@ -99,10 +109,10 @@ class Comparing(QObject):
         self._session.style_changed.connect(self._on_style)
         for signal in (self._session.scene_changed, self._session.result_changed):
             signal.connect(self._on_layout)
-        for key in ("measure", "measure_view", "copy_view", "copy_values", "swap", "fit", "actual"):
-            self.menu.addAction(actions[key])
-            if key in ("measure_view", "copy_values", "swap"):
-                self.menu.addSeparator()
+        for keys in _MENU:
+            self.menu.addSeparator()
+            for key in keys:
+                self.menu.addAction(actions[key])
 
     # ------------------------------------------------------------------ state
 
@@ -114,7 +124,7 @@ class Comparing(QObject):
             self._actions[f"layout_{layout.value}"].setEnabled(two)
         for key in _NEED_TWO:
             self._actions[key].setEnabled(two)
-        for key in ("measure", "measure_view", "copy_view", "copy_values"):
+        for key in ("measure", "measure_view", "copy_view", "copy_scene", "copy_values", "loupe"):
             self._actions[key].setEnabled(scene is not None)
 
     def _on_layout(self) -> None:
@@ -185,8 +195,9 @@ class Comparing(QObject):
             card.hide()
             return
         card.show_region(
-            regions.window, regions.figures, scene.info, regions.ms_ssim, regions.note, regions.ground
-        )
+            regions.window, regions.figures, scene.info, regions.ms_ssim, regions.note, regions.ground,
+            regions.share,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ copies
 
@@ -194,7 +205,8 @@ class Comparing(QObject):
         """Figures of the region, to the clipboard."""
         regions, scene = self._regions, self._session.scene
         if regions.figures is not None and scene is not None:
-            text = region_text(regions.figures, scene.info, regions.ms_ssim, regions.note, regions.ground)
+            known = regions.ms_ssim, regions.note, regions.ground, regions.share
+            text = region_text(regions.figures, scene.info, *known)
             QGuiApplication.clipboard().setText(text)
             self._controller.message.emit("The figures are in the clipboard.")
 
@@ -202,6 +214,21 @@ class Comparing(QObject):
         """Picture of the stage, to the clipboard."""
         QGuiApplication.clipboard().setImage(self._compare.picture())
         self._controller.message.emit("The picture is in the clipboard.")
+
+    def copy_scene(self) -> None:
+        """All of the picture that pane B shows, as finely as it is held, to the clipboard."""
+        shown = side_picture(self._session, self._compare.side, "").pyramid
+        if shown is None:
+            self._controller.message.emit("There is no picture to copy yet.")
+            return
+        level = shown.levels[0]
+        QGuiApplication.clipboard().setImage(picture_image(level).copy())  # which outlives the picture
+        size = f"{level.shape[1]} × {level.shape[0]} px"
+        whole = level.shape[:2] == (shown.height, shown.width)
+        name = self._session.name_of(self._compare.side)
+        self._controller.message.emit(
+            f"“{name}” is in the clipboard, {size if whole else f'reduced to {size}'}."
+        )
 
     def copy_values(self) -> None:
         """Place and values of the pixel under the pointer, to the clipboard."""

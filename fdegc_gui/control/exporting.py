@@ -94,6 +94,10 @@ class Exporting:
                 message = "It is the file that is open. Choose another name, so that the original stays."
                 self._show_failure(f"“{target.name}” was not replaced.", Failure(message, message, True))
                 return False
+            if not target.is_file():
+                message = "It is a folder or a device, which a file cannot replace. Choose another name."
+                self._show_failure(f"“{target.name}” was not replaced.", Failure(message, message, True))
+                return False
             if not self._files.confirm_overwrite(self._window, target):
                 return False
         self._settings.set_folder(purpose, target.parent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QPointF
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF
 from typing_extensions import Never
 
 from fdegc.raster_info import RasterInfo
@@ -76,7 +76,8 @@ class Going(QObject):
 
     def _place(self) -> None:
         left = (self._compare.width() - self.card.width()) // 2
-        self.card.move(max(0, left), self._compare.bar.height() + _TOP)
+        top = self._compare.bar.height()
+        self.card.put(QPoint(max(0, left), top + _TOP), top)
 
     def _on_scene(self) -> None:
         self._actions["go_to"].setEnabled(self._session.scene is not None)

@@ -22,6 +22,8 @@ from fdegc_gui.views.sidebar import SideBar
 
 #: Width of a sentence in a menu.
 _SENTENCE = 330
+#: Where the words of entries begin that can be checked.
+_INDENT = 40
 #: How long it may take is said from here on (seconds).
 _WORTH_SAYING = 3.0
 
@@ -151,7 +153,7 @@ class GuestMenu(QObject):
         label.setObjectName("muted")
         label.setWordWrap(True)
         label.setFixedWidth(_SENTENCE)
-        label.setContentsMargins(26, 4, 12, 4)
+        label.setContentsMargins(_INDENT, 4, 12, 4)
         action = QWidgetAction(menu)
         action.setDefaultWidget(label)
         action.setText(words)

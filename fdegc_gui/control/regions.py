@@ -19,10 +19,13 @@ from fdegc_gui.jobs.region import (
     MeasureSimilarity,
 )
 from fdegc_gui.jobs.sources import Origin
+from fdegc_gui.jobs.tile_maps import ShareBytes
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.comparison import ORIGINAL, Side
 from fdegc_gui.models.region import RegionFigures
+from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session
+from fdegc_gui.models.tile_map import ByteShare
 
 _RANK = 5
 _COMING = "…"
@@ -51,6 +54,8 @@ class Regions(QObject):
         In place of MS-SSIM where there is none.
     ground : GroundExtent or None
         How large it is on the ground, where that is known.
+    share : ByteShare or None
+        Bytes of the compressed file that is compared, by its tiles.
 
     Signals
     -------
@@ -76,9 +81,10 @@ class Regions(QObject):
         self.ms_ssim: float | None = None
         self.note = ""
         self.ground: GroundExtent | None = None
+        self.share: ByteShare | None = None
         self._state: tuple[object, ...] = ()
         self._requests = Requests()
-        self._looking = Requests()
+        self._looking, self._sharing = Requests(), Requests()
         session.scene_changed.connect(self._on_scene)
         for signal in (session.sides_changed, session.rate_changed, session.result_changed):
             signal.connect(self._again)
@@ -87,7 +93,8 @@ class Regions(QObject):
         """Measuring of a region; None for none any more."""
         self._requests.drop()
         self._looking.drop()
-        self.window, self.ground = window, None
+        self._sharing.drop()
+        self.window, self.ground, self.share = window, None, None
         self._state = ()
         if window is None:
             self._clear("")
@@ -106,6 +113,22 @@ class Regions(QObject):
 
     def _on_ground(self, ground: GroundExtent | None) -> None:
         self.ground = ground
+        self.changed.emit()
+
+    def _share(self) -> None:
+        """Look-up of how many bytes the region has of what is compared: of B, or of A if B has none."""
+        scene, window, self.share = self._session.scene, self.window, None
+        self._sharing.drop()
+        found = (self._session.result_of(side) for side in (Side.B, Side.A))
+        result = next((r for r in found if r is not None and r.state is State.DONE and r.stream_path), None)
+        if scene is None or window is None or result is None or result.stream_path is None:
+            return
+        # Whatever goes wrong, the region is measured without it.
+        job = ShareBytes(info=scene.info, stream=result.stream_path, window=window)
+        self._sharing.add(self.lane.submit(job, done=self._on_share))
+
+    def _on_share(self, share: ByteShare) -> None:
+        self.share = share
         self.changed.emit()
 
     def _on_scene(self) -> None:
@@ -137,6 +160,7 @@ class Regions(QObject):
         self._state = state
         self._requests.drop()
         self._clear(_COMING)
+        self._share()
         self.changed.emit()
         if not ready or a is None or b is None:
             alone = "A .fdegc file has no original beside it to compare with."

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from PySide6.QtCore import QProcess, QUrl
+from PySide6.QtCore import QProcess, QSize, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QHeaderView,
+    QInputDialog,
+    QMessageBox,
+    QTreeView,
+    QWidget,
+)
 
 from fdegc.format import SUFFIX
 from fdegc.options import KINDS, RASTER_SUFFIXES
@@ -18,6 +27,8 @@ def _filter(title: str, *suffixes: str) -> str:
     return f"{title} ({' '.join('*' + suffix for suffix in suffixes)})"
 
 
+#: Of Qt's own file dialog.
+_SIZE = QSize(880, 540)
 OPEN_FILTER = ";;".join(
     (
         _filter("Scenes and compressed files", *RASTER_SUFFIXES, SUFFIX),
@@ -29,7 +40,7 @@ OPEN_FILTER = ";;".join(
 STREAM_FILTER = _filter("FDEGC compressed file", SUFFIX)
 TABLE_FILTER = _filter("Table", ".csv")
 #: Filters of plots to save → the ending of their names.
-PLOT_FILTERS = {_filter("Drawing", ".svg"): ".svg", _filter("Picture", ".png"): ".png"}
+PLOT_FILTERS = {_filter("Drawing", ".svg"): (".svg",), _filter("Picture", ".png"): (".png",)}
 #: Filters of images to save → the endings of their names, the usual one first.
 IMAGE_FILTERS = {
     _filter(title, *endings): endings for endings, title in (KINDS["geotiff"], KINDS["png"], KINDS["jp2"])
@@ -41,13 +52,34 @@ def with_suffix(path: Path, allowed: tuple[str, ...], default: str) -> Path:
     return path if path.suffix.lower() in allowed else path.with_name(path.name + default)
 
 
+def file_dialog(parent: QWidget, title: str, folder: str, filters: list[str]) -> QFileDialog:
+    """File dialog of the system, or where it has none Qt's own, with columns that are wide enough to read."""
+    dialog = QFileDialog(parent, title, folder)
+    dialog.setNameFilters(filters)
+    # The system's own takes no notice of these.
+    dialog.setViewMode(QFileDialog.ViewMode.Detail)
+    dialog.resize(_SIZE)
+    for view in dialog.findChildren(QTreeView):
+        head = view.header()
+        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    return dialog
+
+
+def _chosen(dialog: QFileDialog) -> Path | None:
+    """File that the user chooses; None if none."""
+    accepted = dialog.exec() == QDialog.DialogCode.Accepted
+    names = dialog.selectedFiles()
+    dialog.deleteLater()
+    return Path(names[0]) if accepted and names else None
+
+
 class FileDialogs:
     """File dialogs of the system."""
 
     def open_file(self, parent: QWidget, folder: str) -> Path | None:
         """File to open, as the user chooses it."""
-        name, _ = QFileDialog.getOpenFileName(parent, "Open a scene", folder, OPEN_FILTER)
-        return Path(name) if name else None
+        return self._open(parent, "Open a scene", folder)
 
     def choose_part(self, parent: QWidget, path: Path, parts: tuple[str, ...]) -> str | None:
         """Name of one of several rasters in a file, as the user chooses it."""
@@ -57,47 +89,42 @@ class FileDialogs:
 
     def open_other(self, parent: QWidget, folder: str, side: str) -> Path | None:
         """File to compare with, as the user chooses it."""
-        name, _ = QFileDialog.getOpenFileName(parent, f"Open as picture {side}", folder, OPEN_FILTER)
-        return Path(name) if name else None
+        return self._open(parent, f"Open as picture {side}", folder)
+
+    def _open(self, parent: QWidget, title: str, folder: str) -> Path | None:
+        dialog = file_dialog(parent, title, folder, OPEN_FILTER.split(";;"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        return _chosen(dialog)
 
     def save_table(self, parent: QWidget, suggestion: str) -> Path | None:
         """Path for the table of results, as the user chooses it."""
-        return self._save(parent, "Export the table of results", suggestion, {TABLE_FILTER: ".csv"})
+        return self._save(parent, "Save the table of results", suggestion, {TABLE_FILTER: (".csv",)})
 
     def save_plot(self, parent: QWidget, suggestion: str) -> Path | None:
         """Path for the plot, as the user chooses it."""
-        return self._save(parent, "Export the plot", suggestion, PLOT_FILTERS)
-
-    def _save(self, parent: QWidget, title: str, suggestion: str, filters: dict[str, str]) -> Path | None:
-        name, chosen = QFileDialog.getSaveFileName(
-            parent, title, suggestion, ";;".join(filters), options=QFileDialog.Option.DontConfirmOverwrite
-        )
-        endings = tuple(filters.values())
-        return with_suffix(Path(name), endings, filters.get(chosen, endings[0])) if name else None
+        return self._save(parent, "Save the plot of results", suggestion, PLOT_FILTERS)
 
     def save_stream(self, parent: QWidget, suggestion: str) -> Path | None:
         """Path for the compressed file, as the user chooses it."""
-        name, _ = QFileDialog.getSaveFileName(
-            parent,
-            "Export compressed file",
-            suggestion,
-            STREAM_FILTER,
-            options=QFileDialog.Option.DontConfirmOverwrite,  # asked below, once the suffix is there
-        )
-        return with_suffix(Path(name), (SUFFIX,), SUFFIX) if name else None
+        return self._save(parent, "Save the compressed file", suggestion, {STREAM_FILTER: (SUFFIX,)})
 
     def save_image(self, parent: QWidget, suggestion: str) -> Path | None:
         """Path for the reconstruction, as the user chooses it."""
-        name, chosen = QFileDialog.getSaveFileName(
-            parent,
-            "Export reconstruction",
-            suggestion,
-            ";;".join(IMAGE_FILTERS),
-            options=QFileDialog.Option.DontConfirmOverwrite,
-        )
-        allowed = tuple(ending for endings in IMAGE_FILTERS.values() for ending in endings)
-        default = IMAGE_FILTERS.get(chosen, allowed)[0]
-        return with_suffix(Path(name), allowed, default) if name else None
+        return self._save(parent, "Save the reconstruction", suggestion, IMAGE_FILTERS)
+
+    def _save(
+        self, parent: QWidget, title: str, suggestion: str, filters: Mapping[str, tuple[str, ...]]
+    ) -> Path | None:
+        dialog = file_dialog(parent, title, str(Path(suggestion).parent), list(filters))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)  # asked below, once the suffix is there
+        dialog.selectFile(Path(suggestion).name)
+        fitting = (one for one, endings in filters.items() if Path(suggestion).suffix.lower() in endings)
+        dialog.selectNameFilter(next(fitting, next(iter(filters))))
+        path = _chosen(dialog)
+        endings = tuple(ending for some in filters.values() for ending in some)
+        default = filters.get(dialog.selectedNameFilter(), endings)[0]
+        return None if path is None else with_suffix(path, endings, default)
 
     def show_in_folder(self, path: Path) -> None:
         """Folder of a file in the system's own window, with the file marked where the system can do that."""

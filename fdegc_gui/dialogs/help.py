@@ -19,9 +19,12 @@ from PySide6.QtWidgets import (
 )
 
 from fdegc import __version__
-from fdegc_gui.actions import MENUS, Actions
+from fdegc_gui.actions import Actions
 from fdegc_gui.style import icons
 from fdegc_gui.views.gestures import GESTURES
+
+#: Menus, and what the pointer does, by columns of about the same height.
+_COLUMNS = (("File", "Edit", "Codec"), ("View", "Canvas", "Help"), ("Compare",))
 
 
 class ShortcutsDialog(QDialog):
@@ -33,10 +36,9 @@ class ShortcutsDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.rows = [*actions.listing(), *(("Canvas", words, keys) for words, keys in GESTURES)]
         columns = QHBoxLayout()
-        columns.setSpacing(44)
-        rest = tuple(menu for menu in MENUS if menu != "View")
-        columns.addWidget(self._column((*rest, "Canvas")))
-        columns.addWidget(self._column(("View",)))
+        columns.setSpacing(36)
+        for menus in _COLUMNS:
+            columns.addWidget(self._column(menus))
         body = QWidget()
         body.setLayout(columns)
         scroll = QScrollArea()
@@ -49,14 +51,14 @@ class ShortcutsDialog(QDialog):
         layout.addWidget(scroll)
         layout.addWidget(buttons)
         hint = body.sizeHint()
-        self.resize(hint.width() + 80, min(hint.height() + 120, 640))
+        self.resize(hint.width() + 80, min(hint.height() + 120, 700))
 
     def _column(self, menus: tuple[str, ...]) -> QWidget:
         column = QWidget()
         grid = QGridLayout(column)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(28)
-        grid.setVerticalSpacing(7)
+        grid.setHorizontalSpacing(20)
+        grid.setVerticalSpacing(6)
         for menu in menus:
             rows = [row for row in self.rows if row[0] == menu]
             title = QLabel(menu)

@@ -44,7 +44,7 @@ def paint(samples: Samples, info: RasterInfo, rendering: Rendering) -> Bgra:
     """
     from fdegc.raster import to_rgb8
 
-    rgba = to_rgb8(samples, info, rendering.limits, rendering.bands, rendering.opaque)
+    rgba = to_rgb8(samples, info, rendering.limits, rendering.bands, rendering.opaque, rendering.gamma)
     return premultiplied_bgra(rgba)
 
 

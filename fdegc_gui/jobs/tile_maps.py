@@ -13,11 +13,35 @@ from typing_extensions import Never
 from fdegc.control import ProgressMeter
 from fdegc.errors import FdegcError, InvalidOption
 from fdegc.options import EncodeOptions
-from fdegc.raster_info import RasterInfo
+from fdegc.raster_info import RasterInfo, Window
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.scene import peak_and_offset
 from fdegc_gui.jobs.sources import Origin, known_samples, open_origin
-from fdegc_gui.models.tile_map import TileFigure, TileMap
+from fdegc_gui.models.tile_map import ByteShare, TileFigure, TileMap
+
+
+def bytes_of_tiles(stream: Path, info: RasterInfo) -> TileMap:
+    """Map of the bytes that every tile of a compressed file takes."""
+    from fdegc.format.reader import ContainerReader
+
+    with ContainerReader(stream) as reader:
+        lengths = np.array([entry.length for entry in reader.entries], np.float64)
+        sums = lengths.reshape(-1, reader.header.groups).sum(axis=1)
+        return TileMap.of(TileFigure.BYTES, reader.header.tile_size, sums, info)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShareBytes(Job[ByteShare, Never]):
+    """Share that a window has of a compressed file's bytes."""
+
+    info: RasterInfo
+    stream: Path
+    window: Window
+
+    priority: ClassVar[int] = 1  # it takes a few milliseconds
+
+    def run(self, context: Context[Never]) -> ByteShare:
+        return bytes_of_tiles(self.stream, self.info).share(self.window)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,11 +83,10 @@ class MapTiles(Job[TileMap, Never]):
 
         if self.stream is None:
             raise InvalidOption("Only of a .fdegc file it is known where its bytes went.")
+        if self.figure is TileFigure.BYTES:
+            return bytes_of_tiles(self.stream, self.info)
         with ContainerReader(self.stream) as reader:
             groups, side = reader.header.groups, reader.header.tile_size
-            if self.figure is TileFigure.BYTES:
-                lengths = np.array([entry.length for entry in reader.entries], np.float64)
-                return TileMap.of(self.figure, side, lengths.reshape(-1, groups).sum(axis=1), self.info)
             stored = reader.entries.fidelities[::groups].tolist()
         levels = [math.nan if level is None else level for level in map(unpack_fidelity, stored)]
         if all(map(math.isnan, levels)):

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from fdegc.types import Progress
 from fdegc_gui.text import time_left
 
+#: Tiles that a bar may be ahead of the picture.
+_AHEAD = 0.9
+
 
 class ActivityState(enum.Enum):
     """State of an activity."""
@@ -56,6 +59,13 @@ class Activity:
         return replace(self, state=ActivityState.CANCELLING, fraction=None, remaining=None)
 
     @property
+    def seen(self) -> float | None:
+        """Part that is done as a bar shows it: coding runs ahead of the picture, the bar not by a tile."""
+        if self.fraction is None or not self.tiles_total:
+            return self.fraction
+        return min(self.fraction, (self.tiles_done + _AHEAD) / self.tiles_total, 1.0)
+
+    @property
     def words(self) -> str:
         """Title, or that it is being cancelled."""
         return "Cancelling…" if self.state is ActivityState.CANCELLING else self.title
@@ -72,7 +82,7 @@ class Activity:
             return ""
         parts = []
         if self.tiles_total is not None and self.tiles_total > 1:
-            # Coding runs ahead of the picture, and so does the bar: a percentage would contradict the count.
+            # Coding runs ahead of the picture: a percentage of it would contradict the count.
             parts.append(f"{self.tiles_done} of {self.tiles_total} tiles")
         else:
             parts.append(f"{100 * self.fraction:.0f} %")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, replace
 from typing import overload
 
@@ -12,6 +13,9 @@ from fdegc.raster_info import RasterInfo
 from fdegc.types import BandStatistics, RasterStatistics
 
 Limits = tuple[tuple[float, float], ...]
+
+#: Steps of gamma to either side of 1, and where they end.
+GAMMA_STEPS, _GAMMA_END = 20, 4.0
 
 
 class Stretch(enum.Enum):
@@ -36,12 +40,15 @@ class Display:
         Whether the three share one range, from the lowest to the highest of theirs.
     limits : tuple of (float, float)
         For ``Stretch.CUSTOM``: one pair a shown band, in source units.
+    gamma : float
+        Exponent of what is between black and white, inverted: above 1, it is brighter.
     """
 
     bands: tuple[int, ...]
     stretch: Stretch
     linked: bool = False
     limits: Limits = ()
+    gamma: float = 1.0
 
     def with_limit(self, channel: int, pair: tuple[float, float], shown: Limits) -> Display:
         """Choice with limits of the user's own for one channel, or all if they are linked.
@@ -74,16 +81,28 @@ class Rendering:
         Values of black and white, one pair a shown band; None for 8 bits as they are.
     opaque : float or None
         Value of alpha that means opaque, if there is alpha.
+    gamma : float
     """
 
     bands: tuple[int, ...]
     limits: Limits | None
     opaque: float | None = None
+    gamma: float = 1.0
 
 
 def default_display(info: RasterInfo, bands: tuple[int, ...]) -> Display:
     """Default choice for a scene nobody has chosen for: 8 bits as they are, others 2–98 %."""
     return Display(bands, Stretch.AS_IS if info.dtype == "uint8" else Stretch.PERCENTILE)
+
+
+def gamma_at(step: int) -> float:
+    """Gamma of a step, from -``GAMMA_STEPS`` to ``GAMMA_STEPS``, equally far apart as ratios."""
+    return float(round(_GAMMA_END ** (step / GAMMA_STEPS), 2))
+
+
+def gamma_step(gamma: float) -> int:
+    """Step next to a gamma."""
+    return round(GAMMA_STEPS * math.log(gamma, _GAMMA_END))
 
 
 def stretches_for(dtype: str) -> tuple[Stretch, ...]:
@@ -118,10 +137,10 @@ def resolve(display: Display, dtype: str, statistics: RasterStatistics | None) -
     opaque = None if statistics is None or dtype == "uint8" else statistics.opaque
     if display.stretch is Stretch.AS_IS:
         if dtype == "uint8":
-            return Rendering(display.bands, None, opaque)
+            return Rendering(display.bands, None, opaque, display.gamma)
         span = np.iinfo(dtype)
         limits: Limits = ((float(span.min), float(span.max)),) * len(display.bands)
-        return Rendering(display.bands, limits, opaque)
+        return Rendering(display.bands, limits, opaque, display.gamma)
     if display.stretch is Stretch.CUSTOM:
         limits = display.limits
     elif statistics is None:
@@ -130,7 +149,7 @@ def resolve(display: Display, dtype: str, statistics: RasterStatistics | None) -
         limits = tuple(_range(statistics.bands[band], display.stretch) for band in display.bands)
     if display.linked:
         limits = ((min(low for low, _ in limits), max(high for _, high in limits)),) * len(limits)
-    return Rendering(display.bands, limits, opaque)
+    return Rendering(display.bands, limits, opaque, display.gamma)
 
 
 def _range(band: BandStatistics, stretch: Stretch) -> tuple[float, float]:

@@ -76,6 +76,8 @@ def main_action(
             begin = "Go on compressing" if unfinished else "Compress"
             text = "Decode" if stream else f"{begin} {way.how}"
         return MainAction(Step.COMPRESS, text, scene is not None and result is None and waiting is None)
+    if result.damaged and len(result.damaged) == result.tiles_total:
+        return MainAction(Step.SAVE_IMAGE, "Nothing to save", enabled=False)
     kind = SavedKind.IMAGE if stream else SavedKind.STREAM
     done = any(saved.kind is kind for saved in result.saved)
     what = "reconstruction" if stream else "compressed file"

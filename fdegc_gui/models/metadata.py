@@ -63,7 +63,7 @@ def _band(info: RasterInfo, band: int) -> Iterator[tuple[str, str]]:
     if name := known(info.band_names):
         yield "Name", str(name)
     if (color := known(info.color_interpretation)) not in (None, "undefined"):
-        yield "Colour", str(color)
+        yield "Colour", str(color).replace("gray", "grey")
     if (scale := known(info.scales)) not in (None, 1.0):
         yield "Scale", f"{scale:.15g}"
     if offset := known(info.offsets):

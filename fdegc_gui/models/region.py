@@ -12,6 +12,7 @@ from fdegc.results import ErrorFigures, GroundExtent
 from fdegc_gui.models.comparison import unit_of
 from fdegc_gui.models.display import short_band_name
 from fdegc_gui.models.ground import ground_rows
+from fdegc_gui.models.tile_map import ByteShare
 from fdegc_gui.text import NONE, decibels, fixed
 
 
@@ -97,7 +98,7 @@ def figure_rows(
 
 def region_text(
     figures: RegionFigures, info: RasterInfo, ms_ssim: float | None, note: str,
-    ground: GroundExtent | None = None,
+    ground: GroundExtent | None = None, share: ByteShare | None = None,
 ) -> str:  # fmt: skip
     """Figures of a region as text with tabs, for the clipboard; those of each band below them."""
     window = figures.window
@@ -108,6 +109,7 @@ def region_text(
         f"A\t{figures.a}",
         f"B\t{figures.b}",
         *(f"{name}\t{value}" for name, value in figure_rows(figures, info, ms_ssim, note)),
+        *("\t".join(row) for row in ((share.row,) if share is not None else ())),
     ]
     bands = figures.errors.bands if figures.errors is not None else ()
     if len(bands) > 1:

@@ -25,6 +25,23 @@ class TileFigure(enum.Enum):
     PSNR = "psnr"
 
 
+@dataclass(frozen=True, slots=True)
+class ByteShare:
+    """Bytes that a region takes of a compressed file, by its tiles, and their part of all tiles' bytes."""
+
+    bytes: float
+    part: float
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Name and value in words."""
+        percent = 100 * self.part
+        return (
+            "Bytes, by its tiles",
+            f"≈ {human_bytes(round(self.bytes))}, {percent:.{1 if percent < 9.95 else 0}f} %",
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class TileMap:
     """Map of a figure of every tile.
@@ -57,6 +74,20 @@ class TileMap:
         """Window of a tile."""
         x, y, side = column * self.tile_size, row * self.tile_size, self.tile_size
         return Window(x, y, min(side, self.size[0] - x), min(side, self.size[1] - y))
+
+    def share(self, window: Window) -> ByteShare:
+        """Bytes of the tiles that a window meets, each as far as it lies in the window."""
+        parts = []
+        for first, length, size in (
+            (window.y, window.height, self.size[1]),
+            (window.x, window.width, self.size[0]),
+        ):
+            starts = np.arange(0, size, self.tile_size)
+            ends = np.minimum(starts + self.tile_size, size)
+            inside = np.minimum(ends, first + length) - np.maximum(starts, first)
+            parts.append(inside.clip(0) / (ends - starts))
+        inside = parts[0] @ self.values @ parts[1]
+        return ByteShare(float(inside), float(inside / self.values.sum()))
 
     def words(self, row: int, column: int) -> str:
         """Value of a tile in words."""

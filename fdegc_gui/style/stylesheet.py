@@ -12,7 +12,7 @@ QMenuBar::item:selected { background: @hover@; }
 QMenu { background: @raised@; border: 1px solid @border@; padding: 5px; }
 QMenu::item { padding: 6px 26px 6px 26px; border-radius: 5px; }
 QMenu::item:selected { background: @accent_soft@; color: @text@; }
-QMenu::item:disabled { color: @strong_border@; }
+QMenu::item:disabled { color: @faint@; }
 QMenu::separator { height: 1px; background: @border@; margin: 5px 8px; }
 QMenu::icon { padding-left: 6px; }
 
@@ -39,12 +39,12 @@ QPushButton:hover, QToolButton:hover { background: @hover@; border-color: @stron
 QPushButton:pressed, QToolButton:pressed { background: @border@; }
 QPushButton:focus, QToolButton:focus { border: 1px solid @accent@; }
 QPushButton:disabled, QToolButton:disabled {
-    color: @strong_border@; background: transparent; border-color: @border@;
+    color: @faint@; background: transparent; border-color: @border@;
 }
 QPushButton:default, QPushButton#primary {
-    background: @accent@; color: @on_accent@; border: 1px solid @accent@; font-weight: 600;
+    background: @accent@; color: @on_accent@; border: 1px solid @accent@;
 }
-QPushButton#primary { padding: 8px 12px; }
+QPushButton#primary { font-weight: 600; padding: 8px 12px; }
 QPushButton#beside { padding: 8px 10px; }
 QPushButton:default:hover, QPushButton#primary:hover {
     background: @accent_hover@; border-color: @accent_hover@;
@@ -61,7 +61,7 @@ QPushButton#primary:disabled {
 QToolButton#flat { background: transparent; border: 1px solid transparent; padding: 5px 9px; }
 QToolButton#flat:hover { background: @hover@; }
 QToolButton#flat:focus { border: 1px solid @accent@; }
-QToolButton#flat:disabled { color: @strong_border@; }
+QToolButton#flat:disabled { color: @faint@; }
 QToolButton#flat:checked { background: @accent_soft@; }
 #comparebar QToolButton#flat { padding: 2px 6px; }
 #comparebar QComboBox { padding: 2px 7px; min-height: 17px; }
@@ -89,7 +89,7 @@ QComboBox {
 }
 QComboBox:hover { background: @hover@; }
 QComboBox:focus { border-color: @accent@; }
-QComboBox:disabled { color: @strong_border@; border-color: @border@; }
+QComboBox:disabled { color: @faint@; border-color: @border@; }
 QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url(@chevron@); width: 12px; height: 12px; }
 QComboBox QAbstractItemView {
@@ -97,7 +97,7 @@ QComboBox QAbstractItemView {
     selection-background-color: @accent_soft@; selection-color: @text@;
 }
 QCheckBox { spacing: 8px; }
-QCheckBox:disabled { color: @strong_border@; }
+QCheckBox:disabled { color: @faint@; }
 QCheckBox::indicator {
     width: 14px; height: 14px; border: 1px solid @strong_border@; border-radius: 4px; background: @raised@;
 }
@@ -120,6 +120,8 @@ QSplitter::handle:hover { background: @accent@; }
 QStatusBar, #statusbar { background: @panel@; border-top: 1px solid @border@; }
 QStatusBar::item { border: none; }
 QSlider::groove:horizontal { background: @border@; height: 4px; border-radius: 2px; }
+QSlider:focus { border: 1px solid @accent@; border-radius: 6px; }
+QSlider::handle:horizontal:disabled { background: @strong_border@; }
 QSlider::handle:horizontal {
     background: @accent@; width: 12px; height: 12px; margin: -4px 0; border-radius: 6px;
 }
@@ -129,6 +131,7 @@ QProgressBar::chunk { background: @accent@; border-radius: 3px; }
 #statValue { font-weight: 600; }
 #statLabel { color: @muted@; }
 #factName { color: @muted@; }
+#fault { color: @bad@; }
 
 QTableView, QPlainTextEdit, QTextBrowser, QTreeView, QListWidget {
     background: @raised@; border: 1px solid @border@; border-radius: 6px; gridline-color: @border@;
@@ -146,19 +149,22 @@ QToolButton:checked { background: @accent_soft@; border-color: @accent@; }
 QTableView#bare { background: transparent; border: none; border-radius: 0; }
 QTableView#bare::item { padding: 2px 3px; border: none; }
 QTableView#bare QHeaderView { background: transparent; }
-QTableView#bare QHeaderView::section { padding: 3px 3px; font-size: 8.5pt; }
+QTableView#bare QHeaderView::section { padding: 3px 6px 3px 1px; font-size: 8.5pt; }
+QTableView#bare QHeaderView::section:first { padding-left: 6px; }
 QTableView#bare::item:selected { background: @accent_soft@; color: @text@; }
 QLineEdit {
     background: @raised@; border: 1px solid @strong_border@; border-radius: 6px; padding: 5px 8px;
 }
 QLineEdit:focus { border-color: @accent@; }
-QLineEdit:disabled { color: @strong_border@; border-color: @border@; }
+QLineEdit:disabled { color: @faint@; border-color: @border@; }
 QLineEdit[wrong="true"] { border-color: @bad@; }
 #title { font-weight: 600; }
 #dropHint {
     background: @accent_soft@; color: @accent@;
     border: 2px dashed @accent@; font-size: 22px; font-weight: 600;
 }
+QFileDialog QToolButton { padding: 3px 5px; }
+QFileDialog QHeaderView::section { padding: 4px 6px; }
 #welcomeLink { text-align: left; background: transparent; border: 1px solid transparent; padding: 6px 10px; }
 #welcomeLink:hover { background: @hover@; }
 #welcomeLink:focus { border-color: @accent@; }

@@ -39,6 +39,16 @@ class Tokens:
     pill_text: str
     tooltip: str
     tooltip_text: str
+    #: Text of what cannot be chosen now, 3 : 1 against its ground.
+    faint: str
+    red: str
+    green: str
+    blue: str
+
+    @property
+    def channels(self) -> tuple[str, str, str]:
+        """Colours of what is shown as red, green and blue."""
+        return self.red, self.green, self.blue
 
 
 LIGHT = Tokens(
@@ -65,6 +75,10 @@ LIGHT = Tokens(
     pill_text="#f4f6f8",
     tooltip="#1f242b",
     tooltip_text="#f1f3f5",
+    faint="#868e99",
+    red="#c0392b",
+    green="#23803f",
+    blue="#2c5fc4",
 )
 
 DARK = Tokens(
@@ -91,6 +105,10 @@ DARK = Tokens(
     pill_text="#eef1f4",
     tooltip="#e7eaee",
     tooltip_text="#14171b",
+    faint="#737d89",
+    red="#ff7b72",
+    green="#5fcf8f",
+    blue="#79a8ff",
 )
 
 

@@ -91,7 +91,8 @@ class PictureChip(QToolButton):
 
     def _row(self, result: Result) -> str:
         scene = self._session.scene
-        parts = [result.title]
+        ours = result.guest is None
+        parts = [result.title[:1].upper() + result.title[1:] if ours else result.title]
         if scene is not None:
             bpp, psnr = result.bpp(scene.info.pixels), result.live_psnr(scene.peak)
             parts += [f"{fixed(bpp, 3)} bpp"] if bpp is not None else []

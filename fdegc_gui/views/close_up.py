@@ -57,8 +57,10 @@ class CellLayer:
 
     def __init__(self, cells: Cells) -> None:
         self.cells = cells
-        self._longest = max((len(text) for row in cells.texts for cell in row for text in cell), default=1)
-        self._lines = max((len(cell) for row in cells.texts for cell in row), default=1)
+        # Where no sample is valid there is no text at all.
+        longest = max((len(text) for row in cells.texts for cell in row for text in cell), default=1)
+        self._longest = max(1, longest)
+        self._lines = max(1, max((len(cell) for row in cells.texts for cell in row), default=1))
         self._image: tuple[tuple[object, ...], Window, QImage] | None = None
 
     def paint(

@@ -176,9 +176,10 @@ class CompareBar(QWidget):
         frame = self._group(*self.segments.values(), spacing=0, margins=(1, 1, 1, 1))
         frame.setObjectName("segments")
         frame.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._either = self._group(*self.one.values())
         self._groups: list[tuple[tuple[Layout, ...], QWidget]] = [
             ((Layout.SWIPE,), self._group(self.turn)),
-            ((Layout.SINGLE, Layout.FLIP), self._group(*self.one.values())),
+            ((Layout.SINGLE, Layout.FLIP), self._either),
             ((Layout.FLIP,), self._group(self.blink, self.speed, self.seconds)),
             ((Layout.DIFFERENCE,), self._group(self.kind, self.band, self.gain, self.colors, spacing=5)),
         ]
@@ -201,7 +202,6 @@ class CompareBar(QWidget):
     def _arrange(self) -> None:
         """Options beside the rest, or below it where there is no room."""
         options = self._options
-        options.adjustSize()
         below = self._second.indexOf(options) >= 0
         rest = self._first.sizeHint().width() - (0 if below else options.sizeHint().width())
         fits = rest + options.sizeHint().width() + _SLACK <= self.width()
@@ -237,7 +237,8 @@ class CompareBar(QWidget):
         self.segments[layout].setChecked(True)
         self.one[side].setChecked(True)
         for layouts, widget in self._groups:
-            widget.setVisible(layout in layouts)
+            alone = widget is self._either and not self._session.paired
+            widget.setVisible(layout in layouts and not alone)
         self._arrange()
 
     def show_blinking(self, playing: bool, milliseconds: int) -> None:

@@ -6,25 +6,36 @@ import math
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QSlider,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from fdegc.raster_info import RasterInfo
-from fdegc_gui.models.display import Display, Rendering, Stretch, band_name, stretches_for
+from fdegc_gui.models.display import (
+    GAMMA_STEPS,
+    Display,
+    Rendering,
+    Stretch,
+    band_name,
+    gamma_at,
+    gamma_step,
+    stretches_for,
+)
 from fdegc_gui.models.session import Session
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme, figures
+from fdegc_gui.views.band_histogram import BandHistogram
+from fdegc_gui.views.floating import FloatingCard
 from fdegc_gui.views.section import heading
 
 _WIDTH = 336
@@ -97,29 +108,55 @@ class _Channel:
         low, high = typed_limit(self.low.text()), typed_limit(self.high.text())
         return None if low is None or high is None or low >= high else (low, high)
 
+    @property
+    def fault(self) -> str:
+        """What is wrong with what was typed, in a sentence; empty for nothing."""
+        low, high = typed_limit(self.low.text()), typed_limit(self.high.text())
+        for name, edit, value in (("Black", self.low, low), ("White", self.high, high)):
+            if value is None:
+                text = edit.text().strip()
+                what = f"“{text}” is not a number" if text else "a number is missing"
+                return f"{name} of {self.label.text().lower()}: {what}."
+        if low is not None and high is not None and low >= high:
+            return f"Black of {self.label.text().lower()} has to be below its white, {limit_text(high)}."
+        return ""
 
-class DisplayCard(QFrame):
+
+class DisplayCard(FloatingCard):
     """Display card that floats over the canvas; the picture follows at once, and nothing is coded anew.
 
     Signals
     -------
     closed()
         The user closed it.
-    resized()
+    view_wanted()
+        Black and white are to fit what is in view.
     """
 
     closed = Signal()
-    resized = Signal()
+    view_wanted = Signal()
 
     def __init__(self, session: Session, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._theme = session, theme
-        self.setObjectName("card")
         self.setFixedWidth(_WIDTH)
         self.setAccessibleName("Display")
         self.colour, self.grey = self._mode("Colour"), self._mode("Grey")
         self.stretch = QComboBox()
         self.stretch.setAccessibleName("Stretch")
+        self.histogram = BandHistogram(theme)
+        self.fault = QLabel()
+        self.fault.setObjectName("fault")
+        self.fault.setWordWrap(True)
+        self.gamma = QSlider(Qt.Orientation.Horizontal)
+        self.gamma.setRange(-GAMMA_STEPS, GAMMA_STEPS)
+        self.gamma.setPageStep(5)
+        self.gamma.setAccessibleName("Gamma")
+        self.gamma.setToolTip("Above 1, what is between black and white is brighter; below 1, darker.")
+        self.gamma_value = QLabel()
+        self.gamma_value.setFont(figures(self.gamma_value.font()))
+        self.fit_view = QToolButton()
+        self.fit_view.setText("Stretch to view")
         self.linked = QCheckBox("One range for all three")
         self.reset = QToolButton()
         self.reset.setText("Reset")
@@ -162,16 +199,29 @@ class DisplayCard(QFrame):
             label.setFont(figures(label.font(), scale=0.9))
             side = Qt.AlignmentFlag.AlignLeft if column == 1 else Qt.AlignmentFlag.AlignRight
             grid.addWidget(label, 0, column, side)
+        name = QLabel("Gamma")
+        name.setObjectName("factName")
+        self.gamma_value.setFixedWidth(self.gamma_value.fontMetrics().horizontalAdvance("0.00 ") + 2)
+        self.gamma_value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        gamma = QHBoxLayout()
+        gamma.setSpacing(8)
+        gamma.addWidget(name)
+        gamma.addWidget(self.gamma, 1)
+        gamma.addWidget(self.gamma_value)
         bottom = QHBoxLayout()
         bottom.setSpacing(8)
-        bottom.addWidget(self.linked)
+        bottom.addWidget(self.fit_view)
         bottom.addStretch(1)
         bottom.addWidget(self.reset)
         self._box.setContentsMargins(14, 8, 14, 12)
         self._box.setSpacing(10)
         self._box.addLayout(top)
+        self._box.addWidget(self.histogram)
         self._box.addLayout(grid)
+        self._box.addWidget(self.fault)
         self._box.addWidget(self.stretch)
+        self._box.addWidget(self.linked)
+        self._box.addLayout(gamma)
         self._box.addLayout(bottom)
 
     def _connect(self) -> None:
@@ -185,6 +235,8 @@ class DisplayCard(QFrame):
                 edit.installEventFilter(self)
         self.stretch.activated.connect(self._on_stretch)
         self.linked.clicked.connect(self._on_linked)
+        self.gamma.valueChanged.connect(self._on_gamma)
+        self.fit_view.clicked.connect(self.view_wanted)
         self.reset.clicked.connect(self._session.reset_display)
         self.close_button.clicked.connect(self.closed)
         self._session.scene_changed.connect(self.refresh)
@@ -210,13 +262,23 @@ class DisplayCard(QFrame):
                 name = _CHANNELS[i] if colour else "Grey"
                 channel.show(info, name, display.bands[i], limits[i] if limits else None)
             self._mark(i)
+        self.histogram.show_limits(limits or ())
+        self.gamma.blockSignals(True)
+        self.gamma.setValue(gamma_step(display.gamma))
+        self.gamma.blockSignals(False)
+        self.gamma_value.setText(f"{display.gamma:.2f}")
         self._fill_stretches(info.dtype, display.stretch)
         self.linked.setVisible(colour)
         self.linked.setChecked(display.linked)
         self.linked.setEnabled(display.stretch is not Stretch.AS_IS)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Height for what is in it now."""
         self._box.invalidate()  # or hidden rows would still have their room
         self._box.activate()
-        self.resize(_WIDTH, self._box.sizeHint().height())
+        wraps = self._box.hasHeightForWidth()
+        self.resize(_WIDTH, self._box.totalHeightForWidth(_WIDTH) if wraps else self._box.sizeHint().height())
 
     def _fill_stretches(self, dtype: str, chosen: Stretch) -> None:
         stretches = stretches_for(dtype)
@@ -235,9 +297,13 @@ class DisplayCard(QFrame):
         for edit in (channel.low, channel.high):
             if bool(edit.property("wrong")) != wrong:
                 edit.setProperty("wrong", wrong)
-                edit.setToolTip("Black has to be a number below white." if wrong else "")
                 edit.style().unpolish(edit)  # Qt looks at the property only then
                 edit.style().polish(edit)
+        faults = [one.fault for one in self.channels if one.low.property("wrong")]
+        self.fault.setText(faults[0] if faults else "")
+        if self.fault.isHidden() == bool(faults):
+            self.fault.setVisible(bool(faults))
+            self._fit()
 
     def _paint_icons(self) -> None:
         self.close_button.setIcon(icons.icon("cancel", self._theme.tokens.muted))
@@ -290,6 +356,11 @@ class DisplayCard(QFrame):
         if display is not None:
             self._session.set_display(replace(display, linked=linked))
 
+    def _on_gamma(self, step: int) -> None:
+        display = self._session.display
+        if display is not None:
+            self._session.set_display(replace(display, gamma=gamma_at(step)))
+
     # ------------------------------------------------------------------ keys
 
     def open(self) -> None:
@@ -298,10 +369,6 @@ class DisplayCard(QFrame):
         self.show()
         self.raise_()
         self.channels[0].band.setFocus(Qt.FocusReason.ShortcutFocusReason)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.resized.emit()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         # Qt says that editing has finished only once, maybe before the keys went elsewhere.

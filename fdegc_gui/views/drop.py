@@ -27,9 +27,12 @@ class DropHint(QLabel):
         self.show()
 
 
-def dropped_file(event: QDropEvent) -> Path | None:
-    """First local file of a drop."""
-    for url in event.mimeData().urls():
-        if url.isLocalFile():
-            return Path(url.toLocalFile())
-    return None
+def dropped_files(event: QDropEvent) -> list[Path]:
+    """Local files of a drop."""
+    return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+
+
+def several_words(paths: list[Path], keys: str) -> str:
+    """Sentence on a drop of several files, of which one becomes the scene."""
+    others = f"“{paths[1].name}”" if len(paths) == 2 else f"the other {len(paths) - 1} files"
+    return f"Only “{paths[0].name}” becomes the scene; {keys} opens {others} as picture A beside it."

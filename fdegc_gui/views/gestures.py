@@ -14,9 +14,9 @@ GESTURES = (
     ("Zoom about the pointer", "Wheel or pinch"),
     ("Move the scene", "Drag, or arrow keys"),
     ("Fit the scene", "Home"),
-    ("Fit the scene, or 100 % if it is fitted", "Double-click"),
+    ("Fit the scene, or 100 %", "Double-click"),
     ("Show picture A in place of picture B", "Hold Space"),
-    ("Enlarge what is around the pointer in both pictures", "Hold L"),
+    ("Loupe", "Hold L"),
     ("Move the line between two pictures", "Drag it, or Shift + arrow keys"),
     ("Draw a region while measuring", "Drag"),
 )

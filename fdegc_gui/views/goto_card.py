@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QKeyEvent, QPainter, QPen, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QFont, QKeyEvent, QPainter, QPen
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme, Tokens, figures
+from fdegc_gui.views.floating import FloatingCard
 from fdegc_gui.views.section import heading
 
 _WIDTH = 380
@@ -45,7 +46,7 @@ class Pin:
         painter.restore()
 
 
-class GotoCard(QFrame):
+class GotoCard(FloatingCard):
     """Card that floats over the canvas.
 
     Signals
@@ -54,18 +55,15 @@ class GotoCard(QFrame):
     chosen(int)
         Number of a reading that was clicked, or of the first one when Enter is pressed.
     closed()
-    resized()
     """
 
     text_changed = Signal(str)
     chosen = Signal(int)
     closed = Signal()
-    resized = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self.setObjectName("card")
         self.setAccessibleName("Go to a place")
         self.setFixedWidth(_WIDTH)
         self.field = QLineEdit()
@@ -152,10 +150,6 @@ class GotoCard(QFrame):
             self.closed.emit()
         else:
             super().keyPressEvent(event)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.resized.emit()
 
     def _paint_icons(self) -> None:
         self.close_button.setIcon(icons.icon("cancel", self._theme.tokens.muted))

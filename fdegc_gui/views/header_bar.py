@@ -81,6 +81,7 @@ class Header(QWidget):
         # A default action brings its own words and icon along on every change; ours stay.
         action.changed.connect(lambda: self._restore(button, icon, text))
         button.setToolTip(action.toolTip())
+        button.setAccessibleName(action.text().replace("&", "").rstrip("…"))
         return button
 
     def _restore(self, button: QToolButton, icon: str, text: str) -> None:
@@ -95,7 +96,7 @@ class Header(QWidget):
         button.setMenu(menu)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setToolTip("Save the compressed file or the reconstruction.")
-        self._style(button, "export", "Export")
+        self._style(button, "export", "Save")
         return button
 
     def _style(self, button: QToolButton, icon: str, text: str) -> None:

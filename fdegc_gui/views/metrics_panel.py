@@ -34,6 +34,7 @@ _DECODE_PREVIEW = (
 )
 _NO_ORIGINAL = "A .fdegc file comes without its original, so there is nothing to compare with."
 _STORED = "As it was measured when the file was made, to a third of a decibel."
+_DAMAGED = "Tiles are damaged; the file says only what it was of the whole when it was made."
 _PENDING = "Computed when all tiles are finished."
 
 
@@ -71,6 +72,8 @@ def _carried(scene: Scene, result: Result | None) -> dict[str, Figure]:
         psnr = Figure(
             decibels(stream.psnr) if stream.psnr == math.inf else f"≈ {stream.psnr:.1f} dB", _STORED
         )
+    if result is not None and result.damaged:
+        psnr = Figure(NONE, _DAMAGED)
     return out | {
         "bytes": Figure(human_bytes(stream.bytes)),
         "bpp": Figure(fixed(stream.bpp, 3)),

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QImage, QPainter
-from PySide6.QtWidgets import QWidget
 
 from fdegc_gui.models.comparison import Layout, Side
 from fdegc_gui.models.session import Session
 from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.chips import PictureChip
+from fdegc_gui.views.floating import FloatingCard
 from fdegc_gui.views.overlays import MARGIN, zoom_rect
 
 #: Distance of a card from the right edge, and from the upper one, below the pane's label.
@@ -42,23 +42,25 @@ class Stage:
     upright: bool
 
 
-def place_cards(display: QWidget, region: QWidget, stage: QSize, top: int, under_legend: bool) -> None:
-    """Cards moved to the right edge.
+def place_cards(
+    display: FloatingCard, region: FloatingCard, stage: QSize, top: int, under_legend: bool
+) -> None:
+    """Cards moved to the right edge, unless the user has moved them.
 
     Parameters
     ----------
-    display, region : QWidget
+    display, region : FloatingCard
     stage : QSize
     top : int
         Height of the bar above the panes.
     under_legend : bool
         Whether a legend has the lower right.
     """
-    display.move(stage.width() - display.width() - _CARD_RIGHT, top + _CARD_TOP)
+    display.put(QPoint(stage.width() - display.width() - _CARD_RIGHT, top + _CARD_TOP), top)
     low = stage.height() - region.height() - _CARD_RIGHT
     if under_legend:
         low = min(low, top + _CARD_TOP)
-    region.move(stage.width() - region.width() - _CARD_RIGHT, max(top + 6, low))
+    region.put(QPoint(stage.width() - region.width() - _CARD_RIGHT, max(top + 6, low)), top)
 
 
 def place_chips(session: Session, chips: Mapping[Side, PictureChip], stage: Stage) -> None:

@@ -243,6 +243,7 @@ class RateSelector(QWidget):
         self.memory.setFont(small)
         layout.addWidget(self.memory)
         self._group.idToggled.connect(self._on_toggled)
+        self._on_rate(session.rate)
         theme.changed.connect(self.update)
         session.rate_changed.connect(self._on_rate)
         session.estimates_changed.connect(self.refresh)
@@ -286,6 +287,9 @@ class RateSelector(QWidget):
 
     def _on_rate(self, rate: int) -> None:
         self.rows[rate].setChecked(True)
+        for row in self.rows.values():  # Tab comes to the chosen one, arrow keys to the others
+            policy = Qt.FocusPolicy.TabFocus if row.isChecked() else Qt.FocusPolicy.NoFocus
+            row.setFocusPolicy(policy)
 
 
 def _is_running(result: Result | None) -> bool:

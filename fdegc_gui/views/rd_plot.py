@@ -119,6 +119,11 @@ class RdPlot(QWidget):
     def _build(self) -> None:
         self._canvas = RdCanvas()
         self._canvas.widget.setFixedHeight(_HEIGHT)
+        for widget in (self._canvas.widget, self._canvas.widget.viewport()):
+            widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # there is nothing in it for the keys
+        self._canvas.widget.setContextMenuPolicy(
+            Qt.ContextMenuPolicy.NoContextMenu
+        )  # but that of all of this
         self._canvas.marks.sigClicked.connect(self._on_clicked)
         self.drag = CurveDrag(self._canvas.widget, self._course, self._bytes_of)
         self.drag.asked.connect(lambda asked: ask(self._session, asked))

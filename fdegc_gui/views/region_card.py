@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import GroundExtent
 from fdegc_gui.models.ground import ground_rows
 from fdegc_gui.models.region import Histogram, RegionFigures, figure_rows, number
+from fdegc_gui.models.tile_map import ByteShare
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme, figures
+from fdegc_gui.views.floating import FloatingCard
 from fdegc_gui.views.section import heading
 
 _WIDTH = 300
 _PLOT_HEIGHT = 64
+#: Figures, share of bytes, size on the ground.
+_ROWS = 10
 
 
 class HistogramPlot(QWidget):
@@ -81,7 +85,7 @@ class HistogramPlot(QWidget):
             painter.drawText(zero, Qt.AlignmentFlag.AlignHCenter, "0")
 
 
-class RegionCard(QFrame):
+class RegionCard(FloatingCard):
     """Region card that floats over the canvas.
 
     Signals
@@ -90,18 +94,15 @@ class RegionCard(QFrame):
     copy_wanted()
     view_wanted()
         The region is to be what is in view.
-    resized()
     """
 
     closed = Signal()
     copy_wanted = Signal()
     view_wanted = Signal()
-    resized = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self.setObjectName("card")
         self.setAccessibleName("Region")
         self.setFixedWidth(_WIDTH)
         self.place, self.pair = QLabel(), QLabel()
@@ -139,7 +140,7 @@ class RegionCard(QFrame):
         self._grid.setHorizontalSpacing(12)
         self._grid.setVerticalSpacing(3)
         self._grid.setColumnStretch(0, 1)
-        for row in range(9):
+        for row in range(_ROWS):
             name, value = QLabel(), QLabel()
             name.setObjectName("statLabel")
             value.setObjectName("statValue")
@@ -169,9 +170,9 @@ class RegionCard(QFrame):
 
     def show_region(
         self, window: Window, figures_: RegionFigures | None, info: RasterInfo, ms_ssim: float | None,
-        note: str, ground: GroundExtent | None = None,
+        note: str, ground: GroundExtent | None = None, share: ByteShare | None = None,
     ) -> None:  # fmt: skip
-        """Figures of a region; None while they are computed.  Its size on the ground, where it is known."""
+        """Figures of a region; None while they are computed.  Its share of bytes, its size on the ground."""
         self.place.setText(f"col {window.x}  row {window.y}   ·   {window.width} × {window.height} px")
         found = figures_ is not None and figures_.errors is not None
         if figures_ is None:
@@ -179,6 +180,7 @@ class RegionCard(QFrame):
         else:
             self.pair.setText(f"A  {figures_.a}\nB  {figures_.b}" if found else figures_.note)
         rows = figure_rows(figures_, info, ms_ssim, note) if figures_ is not None and found else ()
+        rows += (share.row,) if share is not None else ()
         rows += ground_rows(ground) if ground is not None else ()
         for i, (name, value) in enumerate(self._rows):
             shown = i < len(rows)
@@ -196,10 +198,6 @@ class RegionCard(QFrame):
         self._box.invalidate()
         self._box.activate()
         self.resize(_WIDTH, self._box.totalHeightForWidth(_WIDTH))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.resized.emit()
 
     def _paint_icons(self) -> None:
         self.close_button.setIcon(icons.icon("cancel", self._theme.tokens.muted))

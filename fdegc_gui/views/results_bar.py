@@ -14,7 +14,7 @@ class ResultsBar(QWidget):
         super().__init__()
         self.compare = self._button("Compare with…", "Show what another codec makes of the scene.")
         self.copy = self._button("Copy", "Copy the table.")
-        self.export = self._button("Export…", "Save the table or the plot.")
+        self.export = self._button("Save…", "Save the table or the plot.")
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 6, 8, 0)
         row.setSpacing(6)

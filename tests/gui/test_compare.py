@@ -205,7 +205,7 @@ def test_chips_choose_pictures(qtbot: QtBot, compared: CompareView, window: Main
     chip = compared.chips[Side.A]
     chip.fill()
     words = [action.text() for action in chip.choices.actions()]
-    assert words[0] == "Original" and words[1].startswith("rate 1") and "dB" in words[1]
+    assert words[0] == "Original" and words[1].startswith("Rate 1") and "dB" in words[1]
     assert [action.isChecked() for action in chip.choices.actions()][:4] == [True, False, False, False]
     chip.choices.actions()[1].trigger()
     assert session.key_of(Side.A) == 1 and session.key_of(Side.B) == 4

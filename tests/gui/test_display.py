@@ -8,20 +8,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from fdegc.raster_info import RasterInfo
 from fdegc.types import BandStatistics, RasterStatistics
 from fdegc_gui.jobs.coding import Compress, Decode
 from fdegc_gui.main_window import MainWindow
-from fdegc_gui.models.display import Display, Stretch, band_name, resolve, stretches_for
+from fdegc_gui.models.display import (
+    GAMMA_STEPS,
+    Display,
+    Stretch,
+    band_name,
+    gamma_at,
+    gamma_step,
+    resolve,
+    stretches_for,
+)
 from fdegc_gui.models.result import State
 from fdegc_gui.models.scene import STREAM
+from fdegc_gui.models.spread import BINS, spread_of
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.display_card import DisplayCard
-from tests.gui.display_steps import NODATA, TIMEOUT, choose, compress, open_scene, stretched
-from tests.gui.fakes import FakeEngine, write_stream
+from tests.gui.display_steps import NODATA, TIMEOUT, choose, compress, open_scene, settled, stretched
+from tests.gui.fakes import FakeEngine, said, write_stream
 
 # ------------------------------------------------------------------------------ what follows from a choice
 
@@ -220,11 +231,15 @@ def test_limits_that_cannot_be_used_are_marked_and_taken_back(
     edit.setFocus()
     edit.selectAll()
     qtbot.keyClicks(edit, "99999")
-    assert edit.property("wrong") is True and "below white" in edit.toolTip()
+    white = card.channels[0].high.text()
+    assert edit.property("wrong") is True and card.fault.isVisible()
+    assert card.fault.text() == f"Black of red has to be below its white, {white}."
+    qtbot.keyClicks(edit, "x")
+    assert card.fault.text() == "Black of red: “99999x” is not a number."
     qtbot.keyClick(edit, Qt.Key.Key_Return)
     assert window.session.display == before, "not yet: white may be typed next"
     card.stretch.setFocus()
-    assert edit.text() == text and not edit.property("wrong")
+    assert edit.text() == text and not edit.property("wrong") and card.fault.isHidden()
     assert window.session.display == before
 
 
@@ -257,7 +272,134 @@ def test_the_card_goes_with_the_scene(qtbot: QtBot, window: MainWindow, scene: P
     assert card.isHidden() and not window.actions_["display"].isEnabled()
 
 
+def test_gamma(qtbot: QtBot, window: MainWindow, scene: Path, pixels: np.ndarray) -> None:
+    card = card_of(qtbot, window, scene)
+    compress(qtbot, window, 1)
+    limits = ((1000.0, 2000.0),)
+    choose(qtbot, window, bands=(0,), stretch=Stretch.CUSTOM, limits=limits)
+    card.gamma.setFocus()
+    for _ in range(10):
+        qtbot.keyClick(card.gamma, Qt.Key.Key_Right)
+    assert card.gamma_value.text() == "2.00"
+    rendering = window.session.rendering
+    assert rendering is not None and rendering.gamma == 2.0
+    results = window.session.results
+    qtbot.waitUntil(lambda: results[1].pyramid.rendering == rendering, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: window.session.original.rendering == rendering, timeout=TIMEOUT)
+    valid = pixels[0] != NODATA
+    for pane, samples in (
+        (window.compare.original, pixels),
+        (window.compare.reconstruction, pixels // 64 * 64),
+    ):
+        assert pane.pyramid is not None
+        part = np.clip((samples[0].astype(np.float64) - 1000) / 1000, 0, 1)
+        np.testing.assert_array_equal(pane.pyramid.levels[0][..., 0], np.rint(part**0.5 * 255) * valid)
+    card.reset.click()
+    assert card.gamma.value() == 0 and card.gamma_value.text() == "1.00"
+
+
+def test_steps_of_gamma() -> None:
+    assert [gamma_at(step) for step in (-GAMMA_STEPS, 0, GAMMA_STEPS)] == [0.25, 1.0, 4.0]
+    assert all(gamma_step(gamma_at(step)) == step for step in range(-GAMMA_STEPS, GAMMA_STEPS + 1))
+
+
+def test_stretch_to_what_is_in_view(
+    qtbot: QtBot, window: MainWindow, scene: Path, pixels: np.ndarray
+) -> None:
+    card = card_of(qtbot, window, scene)
+    window.compare.viewport.restore(QPointF(70, 50), 16.0)
+    settled(qtbot, window)
+    part = window.compare.visible_part()
+    assert part is not None and part.width < 60
+    card.fit_view.click()
+    qtbot.waitUntil(lambda: window.session.display.stretch is Stretch.CUSTOM, timeout=TIMEOUT)
+    display = window.session.display
+    assert display is not None
+    seen = pixels[:, part.rows, part.cols]
+    expected = [tuple(np.percentile(seen[band], (2, 98))) for band in display.bands]
+    np.testing.assert_allclose(display.limits, expected)
+    window.compare.viewport.restore(QPointF(8, 8), 64.0)
+    assert window.compare.visible_part().x + window.compare.visible_part().width <= 20
+    with said(qtbot, window, "No pixel in view is valid.", TIMEOUT):
+        window.actions_["stretch_view"].trigger()
+    assert window.session.display == display
+
+
+def test_stretch_to_a_view_of_a_compressed_file(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    write_stream(tmp_path / "scene.fdegc")
+    window.controller.open(tmp_path / "scene.fdegc")
+    results = window.session.results
+    qtbot.waitUntil(lambda: STREAM in results and results[STREAM].state is State.DONE, timeout=TIMEOUT)
+    window.actions_["display"].trigger()
+    qtbot.waitUntil(lambda: window.compare.display.histogram.spread is not None, timeout=TIMEOUT)
+    window.actions_["stretch_view"].trigger()
+    qtbot.waitUntil(lambda: window.session.display.stretch is Stretch.CUSTOM, timeout=TIMEOUT)
+    low, high = window.session.display.limits[0]
+    assert 100 <= low < high <= 105, "tiles of the fake codec hold 100 and more"
+
+
+def test_histogram_of_the_shown_bands(
+    qtbot: QtBot, window: MainWindow, scene: Path, pixels: np.ndarray
+) -> None:
+    card = card_of(qtbot, window, scene)
+    qtbot.waitUntil(lambda: card.histogram.spread is not None, timeout=TIMEOUT)
+    spread = card.histogram.spread
+    assert spread.bands == (0, 1, 2)
+    for band, counts in zip(spread.bands, spread.counts, strict=True):
+        values = pixels[band][pixels[band] != NODATA]
+        expected, _ = np.histogram(values, BINS, (spread.low, spread.high))
+        np.testing.assert_array_equal(counts, expected)
+    card.grab()
+    card.grey.click()
+    qtbot.waitUntil(lambda: card.histogram.spread.bands == (0,), timeout=TIMEOUT)
+    assert len(card.histogram.spread.counts) == 1
+    card.grab()
+    window.actions_["display"].trigger()
+    window.actions_["close_scene"].trigger()
+
+
+def test_spread_of_odd_values() -> None:
+    assert spread_of((0,), {0: np.zeros(0)}) is None
+    constant = spread_of((0, 0), {0: np.full(9, 3.0)})
+    assert constant is not None and (constant.low, constant.high) == (2.5, 3.5)
+    assert constant.counts.sum() == 18 and constant.limits == ((3.0, 3.0),) * 2
+    values = np.append(np.arange(1000.0), 1e9)
+    outlier = spread_of((4,), {4: values})
+    assert outlier is not None and outlier.low == 0 and 1000 < outlier.high < 2000, "still something to see"
+
+
+def test_cards_are_dragged_aside_and_stay_on_the_stage(qtbot: QtBot, window: MainWindow, scene: Path) -> None:
+    card = card_of(qtbot, window, scene)
+    before, stage = card.pos(), window.compare
+    grip = QPoint(30, 12)
+    assert not card.is_moved and isinstance(card.childAt(grip), QLabel | None)
+    qtbot.mousePress(card, Qt.MouseButton.LeftButton, pos=grip)
+    qtbot.mouseMove(card, grip + QPoint(-200, 60))
+    qtbot.mouseRelease(card, Qt.MouseButton.LeftButton, pos=grip)
+    assert card.is_moved and card.pos() == before + QPoint(-200, 60)
+    window.actions_["display"].trigger()
+    window.actions_["display"].trigger()
+    card.grey.click()
+    assert card.pos() == before + QPoint(-200, 60), "it stays there"
+    qtbot.mousePress(card, Qt.MouseButton.LeftButton, pos=grip)
+    qtbot.mouseMove(card, QPoint(-9000, 9000))
+    qtbot.mouseRelease(card, Qt.MouseButton.LeftButton, pos=grip)
+    assert stage.rect().contains(card.geometry()) and card.y() > stage.bar.height()
+    window.resize(900, 600)
+    assert stage.rect().contains(card.geometry())
+
+
 # ------------------------------------------------------------------------------ transparency
+
+
+def test_from_close_up_where_nothing_is_valid(qtbot: QtBot, window: MainWindow, scene: Path) -> None:
+    open_scene(qtbot, window, scene)
+    window.compare.viewport.restore(QPointF(8, 8), 64.0)
+    part = window.compare.visible_part()
+    assert part is not None and part.x + part.width <= 20, "all of it nodata"
+    qtbot.waitUntil(lambda: window.controller.prober.block is not None, timeout=TIMEOUT)
+    shot = window.compare.original.grab().toImage()  # it ended the app once
+    assert not shot.isNull()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from fdegc.errors import CorruptStream, OutOfMemory, WeightsMissing
+from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.main_window import MainWindow
-from tests.gui.fakes import FakeEngine
-from tests.gui.window_steps import compress, error_dialog, open_scene
+from tests.gui.fakes import FakeEngine, FakeUser
+from tests.gui.window_steps import compress, error_dialog, finished, open_scene
 
 TIMEOUT = 10_000
 
@@ -93,3 +99,108 @@ def test_engine_that_cannot_load_leaves_the_scene_usable(
     assert window.status.device.text() == "Engine not available"
     fake.load_error = None
     compress(qtbot, window, 4)
+
+
+def drop(window: MainWindow, *paths: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    event = QDropEvent(
+        QPointF(50, 50), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )  # fmt: skip
+    window.dropEvent(event)
+
+
+def test_a_drop_of_several_files_says_which_one_is_the_scene(
+    qtbot: QtBot,
+    window: MainWindow,
+    scene_path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(window.status, "show_message", told.append)
+    others = [tmp_path / name for name in ("überprüfung 测试 & co.png", "third.png")]
+    for other in others:
+        other.write_bytes(scene_path.read_bytes())
+    for paths, words in (
+        ((others[0], scene_path), "opens “scene.png” as picture A"),
+        ((others[0], scene_path, others[1]), "opens the other 2 files as picture A"),
+    ):
+        with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+            drop(window, *paths)
+        assert told[0].startswith("Only “überprüfung 测试 & co.png” becomes the scene") and words in told[0]
+        told.clear()
+        assert window.session.scene is not None and window.session.scene.path == others[0]
+    assert window.windowTitle() == "überprüfung 测试 & co.png – FDEGC"
+
+
+def test_a_file_that_is_deleted_while_it_is_open(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "soon gone.png"
+    path.write_bytes(scene_path.read_bytes())
+    open_scene(qtbot, window, path)
+    compress(qtbot, window, 1)
+    path.unlink()
+    window.actions_["rate_4"].trigger()
+    window.actions_["compress"].trigger()
+    dialog = error_dialog(qtbot, window)
+    assert dialog.failure.expected and "soon gone.png" in dialog.failure.message
+    dialog.accept()
+    assert finished(window, 1), "what is finished stays"
+    for key in ("measure_view", "stretch_view", "tiles_error", "layout_difference"):
+        window.actions_[key].trigger()
+    window.compare.viewport.restore(QPointF(50, 50), 32.0)
+    window.compare.hovered.emit(QPointF(50, 50))
+    qtbot.wait(300)
+    assert window.isVisible() and "Traceback" not in "".join(capfd.readouterr())
+
+
+@contextmanager
+def small_disk(largest: int) -> Iterator[None]:
+    """As if the disk were full: no file of this process can grow further."""
+    resource = pytest.importorskip("resource", reason="it needs limits as Unix has them")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("ending", [".fdegc", ".tif", ".png", ".jp2"])
+def test_a_full_disk_leaves_nothing_and_says_what_to_do(
+    qtbot: QtBot, window: MainWindow, user: FakeUser, scene_path: Path, tmp_path: Path, ending: str
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 6)
+    folder = tmp_path / "full"
+    folder.mkdir()
+    user.answer = folder / f"out{ending}"
+    key = "export_stream" if ending == ".fdegc" else "export_image"
+    with small_disk(4000):
+        window.actions_[key].trigger()
+        dialog = error_dialog(qtbot, window)
+    assert dialog.failure.expected and dialog.heading == f"“out{ending}” could not be saved."
+    assert f"out{ending}" in dialog.failure.message
+    assert "room" in dialog.failure.message or "free space" in dialog.failure.message
+    assert list(folder.iterdir()) == []
+    dialog.accept()
+    qtbot.waitUntil(lambda: not window.findChildren(ErrorDialog), timeout=TIMEOUT)
+    window.actions_[key].trigger()
+    qtbot.waitUntil(user.answer.exists, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: bool(window.session.results[6].saved), timeout=TIMEOUT)
+
+
+def test_a_folder_is_not_replaced(
+    qtbot: QtBot, window: MainWindow, user: FakeUser, scene_path: Path, tmp_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 6)
+    user.answer = tmp_path / "folder.fdegc"
+    user.answer.mkdir()
+    window.actions_["export_stream"].trigger()
+    dialog = error_dialog(qtbot, window)
+    assert "a folder or a device" in dialog.failure.message and user.answer.is_dir()
+    dialog.accept()

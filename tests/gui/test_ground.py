@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from rasterio.transform import from_origin
 
 from fdegc.raster_info import Window
+from fdegc_gui.jobs.tile_maps import bytes_of_tiles
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.ground import area_words, length_words
 from tests.gui.display_steps import TIMEOUT, compress, open_scene, write
@@ -72,3 +73,13 @@ def test_region_of_a_compressed_file(qtbot: QtBot, window: MainWindow, tmp_path:
     card = window.compare.region
     qtbot.waitUntil(lambda: "Area" in card.rows, timeout=TIMEOUT)
     assert "no original" in card.pair.text() and card.rows["Area"] == "3 753 m²"
+    qtbot.waitUntil(lambda: "Bytes, by its tiles" in card.rows, timeout=TIMEOUT)
+    assert card.rows["Bytes, by its tiles"].endswith(", 100 %")
+    sizes = bytes_of_tiles(tmp_path / "scene.fdegc", window.session.scene.info).values
+    window.controller.regions.measure(Window(32, 0, 96, 64))
+    qtbot.waitUntil(lambda: "Bytes, by its tiles" in card.rows, timeout=TIMEOUT)
+    share = window.controller.regions.share
+    assert share is not None and share.bytes == sizes[0, 0] / 2 + sizes[0, 1]
+    assert share.part == share.bytes / sizes.sum()
+    card.copy.click()
+    assert "Bytes, by its tiles\t≈ " in QGuiApplication.clipboard().text()

@@ -259,6 +259,9 @@ def test_text_has_contrast(tokens: Tokens) -> None:
     for text, ground in pairs:
         high, low = sorted((luminance(text), luminance(ground)), reverse=True)
         assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
+    for ground in (tokens.panel, tokens.raised):
+        high, low = sorted((luminance(tokens.faint), luminance(ground)), reverse=True)
+        assert (high + 0.05) / (low + 0.05) >= 3.0, ("faint", ground)
 
 
 def test_words() -> None:

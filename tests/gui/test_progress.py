@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from pytestqt.qtbot import QtBot
@@ -67,3 +68,11 @@ def test_a_compressed_file_shows_the_figures_that_it_carries_from_the_start(
     fake.gate.set()
     qtbot.waitUntil(lambda: finished(window, 0), timeout=TIMEOUT)
     assert shown() == carried and cells["decode_time"].value.text() == "0.7 s"
+
+
+def test_the_bar_is_not_ahead_of_the_picture_by_a_tile() -> None:
+    ahead = Activity("Decoding", 5, tiles_done=1, tiles_total=4, fraction=1.0)
+    assert ahead.detail.startswith("1 of 4 tiles") and ahead.seen == (1 + 0.9) / 4
+    assert replace(ahead, fraction=0.3).seen == 0.3
+    assert replace(ahead, tiles_done=4).seen == 1.0
+    assert replace(ahead, tiles_total=None).seen == 1.0 and replace(ahead, fraction=None).seen is None

@@ -46,6 +46,16 @@ def test_worst_tiles_and_their_windows() -> None:
     assert (levels.words(0, 2), levels.words(0, 1), levels.words(1, 0)) == ("20.50 dB", "lossless", "–")
 
 
+def test_share_of_bytes_of_a_region() -> None:
+    sizes = tile_map(TileFigure.BYTES, 10, 900, 30, 0, 70, 20)
+    assert sizes.share(Window(0, 0, 150, 100)).part == 1.0
+    assert sizes.share(Window(64, 0, 64, 64)).bytes == 900
+    cut = sizes.share(Window(32, 32, 64, 32))
+    assert cut.bytes == 10 / 4 + 900 / 4 and cut.part == cut.bytes / 1030
+    assert cut.row == ("Bytes, by its tiles", "≈ 228 bytes, 22 %")
+    assert sizes.share(Window(128, 64, 22, 36)).row[1] == "≈ 20 bytes, 1.9 %"
+
+
 def test_colours_go_with_what_is_worse() -> None:
     light = tile_map(TileFigure.BYTES, 0, 1, 2, 3, 4, 5).picture()[..., :3].sum(axis=-1).ravel()
     assert (np.diff(light.astype(int)) > 0).all()

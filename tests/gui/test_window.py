@@ -325,11 +325,21 @@ def test_shortcuts_dialog_lists_every_action(window: MainWindow) -> None:
     dialog = ShortcutsDialog(window.actions_, window)
     listed = {keys for _, _, keys in dialog.rows}
     for action in window.actions_.all():
-        if not action.shortcut().isEmpty():
+        if not action.shortcut().isEmpty() and action.isVisible():
             assert any(action.shortcut().toString() in keys for keys in listed), action.objectName()
     texts = {label.text() for label in dialog.findChildren(QLabel)}
     assert {words for _, words, _ in dialog.rows} <= texts
+    assert any("LPIPS" in text for text in texts) == window.actions_["lpips"].isVisible()
     dialog.close()
+
+
+def test_no_menu_is_higher_than_a_small_screen_or_has_a_mnemonic_twice(window: MainWindow) -> None:
+    assert list(window.menus.by_name) == ["File", "Edit", "View", "Compare", "Codec", "Help"]
+    for name, menu in window.menus.by_name.items():
+        assert menu.sizeHint().height() < 700, name
+        words = [action.text() for action in menu.actions() if action.isVisible() and action.text()]
+        letters = [text[text.index("&") + 1].lower() for text in words if "&" in text]
+        assert len(letters) == len(set(letters)) == len(words), (name, words)
 
 
 def test_no_shortcut_is_given_twice(window: MainWindow) -> None:

@@ -58,6 +58,20 @@ def test_chosen_bands_are_stretched_each_by_its_limits(dtype: str) -> None:
         to_rgb8(samples, info, limits, (0,))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gamma_changes_what_is_between_black_and_white(dtype: str) -> None:
+    pixels = np.arange(3 * 120).reshape(3, 10, 12).astype(dtype) % 100
+    samples, info = Samples(pixels.astype(dtype)), replace(info_of(3), dtype=dtype)
+    limits = ((10.0, 90.0),) * 3
+    picture = to_rgb8(samples, info, limits, gamma=2.0)
+    part = np.clip((samples.pixels.astype(np.float64) - 10) / 80, 0, 1)
+    np.testing.assert_array_equal(picture[..., :3], np.moveaxis(np.rint(part**0.5 * 255), 0, 2))
+    assert np.array_equal(to_rgb8(samples, info, limits, gamma=1.0), to_rgb8(samples, info, limits))
+    if dtype == "uint8":  # whose limits need not be said
+        plain = to_rgb8(samples, info, gamma=0.5)[..., :3]
+        np.testing.assert_array_equal(plain, np.moveaxis(np.rint((pixels / 255) ** 2 * 255), 0, 2))
+
+
 def test_statistics_leave_out_what_is_invalid() -> None:
     pixels = np.array([[[-9999, 10, 20, 30]], [[-9999, 1, 2, 3]]], np.int16)
     valid = np.array([[False, True, True, True]])

@@ -1,0 +1,82 @@
+"""File dialogs and questions: the safe answer is the default, names get their endings, dark is legible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox, QToolButton, QTreeView
+from pytestqt.qtbot import QtBot
+
+from fdegc_gui.dialogs.files import IMAGE_FILTERS, OPEN_FILTER, FileDialogs, file_dialog
+from fdegc_gui.main_window import MainWindow
+
+
+def answered(kind: type[QDialog], answer: Callable[[QDialog], None]) -> None:
+    """Answer to the next dialog of a kind as soon as it is seen."""
+
+    def look() -> None:
+        found = [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
+        answer(found[0]) if found else QTimer.singleShot(20, look)
+
+    QTimer.singleShot(20, look)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_qt_s_own_file_dialog_is_legible(window: MainWindow, tmp_path: Path, theme: str) -> None:
+    (tmp_path / "a_scene_with_a_rather_long_name.tif").write_bytes(bytes(700_000))
+    window.set_theme(theme)
+    dialog = file_dialog(window, "Open", str(tmp_path), OPEN_FILTER.split(";;"))
+    dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+    dialog.show()
+    tree = dialog.findChildren(QTreeView)[0]
+    for column in range(tree.model().columnCount()):
+        assert tree.columnWidth(column) >= tree.sizeHintForColumn(column), "nothing is cut off"
+    palette = tree.palette()
+    text, ground = palette.text().color().lightnessF(), palette.base().color().lightnessF()
+    assert abs(text - ground) > 0.6 and (ground < 0.5) == (theme == "dark")
+    for button in dialog.findChildren(QToolButton):
+        if button.isVisible() and not button.icon().isNull():
+            room = button.width() - 2 * 5 - 2  # padding and border
+            assert room >= min(button.iconSize().width(), 14), button.objectName()
+            assert not button.icon().pixmap(16, 16, QIcon.Mode.Normal).isNull()
+    dialog.close()
+
+
+def test_names_get_the_ending_of_the_chosen_kind(window: MainWindow, tmp_path: Path) -> None:
+    def choose(name: str, kind: str) -> Callable[[QDialog], None]:
+        def answer(dialog: QDialog) -> None:
+            assert isinstance(dialog, QFileDialog)
+            dialog.selectNameFilter(next(words for words in IMAGE_FILTERS if kind in words))
+            dialog.selectFile(str(tmp_path / name))
+            dialog.done(QDialog.DialogCode.Accepted)
+
+        return answer
+
+    files = FileDialogs()
+    for name, kind, expected in (
+        ("r1", "*.jp2", "r1.jp2"),
+        ("r1.jp2", "*.tif", "r1.jp2"),
+        ("r1.v2", "*.png", "r1.v2.png"),
+    ):
+        answered(QFileDialog, choose(name, kind))
+        assert files.save_image(window, str(tmp_path / "x.tif")) == tmp_path / expected
+    answered(QFileDialog, lambda dialog: dialog.reject())
+    assert files.save_stream(window, str(tmp_path / "x.fdegc")) is None
+    answered(QFileDialog, lambda dialog: dialog.reject())
+    assert files.open_other(window, str(tmp_path), "A") is None
+
+
+def test_return_answers_questions_safely(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    files = FileDialogs()
+    for ask in (
+        lambda: files.confirm_overwrite(window, tmp_path / "x.fdegc"),
+        lambda: files.confirm_loss(window, "x", "What would be lost: much."),
+    ):
+        answered(QMessageBox, lambda box: qtbot.keyClick(box, Qt.Key.Key_Return))
+        assert ask() is False
+        answered(QMessageBox, lambda box: qtbot.keyClick(box, Qt.Key.Key_Escape))
+        assert ask() is False
