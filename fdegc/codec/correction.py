@@ -96,7 +96,7 @@ def choose_correction(plan: EncodingPlan, workers: Workers) -> Correction | None
     ------
     Cancelled
     """
-    if plan.exact or plan.options.target is not None:  # a target is searched among pictures without one
+    if plan.exact:
         return None
     windows = _windows(plan.info)
     if len(windows) < _FEWEST:

@@ -119,6 +119,8 @@ class Encoding:
         How many tiles were coded in which way.
     worst : float or None
         PSNR in dB of the worst tile; None if it is not known.
+    plain : dict
+        Tiles that have samples and no latents, and the kinds of their payloads.
     """
 
     def __init__(
@@ -140,6 +142,7 @@ class Encoding:
         self.differences = ErrorAccumulator(plan.header.bands)
         self.ways: Counter[UnitKind] = Counter()
         self.worst: float | None = None
+        self.plain: dict[int, UnitKind] = {}
         self._peak = peak_value(mapping_of(plan.header))
         self._busy = {"coding": 0.0, "preview": 0.0}
         self._resumed = writer.units_done
@@ -221,7 +224,8 @@ class Encoding:
                     continue
                 # Without latents all of it is in the first of its units.
                 plain = bool(task.done) and task.done[0].kind != UnitKind.LATENTS
-                units = [] if written or plain else coder.code(latents[len(task.done) :], check)
+                idle = written or plain or self._is_shared(task.index)
+                units = [] if idle else coder.code(latents[len(task.done) :], check)
                 # 16 bits hold them, and a whole row of tiles waits for the next one.
                 rounded = [coder.rounded(y).astype(np.int16) for y in latents] if self.plan.decodes else []
                 size = sum(len(u.payload) for u in units) + sum(entry.length for entry in task.done)
@@ -313,18 +317,28 @@ class Encoding:
                 tile = replace(coded, original=original, pixels=found.get(coded.index, coded.pixels))
                 # What an earlier run began with latents goes on with them.
                 free = not tile.written and len(tile.units) == self.plan.header.groups
-                if tile.pixels is None and self._needs_synthesis(tile):  # what nobody sees
+                if tile.plain is None and self._is_shared(tile.index):
+                    plain = self._shared(tile, original)
+                    tile = replace(tile, plain=plain, pixels=plain.pixels)
+                elif tile.pixels is None and self._needs_synthesis(tile):  # what nobody sees
                     tile = replace(tile, pixels=np.zeros(original.pixels.shape, original.pixels.dtype))
-                elif tile.pixels is not None and self.plan.checks and free and tile.plain is None:
+                elif (
+                    tile.pixels is not None
+                    and self.plan.checks
+                    and free
+                    and tile.plain is None
+                    and tile.index not in self.plan.shares
+                ):
                     quality = self.plan.quality_of(tile.index)
                     known = self.reader.known(tile.index, original)
-                    plain = self.judge.better(
+                    better = self.judge.better(
                         original, known, tile.pixels, tile.size, quality, self.workers.check
                     )
-                    if plain is not None:
-                        tile = replace(tile, plain=plain, pixels=plain.pixels)
+                    if better is not None:
+                        tile = replace(tile, plain=better, pixels=better.pixels)
                 seen = tile.plain is not None and tile.plain.kind != UnitKind.NOTHING
-                if seen and tile.pixels is not None:
+                alone = len(self.plan.tiles.neighbours(tile.index)) == 1
+                if seen and tile.pixels is not None and not alone:
                     # Up to here neighbours saw its latents, also if an earlier run has judged it.
                     ring = self.synthesis.ring(tile.index, tile.pixels, self.workers.check)
                     tile = replace(tile, rounded=[*ring])
@@ -333,7 +347,19 @@ class Encoding:
 
     def _needs_synthesis(self, tile: _Tile) -> bool:
         """Whether a tile's pixels come from its latents, and somebody wants them."""
-        return tile.plain is None and (not tile.written or self.plan.reconstruct)
+        if tile.plain is not None or self._is_shared(tile.index):
+            return False
+        return not tile.written or self.plan.reconstruct
+
+    def _is_shared(self, index: int) -> bool:
+        """Whether the plan says that a tile is kept without latents."""
+        share = self.plan.shares.get(index)
+        return share is not None and share.kind != UnitKind.LATENTS
+
+    def _shared(self, tile: _Tile, original: Samples) -> PlainTile:
+        """A tile as the plan says."""
+        known = self.reader.known(tile.index, original)
+        return self.judge.allotted(original, known, self.plan.shares[tile.index], self.workers.check)
 
     def _pixels(self, tiles: Sequence[ReadyTile]) -> list[npt.NDArray[np.generic]]:
         return self.synthesis.pixels(tiles, self.workers.check) if tiles else []
@@ -396,6 +422,8 @@ class Encoding:
         """Addition of a tile's units to the file."""
         plain, groups = tile.plain, self.plan.header.groups
         self.ways[UnitKind.LATENTS if plain is None else plain.kind] += 1
+        if plain is not None and plain.kind != UnitKind.NOTHING:
+            self.plain[tile.index] = plain.kind
         if tile.fidelity is not None:
             self.worst = min(tile.fidelity, math.inf if self.worst is None else self.worst)
         if tile.written:

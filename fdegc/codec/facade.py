@@ -21,7 +21,8 @@ from fdegc.codec.estimate import SAMPLE_SIDE, estimate, estimate_rates
 from fdegc.codec.latents import LatentStore
 from fdegc.codec.network import Network
 from fdegc.codec.plan import EncodingPlan
-from fdegc.codec.search import Trials, aim, check_searchable
+from fdegc.codec.pursuit import Pursuit
+from fdegc.codec.search import Trials, check_searchable
 from fdegc.codec.smoothness import better_tile_size
 from fdegc.codec.tile_reader import TileReader
 from fdegc.codec.tiling import TilePlan
@@ -156,7 +157,7 @@ class Codec:
         origin : bytes, optional
             Kept in the file, so that later runs can tell what it was made from.
         on_progress, on_tile : callable, optional
-            Called on this thread.
+            Called on this thread; with a target, once more for each tile if the scene has to be coded again.
         on_estimate : callable, optional
             Gets what the work will cost, on this thread, as soon as that is known: it is made beside the
             work, which does not wait for it.  Without it only a quick estimate is made.
@@ -170,7 +171,7 @@ class Codec:
         UnsupportedRaster
             Also if the file changes while it is read.
         TargetMissed
-            If no quality reaches ``options.target``.
+            If no way of coding the scene reaches ``options.target``.
         InvalidOption
             If the ranges do not fit the bands, or the weights have but one rate point and there is a target.
         """
@@ -182,7 +183,7 @@ class Codec:
         with contextlib.ExitStack() as stack:
             workers = stack.enter_context(self._crew(network, info, options.tile_size, cancel))
             plan = EncodingPlan.of(network, source, options, origin=origin, reconstruct=reconstruct)
-            side = better_tile_size(plan)
+            side = better_tile_size(plan, workers.check)
             if side != options.tile_size:
                 # Where the memory is not free, the scene is as good as tiles of the usual size make it.
                 with contextlib.suppress(OutOfMemory):
@@ -202,22 +203,36 @@ class Codec:
 
                 estimate(plan, workers, keep)
             reader = TileReader(plan)
-            latents, note = None, ""
-            if options.target is not None:
+            latents, pursuit = None, None
+            if options.target is None:
+                plan = plan.corrected(choose_correction(plan, workers))
+            else:
                 latents = stack.enter_context(LatentStore(Path(out).absolute().parent))
-                found = aim(Trials(plan, reader, latents, workers, on_progress), options.target)
-                plan, note = plan.at(found.steps), found.note
-            plan = plan.corrected(choose_correction(plan, workers))
+                trials = Trials(plan, reader, latents, workers, on_progress)
+                pursuit = Pursuit(trials, options.target, workers)
+                plan = pursuit.first()
             fingerprint = plan.resume_key if resume and latents is None else None
-            writer = stack.enter_context(
-                ContainerWriter(Path(out), plan.header, overwrite=overwrite, fingerprint=fingerprint)
-            )
-            run = Encoding(plan, reader, writer, workers, latents=latents, on_tile=on_tile)
-            resumed = writer.units_done // plan.header.groups
-            run.run(ProgressMeter("compress", len(plan.tiles) * (2 if plan.decodes else 1), on_progress))
-            run.metadata()
-            plan.check_unchanged()
-            size = writer.commit()
+            while True:
+                with ContainerWriter(
+                    Path(out), plan.header, overwrite=overwrite, fingerprint=fingerprint
+                ) as writer:
+                    run = Encoding(plan, reader, writer, workers, latents=latents, on_tile=on_tile)
+                    resumed = writer.units_done // plan.header.groups
+                    meter = ProgressMeter(
+                        "compress", len(plan.tiles) * (2 if plan.decodes else 1), on_progress
+                    )
+                    run.run(meter)
+                    better = None
+                    if pursuit is not None:
+                        found = run.errors()
+                        psnr = None if found is None else found.psnr
+                        better = pursuit.next(writer.payload_bytes, psnr, run.plain)
+                    if better is None:
+                        run.metadata()
+                        plan.check_unchanged()
+                        size = writer.commit()
+                        break
+                plan = better
         seconds = time.perf_counter() - start
         preview = seconds * run.preview_share
         # Of tiles that an earlier run had finished nothing is known unless they were reconstructed.
@@ -238,7 +253,7 @@ class Codec:
             clipped=reader.clipped,
             errors=errors,
             estimate=cost,
-            note=note,
+            note="" if pursuit is None else pursuit.note,
             ways=ways_of(kind for kind, count in run.ways.items() for _ in range(count)),
             worst=run.worst,
             advice=advice_on(plan, run.ways, errors),

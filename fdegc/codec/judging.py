@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.codec.allotting import Share, TileChoices
 from fdegc.codec.ways import PlainTile, PlainWays
 from fdegc.coding import jpeg2000
 from fdegc.control import Check
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
+from fdegc.format.kinds import UnitKind
 from fdegc.options import RATE_POINTS, EncodeOptions, TargetKind
 from fdegc.raster.mapping import peak_value, to_unit, valid_samples
 from fdegc.types import Samples
@@ -34,6 +36,10 @@ _NEAR = 1.1
 _HOPE = 2.0
 #: Bytes a pixel up to which one level of wavelets more may pay.
 _SPARSE = 1 / 32
+#: Steps between the sizes at which JPEG 2000 is looked at for a target, and the least of them.
+_CHOICE_STEP, _LEAST = 1.4, 16
+#: How far beyond the size of latents such looks go where they need not go further.
+_CHOICE_REACH = 4.0
 #: Sizes around the best look that are coded then.
 _TRY_STEP, _TRIES = 1.08, range(-4, 7)
 
@@ -69,8 +75,7 @@ class Judge:
         self._mapping = mapping_of(header)
         self.ways = PlainWays(header)
         self._peak = peak_value(self._mapping)
-        # A single band enters the network three times, and three times its errors count in training.
-        self._channels = 1 if header.bands == 1 else 3
+        self._bands = header.bands
 
     def better(
         self,
@@ -99,8 +104,7 @@ class Judge:
             Called now and then; raises to cancel.
         """
         mask = valid_samples(samples)
-        # As the training loss weighs them: bits a pixel + λ · mean squared error of three channels in [0, 1].
-        worth = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1) / self._channels
+        worth = worth_of(quality, self._bands)
 
         def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
             check()
@@ -169,6 +173,72 @@ class Judge:
         tile = min([ours, *others], key=lambda candidate: candidate.total).tile
         return tile and self.ways.decoded(tile, height, width, known, check)
 
+    def choices(
+        self,
+        samples: Samples,
+        known: npt.NDArray[np.bool_] | None,
+        latents: tuple[int, npt.NDArray[np.generic]],
+        reach: bool | None,
+        check: Check,
+    ) -> TileChoices:
+        """Ways of a tile, for a target: its latents, JPEG 2000 at many sizes, and no loss.
+
+        Parameters
+        ----------
+        samples, known, check
+            As in :meth:`better`.
+        latents : tuple
+            Bytes of the latents, and pixels that they decode to.
+        reach : bool or None
+            Whether to look up to the largest size; None: at latents alone.
+        """
+        mask = valid_samples(samples)
+        size, pixels = latents
+
+        def lost(found: npt.NDArray[np.generic]) -> tuple[float, float]:
+            check()
+            every = [1.0] * len(self._weights)
+            plain = _squared_error(samples.pixels, found, mask, self._peak, every)
+            if self._weights == every:
+                return plain, plain
+            return _squared_error(samples.pixels, found, mask, self._peak, self._weights), plain
+
+        ours = (size, *lost(pixels))
+        count = pixels.size if mask is None else int(mask.sum()) * (pixels.size // mask.size)
+        if reach is None or not count:
+            return TileChoices.of(count, ours, (), None)
+        unit = to_unit(samples, self._mapping)
+        own = unit.size * min(samples.pixels.dtype.itemsize, 2)
+        most = max(own if reach else min(_CHOICE_REACH * size, own), 2 * _LEAST)
+        steps = math.ceil(math.log(most / _LEAST, _CHOICE_STEP))
+        rungs = self.ways.rungs(unit, [round(_LEAST * _CHOICE_STEP**n) for n in range(steps + 1)], 0)
+        looks = [(max(rungs.sizes[n], 1), *lost(rungs.pixels(n))) for n in range(len(rungs.sizes))]
+        exact = len(self.ways.exact(samples.pixels, known, 0.0, check).payload)
+        return TileChoices.of(count, ours, looks, exact)
+
+    def allotted(
+        self, samples: Samples, known: npt.NDArray[np.bool_] | None, share: Share, check: Check
+    ) -> PlainTile:
+        """A tile as its share says, of which it is no latents.
+
+        Parameters
+        ----------
+        samples, known, check
+            As in :meth:`better`.
+        share : Share
+        """
+        if share.kind == UnitKind.EXACT:
+            return self.ways.exact(samples.pixels, known, 0.0, check)
+        unit, mask = to_unit(samples, self._mapping), valid_samples(samples)
+        height, width = unit.shape[1:]
+        deeper = share.size <= _SPARSE * height * width and jpeg2000.deepens(height, width)
+
+        def lost(tile: PlainTile) -> float:
+            assert tile.pixels is not None
+            return _squared_error(samples.pixels, tile.pixels, mask, self._peak, self._weights)
+
+        return min((self.ways.jpeg2000(unit, share.size, deep) for deep in {False, deeper}), key=lost)
+
     def _size(self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate) -> int | None:
         """Bytes at about which JPEG 2000 is worth coding, as looks at it say; None if it serves no better.
 
@@ -216,6 +286,14 @@ class Judge:
             best = min((n for n in (best, best - reach, best + reach) if 0 <= n < count), key=total)
             reach //= 2
         return best
+
+
+def worth_of(quality: float, bands: int) -> float:
+    """Bits that a unit of squared error, of samples in [0, 1], is worth at a quality."""
+    # As the training loss weighs them: bits a pixel + λ · mean squared error of three channels.  A single
+    # band enters the network three times, and three times its errors count.
+    lmbda: float = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1)
+    return lmbda / (1 if bands == 1 else 3)
 
 
 def _squared_error(

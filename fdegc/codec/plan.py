@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from affine import Affine
 from typing_extensions import Self
 
 from fdegc.atomic import identity
+from fdegc.codec.allotting import Share
 from fdegc.codec.network import Network
 from fdegc.codec.tiling import TilePlan
 from fdegc.errors import InvalidOption, UnsupportedRaster
@@ -44,6 +45,10 @@ class EncodingPlan:
         Whether the decoder's pixels are computed, too.
     special : frozenset of int
         Tiles in the region that has a quality of its own.
+    shares : mapping of int to Share
+        Tiles of which a target says how they are kept.
+    beyond : bool
+        Whether that is since its target lies beyond what latents reach.
     fingerprint : bytes or None
         State of the source's file before anything was read of it; None for what is no file.
     """
@@ -58,6 +63,8 @@ class EncodingPlan:
     reconstruct: bool = False
     fingerprint: bytes | None = None
     special: frozenset[int] = frozenset()
+    shares: Mapping[int, Share] = field(default_factory=dict)
+    beyond: bool = False
 
     @classmethod
     def of(
@@ -166,6 +173,10 @@ class EncodingPlan:
     def corrected(self, correction: Correction | None) -> Self:
         """Plan of the same compression, with a correction of what the network gives."""
         return replace(self, header=replace(self.header, correction=correction))
+
+    def allotted(self, shares: Mapping[int, Share], *, beyond: bool = False) -> Self:
+        """Plan of the same compression, with tiles of which is said how they are kept."""
+        return replace(self, shares=shares, beyond=beyond)
 
     def at(self, steps: int) -> Self:
         """Plan of the same compression at another quality, in 1/256 steps."""

@@ -7,7 +7,13 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
+from fdegc.codec.allotting import Share, TileChoices
+from fdegc.codec.judging import Judge, worth_of
 from fdegc.codec.latents import LatentCoders, LatentStore
 from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Float32Array, Network
@@ -22,8 +28,9 @@ from fdegc.format.layout import file_size
 from fdegc.metrics import ErrorAccumulator
 from fdegc.options import QUALITY_STEPS, Target
 from fdegc.raster.mapping import peak_value, valid_samples
-from fdegc.text import decibels_text
 from fdegc.types import Samples
+
+T = TypeVar("T")
 
 #: Pixels whose tiles are tried first; smaller scenes are tried as a whole.
 SAMPLE_PIXELS = 2_000_000
@@ -51,10 +58,24 @@ def check_searchable(network: Network) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Result of a search: quality in 1/256 steps, and a sentence where it is an end of the scale."""
+    """Result of a search.
+
+    Attributes
+    ----------
+    steps : int
+        Quality in 1/256 steps.
+    reached : float
+        Bytes or PSNR in dB at it.
+    end : bool
+        Whether it is an end of the scale beyond which the target lies.
+    missed : bool
+        Whether it does not reach the target.
+    """
 
     steps: int
-    note: str = ""
+    reached: float
+    end: bool = False
+    missed: bool = False
 
 
 class Trials:
@@ -85,6 +106,8 @@ class Trials:
         self._workers, self._on_progress = workers, on_progress
         self._count = 0
         self.tiles: Sequence[int] = range(len(plan.tiles))
+        #: Of tiles that are kept without latents.
+        self.choices: dict[int, TileChoices] = {}
         self._analyse(ProgressMeter("analyse", len(self.tiles), on_progress))
 
     def _analyse(self, meter: ProgressMeter) -> None:
@@ -119,11 +142,36 @@ class Trials:
         return ProgressMeter(f"trial {self._count}", total, self._on_progress)
 
     def size(self, steps: int, tiles: Sequence[int]) -> int:
-        """Bytes of the file at a quality; exact if ``tiles`` are all."""
+        """Bytes of the file at a quality; exact if ``tiles`` are all, and latents."""
+        own = self._coded_as_latents(tiles)
+        payload = (
+            sum(self._payloads(steps, own)) * len(self._coded_as_latents(self.tiles)) // max(len(own), 1)
+        )
+        worth = self.worth(steps)
+        payload += sum(choice.bytes(choice.best(worth)) for choice in self.choices.values())
+        return self.file_bytes(payload)
+
+    def shares(self, steps: int) -> dict[int, Share]:
+        """What tiles that are kept without latents get at a quality of the others."""
+        worth, shares = self.worth(steps), {}
+        for index, choice in self.choices.items():
+            way = choice.best(worth)
+            shares[index] = Share(choice.kinds[way], choice.bytes(way))
+        return shares
+
+    def file_bytes(self, payload: int) -> int:
+        """Bytes of the file with payloads of so many."""
+        return file_size(self.plan.header, payload, {**self._reader.blocks(payload), **self.plan.extra})
+
+    def _coded_as_latents(self, tiles: Sequence[int]) -> list[int]:
+        return [index for index in tiles if index not in self.choices]
+
+    def _payloads(self, steps: int, tiles: Sequence[int]) -> list[int]:
+        """Bytes of the latents of each of some tiles at a quality."""
         plan = self.plan.at(steps)
         coders = LatentCoders(plan.network, self._batch)
         meter = self._meter(len(tiles))
-        payload = 0
+        found: list[int] = []
 
         def work(batch: Sequence[tuple[int, list[Float32Array]]]) -> list[int]:
             sizes = []
@@ -134,10 +182,9 @@ class Trials:
 
         stored = ((index, self._latents.latents(index)) for index in tiles)
         for sizes in self._workers.ordered(work, chunks(stored, self._batch)):
-            payload += sum(sizes)
+            found += sizes
             meter.advance(len(sizes))
-        payload = payload * len(self.tiles) // len(tiles)
-        return file_size(self.plan.header, payload, {**self._reader.blocks(payload), **self.plan.extra})
+        return found
 
     def psnr(self, steps: int, tiles: Sequence[int]) -> float:
         """PSNR of some tiles at a quality, as :attr:`fdegc.results.EncodeResult.psnr`.
@@ -147,12 +194,63 @@ class Trials:
         MetricUnavailable
             If none of their pixels is valid.
         """
+        header = self.plan.header
+        total = ErrorAccumulator(header.bands, angles=False)
+
+        def errors(_: int, original: Samples, pixels: npt.NDArray[np.generic]) -> ErrorAccumulator:
+            own = ErrorAccumulator(header.bands, angles=False)
+            own.add(original.pixels, pixels, valid_samples(original))
+            return own
+
+        own = self._coded_as_latents(tiles)
+        for found in self._decoded(steps, own, errors):
+            total.merge(found)
+        peak = peak_value(mapping_of(header))
+        if not self.choices:
+            return total.psnr(peak)
+        share = len(self._coded_as_latents(self.tiles)) / max(len(own), 1)
+        worth = self.worth(steps)
+        plain = sum(float(choice.plain[choice.best(worth)]) for choice in self.choices.values())
+        count = sum(choice.count for choice in self.choices.values()) + share * total.count
+        return decibels(plain + share * total.squared_error / peak**2, count)
+
+    def worth(self, steps: int) -> float:
+        """Bits that a unit of squared error is worth at a quality."""
+        return worth_of(steps / QUALITY_STEPS, self.plan.header.bands)
+
+    def survey(self, steps: int, tiles: Sequence[int], judge: Judge, reach: bool) -> dict[int, TileChoices]:
+        """Choices of some tiles, whose latents are those of a quality.
+
+        Parameters
+        ----------
+        steps : int
+        tiles : sequence of int
+            Where another quality was asked for, they have no choice but latents.
+        judge : Judge
+        reach : bool
+            As for :meth:`~fdegc.codec.judging.Judge.choices`.
+        """
+        sizes = dict(zip(tiles, self._payloads(steps, tiles), strict=True))
+
+        def look(index: int, original: Samples, pixels: npt.NDArray[np.generic]) -> tuple[int, TileChoices]:
+            known, check = self._reader.known(index, original), self._workers.check
+            latents = sizes[index], pixels
+            own = None if index in self.plan.special else reach
+            return index, judge.choices(original, known, latents, own, check)
+
+        return dict(self._decoded(steps, tiles, look))
+
+    def _decoded(
+        self,
+        steps: int,
+        tiles: Sequence[int],
+        look: Callable[[int, Samples, npt.NDArray[np.generic]], T],
+    ) -> Iterator[T]:
+        """What is to be known of tiles: of number, samples, and pixels that a quality's latents decode to."""
         places = self.plan.tiles
         plan = self.plan.at(steps)
-        header = plan.header
         coders = LatentCoders(plan.network, self._batch)
-        synthesis = TileSynthesis(plan.network, header, places, self._batch, plan.quality_of)
-        total = ErrorAccumulator(header.bands, angles=False)
+        synthesis = TileSynthesis(plan.network, plan.header, places, self._batch, plan.quality_of)
         meter = self._meter(len(tiles))
 
         def ready() -> Iterator[tuple[ReadyTile, Samples]]:
@@ -164,27 +262,40 @@ class Trials:
                     tile = synthesis.ready(mosaic, place)
                     yield tile, self.plan.source.read(tile.window)
 
-        def work(batch: Sequence[tuple[ReadyTile, Samples]]) -> list[ErrorAccumulator]:
+        def work(batch: Sequence[tuple[ReadyTile, Samples]]) -> list[T]:
             found = synthesis.pixels([tile for tile, _ in batch], self._workers.check)
-            errors = [ErrorAccumulator(header.bands, angles=False) for _ in batch]
-            for own, (_, original), pixels in zip(errors, batch, found, strict=True):
-                own.add(original.pixels, pixels, valid_samples(original))
-            return errors
+            return [
+                look(tile.index, original, pixels)
+                for (tile, original), pixels in zip(batch, found, strict=True)
+            ]
 
-        for errors in self._workers.ordered(work, chunks(ready(), self._batch)):
-            for own in errors:
-                total.merge(own)
-            meter.advance(len(errors))
-        return total.psnr(peak_value(mapping_of(header)))
+        for found in self._workers.ordered(work, chunks(ready(), self._batch)):
+            yield from found
+            meter.advance(len(found))
 
 
-def aim(trials: Trials, target: Target) -> Aim:
+def decibels(squared: float, count: float) -> float:
+    """PSNR of a sum of squared errors in units of the peak.
+
+    Raises
+    ------
+    MetricUnavailable
+        If there are no samples.
+    """
+    if not count:
+        raise MetricUnavailable("There are no valid pixels.")
+    return -10 * math.log10(squared / count) if squared > 0 else math.inf
+
+
+def aim(trials: Trials, target: Target, start: int | None = None) -> Aim:
     """Quality that reaches a target.
 
     Parameters
     ----------
     trials : Trials
     target : Target
+    start : int, optional
+        Quality in 1/256 steps that is near it.
 
     Returns
     -------
@@ -196,7 +307,7 @@ def aim(trials: Trials, target: Target) -> Aim:
     Raises
     ------
     TargetMissed
-        If the smallest file is too large, or the best one not good enough.
+        If nothing is valid.
     Cancelled, OutputFailed
     """
     first, last = (round(quality * QUALITY_STEPS) for quality in trials.plan.network.entry.scale)
@@ -213,23 +324,25 @@ def aim(trials: Trials, target: Target) -> Aim:
 
     wanted = -target.value if limit is None else math.log(max(limit, 1))
     slope, slack = (_DECIBELS, PSNR_SLACK) if limit is None else (_LOG_BYTES, SIZE_SLACK)
-    start = (first + last) // 2
     sample = trials.sample()
     whole = len(sample) == len(trials.tiles)
+    guess = (first + last) // 2
+    if start is not None:
+        guess = start if limit is not None else first + last - start
     try:
-        if not whole:
+        if start is None and not whole:
             with contextlib.suppress(MetricUnavailable):  # there may be valid pixels elsewhere
                 rough = _SAMPLE_SLACK * slack
-                start = solve(lambda x: cost(x, sample), wanted, (first, last), start, slope, rough) or first
+                guess = solve(lambda x: cost(x, sample), wanted, (first, last), guess, slope, rough) or first
             measured.clear()
         slack = 0.0 if whole else slack
-        place = solve(lambda x: cost(x, trials.tiles), wanted, (first, last), start, slope, slack)
+        place = solve(lambda x: cost(x, trials.tiles), wanted, (first, last), guess, slope, slack)
     except MetricUnavailable as error:
         raise TargetMissed(f"No PSNR can be reached: {error}") from error
-    if place is None:
-        raise TargetMissed(_missed(limit, target.value, measured[first], last / QUALITY_STEPS))
+    missed = place is None
+    place = first if place is None else place
     steps = place if limit is not None else first + last - place
-    return Aim(steps, _note(limit, target.value, measured[place]) if place == last else "")
+    return Aim(steps, measured[place], missed or place == last, missed)
 
 
 def solve(
@@ -290,21 +403,3 @@ def _between(low: tuple[int, float], high: tuple[int, float], goal: float, *, bi
     """Where a line through two points meets a goal; the middle if it says nothing."""
     share = (goal - low[1]) / (high[1] - low[1]) if math.isfinite(low[1]) and not bisect else 0.5
     return min(max(round(low[0] + share * (high[0] - low[0])), low[0] + 1), high[0] - 1)
-
-
-def _missed(limit: int | None, target: float, reached: float, best: float) -> str:
-    if limit is None:
-        return (
-            f"A PSNR of {target:.2f} dB is out of reach: at the best quality, {best:g}, it is "
-            f"{decibels_text(reached)}. Nothing was written."
-        )
-    return (
-        f"A file of {limit} bytes is out of reach: the smallest one, of the lowest quality, has "
-        f"{reached:.0f} bytes. Nothing was written."
-    )
-
-
-def _note(limit: int | None, target: float, reached: float) -> str:
-    if limit is None:
-        return f"even the lowest quality surpasses {target:.2f} dB: it gives {decibels_text(reached)}"
-    return f"even the best quality needs no more than {reached:.0f} of {limit} bytes"

@@ -5,16 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from fdegc.codec.choosing import LOOK_SIDE, LOOKS, spread_windows
+from fdegc.codec.inputs import NetworkInputs
 from fdegc.codec.plan import EncodingPlan
+from fdegc.codec.tiling import reflect_pad
+from fdegc.control import Check
 from fdegc.options import SMOOTH_TILE_SIZE, TILE_SIZE
 from fdegc.raster.mapping import to_unit, valid_samples
 
 #: Root of the mean squared difference of neighbours, in [0, 1], up to which a scene is smooth: two steps
-#: of 8 bits.  Photographs from above have four and more, what was enlarged sixfold 1.5, dithered ramps 0.6.
+#: of 8 bits.  What was enlarged sixfold has 1.5, dithered ramps 0.6.
 _SMOOTH = 2 / 255
+#: The same up to which it may be smooth at its rate: water, ice and haze from above have three to five, land
+#: from four on.
+_PERHAPS = 8 / 255
+#: Bytes a pixel up to which tiles cost too much beside what is in them, and what crops are looked at for it.
+_SPARSE = 0.01
+_SIDE, _CROPS = 256, 2
 
 
-def better_tile_size(plan: EncodingPlan) -> int:
+def better_tile_size(plan: EncodingPlan, check: Check) -> int:
     """Side of the tiles that serve a scene best: that of the options, or a larger one.
 
     Where tiles take a few hundred bytes, their entries in the index and what wavelets cannot see beyond their
@@ -24,14 +33,30 @@ def better_tile_size(plan: EncodingPlan) -> int:
     Parameters
     ----------
     plan : EncodingPlan
+    check : callable
+        Called now and then; raises to cancel.
     """
     options, info = plan.options, plan.info
     longest = max(info.width, info.height)
     if not plan.checks or options.tile_size != TILE_SIZE or options.region or longest <= TILE_SIZE:
         return options.tile_size
-    if _roughness(plan) > _SMOOTH:
+    roughness = _roughness(plan)
+    if roughness > _SMOOTH and (roughness > _PERHAPS or _bytes(plan, check) > _SPARSE):
         return options.tile_size
     return min(SMOOTH_TILE_SIZE, -(-longest // 64) * 64)
+
+
+def _bytes(plan: EncodingPlan, check: Check) -> float:
+    """Bytes a pixel that latents of some crops take, about."""
+    bits, pixels, inputs = 0.0, 0, NetworkInputs(plan.header)
+    for window in spread_windows(plan.info, _SIDE, _CROPS):
+        unit = to_unit(plan.source.read(window), plan.mapping)
+        height, width = (-(-side // 64) * 64 for side in unit.shape[1:])
+        padded = reflect_pad(unit, height, width).astype(np.float32, copy=False)
+        for group in inputs.of(padded):
+            bits += plan.network.estimate_bits(np.ascontiguousarray(group), [plan.quality], check)[0]
+        pixels += window.width * window.height
+    return bits / 8 / pixels
 
 
 def _roughness(plan: EncodingPlan) -> float:

@@ -14,7 +14,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from fdegc.cli import main
-from fdegc.codec import Codec, search
+from fdegc.codec import Codec, correction, search
 from fdegc.codec.search import solve
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, TargetMissed
@@ -24,9 +24,10 @@ from fdegc.format.reader import ContainerReader
 from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource
 from fdegc.raster_info import Window
-from fdegc.results import Estimate
+from fdegc.results import EncodeResult, Estimate
 from fdegc.types import Samples
 from fdegc.weights import find
+from tests import scenes
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +152,78 @@ def test_targets_out_of_reach_leave_nothing_and_name_what_can_be_reached(
     large = Target(TargetKind.SIZE, 10 * best.bytes)
     roomy = codec.encode(source, out, EncodeOptions(target=large, check=False))
     assert roomy.quality == 6.0 and str(best.bytes) in roomy.note
-    easy = codec.encode(source, out, EncodeOptions(target=Target(TargetKind.PSNR, 5)), overwrite=True)
+    easy = codec.encode(
+        source, out, EncodeOptions(target=Target(TargetKind.PSNR, 5), check=False), overwrite=True
+    )
     assert easy.quality == 1.0 and "lowest quality" in easy.note
+
+
+@pytest.mark.parametrize("side", [64, 512])
+def test_targets_beyond_latents_are_reached_by_other_ways(codec: Codec, tmp_path: Path, side: int) -> None:
+    pixels, out = textured(96, 120), tmp_path / "a.fdegc"
+
+    def coded(kind: TargetKind, value: float) -> EncodeResult:
+        options = EncodeOptions(tile_size=side, target=Target(kind, value))
+        result = codec.encode(ArraySource(pixels), out, options, overwrite=True)
+        shown = codec.decode_window(out, Window(0, 0, 120, 96)).pixels
+        error = np.square(shown - pixels.astype(float)).mean()
+        assert result.psnr == pytest.approx(10 * np.log10(255**2 / error) if error else math.inf)
+        assert result.advice == () and out.stat().st_size == result.bytes
+        return result
+
+    low, high = (
+        codec.encode(ArraySource(pixels), out, EncodeOptions(q, side, check=False), overwrite=True).bytes
+        for q in (1.0, 6.0)
+    )
+    small = coded(TargetKind.SIZE, 0.8 * low)
+    assert 0.6 * low < small.bytes <= 0.8 * low and f"lowest quality needs {low}" in small.note
+    large = coded(TargetKind.SIZE, 5 * high)
+    assert 4.7 * high < large.bytes <= 5 * high and "as JPEG 2000" in large.note
+    assert large.psnr is not None and small.psnr is not None and large.psnr > small.psnr + 2
+    exact = coded(TargetKind.SIZE, 10 * pixels.size)
+    assert exact.psnr == math.inf and "more bytes serve none" in exact.note
+    fine = coded(TargetKind.PSNR, 48.0)
+    assert fine.psnr is not None and 48 <= fine.psnr < 48.7 and high < fine.bytes < exact.bytes
+    perfect = coded(TargetKind.PSNR, 95.0)
+    assert perfect.psnr == math.inf and "without loss" in perfect.note
+    rough = coded(TargetKind.PSNR, 27.0)
+    assert rough.psnr is not None and 27 <= rough.psnr < 28 and rough.bytes < low
+    with pytest.raises(TargetMissed, match=r"out of reach: the smallest one has \d+ bytes"):
+        coded(TargetKind.SIZE, 70)
+
+
+def test_a_psnr_beyond_the_best_quality_is_reached_by_floats(codec: Codec, tmp_path: Path) -> None:
+    pixels, out = textured(80, 90, 4).astype(np.float32) / 7, tmp_path / "a.fdegc"
+    for goal in (60.0, 140.0):
+        options = EncodeOptions(target=Target(TargetKind.PSNR, goal))
+        result = codec.encode(ArraySource(pixels), out, options, overwrite=True)
+        assert result.psnr is not None and result.psnr >= goal
+
+
+def test_what_takes_fewer_bytes_without_loss_leaves_them_to_the_rest(codec: Codec, tmp_path: Path) -> None:
+    """Of a drawing beside a photograph, the drawing's latents are no measure of either target."""
+    pixels, out = scenes.photo(256, 128), tmp_path / "a.fdegc"
+    pixels[:, :, 128:] = np.where(np.add(*np.mgrid[:128, :128]) % 24 < 12, 20, 230)
+    options = EncodeOptions(tile_size=128, target=Target(TargetKind.PSNR, 36.0))
+    good = codec.encode(ArraySource(pixels), out, options)
+    assert good.ways["classes"] == 1 and good.note == ""
+    assert good.psnr is not None and 36.0 <= good.psnr < 36.15
+    options = EncodeOptions(tile_size=128, target=Target(TargetKind.SIZE, 1500))
+    small = codec.encode(ArraySource(pixels), out, options, overwrite=True)
+    assert 1450 <= small.bytes <= 1500
+
+
+def test_a_correction_does_not_miss_the_target(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correction, "_SIDE", 128)
+    monkeypatch.setattr(correction, "_SHARE", 0.5)
+    monkeypatch.setattr(correction, "_MARGIN", -1.0)
+    source, out = ArraySource(scenes.photo(256, 256)), tmp_path / "a.fdegc"
+    for target in (Target(TargetKind.SIZE, 4000), Target(TargetKind.PSNR, 32.0)):
+        result = codec.encode(source, out, EncodeOptions(target=target), overwrite=True)
+        assert target.kind is TargetKind.PSNR or 3900 <= result.bytes <= 4000
+        assert target.kind is TargetKind.SIZE or (result.psnr is not None and 32 <= result.psnr < 32.1)
 
 
 def test_weights_with_one_rate_point_have_nothing_to_choose(tmp_path: Path) -> None:
@@ -350,7 +421,7 @@ def test_a_target_that_is_missed_says_so(
     assert "out of reach: the smallest one" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
     answer = run(capsys, "compress", scene, out, "--target-bpp", "64")
-    assert answer["quality"] == 6 and "no more than" in answer["note"]
+    assert answer["quality"] == 6 and "more bytes serve none" in answer["note"]
     assert answer["target"] == {"value": 64.0, "unit": "bpp"}
 
 
