@@ -274,7 +274,9 @@ class Network:
 
             def work(y: Tensor) -> Tensor:
                 y = nn.functional.pad(y, padding, mode="replicate")
-                return self.net.hyper_analyse(y).round().clamp(-radius, radius).to(torch.int32)
+                # Any integers decode; what overflows on the way, for latents of extreme pictures, says nothing.
+                z = self.net.hyper_analyse(y).nan_to_num(nan=0.0)
+                return z.round().clamp(-radius, radius).to(torch.int32)
 
             return list(self._launching.run("h_a", work, stacked(ys, self.device)))
 
@@ -357,7 +359,7 @@ class Network:
 
     def _bits(self, y: Tensor) -> Tensor:
         """Bits that the entropy model expects a gained latent to take."""
-        z = self.net.hyper_analyse(y).round()
+        z = self.net.hyper_analyse(y).nan_to_num(nan=0.0).round()
         mixture = self.net.context(y.round(), self.net.hyper_synthesise(z))
         likelihoods = mixture_likelihood(y.round(), mixture), self.net.hyper_likelihood(z)
         return -(likelihoods[0].log2().sum() + likelihoods[1].log2().sum())
@@ -365,4 +367,4 @@ class Network:
 
 def round_latent(y: Float32Array) -> IntArray:
     """Rounded latent within the limits of the format."""
-    return np.clip(np.rint(y), -LATENT_LIMIT, LATENT_LIMIT).astype(np.int32)
+    return np.clip(np.nan_to_num(np.rint(y), nan=0.0), -LATENT_LIMIT, LATENT_LIMIT).astype(np.int32)
