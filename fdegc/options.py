@@ -226,7 +226,9 @@ class EncodeOptions:
             raise InvalidOption("Weights of bands must be positive numbers.")
         check_quality(self.quality)
         if not 0 <= self.effort < len(EFFORT_STEPS):
-            raise InvalidOption(f"The effort must lie between 0 and {len(EFFORT_STEPS) - 1}, not {self.effort}.")
+            raise InvalidOption(
+                f"The effort must lie between 0 and {len(EFFORT_STEPS) - 1}, not {self.effort}."
+            )
         if self.tile_size % 64 or not 64 <= self.tile_size <= 2048:
             raise InvalidOption(
                 f"The tile size must be a multiple of 64 between 64 and 2048, not {self.tile_size}."

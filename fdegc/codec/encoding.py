@@ -272,7 +272,8 @@ class Encoding:
         if not task.left:
             return []
         coder = self._coders.at(self.plan.quality_of(task.index))
-        return coder.decoded(task.left, found.latents[0].shape[1:], self.workers.check)
+        _, height, width = found.latents[0].shape
+        return coder.decoded(task.left, (height, width), self.workers.check)
 
     def _needs_latents(self, task: _Task) -> bool:
         """Whether a tile, or one beside it, is not written yet, or it is to be shown."""

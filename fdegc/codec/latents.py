@@ -66,7 +66,6 @@ class LatentCoder:
                 coded[place] = self._network.coder.encode(latents[place], z, phi, self._rate, check)
         return [coded.get(place) or empty_unit(latent) for place, latent in enumerate(latents)]
 
-
     def decoded(
         self, units: Sequence[CodedUnit], shape: tuple[int, int], check: Callable[[], None]
     ) -> list[IntArray]:

@@ -1,10 +1,11 @@
-"""Refinement of latents before they are coded: the integers near them that cost least, bits and errors together.
+"""Refinement of latents before they are coded: of the integers near them those that cost least.
 
-Rounding takes each latent for itself.  Here g_s and the entropy model say what a change of any of them does to
-the pixels and to the bits of all, and a mean-field annealing decides: each latent is one integer or the next one
-with a probability, the expected cost is a function of all probabilities, and they follow its slope while a
-temperature falls, until all are 0 or 1.  That is the problem of Yang, Bamler and Mandt ("Improving inference for
-neural image compression", NeurIPS 2020) with expectations in place of Gumbel samples.  Any integers decode.
+Rounding takes each latent for itself.  Here g_s and the entropy model say what a change of any of them does
+to the pixels and to the bits of all, and a mean-field annealing decides: each latent is one integer or the
+next one with a probability, the expected cost is a function of all probabilities, and they follow its slope
+while a temperature falls, until all are 0 or 1.  That is the problem of Yang, Bamler and Mandt ("Improving
+inference for neural image compression", NeurIPS 2020) with expectations in place of Gumbel samples.  Any
+integers decode.
 """
 
 from __future__ import annotations
@@ -35,15 +36,18 @@ from fdegc.types import STRIDE
 _RATE, _MOMENTUM = 0.25, 0.7
 #: A slope beyond this many bits is as good as certain.
 _STEEPEST = 30.0
-#: Temperature in bits at the beginning; it is 0 after this share of the steps, and after so many at the latest.
+#: Temperature in bits at first; 0 after this share of the steps, and after so many at the latest.
 _TEMPERATURE, _COOLING, _COLD = 1.0, 0.8, 24
 #: Steps after which latents that are decided may turn to the integer on the other side.
 _TURN = 6
 #: Logit from which on a latent counts as decided.
 _DECIDED = 4.0
+_CERTAIN = 50.0
+#: Latents along the edges beside other tiles that are rounded all the same.
+_KEPT = 1
 #: Random directions by which the curvature of the errors is measured.
 _PROBES = 2
-#: Steps after which the integers are judged, and the share of the cost that they have to gain until the next time.
+#: Steps after which the integers are judged, and the share of the cost that they have to gain by then.
 _JUDGED, _GAIN = 8, 1e-3
 
 
@@ -176,6 +180,11 @@ class _Problem:
         height, width = self._ring.shape[2:]
         right, below = width - inner.x - inner.width, height - inner.y - inner.height
         self._padding = (inner.x, right, inner.y, below)
+        # What a neighbour was told of this tile is kept: two sides that each refine alone make a seam.
+        self.free = torch.zeros(1, 1, inner.height, inner.width, device=device)
+        rows = slice(min(inner.y, _KEPT), inner.height - min(below, _KEPT))
+        cols = slice(min(inner.x, _KEPT), inner.width - min(right, _KEPT))
+        self.free[:, :, rows, cols] = 1
         self._inner = inner
 
     def pixels(self, y: Tensor) -> Tensor:
@@ -197,12 +206,14 @@ class _Problem:
     def errors(self, x: Tensor) -> Tensor:
         """Squared errors of network outputs in bits, of each tile: (B,)."""
         x = x.clamp(0, 1) if self._clip else x
-        return self._worth * (self._counts * (x - self._wanted).square()).sum((1, 2, 3))
+        squared: Tensor = (self._counts * (x - self._wanted).square()).sum((1, 2, 3))
+        return self._worth * squared
 
     def mixture(self, y: Tensor) -> Tensor:
         """Raw mixtures of latents, of which the context sees some: (B, M, h, w) to (B, 9M, h, w)."""
         self._check()
-        return self._net.context.raw(y, self._phi)
+        raw: Tensor = self._net.context.raw(y, self._phi)
+        return raw
 
     def bits(self, y: Tensor, raw: Tensor) -> Tensor:
         """Bits of each latent: (B, M, h, w)."""
@@ -248,7 +259,9 @@ class _Annealing:
     def __init__(self, problem: _Problem, y: Tensor, curvature: Tensor) -> None:
         self._problem, self._curvature = problem, curvature
         self._lower = y.floor()
-        self._logits = torch.logit((y - self._lower).clamp(1e-3, 1 - 1e-3))  # of the upper integer
+        logits = torch.logit((y - self._lower).clamp(1e-3, 1 - 1e-3))  # of the upper integer
+        rounded = _CERTAIN * (2 * (y.round() - self._lower) - 1)
+        self._logits = torch.where(problem.free > 0, logits, rounded)
         self._velocity = torch.zeros_like(y)
 
     @property
@@ -270,12 +283,14 @@ class _Annealing:
             slope = slope + after
             change = slope + self._curvature * (1 - 2 * share) + (high - low)
             downhill = (change + temperature * self._logits).clamp(-_STEEPEST, _STEEPEST)
-            self._velocity = _MOMENTUM * self._velocity - downhill
+            self._velocity = (_MOMENTUM * self._velocity - downhill) * problem.free
             self._logits = self._logits + _RATE * self._velocity
             if turning:
                 below = self._curvature - slope + problem.bits(lower - 1, raw) < low
                 above = self._curvature + slope + problem.bits(lower + 2, raw) < high
-                self._turn((self._logits < -_DECIDED) & below, (self._logits > _DECIDED) & above)
+                free = problem.free > 0
+                down, up = (self._logits < -_DECIDED) & below, (self._logits > _DECIDED) & above
+                self._turn(down & free, up & free)
 
     def _turn(self, down: Tensor, up: Tensor) -> None:
         """Another pair for some latents, of which they are what they were."""
