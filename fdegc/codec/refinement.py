@@ -172,7 +172,7 @@ class _Problem:
         self._net, self._check, self._correction, self._clip = network.net, check, correction, clip
         self._wanted = _on(device, [view.inputs for view in views])
         self._counts = _on(device, [view.counts[None] for view in views]).float()
-        self._worth = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1) / 3
+        self._worth: float = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1) / 3
         self._phi = _on(device, phi)
         self._inverse = torch.from_numpy(network.inverse_gain(quality).copy()).to(device)
         self._ring = _on(device, around).float()
