@@ -55,6 +55,7 @@ def compress(
     transform: Sequence[float] | None = None,
     profile: str | None = None,
     lossy: bool = False,
+    effort: int = 0,
     device: str = "auto",
     threads: int | None = None,
     overwrite: bool = False,
@@ -95,6 +96,9 @@ def compress(
         Whether palettes and bands of classes are compressed with losses, too.  Without it, and without a
         target or ranges, they come back exactly, whatever the quality, a palette with them; ``advice`` of the
         result says so.
+    effort : int
+        0 to 4: how long to look for better latents; it takes minutes a megapixel, and files of the same size
+        show more.  Without meaning with a target.
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     threads : int, optional
@@ -122,7 +126,7 @@ def compress(
     """
     from fdegc.raster.classes import palette_way, settle
 
-    options = EncodeOptions(quality, tile_size, tuple(ranges), target, lossy=lossy)
+    options = EncodeOptions(quality, tile_size, tuple(ranges), target, lossy=lossy, effort=effort)
     out = _path(path, "path")
     if out.suffix.lower() != SUFFIX:
         raise InvalidOption(f"The output of compress must be named *{SUFFIX}, not “{out.name}”.")

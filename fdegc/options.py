@@ -16,6 +16,8 @@ QUALITY_MAX = 6.0
 #: Side of tiles unless somebody asks for another one, and the largest that very smooth scenes get then.
 TILE_SIZE = 512
 SMOOTH_TILE_SIZE = 1024
+#: Steps in which latents are refined at each effort (``docs/choosing.md``).
+EFFORT_STEPS = (0, 8, 16, 32, 64)
 
 #: Metrics that compare two rasters, in the order in which they are shown, and how people call them.
 METRIC_LABELS = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "vifp": "VIFp", "lpips": "LPIPS"}
@@ -188,6 +190,9 @@ class EncodeOptions:
         Where another quality counts.
     lossy : bool
         Whether palettes and classes are compressed with losses, too, which else are not.
+    effort : int
+        0 to 4: how long the encoder looks for better latents than the rounded ones, tile by tile.  It counts
+        for nothing with a target or a largest error.
 
     Raises
     ------
@@ -203,6 +208,7 @@ class EncodeOptions:
     band_weights: tuple[float, ...] = ()
     region: QualityRegion | None = None
     lossy: bool = False
+    effort: int = 0
 
     def __post_init__(self) -> None:
         if self.max_error is not None:
@@ -219,10 +225,19 @@ class EncodeOptions:
         if not all(math.isfinite(weight) and weight > 0 for weight in self.band_weights):
             raise InvalidOption("Weights of bands must be positive numbers.")
         check_quality(self.quality)
+        if not 0 <= self.effort < len(EFFORT_STEPS):
+            raise InvalidOption(
+                f"The effort must lie between 0 and {len(EFFORT_STEPS) - 1}, not {self.effort}."
+            )
         if self.tile_size % 64 or not 64 <= self.tile_size <= 2048:
             raise InvalidOption(
                 f"The tile size must be a multiple of 64 between 64 and 2048, not {self.tile_size}."
             )
+
+    @property
+    def refinement(self) -> int:
+        """Steps in which latents are refined, 0 where the effort does not count."""
+        return 0 if self.target is not None or self.max_error is not None else EFFORT_STEPS[self.effort]
 
     @property
     def quality_steps(self) -> int:

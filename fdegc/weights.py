@@ -35,6 +35,10 @@ CODING_BYTES = 0.16e9
 TASK_BYTES = 0.05e9
 #: What the entropy coder holds of a latent position and channel of a band group: φ twice, operand, sums.
 PHI_BYTES = 60
+#: A step of refining latents, as a multiple of the time of compressing without; steps that its start takes.
+STEP_COST, STARTING_STEPS = 2.0, 2.5
+#: Bytes that gradients take, as a multiple of those of the network (``docs/memory.md``).
+REFINEMENT_MEMORY = 12.0
 # Rows of a usual file's blocks at a tile's ends.
 _BLOCK_ROWS = 1024
 
@@ -211,6 +215,7 @@ def quick_estimate(
     tile_size: int = 512,
     entry: WeightsEntry | None = None,
     workers: int | None = None,
+    steps: int = 0,
 ) -> Estimate:
     """Bytes, seconds and memory of a compression, at once, from the manifest's averages.
 
@@ -225,6 +230,8 @@ def quick_estimate(
         Weights that will be used; those of the default profile otherwise.
     workers : int, optional
         Tiles that are in the network at a time; by default as many as there are cores.
+    steps : int
+        In which latents are refined, if they all are made.
 
     Raises
     ------
@@ -238,23 +245,32 @@ def quick_estimate(
     size = bits / 8 + CONTAINER_BYTES[0] + CONTAINER_BYTES[1] * tiles
     return Estimate(
         bytes=round(size),
-        seconds=megapixels * entry.encode_seconds,
+        seconds=megapixels * entry.encode_seconds * (1 + refinement_cost(steps)),
         memory_bytes=round(
             PROCESS_BYTES
             + CODING_BYTES
-            + min(workers or usable_cores(), tiles // groups) * tile_bytes(info, tile_size, entry)
+            + min(workers or usable_cores(), tiles // groups) * tile_bytes(info, tile_size, entry, steps)
             + _scene_bytes(info, tile_size, entry)
         ),
     )
 
 
-def tile_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry | None = None) -> float:
-    """Memory of one tile on its way through the network and the entropy coder (``docs/memory.md``)."""
+def refinement_cost(steps: int) -> float:
+    """Time of refining latents in some steps, as a multiple of that of compressing without."""
+    return STEP_COST * (steps + STARTING_STEPS) if steps else 0.0
+
+
+def tile_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry | None = None, steps: int = 0) -> float:
+    """Memory of one tile on its way through the network and the entropy coder (``docs/memory.md``).
+
+    With any ``steps`` of refinement it is more, however many they are.
+    """
     entry, sample = entry or _default_entry(), np.dtype(info.dtype).itemsize
     pixels = min(info.pixels, (tile_size + 2 * HALO) ** 2)
     # Its other bands wait, as read and four times as float32, and have φ and its products in float64.
     waiting = pixels * (sample + 16) + pixels / 256 * int(entry.network["latent"]) * PHI_BYTES / 3
-    return TASK_BYTES + entry.memory_bytes * pixels / 1e6 + max(info.bands - 3, 0) * waiting
+    gradients = REFINEMENT_MEMORY * entry.memory_bytes * pixels / 1e6 if steps else 0.0
+    return gradients + TASK_BYTES + entry.memory_bytes * pixels / 1e6 + max(info.bands - 3, 0) * waiting
 
 
 def _scene_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry) -> float:

@@ -84,6 +84,10 @@ def options_of(args: argparse.Namespace) -> EncodeOptions:
         raise InvalidOption(
             "A largest error and a rate exclude each other: a bound takes what it takes. Leave one out."
         )
+    if args.effort and (args.max_error is not None or args.target is not None):
+        raise InvalidOption(
+            "--effort goes with a rate or a quality, not with a target or a largest error. Leave one out."
+        )
     return EncodeOptions(
         quality_of(args),
         args.tile_size,
@@ -93,6 +97,7 @@ def options_of(args: argparse.Namespace) -> EncodeOptions:
         max_error=args.max_error,
         band_weights=args.band_weights,
         lossy=args.lossy,
+        effort=args.effort,
     )
 
 

@@ -26,6 +26,7 @@ from fdegc.cli.common import (
 from fdegc.errors import Cancelled, InvalidOption
 from fdegc.format import SUFFIX
 from fdegc.options import (
+    EFFORT_STEPS,
     QUALITY_MAX,
     SMOOTH_TILE_SIZE,
     TILE_SIZE,
@@ -168,6 +169,15 @@ def add_arguments(parser: CommandParser) -> None:
     add_part(parser, area=True)
     _add_ways(parser)
     _add_region(parser)
+    parser.add_argument(
+        "--effort",
+        type=int,
+        choices=range(len(EFFORT_STEPS)),
+        default=0,
+        metavar="0..4",
+        help="how long to look for better latents, minutes a megapixel: the same bytes show more, and files "
+        "decode as ever (default: 0; not with a target or a largest error)",
+    )
     parser.add_argument("--profile", metavar="NAME", help="weights to compress with (default: lite)")
     parser.add_argument(
         "--tile-size",
@@ -429,6 +439,7 @@ def _data(
         "note": result.note or None,
         "estimate": None if result.estimate is None else asdict(result.estimate),
         "clipped": result.clipped,
+        "effort": options.effort,
         "tile_size": result.tile_size,
         "tiles": result.tiles,
         "ways": dict(result.ways),

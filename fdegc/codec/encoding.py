@@ -19,6 +19,7 @@ from fdegc.codec.latents import LatentCoders, LatentStore
 from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Float32Array
 from fdegc.codec.plan import EncodingPlan
+from fdegc.codec.refinement import Refinement, TileView
 from fdegc.codec.tile_reader import AnalysedTile, TileReader, TileSamples
 from fdegc.codec.tile_synthesis import ReadyTile, TileSynthesis, restore_nodata
 from fdegc.codec.ways import PlainTile
@@ -28,7 +29,7 @@ from fdegc.control import ProgressMeter
 from fdegc.errors import MetricUnavailable
 from fdegc.format.info import mapping_of
 from fdegc.format.kinds import UnitKind, pack_fidelity, unpack_fidelity
-from fdegc.format.layout import IndexEntry
+from fdegc.format.layout import HASH_BITS, IndexEntry
 from fdegc.format.writer import ContainerWriter
 from fdegc.metrics import ErrorAccumulator
 from fdegc.raster.mapping import peak_value, valid_samples
@@ -44,7 +45,7 @@ class _Task:
     """A tile to be coded: as it was read, or its latents if they were analysed before.
 
     ``done`` are the units that an earlier run has left in the file, ``payload`` is that of the first of them,
-    unless it is latents.
+    unless it is latents; ``left`` are those of them that are latents, where they were refined.
     """
 
     index: int
@@ -52,6 +53,7 @@ class _Task:
     latents: list[Float32Array]
     done: list[IndexEntry]
     payload: bytes
+    left: list[CodedUnit]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +137,8 @@ class Encoding:
     ) -> None:
         self.plan, self.reader, self.writer, self.workers = plan, reader, writer, workers
         self.stored, self.on_tile = latents, on_tile
-        batch = workers.share.batch
+        batch, steps = workers.share.batch, plan.options.refinement
+        self._refinement = Refinement(plan.network, plan.header, steps, batch) if steps else None
         self._coders = LatentCoders(plan.network, batch)
         self.judge = Judge(plan.header, plan.options)
         self.synthesis = TileSynthesis(plan.network, plan.header, plan.tiles, batch, plan.quality_of)
@@ -188,10 +191,16 @@ class Encoding:
             done = [self.writer.left[unit] for unit in range(first, min(first + groups, self._resumed))]
             plain = bool(done) and done[0].kind != UnitKind.LATENTS
             payload = self.writer.payload(done[0]) if plain else b""
+            left = [] if plain or self._refinement is None else [self._unit(entry) for entry in done]
             if self.stored is not None:
-                yield _Task(index, None, self.stored.latents(index), done, payload)
+                yield _Task(index, None, self.stored.latents(index), done, payload, left)
             else:
-                yield _Task(index, self.reader.read(index), [], done, payload)
+                yield _Task(index, self.reader.read(index), [], done, payload, left)
+
+    def _unit(self, entry: IndexEntry) -> CodedUnit:
+        """Unit that an earlier run has left in the file."""
+        bits = HASH_BITS[self.plan.header.version]
+        return CodedUnit(self.writer.payload(entry), entry.dither, entry.phi_hash, entry.y_hash, bits)
 
     def _coded(self, meter: ProgressMeter) -> Iterator[_Tile]:
         """Tiles in order, coded."""
@@ -211,10 +220,15 @@ class Encoding:
             # Where an earlier run got this far, only mask, overview and the like are needed.
             wanted = any(self._needs_latents(task) for task in tasks)
             read = [task.read for task in tasks if task.read is not None]
-            analysed = {tile.index: tile for tile in self.reader.analyse(read, check, batch, latents=wanted)}
+            views = self._refinement is not None
+            found_all = self.reader.analyse(read, check, batch, latents=wanted, views=views)
+            analysed = {tile.index: tile for tile in found_all}
+            refined = self._refined(tasks, analysed)
             coded = []
             for task in tasks:
                 found = analysed.get(task.index)
+                # What waits for its neighbours needs its views no more.
+                found = None if found is None else replace(found, views=())
                 latents = task.latents if found is None else found.latents
                 latents = latents or self.reader.zeros(task.index)
                 coder = self._coders.at(self.plan.quality_of(task.index))
@@ -225,13 +239,45 @@ class Encoding:
                 # Without latents all of it is in the first of its units.
                 plain = bool(task.done) and task.done[0].kind != UnitKind.LATENTS
                 idle = written or plain or self._is_shared(task.index)
-                units = [] if idle else coder.code(latents[len(task.done) :], check)
+                integers = refined.get(task.index) or [coder.rounded(y) for y in latents]
+                rest = slice(len(task.done), None)
+                units = [] if idle else coder.code(latents[rest], check, integers[rest])
                 # 16 bits hold them, and a whole row of tiles waits for the next one.
-                rounded = [coder.rounded(y).astype(np.int16) for y in latents] if self.plan.decodes else []
+                rounded = [y.astype(np.int16) for y in integers] if self.plan.decodes else []
                 size = sum(len(u.payload) for u in units) + sum(entry.length for entry in task.done)
                 tile = _Tile(task.index, found, units, size, rounded, done=len(task.done), written=written)
                 coded.append(self._as_left(tile, task) if written or plain else tile)
             return coded
+
+    def _refined(
+        self, tasks: Sequence[_Task], analysed: dict[int, AnalysedTile]
+    ) -> dict[int, list[IntArray]]:
+        """Refined latents of tiles; what an earlier run has left of them is as it is in the file."""
+        out: dict[int, list[IntArray]] = {}
+        if self._refinement is None:
+            return out
+        for quality in {self.plan.quality_of(task.index) for task in tasks}:
+            views: list[tuple[int, TileView]] = []
+            for task in tasks:
+                found = analysed.get(task.index)
+                if found is None or not found.views or self.plan.quality_of(task.index) != quality:
+                    continue
+                if task.done and task.done[0].kind != UnitKind.LATENTS:
+                    continue
+                out[task.index] = self._left(task, found)
+                views += [(task.index, view) for view in found.views[len(task.done) :]]
+            refined = self._refinement.latents([view for _, view in views], quality, self.workers.check)
+            for (index, _), latent in zip(views, refined, strict=True):
+                out[index].append(latent)
+        return out
+
+    def _left(self, task: _Task, found: AnalysedTile) -> list[IntArray]:
+        """Latents of those units of a tile that an earlier run has left in the file."""
+        if not task.left:
+            return []
+        coder = self._coders.at(self.plan.quality_of(task.index))
+        _, height, width = found.latents[0].shape
+        return coder.decoded(task.left, (height, width), self.workers.check)
 
     def _needs_latents(self, task: _Task) -> bool:
         """Whether a tile, or one beside it, is not written yet, or it is to be shown."""

@@ -48,7 +48,14 @@ def estimate(plan: EncodingPlan, workers: Workers, answer: Callable[[Estimate], 
         Gets the estimate, at once or while the workers' results are awaited.
     """
     info, options, network = plan.info, plan.options, plan.network
-    quick = quick_estimate(info, options.quality, options.tile_size, network.entry, workers.share.workers)
+    quick = quick_estimate(
+        info,
+        options.quality,
+        options.tile_size,
+        network.entry,
+        workers.share.workers,
+        options.refinement,
+    )
     if plan.exact:
         answer(replace(quick, bytes=round(EXACT_SHARE * info.raw_bytes)))
         return

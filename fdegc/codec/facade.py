@@ -104,6 +104,7 @@ class Codec:
         tile_size: int,
         cancel: CancelToken,
         tiles: int | None = None,
+        steps: int = 0,
     ) -> Workers:
         """Threads for one run over some tiles of a raster, by default all, after a look at the free memory.
 
@@ -111,12 +112,13 @@ class Codec:
         ------
         OutOfMemory
         """
-        check_memory(quick_estimate(raster, 1.0, tile_size, network.entry, workers=1).memory_bytes)
+        needed = quick_estimate(raster, 1.0, tile_size, network.entry, workers=1, steps=steps)
+        check_memory(needed.memory_bytes)
         tiles = tiles or len(TilePlan(raster.width, raster.height, tile_size, HALO))
         groups = -(-raster.bands // 3)
         share = share_out(
             network.device,
-            tile_bytes(raster, tile_size, network.entry),
+            tile_bytes(raster, tile_size, network.entry, steps),
             tiles,
             (tile_size // STRIDE) ** 2 * groups,
             self._threads,
@@ -181,17 +183,23 @@ class Codec:
         if options.target is not None:
             check_searchable(network)
         with contextlib.ExitStack() as stack:
-            workers = stack.enter_context(self._crew(network, info, options.tile_size, cancel))
+            steps = options.refinement
+            workers = stack.enter_context(self._crew(network, info, options.tile_size, cancel, steps=steps))
             plan = EncodingPlan.of(network, source, options, origin=origin, reconstruct=reconstruct)
             side = better_tile_size(plan, workers.check)
             if side != options.tile_size:
                 # Where the memory is not free, the scene is as good as tiles of the usual size make it.
                 with contextlib.suppress(OutOfMemory):
-                    workers = stack.enter_context(self._crew(network, info, side, cancel))
+                    workers = stack.enter_context(self._crew(network, info, side, cancel, steps=steps))
                     plan = plan.in_tiles_of(side)
             plan = plan.through(choose_components(plan, workers))
             cost = quick_estimate(
-                info, options.quality, plan.options.tile_size, network.entry, workers.share.workers
+                info,
+                options.quality,
+                plan.options.tile_size,
+                network.entry,
+                workers.share.workers,
+                steps,
             )
             if on_estimate is not None:
                 tell = on_estimate

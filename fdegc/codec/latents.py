@@ -38,11 +38,25 @@ class LatentCoder:
         """Rounded latent, as the decoder will have it: int32, shape (M, h, w)."""
         return round_latent(y * self._gain)
 
-    def code(self, ys: Sequence[Float32Array], check: Callable[[], None]) -> list[CodedUnit]:
-        """Coded units of latents; ``check`` is called now and then and raises to cancel."""
+    def code(
+        self,
+        ys: Sequence[Float32Array],
+        check: Callable[[], None],
+        latents: Sequence[IntArray] | None = None,
+    ) -> list[CodedUnit]:
+        """Coded units of latents.
+
+        Parameters
+        ----------
+        ys : sequence of ndarray of float32, shape (M, h, w)
+        check : callable
+            Called now and then; raises to cancel.
+        latents : sequence of ndarray of int32, shape (M, h, w), optional
+            The integers that are coded; by default those of :meth:`rounded`.
+        """
         check()
         gained = [y * self._gain for y in ys]
-        latents = [round_latent(y) for y in gained]
+        latents = [round_latent(y) for y in gained] if latents is None else latents
         busy = [place for place, latent in enumerate(latents) if latent.any()]
         zs = self._network.hyper_analyse([gained[place] for place in busy], self._batch)
         check()
@@ -51,6 +65,22 @@ class LatentCoder:
             with memory_errors(self._network.device):
                 coded[place] = self._network.coder.encode(latents[place], z, phi, self._rate, check)
         return [coded.get(place) or empty_unit(latent) for place, latent in enumerate(latents)]
+
+    def decoded(
+        self, units: Sequence[CodedUnit], shape: tuple[int, int], check: Callable[[], None]
+    ) -> list[IntArray]:
+        """Integers of coded units of h × w latents; ``check`` as of :meth:`code`.
+
+        Raises
+        ------
+        CorruptStream, DecoderMismatch
+        """
+        features, found = self._network.features, []
+        for latent in self._network.coder.decode(units, [shape] * len(units), features, self._rate, check):
+            if not isinstance(latent, np.ndarray):
+                raise latent
+            found.append(latent)
+        return found
 
 
 class LatentCoders:

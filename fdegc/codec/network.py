@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -179,6 +180,11 @@ class Network:
     @property
     def _is_gpu(self) -> bool:
         return self.device.type == "cuda"
+
+    @property
+    def turn(self) -> AbstractContextManager[Any]:
+        """What holds the device while work is launched on it by anybody else than this network."""
+        return self._launching.turn
 
     @property
     def repeats(self) -> Repeats | None:

@@ -132,7 +132,8 @@ class EncodingPlan:
         """What a run must have in common with an interrupted one to go on from it, besides the header."""
         if self.fingerprint is None:
             return None
-        return self.fingerprint + f"\0{self.options.check}{self.options.region}".encode()
+        options = self.options
+        return self.fingerprint + f"\0{options.check}{options.region}{options.refinement}".encode()
 
     @property
     def exact(self) -> bool:

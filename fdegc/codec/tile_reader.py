@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fdegc.codec.inputs import Float32Array, NetworkInputs
 from fdegc.codec.plan import EncodingPlan
+from fdegc.codec.refinement import TileView
 from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.ways import known_samples
 from fdegc.format.band_masks import BandMasksWriter
@@ -64,6 +65,8 @@ class AnalysedTile:
     overview : OverviewPart
     empty : bool
         Whether no pixel of it and its halo means anything.
+    views : tuple of TileView
+        What its latents can be refined by, one a band group; none unless they were asked for.
     """
 
     index: int
@@ -71,6 +74,7 @@ class AnalysedTile:
     clipped: int
     overview: OverviewPart
     empty: bool
+    views: tuple[TileView, ...] = ()
 
 
 class TileReader:
@@ -128,6 +132,7 @@ class TileReader:
         batch: int = 1,
         *,
         latents: bool = True,
+        views: bool = False,
     ) -> list[AnalysedTile]:
         """Latents of tiles and what else is kept of them, on any thread.
 
@@ -142,6 +147,8 @@ class TileReader:
             Network inputs that the device gets at a time.
         latents : bool
             Whether they are wanted at all.
+        views : bool
+            Whether views are wanted, besides.
         """
         looked = [self._look(tile) for tile in tiles]
         inputs = [x for groups, _, _ in looked for x in groups or ()] if latents else []
@@ -149,10 +156,30 @@ class TileReader:
         out = []
         for tile, (groups, clipped, overview) in zip(tiles, looked, strict=True):
             own: list[Float32Array] = []
+            seen: tuple[TileView, ...] = ()
             if latents:
-                own = [self._cut(tile.index, next(found)) for _ in groups or ()] or self.zeros(tile.index)
-            out.append(AnalysedTile(tile.index, own, clipped, overview, groups is None))
+                whole = [next(found) for _ in groups or ()]
+                own = [self._cut(tile.index, latent) for latent in whole] or self.zeros(tile.index)
+                if views:
+                    seen = self._views(tile, groups or (), whole)
+            out.append(AnalysedTile(tile.index, own, clipped, overview, groups is None, seen))
         return out
+
+    def _views(
+        self, tile: TileSamples, inputs: Sequence[Float32Array], latents: Sequence[Float32Array]
+    ) -> tuple[TileView, ...]:
+        """Views of a tile; of what pads the scene nobody sees any errors."""
+        context, own = self._tiles.context_window(tile.index), self._tiles.padded_window(tile.index)
+        counts = np.zeros((context.height, context.width), np.bool_)
+        usable = usable_pixels(tile.samples)
+        height, width = tile.samples.pixels.shape[1:]
+        counts[:height, :width] = True if usable is None else usable
+        inner = own.relative_to(context)
+        inner = Window(*(side // STRIDE for side in (inner.x, inner.y, inner.width, inner.height)))
+        return tuple(
+            TileView(x, y, inner, counts, group)
+            for group, (x, y) in enumerate(zip(inputs, latents, strict=True))
+        )
 
     def _look(self, tile: TileSamples) -> tuple[list[Float32Array] | None, int, OverviewPart]:
         """Network inputs of a tile with its halo, one a band group, and what else is kept of it.

@@ -60,7 +60,7 @@ def test_the_commands_of_choosing_run(
     )
     assert main(["compress", "scene.tif", "scene.fdegc"]) == 0
     commands = shell_commands(ROOT / "docs" / "choosing.md")
-    assert len(commands) == 16
+    assert len(commands) == 17
     for command in commands:
         assert main(shlex.split(command, comments=True)[1:]) == 0, (command, capsys.readouterr().err)
 
