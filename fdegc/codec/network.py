@@ -280,7 +280,7 @@ class Network:
 
             def work(y: Tensor) -> Tensor:
                 y = nn.functional.pad(y, padding, mode="replicate")
-                # Any integers decode; where latents of extreme pictures overflow on the way, they say nothing.
+                # Any integers decode; where latents of extreme pictures overflow, they say nothing.
                 z = self.net.hyper_analyse(y).nan_to_num(nan=0.0)
                 return z.round().clamp(-radius, radius).to(torch.int32)
 
