@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMessageBox, QToolButton, QTreeView
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QFileDialog,
+    QLineEdit,
+    QMessageBox,
+    QToolButton,
+    QTreeView,
+)
 from pytestqt.qtbot import QtBot
 
 from fdegc_gui.dialogs.files import IMAGE_FILTERS, OPEN_FILTER, FileDialogs, file_dialog
@@ -19,8 +27,8 @@ def answered(kind: type[QDialog], answer: Callable[[QDialog], None]) -> None:
     """Answer to the next dialog of a kind as soon as it is seen."""
 
     def look() -> None:
-        found = [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
-        answer(found[0]) if found else QTimer.singleShot(20, look)
+        found = QApplication.activeModalWidget()  # others may have been left open
+        answer(found) if isinstance(found, kind) else QTimer.singleShot(20, look)
 
     QTimer.singleShot(20, look)
 
@@ -51,7 +59,7 @@ def test_names_get_the_ending_of_the_chosen_kind(window: MainWindow, tmp_path: P
         def answer(dialog: QDialog) -> None:
             assert isinstance(dialog, QFileDialog)
             dialog.selectNameFilter(next(words for words in IMAGE_FILTERS if kind in words))
-            dialog.selectFile(str(tmp_path / name))
+            dialog.findChildren(QLineEdit)[0].setText(str(tmp_path / name))  # as typed
             dialog.done(QDialog.DialogCode.Accepted)
 
         return answer
