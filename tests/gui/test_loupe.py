@@ -68,7 +68,8 @@ def test_loupe_that_stays_and_follows(qtbot: QtBot, window: MainWindow, scene_pa
     assert loupe.isVisible()
     window.controller.close_scene()
     assert not loupe.isVisible()
-    window.actions_["loupe"].trigger()
+    assert not window.actions_["loupe"].isEnabled(), "there is nothing to enlarge"
     open_scene(qtbot, window, scene_path)
+    window.actions_["loupe"].trigger()
     pane.hovered.emit(QPointF(5, 5))
     assert not loupe.isVisible()
