@@ -87,9 +87,10 @@ def test_the_largest_quality_that_fits_is_found(codec: Codec, tmp_path: Path) ->
     assert result.note == "" and result.quality >= 3.3 - 1 / 256
     options = EncodeOptions(result.quality + 1 / 256, 64, check=False)
     above = codec.encode(source, out, options, overwrite=True)
-    assert above.bytes > middle + 20
+    assert above.bytes >= middle + 20
     per_pixel = Target(TargetKind.BPP, (middle + 20) * 8 / 30_000)
-    same = codec.encode(source, out, EncodeOptions(tile_size=64, target=per_pixel), overwrite=True)
+    options = EncodeOptions(tile_size=64, target=per_pixel, check=False)
+    same = codec.encode(source, out, options, overwrite=True)
     assert same.quality == result.quality
     assert {path.name for path in tmp_path.iterdir()} == {"a.fdegc"}
 
@@ -99,10 +100,10 @@ def test_tiles_without_latents_use_the_bytes_that_there_are(codec: Codec, tmp_pa
     pixels[:, 64:] = np.random.default_rng(0).integers(0, 256, (3, 64, 192))
     results = []
     for check in (False, True):
-        options = EncodeOptions(tile_size=64, target=Target(TargetKind.SIZE, 8000), check=check)
+        options = EncodeOptions(tile_size=64, target=Target(TargetKind.SIZE, 10_000), check=check)
         results.append(codec.encode(ArraySource(pixels), out, options, reconstruct=True, overwrite=True))
     unchecked, checked = results
-    assert checked.ways["jpeg2000"] and 7600 <= checked.bytes <= unchecked.bytes <= 8000
+    assert checked.ways["jpeg2000"] and 9500 <= checked.bytes <= unchecked.bytes <= 10_000
     assert checked.psnr is not None and unchecked.psnr is not None and checked.psnr > unchecked.psnr
 
 
