@@ -14,6 +14,7 @@ import torch
 from hostile import files_up_to
 from PIL import Image
 
+from fdegc import memory
 from fdegc.codec import Codec, devices, facade
 from fdegc.codec.devices import Share, gpu_share, in_batches, memory_errors, share_out
 from fdegc.codec.workers import WAITING, Workers, chunks, keep_to_one_thread
@@ -374,7 +375,7 @@ def test_a_gpu_without_room_for_a_tile_is_refused_before_any_work(monkeypatch: p
 
 def test_cpu_workers_are_as_many_as_cores_tiles_and_memory_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
-    monkeypatch.setattr(devices, "usable_cores", lambda: 16)
+    monkeypatch.setattr(memory, "usable_cores", lambda: 16)
     free = psutil.virtual_memory()._replace(available=10e9)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     assert share_out(cpu, 0.1e9, 1000, 1024) == Share(16, 1, 4)
