@@ -35,7 +35,7 @@ _NEAR = 1.1
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
 _HOPE = 2.0
 #: Bytes a pixel up to which one level of wavelets more may pay.
-_SPARSE = 1 / 32
+_SPARSE = 1 / 12
 #: Steps between the sizes at which JPEG 2000 is looked at for a target, and the least of them.
 _CHOICE_STEP, _LEAST = 1.4, 16
 #: How far beyond the size of latents such looks go where they need not go further.
