@@ -11,15 +11,21 @@ from fdegc.codec import Codec
 from fdegc.control import CancelToken
 from fdegc.evaluation.coder import Coder, Rgb8Pixels
 from fdegc.format.info import read_info
-from fdegc.options import EncodeOptions
+from fdegc.options import EFFORT_STEPS, EncodeOptions
 from fdegc.raster import ArraySource
 from fdegc.results import StreamInfo, TileResult
+from fdegc.weights import refinement_cost
 
 NAME = "fdegc"
 
 
 def fdegc_coder(
-    codec: Codec, folder: Path, qualities: tuple[float, ...], cancel: CancelToken | None = None
+    codec: Codec,
+    folder: Path,
+    qualities: tuple[float, ...],
+    cancel: CancelToken | None = None,
+    *,
+    effort: int = 0,
 ) -> tuple[Coder, StreamInfo]:
     """FDEGC's codec as a coder, and facts of a file it wrote for a start.
 
@@ -33,13 +39,15 @@ def fdegc_coder(
     qualities : tuple of float
         1.0 to 6.0.
     cancel : CancelToken, optional
+    effort : int
+        0 to 4, part of the coder's name where it is not 0.
     """
     path = folder / "image.fdegc"
 
     def encode(pixels: Rgb8Pixels, quality: float) -> bytes:
         # Read back from the disk: what is counted is the file, not what the encoder says of it.
         source = ArraySource(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        codec.encode(source, path, EncodeOptions(quality), overwrite=True, cancel=cancel)
+        codec.encode(source, path, EncodeOptions(quality, effort=effort), overwrite=True, cancel=cancel)
         return path.read_bytes()
 
     def decode(data: bytes) -> Rgb8Pixels:
@@ -56,13 +64,14 @@ def fdegc_coder(
     decode(encode(np.full((64, 64, 3), 128, np.uint8), qualities[0]))
     stream = read_info(path)
     coder = Coder(
-        name=NAME,
-        label="FDEGC",
+        name=f"{NAME}-effort{effort}" if effort else NAME,
+        label=f"FDEGC, effort {effort}" if effort else "FDEGC",
         parameter="quality",
         ladder=qualities,
-        settings=f"profile {stream.profile}, weights {stream.weights_hash}, tiles of {stream.tile_size}",
+        settings=f"profile {stream.profile}, weights {stream.weights_hash}, tiles of {stream.tile_size}"
+        + (f", effort {effort}" if effort else ""),
         version=f"fdegc {__version__}, file format {stream.version}",
-        cost=6.0,
+        cost=6.0 * (1 + refinement_cost(EFFORT_STEPS[effort])),
         encode=encode,
         decode=decode,
     )

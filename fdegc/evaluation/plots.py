@@ -52,11 +52,13 @@ def draw(summary: SetSummary, scale: Scale, coders: Sequence[Coder]) -> Any:
     axes = figure.add_subplot()
     axes.set_facecolor("none")  # the figure's own background shows, or the page's
     ours = coders[0].name
+    second = _SECOND_TUNINGS if ours == "fdegc" else (*_SECOND_TUNINGS, "fdegc")
     for coder in reversed(coders):  # FDEGC is drawn last, on top
         steps = [a for a in summary.averages.get(coder.name, ()) if scale.metric in a.figures]
         if not steps:
             continue
-        color, marker = STYLES.get(coder.name, _OTHER)
+        # With an effort FDEGC looks as it does without, which is then dashed.
+        color, marker = STYLES.get(coder.name.split("-effort")[0], _OTHER)
         axes.plot(
             [step.curve_bpp[scale.metric] for step in steps],
             [step.figures[scale.metric] for step in steps],
@@ -65,7 +67,7 @@ def draw(summary: SetSummary, scale: Scale, coders: Sequence[Coder]) -> Any:
             markersize=7 if coder.name == ours else 5,
             linewidth=2.6 if coder.name == ours else 1.4,
             # The same codec in another tuning.
-            linestyle="--" if coder.name in _SECOND_TUNINGS else "-",
+            linestyle="--" if coder.name in second else "-",
             label=coder.label,
         )
     axes.set_xlim(0.0, min(_MAX_BPP, 1.04 * axes.get_xlim()[1]))

@@ -47,6 +47,8 @@ class EvaluationOptions:
         Images a set.
     device : str
     threads : int, optional
+    effort : int
+        FDEGC's, 0 to 4; where it is not 0, FDEGC without one is another of the codecs.
     """
 
     folders: tuple[Path, ...]
@@ -58,6 +60,7 @@ class EvaluationOptions:
     limit: int | None = None
     device: str = "auto"
     threads: int | None = None
+    effort: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,14 +123,18 @@ def evaluate(
     results = Results(options.out / POINTS)
     with tempfile.TemporaryDirectory(prefix="fdegc-evaluate-") as place:
         codec = Codec(device=options.device, threads=options.threads)
-        ours, stream = fdegc_coder(codec, Path(place), options.qualities, cancel)
-        coders = (ours, *peers)
+        efforts = (options.effort, 0) if options.effort else (0,)
+        made = [
+            fdegc_coder(codec, Path(place), options.qualities, cancel, effort=effort) for effort in efforts
+        ]
+        stream = made[0][1]
+        coders = (*(coder for coder, _ in made), *peers)
         run = _Run(coders, metrics, results, cancel)
         run.measure_all(images, on_progress)
     left_out += run.failures
     if not run.points:
         raise InvalidOption("No image could be coded. " + " ".join(run.failures))
-    summaries = summarise(run.points, coders, metrics, ours.name)
+    summaries = summarise(run.points, coders, metrics, coders[0].name)
     evaluation = Evaluation(
         report=options.out / "report.html",
         coders=coders,

@@ -219,6 +219,18 @@ def test_only_what_changed_is_measured_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_plots")
+def test_an_effort_is_compared_with_none(tmp_path: Path, folders: tuple[Path, Path]) -> None:
+    """FDEGC with an effort is what all others, and FDEGC without, are compared with."""
+    _, second = folders
+    options = EvaluationOptions((second,), tmp_path / "out", peers=(), metrics=("psnr",), effort=1)
+    result = evaluate(options)
+    assert [coder.name for coder in result.coders] == ["fdegc-effort1", "fdegc"]
+    rate = result.summaries[-1].comparisons["psnr"]["fdegc"].rate
+    assert rate is not None and rate < -1.0
+    again = evaluate(replace(options, effort=0))
+    assert again.measured == 0 and [coder.name for coder in again.coders] == ["fdegc"]
+
+
 def test_an_interrupted_run_keeps_its_points_and_goes_on(tmp_path: Path, folders: tuple[Path, Path]) -> None:
     options = EvaluationOptions((folders[1],), tmp_path / "out", None, ("webp",), (2.0, 5.0), ("psnr",))
     token = CancelToken()
