@@ -125,33 +125,36 @@ def _encode(samples: Integers, bits: int, size: int, levels: int) -> bytes:
 
 def _written(samples: Integers, bits: int, sizes: Sequence[int], levels: int, **more: str) -> bytes:
     """Codestream of a picture as OpenJPEG writes it, with a layer for each of growing sizes."""
+    import rasterio
     from affine import Affine
     from rasterio.io import MemoryFile
+    from rasterio.shutil import copy
 
     components, height, width = samples.shape
-    # rasterio keeps GDAL's 1024 unless asked in small letters, and then drops what is wider than the picture.
-    options = {"blockxsize": str(width)} if width > _DEFAULT_BLOCK else {}
     # GDAL warns of one resolution where it would take no more itself.
-    options |= {"RESOLUTIONS": str(levels + 1)} if min(height, width) > 1 else {}
-    with MemoryFile() as file:
-        with file.open(
+    levels_said = {"RESOLUTIONS": str(levels + 1)} if min(height, width) > 1 else {}
+    place = {"transform": Affine(*_PLACE)}
+    with (
+        rasterio.open("", "w", "MEM", width, height, components, dtype=samples.dtype, **place) as picture,
+        MemoryFile(ext=".j2k") as file,
+    ):
+        picture.write(samples)
+        # Not written through rasterio, which keeps Python's lock while GDAL encodes: others wait so long.
+        copy(
+            picture,
+            file.name,
             driver=_DRIVER,
-            width=width,
-            height=height,
-            count=components,
-            dtype=samples.dtype,
-            transform=Affine(*_PLACE),
             CODEC="J2K",
             REVERSIBLE="NO",
             QUALITY=",".join(_rates(samples, bits, sizes, levels)),
             PRECINCTS="",
             YCC="YES" if components == 3 else "NO",
+            BLOCKXSIZE=str(max(width, _DEFAULT_BLOCK)),
             BLOCKYSIZE="2048",
             NBITS=str(bits),
-            **options,
+            **levels_said,
             **more,
-        ) as picture:
-            picture.write(samples)
+        )
         return bytes(file.getbuffer())
 
 

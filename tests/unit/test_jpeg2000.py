@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import threading
+import time
 from io import BytesIO
 
 import numpy as np
@@ -363,3 +365,17 @@ def test_any_data_in_a_sound_frame(sound: bytes, payload: bytes) -> None:
     except CorruptStream:
         return
     assert found.shape == SHAPE
+
+
+def test_other_threads_go_on_while_a_picture_is_encoded() -> None:
+    """The longest that a thread waits for Python's lock is a fraction of the time that encoding takes."""
+    noise = np.random.default_rng(2).integers(0, 256, (3, 1536, 1536), np.uint8)
+    worker = threading.Thread(target=jpeg2000.encode_packets, args=(noise, 8, 500_000))
+    start = last = time.perf_counter()
+    longest = 0.0
+    worker.start()
+    while worker.is_alive():
+        time.sleep(0.001)
+        now = time.perf_counter()
+        last, longest = now, max(longest, now - last)
+    assert longest < (last - start) / 2
