@@ -173,7 +173,12 @@ def speed(device: str, pixels: np.ndarray, share_only: bool = False) -> None:
     facade.share_out = chosen
     for network in codec.networks:
         if (repeats := network.repeats) is not None:
-            print(f"{repeats.captured} graphs" + "".join(f"; failed: {why}" for why in repeats.failures))
+            steps = sum(step.captured for step in network.steps)
+            failures = repeats.failures + [step.failure for step in network.steps if step.failure]
+            print(
+                f"{repeats.captured} graphs, and {steps} of steps of wavefronts"
+                + "".join(f"; failed: {why}" for why in failures)
+            )
 
 
 def app(device: str, image: Path) -> None:

@@ -21,7 +21,7 @@ from fdegc.control import Check, never
 from fdegc.errors import WeightsInvalid
 from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
-from fdegc.model.graphs import Repeats
+from fdegc.model.graphs import Repeated, Repeats, StreamCapture
 from fdegc.model.uninitialised import Uninitialised
 from fdegc.types import STRIDE
 from fdegc.weights import WeightsEntry, load
@@ -133,6 +133,8 @@ class Network:
         Computes φ.
     coder : UnitCoder
         Codes latents, with matrix products on the device if it has float64.
+    steps : list of Repeated
+        Steps of wavefronts that a GPU has captured, or is about to.
 
     Raises
     ------
@@ -142,6 +144,7 @@ class Network:
     def __init__(self, entry: WeightsEntry, device: str) -> None:
         self.entry = entry
         self.device = torch.device(device)
+        self.steps: list[Repeated] = []
         tensors = load(entry)
         try:
             self.entropy = EntropyWeights.of(tensors)
@@ -169,13 +172,22 @@ class Network:
             self._launching = Launching(self.device)
             self.features = HyperFeatures(net, self.device, self._launching if self._is_gpu else None)
             self.net = net.to(self.device)
-            turn = self._launching.turn
-            products = DeviceParameterNetwork(self.entropy, self.device, turn) if self._is_gpu else None
+            products = self._products() if self._is_gpu else None
             self.coder = UnitCoder(self.entropy, products)
             if self._is_gpu:  # workers use other streams than the one that brought the weights
                 torch.cuda.synchronize(self.device)
         self._type, self._synthesis_type = transform_type(self.device), synthesis_type(self.device)
         self._known_gains: dict[float, tuple[Tensor, Tensor]] = {}
+
+    def _products(self) -> DeviceParameterNetwork:
+        """Parameter network on a GPU, whose steps of wavefronts are graphs."""
+        capture = StreamCapture(self.device)
+
+        def repeated(step: Callable[[], Tensor]) -> Repeated:
+            self.steps.append(Repeated(step, capture))
+            return self.steps[-1]
+
+        return DeviceParameterNetwork(self.entropy, self.device, self._launching.turn, repeated)
 
     @property
     def _is_gpu(self) -> bool:

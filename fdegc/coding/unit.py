@@ -214,8 +214,7 @@ class UnitCoder:
         latent = self.weights.latent
         order = walk(tuple(head.shape for head in heads))
         field = blank(order, latent)
-        ids = np.unique(np.concatenate([head.channels for head in heads]))
-        columns = np.concatenate([np.searchsorted(ids, head.channels) for head in heads])
+        wanted = np.unique(np.concatenate([head.channels for head in heads]))
         column_starts = _starts([len(head.channels) for head in heads])
         words = np.concatenate([head.words for head in heads])
         word_starts = _starts([len(head.words) for head in heads])
@@ -224,29 +223,30 @@ class UnitCoder:
         broken = np.zeros(len(heads), bool)
         latents = np.zeros((len(order.place), latent), np.int32)
         most = int(np.diff(order.steps).max())
-        evaluate = self._network.evaluator(ids, most, positions_last(phis))
         values = np.zeros((most, latent), np.int32)
-        for start, stop in zip(order.steps[:-1], order.steps[1:], strict=True):
-            check()
-            part, count = slice(start, stop), stop - start
-            raw = evaluate(field, order.taps[part], order.place[part])
-            values[:count] = 0
-            mixture.decode(
-                states,
-                words,
-                word_starts,
-                order.unit[part],
-                raw,
-                columns,
-                column_starts,
-                radii,
-                values[:count],
-                ids,
-                broken,
-                *self._constants,
-            )
-            put(field, order.field[part], values[:count])
-            latents[order.place[part]] = values[:count]
+        with self._network.stepping(wanted, most, positions_last(phis)) as (evaluate, ids):
+            columns = np.concatenate([np.searchsorted(ids, head.channels) for head in heads])
+            for start, stop in zip(order.steps[:-1], order.steps[1:], strict=True):
+                check()
+                part, count = slice(start, stop), stop - start
+                raw = evaluate(field, order.taps[part], order.place[part])
+                values[:count] = 0
+                mixture.decode(
+                    states,
+                    words,
+                    word_starts,
+                    order.unit[part],
+                    raw,
+                    columns,
+                    column_starts,
+                    radii,
+                    values[:count],
+                    ids,
+                    broken,
+                    *self._constants,
+                )
+                put(field, order.field[part], values[:count])
+                latents[order.place[part]] = values[:count]
         latents_of: list[IntArray | CorruptStream] = []
         for unit, head in enumerate(heads):
             if broken[unit]:
