@@ -158,8 +158,9 @@ def main() -> None:
             for (rate, how, size, quality, lead, strong), (count, other) in zip(rows, alone, strict=True):
                 gain = quality - other - slope * math.log(size / count)
                 row = (
-                    f"| {path.stem} | {bands} × {dtype} | {rate:g} | {how} | {size} "
-                    f"| {quality:.2f} | {lead:+.2f} | {strong:+.2f} | {100 * size / count:.0f} % | {other:.2f} | {gain:+.2f} |"
+                    f"| {path.stem} | {bands} × {dtype} | {rate:g} | {how} | {size} | {quality:.2f} "
+                    f"| {lead:+.2f} | {strong:+.2f} | {100 * size / count:.0f} % | {other:.2f} "
+                    f"| {gain:+.2f} |"
                 )
                 print(row.replace("-", "−"), flush=True)
 

@@ -211,9 +211,10 @@ class TileCoding:
                 found = analysed[task.index]
                 coder = self._coders.at(self.plan.quality_of(task.index))
                 integers = refined.get(task.index) or [coder.rounded(y) for y in found.latents]
-                integers = integers or [np.zeros(y.shape, np.int32) for y in self.reader.zeros(task.index)]
+                integers = integers or [y.astype(np.int16) for y in self.reader.zeros(task.index)]
                 found = replace(found, views=())
-                out.append(replace(task, read=None, analysed=found, integers=integers[:1]))
+                first = [integers[0].astype(np.int16)]
+                out.append(replace(task, read=None, analysed=found, integers=first))
             return out
 
     def _further(self, tasks: Sequence[_Task]) -> dict[int, AnalysedTile]:
@@ -299,7 +300,9 @@ class TileCoding:
                     continue
                 if task.done and task.done[0].kind != UnitKind.LATENTS:
                     continue
-                out[task.index] = known = self._left(task, found) or [*task.integers]
+                out[task.index] = known = self._left(task, found) or [
+                    y.astype(np.int32) for y in task.integers
+                ]
                 views += [(task.index, view) for view in found.views if view.group >= len(known)]
             refined = self._refinement.latents([view for _, view in views], quality, self.workers.check)
             for (index, _), latent in zip(views, refined, strict=True):
