@@ -329,7 +329,7 @@ def write_plain(path: Path, header: StreamHeader) -> None:
             if header.dtype == "uint8":  # as files of before have them
                 tiles.append(PlainTile(UnitKind.JPEG2000, jpeg2000.encode(pixels, 8, 400), None))
             if header.dtype != "float32":
-                tiles += ways.exact_if(pixels, None, 1e9, lambda: None)
+                tiles += ways.exact_if(pixels, None, 1e9, 1e9, lambda: None)
             tile = tiles[index % len(tiles)]
             writer.add(tile.payload, kind=tile.kind, fidelity=90)
             for _ in range(1, header.groups):
