@@ -129,6 +129,18 @@ class Components:
         """Number of network inputs, of three rows each."""
         return len(self.matrix) // 3
 
+    @property
+    def predicts(self) -> bool:
+        """Whether the first group is three bands, one a row, and later ones what others differ by from them.
+
+        Then an encoder forms the later groups with what the decoder will make of the first one.
+        """
+        first, later = self.matrix[:3], self.matrix[3:]
+        alone = all(
+            bool(number) == (row == band) for row, own in enumerate(first) for band, number in enumerate(own)
+        )
+        return alone and any(any(row[:3]) and any(row[3:]) for row in later)
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:

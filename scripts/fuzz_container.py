@@ -40,6 +40,7 @@ import atheris
 from fdegc.coding import classes, colours, lossless
 
 with atheris.instrument_imports(include=["fdegc"]):
+    from fdegc.codec.inputs import NetworkInputs
     from fdegc.codec.tiling import TilePlan
     from fdegc.codec.ways import PlainTile, PlainWays
     from fdegc.coding import jpeg2000
@@ -114,7 +115,8 @@ def decode_plain(reader: ContainerReader) -> None:
         if entry.kind != UnitKind.LATENTS and header.bands * window.width * window.height <= SAMPLES:
             attempt(decode_tile, reader, ways, index, window)
     if header.components is not None:
-        bands = header.components.backward(np.full((3 * header.groups, 2, 2), 0.25, np.float32))
+        outputs = [np.full((3, 2, 2), 0.25, np.float32)] * header.components.groups
+        bands = NetworkInputs(header).bands(outputs)
         if bands.shape != (header.bands, 2, 2):
             raise AssertionError("a component transform of another shape")
 
@@ -327,7 +329,7 @@ def write_plain(path: Path, header: StreamHeader) -> None:
             if header.dtype == "uint8":  # as files of before have them
                 tiles.append(PlainTile(UnitKind.JPEG2000, jpeg2000.encode(pixels, 8, 400), None))
             if header.dtype != "float32":
-                tiles += ways.exact_if(pixels, None, 1e9, lambda: None)
+                tiles += ways.exact_if(pixels, None, 1e9, 1e9, lambda: None)
             tile = tiles[index % len(tiles)]
             writer.add(tile.payload, kind=tile.kind, fidelity=90)
             for _ in range(1, header.groups):
@@ -346,10 +348,12 @@ def write_seeds(folder: Path) -> None:
     )
     rows = tuple((0.5, float(row), -0.25, 1.0) for row in range(6))
     mixed = replace(wide, components=Components(rows, (0.5,) * 4))
+    rows = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0)) + ((0.5, -0.25, 1.0, 0.5),) * 3
+    predicted = replace(wide, components=Components(rows, (0.5,) * 4))
     tiles = replace(plain, width=100, height=90, bands=1)
     float32 = (BandMapping(0.0, 50.0),)
     exact = replace(tiles, dtype="float32", mapping=float32, bound=0.5, whole=True)
-    full = (plain, masked, wide, first, mixed)
+    full = (plain, masked, wide, first, mixed, predicted)
     for sound in (True, False):
         for number, header in enumerate((*full, tiles, exact)):
             path = folder / f"seed-{sound:d}-{number}"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.codec.crops import through_network
 from fdegc.codec.inputs import NetworkInputs
-from fdegc.codec.network import round_latent
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.workers import Workers
@@ -33,6 +33,8 @@ _ONE_QUANTITY = 8.0
 _MOST_GREYS = 6
 #: Bits a pixel that the error of components which are left out may be worth, at the highest rate.
 _LEFT_OUT = 0.02
+#: Variance of errors of the bands, in [0, 1], that others are predicted from.
+_RIDGE = 1e-3
 #: Ways must be better by this share to be worth their bytes in the header.
 _MARGIN = 0.01
 # Axes of natural colours: grey, from red to blue, from green to both.  Rows, orthonormal.
@@ -51,8 +53,9 @@ def choose_components(plan: EncodingPlan, workers: Workers) -> Components | None
     """Component transform that serves a scene best, by what its crops take and lose; None for none.
 
     Tried are bands as they are, three at a time; the Karhunen–Loève transform, whose first components
-    become the network's axes of natural colours; and every band as grey.  Where bands were given weights,
-    all of these heed them.
+    become the network's axes of natural colours; every band as grey; and of more than three bands what a
+    linear function of the first three, as they are decoded, leaves of the others.  Where bands were given
+    weights, all of these heed them.
 
     Parameters
     ----------
@@ -78,6 +81,9 @@ def choose_components(plan: EncodingPlan, workers: Workers) -> Components | None
     ways = [None if plain else _picked(means, weights), _karhunen_loeve(means, covariance, weights)]
     if bands <= _MOST_GREYS:
         ways.append(_greys(means, weights))
+    # A search for a target analyses a scene once for all qualities, and a prediction depends on them.
+    if bands > 3 and plan.options.target is None and np.all(weights > 0):
+        ways.append(_predicted(means, covariance, weights))
     crops = list(_crops(plan))
 
     share = float(sum(crop.samples.pixels[0].size for crop in crops)) / plan.info.pixels
@@ -181,6 +187,20 @@ def _karhunen_loeve(means: Float64Array, covariance: Float64Array, weights: Floa
     return _components(np.concatenate(matrix) * weights, means)
 
 
+def _predicted(means: Float64Array, covariance: Float64Array, weights: Float64Array) -> Components:
+    """The first three bands, and of others what a linear function of those leaves, three at a time."""
+    bands = len(means)
+    known = covariance[:3, :3]
+    slopes = np.linalg.solve(known + _RIDGE * np.eye(3), covariance[:3, 3:]).T
+    rows = [min(row, bands - 1) for row in range(3 * -(-bands // 3))]
+    leave = np.eye(bands)
+    leave[3:, :3] = -slopes
+    matrix = (weights[:, None] * leave)[rows]
+    if bands % 3 == 1:  # whose errors count once and not three times
+        matrix[-3:] /= math.sqrt(3)
+    return _components(matrix, means)
+
+
 def _crops(plan: EncodingPlan) -> Iterator[_Crop]:
     """Crops of a scene on its diagonal, as few as its size allows."""
     count = min(max(int(_SHARE * plan.info.pixels / _SIDE**2), 1), _CROPS)
@@ -203,11 +223,8 @@ def _cost(
     """Bits and λ times the error of a crop, as the training loss weighs them."""
     network, quality, check = plan.network, plan.quality, workers.check
     inputs = NetworkInputs(replace(plan.header, components=way))
-    cut = [np.ascontiguousarray(x) for x in inputs.of(crop.unit)]
+    cut, outputs = through_network(network, inputs, crop.unit, quality, check, clip=inputs.plain)
     bits = sum(network.estimate_bits(x, [quality], check)[0] for x in cut)
-    gain = network.gain(quality)
-    rounded = [round_latent(y * gain) for y in network.analyse(cut, check)]
-    outputs = network.synthesise(rounded, quality, check, clip=inputs.plain)
     height, width = crop.samples.pixels.shape[1:]
     found = np.clip(inputs.bands(outputs)[:, :height, :width], 0, 1)
     error = (found - crop.unit[:, :height, :width]) * weights.astype(np.float32)[:, None, None]

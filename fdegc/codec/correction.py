@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.codec.crops import through_network
 from fdegc.codec.inputs import NetworkInputs
-from fdegc.codec.network import round_latent
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.workers import Workers
@@ -168,10 +168,8 @@ def _moments(plan: EncodingPlan, crop: _Crop, workers: Workers) -> tuple[_Moment
     if crop.valid is not None and not crop.valid.any():
         return None
     network, quality, check = plan.network, plan.quality, workers.check
-    cut = [np.ascontiguousarray(x) for x in NetworkInputs(plan.header).of(crop.unit)]
-    gain = network.gain(quality)
-    rounded = [round_latent(y * gain) for y in network.analyse(cut, check)]
-    outputs = network.synthesise(rounded, quality, check, clip=False)
+    inputs = NetworkInputs(plan.header)
+    cut, outputs = through_network(network, inputs, crop.unit, quality, check, clip=False)
     return tuple(
         _moments_of(x[:, : crop.height, : crop.width], y[:, : crop.height, : crop.width], crop.valid)
         for x, y in zip(cut, outputs, strict=True)

@@ -16,7 +16,7 @@ from fdegc.codec.tiling import TilePlan
 from fdegc.errors import InvalidOption, UnsupportedRaster
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import ORIGIN, header_for
-from fdegc.format.kinds import TILE_STEPS, pack_quality, unpack_quality
+from fdegc.format.kinds import TILE_STEPS, UnitKind, pack_quality, unpack_quality
 from fdegc.options import QUALITY_MIN, QUALITY_STEPS, EncodeOptions, QualityRegion
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import plan_mapping
@@ -160,6 +160,11 @@ class EncodingPlan:
         if region is None or index not in self.special:
             return 0
         return pack_quality(round((region.quality - QUALITY_MIN) * TILE_STEPS))
+
+    def is_shared(self, index: int) -> bool:
+        """Whether a target says that a tile is kept without latents."""
+        share = self.shares.get(index)
+        return share is not None and share.kind != UnitKind.LATENTS
 
     def in_tiles_of(self, side: int) -> Self:
         """Plan of the same compression in tiles of another size, which touch no region."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -107,23 +107,26 @@ class TileReader:
 
     def read(self, index: int) -> TileSamples:
         """Samples of a tile, the next in order; keeps its mask and alpha band."""
-        context, tile = self._tiles.context_window(index), self._tiles.window(index)
-        inside = Window(
-            context.x,
-            context.y,
-            min(context.width, self._header.width - context.x),
-            min(context.height, self._header.height - context.y),
-        )
-        samples = self._source.read(inside)
-        place = tile.relative_to(inside)
-        own = samples.part(place)
+        found, tile = self.again(index), self._tiles.window(index)
+        own = found.own
         if self._valid is not None and own.valid is not None:
             self._valid.add(tile, own.valid)
         if self._alpha is not None and own.alpha is not None:
             self._alpha.add(tile, own.alpha)
         if self._missing is not None:
             self._missing.add(tile, own.missing)
-        return TileSamples(index, samples, place)
+        return found
+
+    def again(self, index: int) -> TileSamples:
+        """Samples of a tile that was read before."""
+        context = self._tiles.context_window(index)
+        inside = Window(
+            context.x,
+            context.y,
+            min(context.width, self._header.width - context.x),
+            min(context.height, self._header.height - context.y),
+        )
+        return TileSamples(index, self._source.read(inside), self._tiles.window(index).relative_to(inside))
 
     def analyse(
         self,
@@ -136,7 +139,8 @@ class TileReader:
     ) -> list[AnalysedTile]:
         """Latents of tiles and what else is kept of them, on any thread.
 
-        Latents are zero, which costs next to nothing, where there is nothing to see.
+        Latents are zero, which costs next to nothing, where there is nothing to see.  Where other bands are
+        predicted from the first group, of all others that one alone is analysed.
 
         Parameters
         ----------
@@ -165,10 +169,45 @@ class TileReader:
             out.append(AnalysedTile(tile.index, own, clipped, overview, groups is None, seen))
         return out
 
+    def further(
+        self,
+        tiles: Sequence[tuple[AnalysedTile, TileSamples, Float32Array]],
+        check: Callable[[], None],
+        batch: int = 1,
+        *,
+        views: bool = False,
+    ) -> list[AnalysedTile]:
+        """Tiles whose other groups, which are predicted from the first one, are analysed, too.
+
+        Parameters
+        ----------
+        tiles : sequence of tuple
+            What :meth:`analyse` said, samples, and what the network gives for the first group of the tile and
+            its halo, not clipped (:meth:`fdegc.codec.tile_synthesis.TileSynthesis.first`).
+        check, batch, views
+            As for :meth:`analyse`; there are no views of the first group.
+        """
+        inputs = []
+        for found, samples, first in tiles:
+            unit = self._padded(found.index, to_unit(samples.samples, self._mapping))
+            inputs.append(self._inputs.further(unit, first))
+        latents = iter(self._network.analyse([x for own in inputs for x in own], check, batch))
+        out = []
+        for (found, samples, _), own in zip(tiles, inputs, strict=True):
+            whole = [next(latents) for _ in own]
+            seen = self._views(samples, own, whole, first=1) if views else ()
+            cut = [self._cut(found.index, latent) for latent in whole]
+            out.append(replace(found, latents=found.latents + cut, views=seen))
+        return out
+
     def _views(
-        self, tile: TileSamples, inputs: Sequence[Float32Array], latents: Sequence[Float32Array]
+        self,
+        tile: TileSamples,
+        inputs: Sequence[Float32Array],
+        latents: Sequence[Float32Array],
+        first: int = 0,
     ) -> tuple[TileView, ...]:
-        """Views of a tile; of what pads the scene nobody sees any errors."""
+        """Views of groups of a tile; of what pads the scene nobody sees any errors."""
         context, own = self._tiles.context_window(tile.index), self._tiles.padded_window(tile.index)
         counts = np.zeros((context.height, context.width), np.bool_)
         usable = usable_pixels(tile.samples)
@@ -178,7 +217,7 @@ class TileReader:
         inner = Window(*(side // STRIDE for side in (inner.x, inner.y, inner.width, inner.height)))
         return tuple(
             TileView(x, y, inner, counts, group)
-            for group, (x, y) in enumerate(zip(inputs, latents, strict=True))
+            for group, (x, y) in enumerate(zip(inputs, latents, strict=True), first)
         )
 
     def _look(self, tile: TileSamples) -> tuple[list[Float32Array] | None, int, OverviewPart]:
@@ -199,9 +238,14 @@ class TileReader:
             colours = coloured(samples.part(place), self._table)
             shown, seen = colours.pixels.astype(np.float32) / np.float32(255), usable_pixels(colours)
         overview = self._overview.part(window, shown, seen)
-        context = self._tiles.context_window(tile.index)
+        inputs = self._inputs.of(self._padded(tile.index, unit))
+        return inputs[:1] if self._inputs.predicts else inputs, clipped, overview
+
+    def _padded(self, index: int, unit: Float32Array) -> Float32Array:
+        """Bands of a tile and its halo, continued beyond the scene."""
+        context = self._tiles.context_window(index)
         padded: Float32Array = reflect_pad(unit, context.height, context.width).astype(np.float32, copy=False)
-        return self._inputs.of(padded), clipped, overview
+        return padded
 
     def known(self, index: int, own: Samples) -> npt.NDArray[np.bool_] | None:
         """Samples of a tile that the decoder knows to be there: (bands, height, width); None for all."""

@@ -82,8 +82,8 @@ class TileSynthesis:
         self._inputs = NetworkInputs(header)
         self._correction = header.correction
 
-    def ready(self, mosaic: LatentMosaic, index: int) -> ReadyTile:
-        """Latents that a tile needs, taken out of a mosaic, which then forgets the tile."""
+    def ready(self, mosaic: LatentMosaic, index: int, groups: int | None = None) -> ReadyTile:
+        """Latents that a tile needs, by default of all groups, out of a mosaic, which then forgets it."""
         quality = self._quality_of(index)
         factors = {}
         for neighbour in self._plan.neighbours(index):
@@ -91,7 +91,7 @@ class TileSynthesis:
             if other != quality:
                 inverse = self._network.inverse_gain
                 factors[neighbour] = inverse(other) / inverse(quality)
-        parts = [mosaic.window(index, number, factors) for number in range(self._inputs.groups)]
+        parts = [mosaic.window(index, number, factors) for number in range(groups or self._inputs.groups)]
         mosaic.done(index)
         latents = [latents for latents, _ in parts]
         return ReadyTile(index, self._plan.window(index), latents, parts[0][1], quality)
@@ -141,6 +141,28 @@ class TileSynthesis:
                 whole = [self._corrected(next(outputs), group) for group in range(len(tile.latents))]
                 own = [x[:, top : top + size.height, left : left + size.width] for x in whole]
                 found[tile.index] = from_unit(self._inputs.bands(own), self._mapping, self._dtype)
+        return [found[tile.index] for tile in tiles]
+
+    def first(self, tiles: Sequence[ReadyTile], check: Callable[[], None]) -> list[npt.NDArray[np.float32]]:
+        """What the network gives for the first group of tiles, by which other bands are predicted.
+
+        Parameters
+        ----------
+        tiles, check
+            As for :meth:`pixels`.
+
+        Returns
+        -------
+        list of ndarray of float32, shape (3, 16h, 16w)
+            Of each tile with its halo, corrected, not clipped.
+        """
+        found: dict[int, npt.NDArray[np.float32]] = {}
+        for quality in {tile.quality for tile in tiles}:
+            alike = [tile for tile in tiles if tile.quality == quality]
+            latents = [tile.latents[0] for tile in alike]
+            outputs = self._network.synthesise(latents, quality, check, self._batch, clip=False)
+            for tile, output in zip(alike, outputs, strict=True):
+                found[tile.index] = self._corrected(output, 0)
         return [found[tile.index] for tile in tiles]
 
     def _corrected(self, output: npt.NDArray[np.float32], group: int) -> npt.NDArray[np.float32]:

@@ -100,7 +100,7 @@ def test_an_interrupted_run_goes_on_to_the_same_file(
     cancel = CancelToken()
     write = encoding.Encoding._write
 
-    def one(self: encoding.Encoding, tile: encoding._Tile) -> None:
+    def one(self: encoding.Encoding, tile: encoding.CodedTile) -> None:
         write(self, tile)
         cancel.cancel()
 
