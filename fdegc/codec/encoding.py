@@ -35,6 +35,7 @@ from fdegc.metrics import ErrorAccumulator
 from fdegc.raster.mapping import peak_value, valid_samples
 from fdegc.results import ErrorFigures, TileResult
 from fdegc.types import Samples
+from fdegc.weights import refinement_cost
 
 TileCallback = Callable[[TileResult], None]
 IntArray = npt.NDArray[np.signedinteger[Any]]
@@ -148,6 +149,8 @@ class Encoding:
         self.plain: dict[int, UnitKind] = {}
         self._peak = peak_value(mapping_of(plan.header))
         self._busy = {"coding": 0.0, "preview": 0.0}
+        self._refining = refinement_cost(steps) / plan.header.groups  # work that a unit takes
+        self._stepped = 0.0
         self._resumed = writer.units_done
         self._lock = threading.Lock()
 
@@ -157,8 +160,9 @@ class Encoding:
         Parameters
         ----------
         meter : ProgressMeter
-            Its total is the number of tiles, twice that where the decoder's pixels are computed.
+            Its total is :attr:`work`.
         """
+        self.workers.while_waiting = lambda: self._tell_steps(meter)
         tiles = self._coded(meter)
         if self.plan.decodes and not self.plan.exact:
             tiles = self._settled(self._judged(self._beside(tiles)))
@@ -167,6 +171,24 @@ class Encoding:
             if self.plan.decodes:
                 self._show(tile)
                 meter.advance(1)
+
+    @property
+    def work(self) -> float:
+        """Work in all: 1 to code a tile, 1 where the decoder's pixels are computed, and its refinement."""
+        return len(self.plan.tiles) * (
+            (2 if self.plan.decodes else 1) + self._refining * self.plan.header.groups
+        )
+
+    def _tell_steps(self, meter: ProgressMeter) -> None:
+        """Report of the steps of refinement since the last one."""
+        with self._lock:
+            done, self._stepped = self._stepped, 0.0
+        if done:
+            meter.advance(self._refining * done)
+
+    def _count_steps(self, units: float) -> None:
+        with self._lock:
+            self._stepped += units
 
     @property
     def preview_share(self) -> float:
@@ -209,6 +231,7 @@ class Encoding:
             for tile in finished:
                 if tile.analysed is not None:
                     self.reader.keep(tile.analysed)
+                self._tell_steps(meter)
                 meter.advance(1)
                 yield tile
 
@@ -224,6 +247,7 @@ class Encoding:
             found_all = self.reader.analyse(read, check, batch, latents=wanted, views=views)
             analysed = {tile.index: tile for tile in found_all}
             refined = self._refined(tasks, analysed)
+            self._count_steps(sum(groups for task in tasks if task.index not in refined))
             coded = []
             for task in tasks:
                 found = analysed.get(task.index)
@@ -265,8 +289,11 @@ class Encoding:
                 if task.done and task.done[0].kind != UnitKind.LATENTS:
                     continue
                 out[task.index] = self._left(task, found)
+                self._count_steps(len(task.done))
                 views += [(task.index, view) for view in found.views[len(task.done) :]]
-            refined = self._refinement.latents([view for _, view in views], quality, self.workers.check)
+            refined = self._refinement.latents(
+                [view for _, view in views], quality, self.workers.check, self._count_steps
+            )
             for (index, _), latent in zip(views, refined, strict=True):
                 out[index].append(latent)
         return out

@@ -143,7 +143,7 @@ class Guests(QObject):
         if scene.stream is not None:
             return "A .fdegc file comes without its original, which other codecs would have to code."
         if self.reference is None:
-            way = self._session.way(self._session.rate).how
+            way = self._session.asked_way.how
             return f"Compress {way} first: other codecs are given its size."
         return ""
 
@@ -295,12 +295,12 @@ class Guests(QObject):
         guest = arrival.guest
         result = self._result(guest, arrival.store, arrival.pyramid)
         session.add(result)
-        session.choose(side, result.rate)
+        session.choose(side, result.key)
         words = f"Picture {side.value} is {guest.name}. {guest.reference} {guest.note}"
-        self._news[result.rate] = " ".join(words.split())
+        self._news[result.key] = " ".join(words.split())
         self._measure(scene, result)
         if result.metric_state is MetricState.DONE:
-            self._tell(result.rate)
+            self._tell(result.key)
 
     def _result(self, guest: Guest, store: SampleStore, pyramid: Pyramid) -> Result:
         self._counter += 1
@@ -357,7 +357,7 @@ class Guests(QObject):
             part = "It is computed for whole scenes only."
             notes = {"ms_ssim": note, "vifp": part, "lpips": part}
             result.metrics, result.metric_state = MetricSet(ms_ssim=ms_ssim, notes=notes), MetricState.DONE
-            self._session.figures_changed.emit(result.rate)
+            self._session.figures_changed.emit(result.key)
 
     # ------------------------------------------------------------------ back to what is made here
 

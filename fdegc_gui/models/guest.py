@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fdegc.raster_info import RasterInfo, Window
 
-#: Keys of guests among the results begin here; rate points are 1 to 6.
+#: Keys of guests among the results begin here; all that is made here has lower ones.
 FIRST_GUEST = 100
 
 #: Tries that a search takes as a rule, the longest that it may take (seconds), and pixels at most:

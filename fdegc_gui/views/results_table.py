@@ -181,7 +181,7 @@ class ResultsTable(QWidget):
 
     def _select(self) -> None:
         focus = self._session.focus
-        row = None if focus is None else self.model.row_of(focus.rate)
+        row = None if focus is None else self.model.row_of(focus.key)
         if row is None:
             self.table.clearSelection()
         else:
