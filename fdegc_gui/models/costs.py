@@ -99,7 +99,9 @@ def _corrected(
     """Estimates by quality that agree with the finished ones and with the pace at an effort."""
     assert session.scene is not None
     info, device = session.scene.info, session.device
-    kind, usual = kind_of(info, device, effort), kind_of(info, device)
+    # What is nearest to it tells most: refinement takes its steps at any effort, and stops early at some.
+    nearest = sorted(range(1, len(EFFORT_STEPS)), key=lambda other: abs(other - effort)) if effort else []
+    kinds = [kind_of(info, device, other) for other in (*nearest, 0)]
     pace = session.pace
-    seconds = {quality: pace.seconds(kind, one.seconds, usual) for quality, one in estimates.items()}
+    seconds = {quality: pace.seconds(kinds[0], one.seconds, *kinds[1:]) for quality, one in estimates.items()}
     return forecasts(estimates, finished, seconds)

@@ -81,9 +81,9 @@ class Pace:
             runs = self._runs.pop(kind, ())  # the kind that was met last stands last
             self._runs[kind] = (*runs, Run(round(expected, 4), round(seconds, 4)))[-_RUNS:]
 
-    def seconds(self, kind: str, expected: float, otherwise: str = "") -> float:
-        """Seconds that a run will take; see :meth:`learn`.  Without one of its kind another kind's tell."""
-        runs = self._runs.get(kind) or self._runs.get(otherwise, ())
+    def seconds(self, kind: str, expected: float, *others: str) -> float:
+        """Seconds that a run will take; see :meth:`learn`.  Without runs of its kind those of others tell."""
+        runs = next((self._runs[one] for one in (kind, *others) if self._runs.get(one)), ())
         line = _line(runs)
         if line is not None:
             slope, fixed = line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from fdegc.raster_info import RasterInfo, Window
 
@@ -37,6 +38,8 @@ class Guest:
         What the size (or the PSNR) was taken from, and how well it was met, a sentence.
     note : str
         A sentence more, to be said when it comes.
+    path : Path or None
+        File that it was read from; None for what a codec made.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Guest:
     decode_seconds: float | None = None
     reference: str = ""
     note: str = ""
+    path: Path | None = None
 
     @property
     def words(self) -> str:

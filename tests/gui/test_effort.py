@@ -65,6 +65,7 @@ def test_another_effort_is_another_result(
     compress(qtbot, window, 4)
     assert window.sidebar.action.main.text().startswith("Save")
     choose(window, 2)
+    assert window.sidebar.results.model.names == ["Rate 4"]
     assert session.current is None and session.way(session.key).how == "at rate 4, effort 2"
     assert window.sidebar.action.main.text() == "Compress at rate 4, effort 2"
     assert not window.sidebar.rates.rows[4].cost.exact
@@ -73,6 +74,8 @@ def test_another_effort_is_another_result(
     assert set(session.results) == {4, key_of(4, 2)}
     compress_at(qtbot, window, 5, 0)
     assert names(window) == ["Rate 4", "Rate 4, effort 2", "Rate 5"]
+    table = window.sidebar.results.table
+    assert table.columnWidth(0) >= table.fontMetrics().horizontalAdvance("Rate 4, effort 2") + 12
     plot = window.sidebar.plot
     series = {point.key: point.series for point in window.sidebar.results.model.points()}
     assert series == {4: "FDEGC", 5: "FDEGC", key_of(4, 2): "FDEGC, effort 2"}
@@ -188,7 +191,8 @@ def test_times_are_forecast_for_each_effort(qtbot: QtBot, window: MainWindow, sc
     # A finished one says what an effort takes here; the others keep what is known of them.
     compress_at(qtbot, window, 5, 4)
     assert forecasts_of(session, 4)[4].seconds != pytest.approx(times[4], rel=0.05)
-    assert forecasts_of(session, 0)[4].seconds == pytest.approx(times[0])
+    after = [forecasts_of(session, effort)[4].seconds for effort in range(5)]
+    assert after[0] == pytest.approx(times[0]) and after[1:] == sorted(after[1:])
     size = session.results[key_of(5, 4)].bytes
     assert forecasts_of(session, 4)[4].bytes <= size, "sizes grow with the rate"
     compress_at(qtbot, window, 4, 0)
@@ -204,6 +208,8 @@ def test_an_effort_that_was_not_tried_goes_by_the_pace_without() -> None:
     assert pace.seconds(effort, 100.0, plain) == pytest.approx(pace.seconds(plain, 100.0))
     pace.learn(effort, 100.0, 200.0)
     assert pace.seconds(effort, 100.0, plain) < 250 < pace.seconds(plain, 100.0)
+    other = kind_of(info, "CPU", 3)
+    assert pace.seconds(other, 100.0, effort, plain) == pace.seconds(effort, 100.0)
 
 
 def test_an_effort_waits_and_is_cancelled(
