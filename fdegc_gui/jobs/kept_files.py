@@ -79,9 +79,7 @@ def missing_words(files: Sequence[KeptFile]) -> str:
     words = " and ".join(part for part in (", ".join(named[:-1]), named[-1]) if part)
     if len(files) == 1:
         return f"{words}, which was open beside this scene, is gone or has changed: open it again."
-    return (
-        f"{words}, which were open beside this scene, are gone or have changed: open them again."
-    )
+    return f"{words}, which were open beside this scene, are gone or have changed: open them again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
