@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fdegc.results import Estimate
 from fdegc_gui.models.result import Result, State
-from fdegc_gui.text import NONE, human_bytes, human_seconds
+from fdegc_gui.text import NONE, about_seconds, human_bytes, human_seconds
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def cost_of(estimate: Estimate | None, result: Result | None) -> Cost:
         return Cost(human_bytes(encode.bytes), f"{least}{human_seconds(seconds)}", True)
     if estimate is None:
         return Cost()
-    return Cost(f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds)}")
+    return Cost(f"≈ {human_bytes(estimate.bytes)}", about_seconds(estimate.seconds))
 
 
 def memory_words(estimates: Iterable[Estimate]) -> str:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 from fdegc_gui.models.costs import forecasts_of
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import EFFORTS, EXACT, key_of
-from fdegc_gui.text import human_seconds
+from fdegc_gui.text import about_seconds
 from fdegc_gui.views.costs import cost_of
 
 _WHAT = (
@@ -63,4 +63,4 @@ class EffortField(QWidget):
         if result is not None and result.encode is not None:
             return cost_of(None, result).time
         estimate = forecasts_of(self._session, effort).get(row)
-        return "" if estimate is None else f"≈ {human_seconds(estimate.seconds)}"
+        return "" if estimate is None else about_seconds(estimate.seconds)

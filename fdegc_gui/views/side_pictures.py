@@ -39,10 +39,11 @@ def side_picture(session: Session, side: Side, compress_keys: str) -> SidePictur
         hint = "Queued" if key in session.waiting else f"{compress_keys} compresses {session.way(key).how}"
         return SidePicture(None, label, "" if stream else hint)
     waiting = result.state is State.RUNNING and not result.tiles_done
+    begun = "Refining, which takes most of the time…" if result.effort else "Working on the first tile…"
     return SidePicture(
         result.pyramid,
         _OVERVIEW if session.shows_overview and result is session.current else label,
-        "Working on the first tile…" if waiting and overview is None else "",
+        begun if waiting and overview is None else "",
         clear or result.pyramid.transparent,
         result.backdrop,
         result.damaged,

@@ -21,6 +21,7 @@ from fdegc_gui.models.forecast import Pace, kind_of
 from fdegc_gui.models.result import State
 from fdegc_gui.models.way import EFFORTS, EXACT, FREE, Way, effort_of, key_of, row_of
 from fdegc_gui.settings import Settings
+from fdegc_gui.text import about_seconds
 from tests.gui.fakes import FakeEngine, FakeUser, said
 from tests.gui.window_steps import compress, finished, open_scene
 
@@ -117,6 +118,11 @@ def test_the_codec_is_asked_for_the_effort(qtbot: QtBot, window: MainWindow, sce
     assert not window.sidebar.rates.effort.isEnabled(), "there is nothing to look for"
     session.set_rate(3)
     assert window.sidebar.rates.effort.isEnabled()
+
+
+def test_times_that_are_estimates_have_two_digits() -> None:
+    times = [about_seconds(seconds) for seconds in (0.619, 22.31, 214.0)]
+    assert times == ["≈ 0.62 s", "≈ 22 s", "≈ 3 min 30 s"]
 
 
 def test_all_rates_go_at_the_chosen_effort(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
@@ -250,6 +256,7 @@ def test_refinement_says_how_far_it_is_and_ends_at_once(
     qtbot.waitUntil(refining, timeout=300_000)
     assert window.session.results[key].tiles_done == 0, "long before there is a tile"
     assert window.session.results[key].state is State.RUNNING
+    assert window.compare.reconstruction.hint.startswith("Refining")
     start = time.perf_counter()
     with said(qtbot, window, "Cancelled", 60_000):
         window.actions_["cancel"].trigger()
