@@ -118,7 +118,8 @@ class Result:
     @property
     def way(self) -> Way:
         """Way in which it was, or is being, compressed; it says nothing of guests."""
-        return Way(row_of(self.key) if self.guest is None else 0, self.quality, self.bound or 0.0, self.effort)
+        row = row_of(self.key) if self.guest is None else 0
+        return Way(row, self.quality, self.bound or 0.0, self.effort)
 
     @property
     def title(self) -> str:
