@@ -212,7 +212,7 @@ def app(device: str, image: Path) -> None:
             "rendering": None,
         }
         out = Path(folder) / "scene.fdegc"
-        job = Compress(path=image, rate=4, options=EncodeOptions(4.0), out=out, **shown)
+        job = Compress(path=image, key=4, options=EncodeOptions(4.0), out=out, **shown)
         result = job.run(context)
         print(
             f"compressed: {result.bytes} bytes, {result.psnr:.2f} dB, {len(parts)} tiles shown, "

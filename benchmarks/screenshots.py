@@ -46,7 +46,10 @@ from fdegc_gui.style.theme import Theme
 SIZES = ((1280, 800), (2560, 1440))
 THEMES = ("light", "dark")
 _TIMEOUT_SECONDS = 1800.0
-_COLORS = 96
+#: Colours of a picture, and rounds in which they are chosen.
+_COLORS, _ROUNDS = 200, 8
+#: Share of a picture from which on a colour is that of a surface.
+_SURFACE = 0.002
 #: What the application reported.
 FAILURES: list[str] = []
 
@@ -95,11 +98,43 @@ def picture(window: MainWindow, app: QApplication) -> Image.Image:
 
 
 def few_colours(image: Image.Image, count: int) -> Image.Image:
-    """Picture in so many colours, chosen so that rare ones, as of a thin line, stay what they are."""
-    found, numbers = np.unique(np.asarray(image).reshape(-1, 3) >> 2 << 2, axis=0, return_counts=True)
-    weights = np.ceil(numbers**0.25).astype(int)
-    chosen = Image.fromarray(np.repeat(found, weights, axis=0)[None]).quantize(count)
-    return image.quantize(palette=chosen, dither=Image.Dither.NONE)
+    """Picture in so many colours: the commonest, of surfaces, as they are, and means of others.
+
+    k-means of all colours by how often they are there, to a power that keeps rare ones, as of a thin line.
+    """
+    pixels = np.asarray(image).reshape(-1, 3)
+    found, places, numbers = np.unique(pixels >> 2, axis=0, return_inverse=True, return_counts=True)
+    sums = np.stack([np.bincount(places.ravel(), pixels[:, i], len(found)) for i in range(3)], axis=1)
+    colors = (sums / numbers[:, None]).astype(np.float32)
+    weights = numbers.astype(np.float32) ** 0.4
+    common = np.argsort(-numbers, kind="stable")[
+        : max(1, min(count // 8, (numbers > _SURFACE * len(pixels)).sum()))
+    ]
+    # After those always the one that is worst served.
+    centres = np.empty((min(count, len(found)), 3), np.float32)
+    away = np.full(len(found), np.inf, np.float32)
+    for i in range(len(centres)):
+        nearest = common[i] if i < len(common) else int((away * weights).argmax())
+        centres[i] = colors[nearest]
+        away = np.minimum(away, np.square(colors - centres[i]).sum(axis=1))
+    kept = centres[: len(common)].copy()
+    for _ in range(_ROUNDS):
+        own = _nearest(colors, centres)
+        total = np.bincount(own, weights, len(centres))
+        for channel in range(3):
+            mean = np.bincount(own, weights * colors[:, channel], len(centres)) / np.maximum(total, 1e-9)
+            centres[:, channel] = np.where(total > 0, mean, centres[:, channel])
+        centres[: len(common)] = kept
+    indices = _nearest(colors, centres).astype(np.uint8)[places.ravel()]
+    out = Image.fromarray(indices.reshape(image.height, image.width), "P")
+    out.putpalette(centres.round().clip(0, 255).astype(np.uint8).tobytes())
+    return out
+
+
+def _nearest(colors: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Number of the centre that is nearest to each colour."""
+    half = np.square(centres).sum(axis=1) / 2
+    return np.concatenate([(half - part @ centres.T).argmin(axis=1) for part in np.array_split(colors, 64)])
 
 
 def shoot_menus(app: QApplication, window: MainWindow, name: str, out: Path) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -243,15 +243,45 @@ def quick_estimate(
     tiles = -(-info.width // tile_size) * -(-info.height // tile_size) * groups
     bits = expected_bpp(entry.rates, quality) * info.pixels * groups
     size = bits / 8 + CONTAINER_BYTES[0] + CONTAINER_BYTES[1] * tiles
-    return Estimate(
+    plain = Estimate(
         bytes=round(size),
-        seconds=megapixels * entry.encode_seconds * (1 + refinement_cost(steps)),
+        seconds=megapixels * entry.encode_seconds,
         memory_bytes=round(
             PROCESS_BYTES
             + CODING_BYTES
-            + min(workers or usable_cores(), tiles // groups) * tile_bytes(info, tile_size, entry, steps)
+            + min(workers or usable_cores(), tiles // groups) * tile_bytes(info, tile_size, entry)
             + _scene_bytes(info, tile_size, entry)
         ),
+    )
+    return with_refinement(plain, info, steps, tile_size, entry, workers)
+
+
+def with_refinement(
+    estimate: Estimate,
+    info: RasterInfo,
+    steps: int,
+    tile_size: int = 512,
+    entry: WeightsEntry | None = None,
+    workers: int | None = None,
+) -> Estimate:
+    """Estimate of a compression that refines latents, from that of one that does not.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Of the compression without.
+    info, steps, tile_size, entry, workers
+        As of :func:`quick_estimate`.
+    """
+    if not steps:
+        return estimate
+    entry = entry or _default_entry()
+    at_once = min(workers or usable_cores(), -(-info.width // tile_size) * -(-info.height // tile_size))
+    more = tile_bytes(info, tile_size, entry, steps) - tile_bytes(info, tile_size, entry)
+    return replace(
+        estimate,
+        seconds=estimate.seconds * (1 + refinement_cost(steps)),
+        memory_bytes=round(estimate.memory_bytes + at_once * more),
     )
 
 

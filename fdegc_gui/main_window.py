@@ -102,7 +102,7 @@ class MainWindow(QMainWindow):
         self.settings, self.theme = settings, theme
         self._files = files if files is not None else FileDialogs()
         self._log_file = log_file
-        self.session = Session(settings.rate, self, settings.pace)
+        self.session = Session(settings.rate, self, settings.pace, settings.effort)
         self.controller = Controller(self.session, engine, settings.device, self, kept)
         self.actions_ = Actions(self)
         self.setWindowTitle("FDEGC")
@@ -399,9 +399,9 @@ class MainWindow(QMainWindow):
         rates = self.sidebar.rates
         running = next((r for r in self.session.results.values() if r.state is State.RUNNING), None)
         if running is None or activity is None or activity.seen is None:
-            rates.show_progress(running.rate if running else None)
+            rates.show_progress(running.key if running else None)
         else:
-            rates.show_progress(running.rate, activity.seen)
+            rates.show_progress(running.key, activity.seen)
         self._refresh_actions()
 
     def _on_opened(self, _path: Path) -> None:
@@ -432,6 +432,7 @@ class MainWindow(QMainWindow):
     def _on_rate(self, rate: int) -> None:
         if rate not in (EXACT, FREE):
             self.settings.rate = rate
+        self.settings.effort = self.session.effort
 
     def _refresh_actions(self) -> None:
         session, actions = self.session, self.actions_
@@ -461,7 +462,7 @@ class MainWindow(QMainWindow):
         actions["compress"].setText("De&code" if stream else "&Compress")
         actions["show_folder"].setEnabled(result is not None and bool(result.saved))
         unfinished = session.key in session.unfinished
-        way = session.way(session.rate)
+        way = session.asked_way
         action = main_action(scene, result, way, waiting, unfinished=unfinished)
         self.sidebar.action.show_action(action, actions["compress"].isEnabled())
 

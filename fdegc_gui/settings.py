@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
 
+from fdegc.options import EFFORT_STEPS
 from fdegc_gui.models.colormaps import DIVERGING, SEQUENTIAL
 from fdegc_gui.models.comparison import Layout
 from fdegc_gui.models.difference import GAINS, DifferenceStyle
@@ -185,6 +186,15 @@ class Settings:
     @rate.setter
     def rate(self, value: int) -> None:
         self._store.setValue("codec/rate", str(value))
+
+    @property
+    def effort(self) -> int:
+        """Effort of compressions, 0 to 4."""
+        return round(self._number("codec/effort", 0, 0, len(EFFORT_STEPS) - 1))
+
+    @effort.setter
+    def effort(self, value: int) -> None:
+        self._store.setValue("codec/effort", str(value))
 
     def folder(self, purpose: str) -> str:
         """Folder last used for ``open``, ``stream`` or ``image``; empty if it is gone."""

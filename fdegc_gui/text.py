@@ -13,6 +13,7 @@ from fdegc.text import seconds_text as human_seconds
 
 __all__ = [
     "NONE",
+    "about_seconds",
     "decibels",
     "fixed",
     "human_bytes",
@@ -26,6 +27,11 @@ __all__ = [
 
 #: Shown where there is no value.
 NONE = "–"
+
+
+def about_seconds(seconds: float) -> str:
+    """Duration that is an estimate, in two digits: ``≈ 22 s``, ``≈ 3 min 30 s``."""
+    return f"≈ {human_seconds(float(f'{seconds:.2g}'))}"
 
 
 def time_left(seconds: float) -> str:

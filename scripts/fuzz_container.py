@@ -305,7 +305,7 @@ def write_seed(path: Path, header: StreamHeader) -> None:
                 gaps = np.repeat(ramp[np.newaxis, window.rows, window.cols] > 30, header.bands, axis=0)
                 masks.add(window, gaps)
             writer.add_block(metadata.MISSING, masks.finish())
-        overview = OverviewBuilder(512, 512, header.bands)
+        overview = OverviewBuilder(512, 512, range(3 if header.bands >= 3 else 1))
         overview.add(overview.part(Window(0, 0, 8, 8), np.ones((header.bands, 8, 8), np.float32), None))
         data = overview.finish(600)
         if data is not None:

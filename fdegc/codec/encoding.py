@@ -94,7 +94,7 @@ class Encoding:
         Parameters
         ----------
         meter : ProgressMeter
-            Its total is the number of tiles, twice that where the decoder's pixels are computed.
+            Its total is :attr:`work`.
         """
         tiles = self._coding.tiles(meter)
         if self.plan.decodes and not self.plan.exact:
@@ -104,6 +104,11 @@ class Encoding:
             if self.plan.decodes:
                 self._show(tile)
                 meter.advance(1)
+
+    @property
+    def work(self) -> float:
+        """Work in all: that of coding, and 1 a tile where the decoder's pixels are computed."""
+        return self._coding.work + (len(self.plan.tiles) if self.plan.decodes else 0)
 
     @property
     def preview_share(self) -> float:

@@ -226,10 +226,7 @@ class Codec:
                 ) as writer:
                     run = Encoding(plan, reader, writer, workers, latents=latents, on_tile=on_tile)
                     resumed = writer.units_done // plan.header.groups
-                    meter = ProgressMeter(
-                        "compress", len(plan.tiles) * (2 if plan.decodes else 1), on_progress
-                    )
-                    run.run(meter)
+                    run.run(ProgressMeter("compress", run.work, on_progress))
                     better = None
                     if pursuit is not None:
                         found = run.errors()

@@ -10,7 +10,7 @@ integers decode.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -47,8 +47,14 @@ _CERTAIN = 50.0
 _KEPT = 1
 #: Random directions by which the curvature of the errors is measured.
 _PROBES = 2
+#: Gets the share of their steps that tiles have made since it was called last, times the tiles.
+Stepped = Callable[[float], None]
 #: Steps after which the integers are judged, and the share of the cost that they have to gain by then.
 _JUDGED, _GAIN = 8, 1e-3
+
+
+def _uncounted(_tiles: float) -> None:
+    """Where nobody counts the steps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +104,9 @@ class Refinement:
         found = [()] * header.groups if header.correction is None else header.correction.groups
         self._corrections = [_correction(own, network.device) for own in found]
 
-    def latents(self, views: Sequence[TileView], quality: float, check: Check) -> list[IntArray]:
+    def latents(
+        self, views: Sequence[TileView], quality: float, check: Check, stepped: Stepped = _uncounted
+    ) -> list[IntArray]:
         """Integers to code for some tiles at a quality, each of shape (M, h, w) of the tile without halo.
 
         Parameters
@@ -108,6 +116,8 @@ class Refinement:
             1.0 to 6.0.
         check : callable
             Called between layers; raises to cancel.
+        stepped : callable
+            Called at every step, on the calling thread; in all for as much as there are views.
         """
         found: dict[int, IntArray] = {}
         alike: dict[tuple[Any, ...], list[int]] = {}
@@ -115,17 +125,20 @@ class Refinement:
             alike.setdefault((view.inputs.shape, view.inner, view.group), []).append(place)
         for places in alike.values():
             some = [views[place] for place in places]
-            refined = in_batches(lambda part: self._refined(part, quality, check), some, self._batch)
+            refined = in_batches(lambda part: self._refined(part, quality, check, stepped), some, self._batch)
             found.update(zip(places, refined, strict=True))
         return [found[place] for place in range(len(views))]
 
-    def _refined(self, views: Sequence[TileView], quality: float, check: Check) -> list[IntArray]:
+    def _refined(
+        self, views: Sequence[TileView], quality: float, check: Check, stepped: Stepped
+    ) -> list[IntArray]:
         network = self._network
         gain, inner = network.gain(quality), views[0].inner
         whole = [view.latent * gain for view in views]
         own = [np.ascontiguousarray(y[:, inner.rows, inner.cols]) for y in whole]
         plain = [round_latent(y) for y in own]
         if not any(y.any() for y in plain):  # next to nothing to code, and nothing to gain
+            stepped(len(views))
             return plain
         phis = network.features(network.hyper_analyse(own, self._batch))
         phi = [p[:, : inner.height, : inner.width].astype(np.float32) for p in phis]
@@ -134,7 +147,7 @@ class Refinement:
                 network, views, [round_latent(y) for y in whole], phi, quality, check,
                 correction=self._corrections[views[0].group], clip=self._clip,
             )  # fmt: skip
-            best = _annealed(problem, _on(network.device, own), self._steps, network.turn)
+            best = _annealed(problem, _on(network.device, own), self._steps, network.turn, stepped)
             return list(best.clamp(-LATENT_LIMIT, LATENT_LIMIT).to(torch.int32).cpu().numpy())
 
 
@@ -299,7 +312,9 @@ class _Annealing:
         self._velocity = torch.where(down | up, 0.0, self._velocity)
 
 
-def _annealed(problem: _Problem, y: Tensor, steps: int, turn: AbstractContextManager[Any]) -> Tensor:
+def _annealed(
+    problem: _Problem, y: Tensor, steps: int, turn: AbstractContextManager[Any], stepped: Stepped
+) -> Tensor:
     """Integers near gained latents, (B, M, h, w), that cost least; never more than the nearest ones."""
     best = y.round()
     with turn:
@@ -309,6 +324,7 @@ def _annealed(problem: _Problem, y: Tensor, steps: int, turn: AbstractContextMan
     enough = _GAIN * least
     cold = min(_COOLING * steps, _COLD)
     for step in range(1, steps + 1):
+        stepped(len(y) / steps)
         with turn:
             annealing.step(_TEMPERATURE * max(1 - (step - 1) / cold, 0), turning=step % _TURN == 0)
             if step % _JUDGED and step < steps:
@@ -318,5 +334,6 @@ def _annealed(problem: _Problem, y: Tensor, steps: int, turn: AbstractContextMan
             best = torch.where((gained > 0)[:, None, None, None], annealing.chosen, best)
             least = torch.minimum(least, cost)
         if step >= cold and bool((gained < enough).all()):
+            stepped(len(y) * (1 - step / steps))
             break
     return best

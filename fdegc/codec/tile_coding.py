@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from fdegc.format.writer import ContainerWriter
 from fdegc.metrics import ErrorAccumulator
 from fdegc.raster.mapping import peak_value, valid_samples
 from fdegc.types import Samples
+from fdegc.weights import refinement_cost
 
 IntArray = npt.NDArray[np.signedinteger[Any]]
 
@@ -147,10 +149,18 @@ class TileCoding:
         batch, steps = workers.share.batch, plan.options.refinement
         self._refinement = Refinement(plan.network, plan.header, steps, batch) if steps else None
         self._coders = LatentCoders(plan.network, batch)
+        self._refining = refinement_cost(steps) / plan.header.groups  # work that a unit takes
+        self._stepped = 0.0
+        self._lock = threading.Lock()
         self._resumed = writer.units_done
         self._predicts = plan.header.components is not None and plan.header.components.predicts
         # How far tiles are of use to others: one sees its neighbours' latents where it is decoded.
         self._reach = int(plan.decodes)
+
+    @property
+    def work(self) -> float:
+        """Work in all: 1 to code a tile, and its refinement."""
+        return len(self.plan.tiles) * (1 + self._refining * self.plan.header.groups)
 
     def tiles(self, meter: ProgressMeter) -> Iterator[CodedTile]:
         """Tiles in order, coded.
@@ -158,8 +168,9 @@ class TileCoding:
         Parameters
         ----------
         meter : ProgressMeter
-            Advances by one a tile.
+            Advances by :attr:`work`.
         """
+        self.workers.while_waiting = lambda: self._tell_steps(meter)
         tasks = self._tasks()
         if self._predicts:
             tasks = self._foreseen(tasks)
@@ -168,8 +179,20 @@ class TileCoding:
             for tile in finished:
                 if tile.analysed is not None:
                     self.reader.keep(tile.analysed)
+                self._tell_steps(meter)
                 meter.advance(1)
                 yield tile
+
+    def _tell_steps(self, meter: ProgressMeter) -> None:
+        """Report of the steps of refinement since the last one."""
+        with self._lock:
+            done, self._stepped = self._stepped, 0.0
+        if done:
+            meter.advance(self._refining * done)
+
+    def _count_steps(self, units: float) -> None:
+        with self._lock:
+            self._stepped += units
 
     def _tasks(self) -> Iterator[_Task]:
         groups = self.plan.header.groups
@@ -205,7 +228,7 @@ class TileCoding:
         """Tiles with the integers of their first group, on a worker."""
         with self._counted():
             analysed = self._analysed(tasks, self._reach + 1)
-            refined = self._refined(tasks, analysed)
+            refined = self._refined(tasks, analysed, 1)
             out = []
             for task in tasks:
                 found = analysed[task.index]
@@ -257,7 +280,7 @@ class TileCoding:
         with self._counted():
             check, groups = self.workers.check, self.plan.header.groups
             analysed = self._further(tasks) if self._predicts else self._analysed(tasks, self._reach)
-            refined = self._refined(tasks, analysed)
+            refined = self._refined(tasks, analysed, groups - 1 if self._predicts else groups)
             coded = []
             for task in tasks:
                 found = analysed.get(task.index)
@@ -286,12 +309,16 @@ class TileCoding:
             return coded
 
     def _refined(
-        self, tasks: Sequence[_Task], analysed: dict[int, AnalysedTile]
+        self, tasks: Sequence[_Task], analysed: dict[int, AnalysedTile], units: int
     ) -> dict[int, list[IntArray]]:
-        """Refined latents of tiles; what an earlier run has left of them is as it is in the file."""
+        """Refined latents of tiles; what an earlier run has left of them is as it is in the file.
+
+        Of each tile it is about so many units, refined or not.
+        """
         out: dict[int, list[IntArray]] = {}
         if self._refinement is None:
             return out
+        still = units * len(tasks)
         for quality in {self.plan.quality_of(task.index) for task in tasks}:
             views: list[tuple[int, TileView]] = []
             for task in tasks:
@@ -304,9 +331,13 @@ class TileCoding:
                     y.astype(np.int32) for y in task.integers
                 ]
                 views += [(task.index, view) for view in found.views if view.group >= len(known)]
-            refined = self._refinement.latents([view for _, view in views], quality, self.workers.check)
+            refined = self._refinement.latents(
+                [view for _, view in views], quality, self.workers.check, self._count_steps
+            )
+            still -= len(views)
             for (index, _), latent in zip(views, refined, strict=True):
                 out[index].append(latent)
+        self._count_steps(still)
         return out
 
     def _left(self, task: _Task, found: AnalysedTile) -> list[IntArray]:

@@ -17,6 +17,7 @@ from fdegc.format.band_masks import BandMasksWriter
 from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
 from fdegc.format.overview import OverviewBuilder, OverviewPart
 from fdegc.format.planes import PlaneWriter
+from fdegc.raster.colours import default_bands
 from fdegc.raster.mapping import count_clipped, to_unit, usable_pixels
 from fdegc.raster.palettes import coloured, coloured_info, info_table
 from fdegc.raster_info import Window
@@ -102,7 +103,7 @@ class TileReader:
         bands = BandMasksWriter(header.bands, *size, header.tile_size)
         self._missing = bands if info.has_band_masks else None
         self._table = info_table(info)
-        self._overview = OverviewBuilder(*size, coloured_info(info).bands)
+        self._overview = OverviewBuilder(*size, default_bands(coloured_info(info)))
         self._fixed: dict[bytes, bytes] | None = None
 
     def read(self, index: int) -> TileSamples:
@@ -229,7 +230,9 @@ class TileReader:
         usable = usable_pixels(samples)
         seen = None if usable is None else usable[place.rows, place.cols]
         if usable is not None and not usable.any():
-            nothing = np.zeros((self._header.bands, window.height, window.width), np.float32)
+            # Of a palette the overview shows three bands.
+            bands = max(self._header.bands, 3)
+            nothing = np.zeros((bands, window.height, window.width), np.float32)
             return None, 0, self._overview.part(window, nothing, seen)
         clipped = count_clipped(samples.part(place), self._mapping)
         unit = to_unit(samples, self._mapping)

@@ -25,7 +25,7 @@ import torch
 from typing_extensions import Self
 
 from fdegc.codec.devices import Share, memory_errors
-from fdegc.control import CancelToken
+from fdegc.control import CancelToken, never
 from fdegc.errors import Cancelled
 
 T = TypeVar("T")
@@ -111,6 +111,8 @@ class Workers:
         self._pool = ThreadPoolExecutor(share.workers, "fdegc-worker", initializer=self._prepare)
         self._side: ThreadPoolExecutor | None = None
         self._aside: deque[tuple[Future[Any], Callable[[Any], None]]] = deque()
+        #: Called now and then on the thread that waits for results.
+        self.while_waiting: Callable[[], None] = never
 
     def _prepare(self) -> None:
         keep_to_one_thread()
@@ -181,6 +183,7 @@ class Workers:
         while not wait([future], PATIENCE).done:
             self.check()
             self._answer()
+            self.while_waiting()
         result = future.result()
         self.check()  # whoever cancelled is to see nothing more happen
         self._answer()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,17 +61,17 @@ class OverviewBuilder:
     ----------
     width, height : int
         Pixels of the scene.
-    bands : int
-        Bands of the scene: the first three are shown, or the first one of fewer.
+    bands : sequence of int
+        Indices of the bands that are shown: three as red, green and blue, or one as grey.
     """
 
-    def __init__(self, width: int, height: int, bands: int) -> None:
+    def __init__(self, width: int, height: int, bands: Sequence[int]) -> None:
         self._scene = max(width, height)
         #: Pixels of a block's side.
         self._factor = -(-self._scene // MAX_SIDE)
-        self._bands = 3 if bands >= 3 else 1
+        self._bands = list(bands)
         shape = (-(-height // self._factor), -(-width // self._factor))
-        self._sums = np.zeros((self._bands, *shape), np.float32)
+        self._sums = np.zeros((len(self._bands), *shape), np.float32)
         self._counts = np.zeros(shape, np.float32)
 
     def part(
@@ -87,7 +88,7 @@ class OverviewBuilder:
         usable : ndarray of bool, shape (window.height, window.width), or None
             Pixels that count; None for all.
         """
-        pixels = unit[: self._bands]
+        pixels = unit[self._bands]
         if usable is not None:
             pixels = np.where(usable, pixels, np.float32(0))
         rows, top = self._cuts(window.y, window.height)
@@ -163,7 +164,7 @@ class OverviewBuilder:
         if invert:
             mean = 1 - mean
         levels = np.where(seen, np.rint(np.clip(mean, 0, 1) * 255), _GREY).astype(np.uint8)
-        return np.ascontiguousarray(levels.transpose(1, 2, 0)) if self._bands == 3 else levels[0]
+        return np.ascontiguousarray(levels.transpose(1, 2, 0)) if len(self._bands) == 3 else levels[0]
 
 
 def _block_sums(

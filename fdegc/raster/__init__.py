@@ -1,6 +1,7 @@
 """Rasters in and out: files of many kinds, arrays, their mapping to the network's range, display."""
 
-from fdegc.raster.display import default_bands, display_limits, raster_statistics, to_rgb8
+from fdegc.raster.colours import default_bands
+from fdegc.raster.display import display_limits, raster_statistics, to_rgb8
 from fdegc.raster.ground import ground_extent
 from fdegc.raster.location import Geolocator
 from fdegc.raster.mapping import band_groups, from_unit, peak_value, plan_mapping, to_unit

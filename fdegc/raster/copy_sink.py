@@ -22,7 +22,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from fdegc.errors import OutputFailed
 from fdegc.memory import BLOCK_CACHE
 from fdegc.raster.alpha import straight
-from fdegc.raster.display import default_bands
+from fdegc.raster.colours import default_bands
 from fdegc.raster.facts import scene_facts
 from fdegc.raster.gdal import WARNINGS_LOCK
 from fdegc.raster.holding import close, unsupported_metadata

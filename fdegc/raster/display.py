@@ -17,25 +17,6 @@ Limits = tuple[tuple[float, float], ...]
 
 _PERCENTILES = (2.0, 98.0)
 _MAX_VALUES = 1 << 18
-_COLORS = ("red", "green", "blue")
-
-
-def default_bands(info: RasterInfo) -> tuple[int, ...]:
-    """Bands to show where nobody has chosen.
-
-    Returns
-    -------
-    tuple of int
-        Indices from 0: those whose colour interpretation, or else whose name, says red, green and
-        blue; without such the first three; of 1 or 2 bands the first, to be shown as grey.
-    """
-    if info.bands < 3:
-        return (0,)
-    names = tuple((name or "").strip().lower() for name in info.band_names)
-    for said in (info.color_interpretation, names):
-        if all(said.count(color) == 1 for color in _COLORS):
-            return tuple(said.index(color) for color in _COLORS)
-    return (0, 1, 2)
 
 
 def raster_statistics(samples: Samples) -> RasterStatistics:

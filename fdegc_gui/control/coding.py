@@ -19,15 +19,16 @@ from fdegc_gui.control.painter import Painter
 from fdegc_gui.jobs import Failure, Job, Lane, Requests
 from fdegc_gui.jobs.base import Answer
 from fdegc_gui.jobs.coding import CodedTile, Compress, Decode, Decoded
-from fdegc_gui.jobs.kept import KeptResult, is_unfinished, stream_path
+from fdegc_gui.jobs.kept import KeptResult, is_unfinished, stem, stream_path
 from fdegc_gui.jobs.scene import Opened
 from fdegc_gui.models.activity import Activity
+from fdegc_gui.models.costs import learn_pace
 from fdegc_gui.models.display import Display
 from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.models.scene import STREAM, Scene, unpainted
 from fdegc_gui.models.session import Session
-from fdegc_gui.models.way import EXACT, FREE
+from fdegc_gui.models.way import EXACT, FREE, effort_of
 
 _RANK = 5
 
@@ -49,7 +50,7 @@ def kept_result(kept: KeptResult, store: SampleStore) -> Result:
     """Finished result of when the scene was open before; its picture is made when it is looked at."""
     info, encode = store.info, kept.encode
     return Result(
-        kept.rate,
+        kept.key,
         encode.quality,
         unpainted(info),
         store,
@@ -116,8 +117,8 @@ class Coding(QObject):
         self._batch: list[int] = []
         session.tiles_written.connect(self._on_written)
 
-    def start(self, rate: int | None = None) -> None:
-        """Compression at a rate point, the selected one by default; decoding if a stream is open."""
+    def start(self, key: int | None = None) -> None:
+        """Compression for a key, the selected one by default; decoding if a stream is open."""
         scene, display = self._session.scene, self._session.display
         if scene is None or display is None:
             return
@@ -126,19 +127,20 @@ class Coding(QObject):
             if STREAM not in self._session.results and STREAM not in self._session.waiting:
                 self._decode(scene, scene.stream, display)
             return
-        rate = rate if rate is not None else self._session.rate
-        if rate not in self._running and rate not in self._session.waiting:
-            self._compress(scene, rate, display)
+        key = key if key is not None else self._session.key
+        if key not in self._running and key not in self._session.waiting:
+            self._compress(scene, key, display)
             if self._running:
-                self.message.emit(f"{self._session.way(rate).title} is next.")
+                self.message.emit(f"{self._session.way(key).title} is next.")
 
     def start_all(self) -> None:
-        """Compression at every rate point that is not finished, the selected one first."""
+        """Compression at every rate point that is not finished at this effort, the selected one first."""
         scene = self._session.scene
         if scene is None or scene.stream is not None:
             return
-        missing = [rate for rate in self._session.rates[:6] if self._session.result(rate) is None]
-        self._batch = sorted(missing, key=lambda rate: rate != self._session.rate)
+        keys = [self._session.asked_key(row) for row in self._session.rates[:6]]
+        missing = [key for key in keys if self._session.result(key) is None]
+        self._batch = sorted(missing, key=lambda key: key != self._session.key)
         self._next_of_batch()
 
     def take_over(self, opened: Opened) -> None:
@@ -152,14 +154,15 @@ class Coding(QObject):
             if result.metrics is None:
                 self._measuring.measure(result)
         if opened.results:
-            found = [self._session.results[kept.rate] for kept in opened.results]
-            rates = [str(result.rate) for result in found if result.rate not in (EXACT, FREE)]
-            names = [f"Rates {', '.join(rates)}" if len(rates) > 1 else f"Rate {rates[0]}"] if rates else []
+            found = [self._session.results[kept.key] for kept in opened.results]
+            plain = [str(result.key) for result in found if result.key in range(1, 7)]
+            names = [f"Rates {', '.join(plain)}" if len(plain) > 1 else f"Rate {plain[0]}"] if plain else []
             for result in found:
-                if result.rate in (EXACT, FREE):
+                if result.way.row in (EXACT, FREE):
                     self._session.ask_as(result)
+                if result.key not in range(1, 7):
                     names.append(f"the result {result.way.how}")
-            words = " and ".join(names)
+            words = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
             as_left = "is as you left it" if len(found) == 1 else "are as you left them"
             self.message.emit(f"{words[0].upper()}{words[1:]} {as_left}.")
 
@@ -176,22 +179,22 @@ class Coding(QObject):
 
     # ------------------------------------------------------------------ requests
 
-    def _compress(self, scene: Scene, rate: int, display: Display) -> None:
-        options, way = self._session.options(rate), self._session.way(rate).how
+    def _compress(self, scene: Scene, key: int, display: Display) -> None:
+        options, way = self._session.options(key), self._session.way(key).how
         side = options.tile_size
         tiles = math.ceil(scene.info.width / side) * math.ceil(scene.info.height / side)
-        before = self._session.results.get(rate)
+        before = self._session.results.get(key)
         place = self._place if self._session.keeps else self._folder / f"scene{scene.number}-results"
-        name = f"rate{rate}-0"  # what is there stays until the new one is finished
+        name = f"{stem(key)}-0"  # what is there stays until the new one is finished
         if before is not None and before.store.folder.name == name:
-            name = f"rate{rate}-1"
-        run = _Run(rate, options.quality, tiles, SampleStore(place / name, scene.info))
+            name = f"{stem(key)}-1"
+        run = _Run(key, options.quality, tiles, SampleStore(place / name, scene.info))
         job = Compress(
             path=scene.path,
-            rate=rate,
+            key=key,
             options=options,
             device=self._keeper.device,
-            out=stream_path(place, rate),
+            out=stream_path(place, key),
             folder=run.store.folder,
             keeps=self._session.keeps,
             replaces=None if before is None else before.store.folder,
@@ -228,7 +231,9 @@ class Coding(QObject):
         title: str,
         heading: str,
     ) -> None:
-        watch = self._activities.watch(Activity(title, _RANK, cancellable=True, tiles_total=run.tiles))
+        # Of what is refined most of the time goes by before there is a tile to see.
+        tiles = None if effort_of(run.key) else run.tiles
+        watch = self._activities.watch(Activity(title, _RANK, cancellable=True, tiles_total=tiles))
         run.watch = watch
         request = self._lane.submit(
             job,
@@ -270,7 +275,7 @@ class Coding(QObject):
 
     def _on_written(self, key: int, _windows: object) -> None:
         run = self._running.get(key)
-        if run is not None and run.watch is not None and run.result is not None:
+        if run is not None and run.watch is not None and run.result is not None and not effort_of(key):
             run.watch.tiles(run.result.tiles_done, run.result.tiles_total)
 
     def _on_done(self, run: _Run, finish: Callable[[Result], None]) -> None:
@@ -318,12 +323,12 @@ class Coding(QObject):
     def _finish_compression(self, result: Result, encode: EncodeResult) -> None:
         self._finish(result)
         result.encode = encode
-        self._session.unfinished.discard(result.rate)
+        self._session.unfinished.discard(result.key)
         result.bytes, result.stream_path = encode.bytes, encode.path
         self._measuring.measure(result)
-        self._session.learn_pace(result)
+        learn_pace(self._session, result)
         self.message.emit(f"{result.way.title} is finished.")
-        self._session.result_changed.emit(result.rate)
+        self._session.result_changed.emit(result.key)
         self._next_of_batch()
 
     def _finish_decoding(self, scene: Scene, result: Result, decoded: Decoded) -> None:
@@ -332,7 +337,7 @@ class Coding(QObject):
         result.bytes, result.stream_path = scene.file_bytes, scene.path
         result.damaged, result.lost = decoded.decode.damaged, decoded.decode.info.lost
         self._session.set_statistics(decoded.statistics)
-        self._session.result_changed.emit(result.rate)
+        self._session.result_changed.emit(result.key)
 
     def _finish(self, result: Result) -> None:
         result.state = State.DONE
@@ -341,7 +346,7 @@ class Coding(QObject):
 
     def _next_of_batch(self) -> None:
         while self._batch:
-            rate = self._batch.pop(0)
-            if rate not in self._session.results:
-                self.start(rate)
+            key = self._batch.pop(0)
+            if key not in self._session.results:
+                self.start(key)
                 return

@@ -219,15 +219,15 @@ class Controller(QObject):
         if scene is None or scene.stream is not None or session.keeps:
             return ""
         unsaved = [
-            str(key)
-            for key, result in sorted(session.results.items())
+            result
+            for _, result in sorted(session.results.items())
             if result.encode is not None and not any(saved.kind is SavedKind.STREAM for saved in result.saved)
         ]
         running = session.waiting or any(r.state is State.RUNNING for r in session.results.values())
         coded = sum(r.guest is not None and bool(r.guest.reference) for r in session.results.values())
         parts = []
         if unsaved:
-            parts.append(f"the results at rate {', '.join(unsaved)}, which are not saved")
+            parts.append(f"results that are not saved ({', '.join(one.way.name for one in unsaved)})")
         if coded:
             parts.append(f"what other codecs made ({coded})" if coded > 1 else "what another codec made")
         if running:

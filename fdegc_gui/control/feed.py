@@ -64,7 +64,7 @@ class TileFeed(QObject):
         while self._waiting:
             result, painted, figures = self._waiting.popleft()
             first = result.tiles_done == 0
-            entry = written.setdefault(result.rate, (result, [], first))
+            entry = written.setdefault(result.key, (result, [], first))
             _apply(result, painted, figures)
             entry[1].append(painted.window)
             if time.perf_counter() > deadline:

@@ -105,7 +105,7 @@ class GuestMenu(QObject):
         result = self._session.result_of(side)
         if result is not None and result.guest is not None:
             action = menu.addAction(f"Remove {result.title} from the results")
-            action.triggered.connect(lambda: self._guests.remove(result.rate))
+            action.triggered.connect(lambda: self._guests.remove(result.key))
 
     def fill(self, side: Side) -> None:
         """Menu of other codecs for a side, as things are now."""

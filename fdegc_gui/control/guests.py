@@ -23,7 +23,10 @@ from fdegc_gui.jobs.guests import (
     ReadRaster,
     ReadStream,
     Reference,
+    ReopenRaster,
+    ReopenStream,
 )
+from fdegc_gui.jobs.kept_files import KeepFile, missing_words
 from fdegc_gui.jobs.kept_guests import ForgetGuest, next_guest_folder
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
@@ -143,7 +146,7 @@ class Guests(QObject):
         if scene.stream is not None:
             return "A .fdegc file comes without its original, which other codecs would have to code."
         if self.reference is None:
-            way = self._session.way(self._session.rate).how
+            way = self._session.asked_way.how
             return f"Compress {way} first: other codecs are given its size."
         return ""
 
@@ -187,18 +190,16 @@ class Guests(QObject):
 
     def read(self, path: Path, side: Side) -> None:
         """Reading of a file that shows the scene as well; it becomes one side's picture."""
-        session = self._session
-        scene, rendering = session.scene, session.rendering
+        scene = self._session.scene
         if scene is None:
             return
-        if rendering is None:
+        if self._session.rendering is None:
             self.message.emit("The scene has to be there first; try again once it is decoded.")
             return
         path = path.absolute()
-        original = scene.path if scene.stream is None else None
         heading = f"“{path.name}” cannot be picture {side.value}."
         title = f"Reading “{path.name}”"
-        common: dict[str, Any] = {"path": path, "scene": original, "info": scene.info, "rendering": rendering}
+        common = self._file_of(scene, path)
 
         def on_raster(arrival: Arrival | None) -> None:
             if arrival is not None:
@@ -219,12 +220,44 @@ class Guests(QObject):
             )
         )
 
+    def _file_of(self, scene: Scene, path: Path) -> dict[str, Any]:
+        """What reading a file takes, whatever it is."""
+        original = scene.path if scene.stream is None else None
+        rendering = self._session.rendering
+        return {"path": path, "scene": original, "info": scene.info, "rendering": rendering}
+
+    def _reopen(self, scene: Scene, path: Path) -> None:
+        """Reading of a file that was open beside the scene when it was left; pictures stay what they are."""
+        common = self._file_of(scene, path)
+
+        def on_raster(arrival: Arrival | None) -> None:
+            if arrival is not None:
+                self._on_arrival(scene, None, arrival)
+                return
+            self._keeper.load()
+            stream = ReopenStream(**common, folder=self._next_folder(scene), device=self._keeper.device)
+            self._requests.add(self._engine.submit(stream, done=on_raster, failed=on_failed))
+
+        def on_failed(failure: Failure) -> None:
+            self._keep_file(path, opened=False)
+            self.message.emit(f"“{path.name}” is not beside this scene any more: {failure.message}")
+
+        job = ReopenRaster(**common, folder=self._next_folder(scene))
+        self._requests.add(self.lane.submit(job, done=on_raster, failed=on_failed))
+
+    def _keep_file(self, path: Path, *, opened: bool) -> None:
+        """Entry of a file to be opened beside the scene again, or its removal."""
+        if self._place is not None:
+            self.lane.submit(KeepFile(folder=self._place, path=path, opened=opened))
+
     def remove(self, key: int) -> None:
         """Removal of a guest."""
         result = self._session.results.get(key)
         if result is not None and result.guest is not None:
             self._session.drop(result)
             self.lane.submit(ForgetGuest(samples=result.store.folder))
+            if result.guest.path is not None:
+                self._keep_file(result.guest.path, opened=False)
 
     def take_over(self, opened: Opened) -> None:
         """What other codecs made of a scene that has just been opened, and the place for what is to come."""
@@ -239,6 +272,12 @@ class Guests(QObject):
                     self._measure(opened.scene, result)
                 else:
                     result.metric_state = MetricState.DONE
+        for file in opened.files:
+            self._reopen(opened.scene, file.path)
+        for file in opened.lost:
+            self._keep_file(file.path, opened=False)
+        if opened.lost:
+            QTimer.singleShot(0, lambda: self.message.emit(missing_words(opened.lost)))
 
     def _next_folder(self, scene: Scene) -> Path:
         self._counter += 1
@@ -288,19 +327,22 @@ class Guests(QObject):
     def _on_no_offers(self, failure: Failure) -> None:
         self._on_offers(Offers((), (f"Other codecs could not be looked for: {failure.message}",)))
 
-    def _on_arrival(self, scene: Scene, side: Side, arrival: Arrival) -> None:
+    def _on_arrival(self, scene: Scene, side: Side | None, arrival: Arrival) -> None:
         session = self._session
         if not session.is_current(scene.number):
             return
         guest = arrival.guest
         result = self._result(guest, arrival.store, arrival.pyramid)
         session.add(result)
-        session.choose(side, result.rate)
-        words = f"Picture {side.value} is {guest.name}. {guest.reference} {guest.note}"
-        self._news[result.rate] = " ".join(words.split())
+        if side is not None:
+            session.choose(side, result.key)
+            words = f"Picture {side.value} is {guest.name}. {guest.reference} {guest.note}"
+            self._news[result.key] = " ".join(words.split())
+            if guest.path is not None:
+                self._keep_file(guest.path, opened=True)
         self._measure(scene, result)
         if result.metric_state is MetricState.DONE:
-            self._tell(result.rate)
+            self._tell(result.key)
 
     def _result(self, guest: Guest, store: SampleStore, pyramid: Pyramid) -> Result:
         self._counter += 1
@@ -357,7 +399,7 @@ class Guests(QObject):
             part = "It is computed for whole scenes only."
             notes = {"ms_ssim": note, "vifp": part, "lpips": part}
             result.metrics, result.metric_state = MetricSet(ms_ssim=ms_ssim, notes=notes), MetricState.DONE
-            self._session.figures_changed.emit(result.rate)
+            self._session.figures_changed.emit(result.key)
 
     # ------------------------------------------------------------------ back to what is made here
 

@@ -58,7 +58,7 @@ class Measuring(QObject):
         result.metrics, result.metric_state = None, MetricState.WAITING
         job = Measure(
             path=scene.path,
-            rate=result.rate,
+            key=result.key,
             store=result.store,
             allow_download=self._allow_download,
             record=result.store.folder.parent if self._session.keeps else None,
@@ -77,7 +77,7 @@ class Measuring(QObject):
     def _on_started(self, result: Result) -> None:
         if self._session.holds(result):
             result.metric_state = MetricState.RUNNING
-            self._session.figures_changed.emit(result.rate)
+            self._session.figures_changed.emit(result.key)
 
     def _on_failed(self, result: Result, failure: Failure) -> None:
         self._keep(result, MetricSet(notes=dict.fromkeys(SLOW_METRICS, failure.message)))
@@ -90,4 +90,4 @@ class Measuring(QObject):
     def _keep(self, result: Result, metrics: MetricSet) -> None:
         if self._session.holds(result):
             result.metrics, result.metric_state = metrics, MetricState.DONE
-            self._session.figures_changed.emit(result.rate)
+            self._session.figures_changed.emit(result.key)

@@ -211,10 +211,10 @@ class Painter(QObject):
             result.stale = set(result.windows)
             if result.stale:
                 self._repaint_tiles(result, rendering)
-        elif self._painting.get(result.rate) != rendering:
-            self._painting[result.rate] = rendering
+        elif self._painting.get(result.key) != rendering:
+            self._painting[result.key] = rendering
             self.lane.submit(
-                PaintResult(key=result.rate, store=result.store, rendering=rendering),
+                PaintResult(key=result.key, store=result.store, rendering=rendering),
                 part=lambda pyramid: self._put_result(result, pyramid),
                 done=lambda pyramid: self._on_result(result, rendering, pyramid),
                 failed=lambda failure: self._on_painting_failed(result, rendering, failure),
@@ -224,7 +224,7 @@ class Painter(QObject):
     def _repaint_tiles(self, result: Result, rendering: Rendering) -> None:
         windows = tuple(result.stale)
         self.lane.submit(
-            PaintTiles(key=result.rate, store=result.store, windows=windows, rendering=rendering),
+            PaintTiles(key=result.key, store=result.store, windows=windows, rendering=rendering),
             part=lambda tile: self._on_tile(result, tile),
             done=lambda _: self._rest.start(),
             failed=self._on_failed,
@@ -244,7 +244,7 @@ class Painter(QObject):
             self._refine_one("original", None, scene, view, soon and view.is_large(scene.info))
         finished = [result for result in session.shown_results if result.state is State.DONE]
         for result in finished:
-            soon = result.rate in self._painting
+            soon = result.key in self._painting
             name = session.patch_name(result)
             self._refine_one(name, result, scene, view, soon and view.is_large(scene.info))
         wanted = {"original", *map(session.patch_name, finished)}
@@ -256,7 +256,7 @@ class Painter(QObject):
         session, rendering = self._session, self._session.rendering
         if rendering is None:
             return
-        pyramid, key = (session.original, 0) if result is None else (result.pyramid, result.rate)
+        pyramid, key = (session.original, 0) if result is None else (result.pyramid, result.key)
         if pyramid is not None and pyramid.rendering == rendering:
             if max(pyramid.scale(0)) <= view.factor * 1.0001:
                 self._drop_patch(which)
@@ -365,11 +365,11 @@ class Painter(QObject):
         session = self._session
         if pyramid.rendering == session.rendering and session.holds(result) and result.state is State.DONE:
             result.pyramid = pyramid
-            session.result_changed.emit(result.rate)
+            session.result_changed.emit(result.key)
 
     def _forget_painting(self, result: Result, rendering: Rendering) -> None:
-        if self._painting.get(result.rate) == rendering:
-            del self._painting[result.rate]
+        if self._painting.get(result.key) == rendering:
+            del self._painting[result.key]
 
     def _on_patch(self, which: str, result: Result | None, patch: Patch) -> None:
         self._asked.pop(which, None)

@@ -208,13 +208,14 @@ class _Coding(Job[Answer, CodedTile]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Compress(_Coding[EncodeResult]):
-    """Compression of a scene at one rate point, reconstructed tile by tile.
+    """Compression of a scene in one way, reconstructed tile by tile.
 
     One that is cancelled leaves what is finished beside its file; the next one goes on from there.
 
     Attributes
     ----------
-    rate : int
+    key : int
+        Of the result.
     options : EncodeOptions
     out : Path
         The compressed file.
@@ -224,7 +225,7 @@ class Compress(_Coding[EncodeResult]):
         Folder of the samples of an earlier result, which is of no use afterwards.
     """
 
-    rate: int
+    key: int
     options: EncodeOptions
     out: Path
     keeps: bool = False
@@ -232,8 +233,8 @@ class Compress(_Coding[EncodeResult]):
 
     @property
     def kind(self) -> str:
-        """Kind by quality: several rate points can wait, each once."""
-        return f"Compress-{self.options.quality}-{self.options.max_error}"
+        """Kind by quality and effort: several can wait, each once."""
+        return f"Compress-{self.options.quality}-{self.options.max_error}-{self.options.effort}"
 
     def run(self, context: Context[CodedTile]) -> EncodeResult:
         from fdegc.raster import open_raster
@@ -266,7 +267,7 @@ class Compress(_Coding[EncodeResult]):
     def _keep(self, encode: EncodeResult, store: SampleStore) -> None:
         if self.keeps:
             try:
-                keep_result(self.rate, encode, store)
+                keep_result(self.key, encode, store)
             except OSError as error:  # the result is there all the same
                 log.warning("the result will not be found again: %s", error)
         if self.replaces is not None:
@@ -330,17 +331,18 @@ class Measure(Job[MetricSet, Never]):
     Attributes
     ----------
     path : Path
-    rate : int
+    key : int
+        Of the result.
     store : SampleStore
     allow_download : bool
     record : Path or None
         Folder of the result's record, where there is one.
     encode : EncodeResult or None
-        The result, to be told from a later one of the same rate point; None for what another codec made.
+        The result, to be told from a later one of the same key; None for what another codec made.
     """
 
     path: Path
-    rate: int
+    key: int
     store: SampleStore
     allow_download: bool
     record: Path | None = None
@@ -352,8 +354,8 @@ class Measure(Job[MetricSet, Never]):
 
     @property
     def kind(self) -> str:
-        """Kind by rate point: one pending request each, not one in all."""
-        return f"Measure-{self.rate}"
+        """Kind by result: one pending request each, not one in all."""
+        return f"Measure-{self.key}"
 
     def run(self, context: Context[Never]) -> MetricSet:
         from fdegc.raster import open_raster
@@ -385,7 +387,7 @@ class Measure(Job[MetricSet, Never]):
         if self.record is not None:
             try:
                 if self.encode is not None:
-                    keep_metrics(self.record, self.rate, self.encode, result)
+                    keep_metrics(self.record, self.key, self.encode, result)
                 else:
                     keep_guest_metrics(self.store, result)
             except OSError as error:  # they are there all the same

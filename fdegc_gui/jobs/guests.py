@@ -373,7 +373,11 @@ class ReadRaster(_ReadFile):
                     meter.advance(window.pixels)
 
             guest = Guest(
-                self.path.name, "", f"{source.info.format} file “{self.path}”.", self.path.stat().st_size
+                self.path.name,
+                "",
+                f"{source.info.format} file “{self.path}”.",
+                self.path.stat().st_size,
+                path=self.path,
             )
             return self._arrival(guest, source.info, context, fill)
         finally:
@@ -415,7 +419,8 @@ class ReadStream(_ReadFile):
 
         facts = f"“{self.path}”, quality {stream.quality:g}, profile {stream.profile}."
         try:
-            arrival = self._arrival(Guest(self.path.name, "", facts, stream.bytes), shown, context, fill)
+            guest = Guest(self.path.name, "", facts, stream.bytes, path=self.path)
+            arrival = self._arrival(guest, shown, context, fill)
         finally:
             context.rasters.release()
         guest = replace(arrival.guest, decode_seconds=seconds)
@@ -423,6 +428,22 @@ class ReadStream(_ReadFile):
             words = f"{damaged} of its tiles {'are' if damaged > 1 else 'is'} damaged."
             guest = replace(guest, note=f"{words} {guest.note}".strip())
         return replace(arrival, guest=guest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReopenRaster(ReadRaster):
+    """Reading of a raster that was open beside the scene before; nobody waits for it."""
+
+    foreground: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReopenStream(ReadStream):
+    """Decoding of a ``.fdegc`` that was open beside the scene before; it makes way for what is asked for."""
+
+    priority: ClassVar[int] = 1
+    foreground: ClassVar[bool] = False
+    preemptible: ClassVar[bool] = True
 
 
 def _same_place(info: RasterInfo, other: RasterInfo) -> bool:

@@ -28,6 +28,7 @@ from fdegc.results import EncodeResult, MetricSet
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.records import from_plain, to_plain
 from fdegc_gui.models.sample_store import SampleStore
+from fdegc_gui.models.way import EFFORTS, effort_of, key_of, row_of
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ LIMIT, SHARE = 4 * 2**30, 0.25
 _NAME = re.compile(r"[0-9a-f]{32}")
 _LOCK = "lock"
 #: Changes when records do: others are left out then.
-FORM = 1
+FORM = 2
 #: Rows and columns of samples that tell whether a reconstruction is what was written.
 _CHECKED = 128
 
@@ -167,7 +168,7 @@ class KeptResult:
 
     Attributes
     ----------
-    rate : int
+    key : int
     encode : EncodeResult
     metrics : MetricSet or None
         None until they have been computed.
@@ -177,7 +178,7 @@ class KeptResult:
         CRC-32 of the compressed file, and of some samples of the reconstruction.
     """
 
-    rate: int
+    key: int
     encode: EncodeResult
     metrics: MetricSet | None
     samples: str
@@ -185,14 +186,20 @@ class KeptResult:
     samples_crc: int
 
 
-def record_path(folder: Path, rate: int) -> Path:
-    """Path of a rate point's record."""
-    return folder / f"rate{rate}.json"
+def stem(key: int) -> str:
+    """Beginning of the names of a result's files: ``rate4``, ``rate4-effort2``."""
+    effort = effort_of(key)
+    return f"rate{row_of(key)}-effort{effort}" if effort else f"rate{key}"
 
 
-def stream_path(folder: Path, rate: int) -> Path:
-    """Path of a rate point's compressed file."""
-    return folder / f"rate{rate}{SUFFIX}"
+def record_path(folder: Path, key: int) -> Path:
+    """Path of a result's record."""
+    return folder / f"{stem(key)}.json"
+
+
+def stream_path(folder: Path, key: int) -> Path:
+    """Path of a result's compressed file."""
+    return folder / f"{stem(key)}{SUFFIX}"
 
 
 def is_unfinished(stream: Path) -> bool:
@@ -200,33 +207,35 @@ def is_unfinished(stream: Path) -> bool:
     return part_path(stream).exists()
 
 
-def keep_result(rate: int, encode: EncodeResult, store: SampleStore) -> None:
+def keep_result(key: int, encode: EncodeResult, store: SampleStore) -> None:
     """Record of a finished result, written to where its files are."""
     crc, samples = zlib.crc32(encode.path.read_bytes()), samples_crc(store)
-    _write(encode.path.parent, KeptResult(rate, encode, None, store.folder.name, crc, samples))
+    _write(encode.path.parent, KeptResult(key, encode, None, store.folder.name, crc, samples))
 
 
-def keep_metrics(folder: Path, rate: int, encode: EncodeResult, metrics: MetricSet) -> None:
+def keep_metrics(folder: Path, key: int, encode: EncodeResult, metrics: MetricSet) -> None:
     """Metrics of a result in its record, unless that has become one of another result."""
-    kept = _read(record_path(folder, rate))
+    kept = _read(record_path(folder, key))
     if kept is not None and kept.encode == encode:
         _write(folder, dataclasses.replace(kept, metrics=metrics))
 
 
 def find_results(folder: Path, info: RasterInfo) -> tuple[KeptResult, ...]:
     """Results that are kept of a scene and whose files are as they were written."""
-    found = (_read(path) for path in sorted(folder.glob("rate?.json")))
-    return tuple(kept for kept in found if kept is not None and _is_sound(folder, kept, info))
+    found = (_read(path) for path in folder.glob("rate*.json"))
+    sound = (kept for kept in found if kept is not None and _is_sound(folder, kept, info))
+    return tuple(sorted(sound, key=lambda kept: kept.key))
 
 
 def find_unfinished(folder: Path) -> frozenset[int]:
-    """Rate points of which a cancelled compression has left something to go on from."""
-    return frozenset(rate for rate in range(1, 7) if is_unfinished(stream_path(folder, rate)))
+    """Keys of rate points of which a cancelled compression has left something to go on from."""
+    keys = (key_of(rate, effort) for rate in range(1, 7) for effort in range(len(EFFORTS)))
+    return frozenset(key for key in keys if is_unfinished(stream_path(folder, key)))
 
 
 def _write(folder: Path, kept: KeptResult) -> None:
     text = json.dumps({"form": FORM, "result": to_plain(kept)})
-    with whole(record_path(folder, kept.rate)) as file:
+    with whole(record_path(folder, kept.key)) as file:
         file.write(text.encode())
 
 
@@ -236,17 +245,17 @@ def _read(path: Path) -> KeptResult | None:
         if not isinstance(found, dict) or found.get("form") != FORM:
             raise ValueError("another form")
         kept = from_plain(KeptResult, found.get("result"))
-        if path != record_path(path.parent, kept.rate):
-            raise ValueError("another rate point")
+        if path != record_path(path.parent, kept.key):
+            raise ValueError("another result")
     except (OSError, ValueError, RecursionError) as error:
         log.info("“%s” is left out: %s", path, error)
         return None
-    encode = dataclasses.replace(kept.encode, path=stream_path(path.parent, kept.rate))
+    encode = dataclasses.replace(kept.encode, path=stream_path(path.parent, kept.key))
     return dataclasses.replace(kept, encode=encode)
 
 
 def _is_sound(folder: Path, kept: KeptResult, info: RasterInfo) -> bool:
-    if not re.fullmatch(r"rate[1-8]-[01]", kept.samples):
+    if kept.samples not in (f"{stem(kept.key)}-0", f"{stem(kept.key)}-1"):
         return False
     try:
         data = kept.encode.path.read_bytes()
@@ -257,7 +266,7 @@ def _is_sound(folder: Path, kept: KeptResult, info: RasterInfo) -> bool:
             and samples_crc(store) == kept.samples_crc
         )
     except (OSError, ValueError, FdegcError) as error:  # of another size, or gone
-        log.info("rate %d of “%s” is left out: %s", kept.rate, folder, error)
+        log.info("%s of “%s” is left out: %s", stem(kept.key), folder, error)
         return False
 
 

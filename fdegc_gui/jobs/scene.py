@@ -21,6 +21,7 @@ from fdegc.results import Estimate
 from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.kept import KeptResult, KeptScenes, find_results, find_unfinished
+from fdegc_gui.jobs.kept_files import KeptFile, find_files
 from fdegc_gui.jobs.kept_guests import KeptGuest, find_guests
 from fdegc_gui.jobs.pictures import reduced_picture
 from fdegc_gui.jobs.reduction import chunks
@@ -61,6 +62,8 @@ class Opened:
         Of when it was open before.
     unfinished : frozenset of int
         Rate points of which a cancelled compression has left something to go on from.
+    files, lost : tuple of KeptFile
+        Other files that were open beside it and are as they were, and those that are not.
     guests : tuple of KeptGuest
         What other codecs made when it was open before.
     """
@@ -75,6 +78,8 @@ class Opened:
     results: tuple[KeptResult, ...] = ()
     unfinished: frozenset[int] = frozenset()
     guests: tuple[KeptGuest, ...] = ()
+    files: tuple[KeptFile, ...] = ()
+    lost: tuple[KeptFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -169,9 +174,16 @@ class OpenScene(Job[Opened, Never]):
         if folder is None:
             return opened
         results, unfinished = find_results(folder, info), find_unfinished(folder)
-        guests = find_guests(folder, info)
+        files = find_files(folder)
+        sound = tuple(file for file in files if file.is_as_it_was)
         return dataclasses.replace(
-            opened, folder=folder, results=results, unfinished=unfinished, guests=guests
+            opened,
+            folder=folder,
+            results=results,
+            unfinished=unfinished,
+            guests=find_guests(folder, info),
+            files=sound,
+            lost=tuple(file for file in files if file not in sound),
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fdegc.options import QUALITY_MAX, QUALITY_MIN
+from fdegc_gui.models.costs import forecasts_of
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import FREE, Way
 from fdegc_gui.text import decibels, human_bytes
@@ -104,12 +105,12 @@ class Course:
 
 
 def course_of(session: Session) -> Course:
-    """Course through the rate points of the open scene, and through what is finished."""
-    forecasts = {session.way(key).quality: one.bytes for key, one in session.forecasts.items()}
+    """Course through the rate points of the open scene at the chosen effort, and through what is finished."""
+    forecasts = {session.way(row).quality: one.bytes for row, one in forecasts_of(session).items()}
     finished = {
         round(result.quality, 2): result
         for result in session.results.values()
-        if result.encode is not None and result.bound is None
+        if result.encode is not None and result.bound is None and result.effort == session.effort
     }
     sizes = {**forecasts, **{quality: result.bytes for quality, result in finished.items()}}
     psnrs = {quality: one.encode.psnr for quality, one in finished.items() if one.encode is not None}
@@ -118,6 +119,6 @@ def course_of(session: Session) -> Course:
 
 def ask(session: Session, asked: Asked) -> None:
     """Choice of what is asked for as what the next compression does."""
-    if asked.way.key == FREE:
+    if asked.way.row == FREE:
         session.set_quality(asked.quality)
-    session.set_rate(asked.way.key)
+    session.set_rate(asked.way.row)

@@ -29,9 +29,10 @@ class Run:
     seconds: float
 
 
-def kind_of(info: RasterInfo, device: str) -> str:
-    """Kind of work whose experiences go together: on one device, with one number and type of bands."""
-    return f"{device}|{info.bands}|{info.dtype}"
+def kind_of(info: RasterInfo, device: str, effort: int = 0) -> str:
+    """Kind of work whose experiences go together: one device, number and type of bands, and effort."""
+    kind = f"{device}|{info.bands}|{info.dtype}"
+    return f"{kind}|effort {effort}" if effort else kind
 
 
 class Pace:
@@ -80,9 +81,9 @@ class Pace:
             runs = self._runs.pop(kind, ())  # the kind that was met last stands last
             self._runs[kind] = (*runs, Run(round(expected, 4), round(seconds, 4)))[-_RUNS:]
 
-    def seconds(self, kind: str, expected: float) -> float:
-        """Seconds that a run will take; see :meth:`learn`."""
-        runs = self._runs.get(kind, ())
+    def seconds(self, kind: str, expected: float, *others: str) -> float:
+        """Seconds that a run will take; see :meth:`learn`.  Without runs of its kind those of others tell."""
+        runs = next((self._runs[one] for one in (kind, *others) if self._runs.get(one)), ())
         line = _line(runs)
         if line is not None:
             slope, fixed = line

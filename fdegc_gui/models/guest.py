@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from fdegc.raster_info import RasterInfo, Window
 
-#: Keys of guests among the results begin here; rate points are 1 to 6.
+#: Keys of guests among the results begin here; all that is made here has lower ones.
 FIRST_GUEST = 100
 
 #: Tries that a search takes as a rule, the longest that it may take (seconds), and pixels at most:
@@ -37,6 +38,8 @@ class Guest:
         What the size (or the PSNR) was taken from, and how well it was met, a sentence.
     note : str
         A sentence more, to be said when it comes.
+    path : Path or None
+        File that it was read from; None for what a codec made.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Guest:
     decode_seconds: float | None = None
     reference: str = ""
     note: str = ""
+    path: Path | None = None
 
     @property
     def words(self) -> str:

@@ -63,7 +63,7 @@ class Point:
     @property
     def words(self) -> str:
         """Figures in lines, to be read at the point."""
-        lines = [self.label if self.series not in (OURS, BOUNDED) else f"{OURS}, {self.name.lower()}"]
+        lines = [self.label if self.key >= FIRST_GUEST else f"{OURS}, {self.name.lower()}"]
         if self.bytes is not None:
             lines.append(f"{human_bytes(self.bytes)}, {fixed(self.bpp, 3)} bpp")
         lines.append(f"PSNR {decibels(self.psnr)}")
@@ -79,7 +79,7 @@ class Point:
 
 
 def points_of(results: Iterable[Result], pixels: int) -> list[Point]:
-    """Points of the finished results of a scene: ours by rate, then the others as they came.
+    """Points of the finished results of a scene: ours by rate and effort, then the others as they came.
 
     Parameters
     ----------
@@ -88,15 +88,16 @@ def points_of(results: Iterable[Result], pixels: int) -> list[Point]:
         Of the scene.
     """
     found = []
-    for result in sorted(results, key=_order):
+    for result in sorted(results, key=order):
         if result.state is State.DONE and (result.encode is not None or result.guest is not None):
             found.append(_point(result, pixels))
     return found
 
 
-def _order(result: Result) -> tuple[int, bool, float]:
-    """Place of a result in the table: ours by quality, what promises an error, then guests as they came."""
-    return result.rate if result.guest is not None else 0, result.bound is not None, result.quality
+def order(result: Result) -> tuple[int, bool, float, int]:
+    """Place of a result in lists: ours by quality and effort, what promises an error, guests as they came."""
+    guest = result.key if result.guest is not None else 0
+    return guest, result.bound is not None, result.quality, result.effort
 
 
 def _point(result: Result, pixels: int) -> Point:
@@ -104,12 +105,13 @@ def _point(result: Result, pixels: int) -> Point:
     ours = guest is None
     facts, coding, decoding = "", None, None
     if encode is not None:
-        facts = f"FDEGC at quality {encode.quality:g}, on {encode.device}."
+        effort = f", effort {result.effort}" if result.effort else ""
+        facts = f"FDEGC at quality {encode.quality:g}{effort}, on {encode.device}."
         coding, decoding = encode.encode_seconds, encode.reconstruct_seconds
     elif guest is not None:
         facts, coding, decoding = guest.words, guest.encode_seconds, guest.decode_seconds
     return Point(
-        key=result.rate,
+        key=result.key,
         name=result.way.title if ours else result.title,
         series=_series(result) if guest is None else guest.series,
         label=_series(result) if guest is None else guest.name,
@@ -128,8 +130,13 @@ def _point(result: Result, pixels: int) -> Point:
 
 
 def _series(result: Result) -> str:
-    """Series of what is made here: what promises a largest error lies on no curve with what does not."""
-    return OURS if result.bound is None else BOUNDED
+    """Series of what is made here: a curve for each effort, and one of what promises a largest error."""
+    return curve_name(result.effort) if result.bound is None else BOUNDED
+
+
+def curve_name(effort: int) -> str:
+    """Series of what the network makes at an effort."""
+    return f"{OURS}, effort {effort}" if effort else OURS
 
 
 #: Figures that can be an axis: attribute, label.  Sizes first, then qualities.

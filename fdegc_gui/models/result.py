@@ -1,4 +1,4 @@
-"""Result at one rate point: picture, samples, figures, and how far they are."""
+"""Result of a compression, a decoding or another codec: picture, samples, figures, how far they are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fdegc.results import EncodeResult, MetricSet
 from fdegc_gui.models.guest import Guest
 from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.models.way import Way, way_name
+from fdegc_gui.models.way import Way, effort_of, row_of, way_name
 
 
 class State(enum.Enum):
@@ -51,10 +51,13 @@ class Saved:
 
 @dataclass(slots=True, eq=False)
 class Result:
-    """Result at one rate point of the open scene, running or finished; changed on the GUI thread only.
+    """Result of the open scene, running or finished; changed on the GUI thread only.
 
     Attributes
     ----------
+    key : int
+        Of what was made here by row and effort (:func:`~fdegc_gui.models.way.key_of`); ``STREAM`` of the
+        decoding of a ``.fdegc`` file; of guests from ``FIRST_GUEST`` on.
     windows : list of Window
         Tiles that are in the picture.
     stale : set of Window
@@ -75,7 +78,7 @@ class Result:
         Largest error that was asked for, 0 for none at all; None for what the quality gives.
     """
 
-    rate: int
+    key: int
     quality: float
     pyramid: Pyramid
     store: SampleStore
@@ -108,14 +111,20 @@ class Result:
         return self.asked if self.encode is None else self.encode.max_error
 
     @property
+    def effort(self) -> int:
+        """Effort with which it was, or is being, compressed."""
+        return effort_of(self.key) if self.guest is None else 0
+
+    @property
     def way(self) -> Way:
-        """Way in which it was, or is being, compressed."""
-        return Way(self.rate, self.quality, self.bound or 0.0)
+        """Way in which it was, or is being, compressed; it says nothing of guests."""
+        row = row_of(self.key) if self.guest is None else 0
+        return Way(row, self.quality, self.bound or 0.0, self.effort)
 
     @property
     def title(self) -> str:
         """Name of what made it."""
-        return self.guest.name if self.guest is not None else way_name(self.quality, self.bound)
+        return self.guest.name if self.guest is not None else way_name(self.quality, self.bound, self.effort)
 
     @property
     def progress(self) -> str:

@@ -9,27 +9,24 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from fdegc.options import EncodeOptions
 from fdegc.results import Estimate
 from fdegc.types import RasterStatistics, Samples
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Side, Sides
 from fdegc_gui.models.difference import Difference, DifferenceStyle
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
-from fdegc_gui.models.forecast import Pace, between, forecasts, kind_of
+from fdegc_gui.models.forecast import Pace
 from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, Saved, State
 from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.models.scene import STREAM, Scene, unpainted
-from fdegc_gui.models.way import EXACT, FREE, Way, way_name
+from fdegc_gui.models.way import EFFORTS, EXACT, Way, effort_of, key_of, row_of, way_name
+from fdegc_gui.models.wishes import Wishes
 from fdegc_gui.text import fixed
 
-#: Quality of one's own before anyone has chosen one.
-_FIRST_QUALITY = 3.5
 
-
-class Session(QObject):
-    """Session: the open scene and everything known about it.
+class Session(Wishes):
+    """Session: the open scene and everything known about it, and what is asked for (:class:`Wishes`).
 
     Signals
     -------
@@ -51,11 +48,6 @@ class Session(QObject):
         Differences are to be shown otherwise.
     estimates_changed()
         Costs of the rate points are known or refined.
-    rate_changed(int)
-        Another rate point is looked at.
-    way_changed()
-        Another largest error or quality is asked for, or it is known that the scene is coded without loss
-        unasked, or that is not wanted.
     result_changed(int)
         State of one result changed, or it was removed.
     figures_changed(int)
@@ -73,18 +65,15 @@ class Session(QObject):
     difference_changed = Signal()
     style_changed = Signal()
     estimates_changed = Signal()
-    rate_changed = Signal(int)
-    way_changed = Signal()
     result_changed = Signal(int)
     figures_changed = Signal(int)
     tiles_written = Signal(int, object)
 
-    def __init__(self, rate: int = 4, parent: QObject | None = None, pace: Pace | None = None) -> None:
-        super().__init__(parent)
+    def __init__(
+        self, rate: int = 4, parent: QObject | None = None, pace: Pace | None = None, effort: int = 0
+    ) -> None:
+        super().__init__(rate, effort, parent)
         self._scene: Scene | None = None
-        self._rate = self._last_rate = rate
-        self._bound, self._unasked, self._lossy = 0.0, "", False
-        self._quality = _FIRST_QUALITY
         self._counter = 0
         self.original: Pyramid | None = None
         #: Seen where the original's picture has nothing yet.
@@ -100,6 +89,7 @@ class Session(QObject):
         self.patches: dict[str, Patch] = {}
         #: Small picture that an opened ``.fdegc`` file carries.
         self.overview: Pyramid | None = None
+        #: Estimates by row, without an effort.
         self.estimates: dict[int, Estimate] = {}
         #: How long compressions have taken here, and the device that the next one will run on.
         self.pace = pace if pace is not None else Pace()
@@ -108,10 +98,11 @@ class Session(QObject):
         self.results: dict[int, Result] = {}
         #: What was asked for and has not begun, by key: how to compress, or the decoding.
         self.waiting: dict[int, Way] = {}
-        #: Rate points of which a cancelled compression has left something to go on from.
+        #: Keys of which a cancelled compression has left something to go on from.
         self.unfinished: set[int] = set()
         #: Whether results are found again when the scene is opened the next time.
         self.keeps = False
+        self.asked_changed.connect(self._on_asked)
 
     @property
     def scene(self) -> Scene | None:
@@ -119,14 +110,10 @@ class Session(QObject):
         return self._scene
 
     @property
-    def rate(self) -> int:
-        """Key that is selected, whatever is open: a rate point 1 to 6, ``FREE`` or ``EXACT``."""
-        return self._rate
-
-    @property
     def key(self) -> int:
         """Key of the result that is looked at."""
-        return STREAM if self._scene is not None and self._scene.stream is not None else self._rate
+        stream = self._scene is not None and self._scene.stream is not None
+        return STREAM if stream else self.asked_key(self.rate)
 
     @property
     def current(self) -> Result | None:
@@ -137,12 +124,6 @@ class Session(QObject):
         """Result of a key, if there is one, with the quality or largest error that is asked for now."""
         found = self.results.get(key)
         return found if found is not None and self.is_asked(found) else None
-
-    def is_asked(self, result: Result) -> bool:
-        """Whether a result's quality, or its largest error, is that which is asked for now."""
-        if result.rate == FREE:
-            return round(result.quality, 2) == self._quality
-        return result.rate != EXACT or result.bound == self._bound
 
     @property
     def shows_overview(self) -> bool:
@@ -184,7 +165,7 @@ class Session(QObject):
         keeps : bool
             Whether its results are found again when it is opened the next time.
         unfinished : iterable of int
-            Rate points of which a cancelled compression has left something to go on from.
+            Keys of which a cancelled compression has left something to go on from.
         """
         stream = scene is not None and scene.stream is not None
         self.results.clear()
@@ -197,9 +178,7 @@ class Session(QObject):
         self._scene = scene
         self.original, self.overview = (None, first_look) if stream else (first_look, None)
         self.original_backdrop = None
-        if self._unasked and self._rate == EXACT:  # which the scene before had chosen
-            self.set_rate(self._last_rate)
-        self._bound, self._unasked, self._lossy = 0.0, "", False
+        self._forget_exactness()
         self.reduced, self._statistics = reduced, statistics
         self.estimates = dict(estimates)
         self.refined = False
@@ -235,7 +214,7 @@ class Session(QObject):
             self.set_sides(self._sides.with_side(side, key))
         else:
             self.set_sides(self._sides.with_side(side, SELECTED))
-            self.set_rate(key)
+            self.select(row_of(key), self.effort if key == EXACT else effort_of(key))
         found = self.results.get(key)
         if found is not None:
             self.ask_as(found)
@@ -251,7 +230,7 @@ class Session(QObject):
         key = self._sides[side]
         if self._scene is not None and self._scene.stream is not None:
             return key if key >= FIRST_GUEST else STREAM
-        return self._rate if key == SELECTED else key
+        return self.key if key == SELECTED else key
 
     def name_of(self, side: Side) -> str:
         """Name of a side's picture."""
@@ -267,8 +246,9 @@ class Session(QObject):
         stream = self._scene.stream if self._scene is not None else None
         if stream is not None:
             return f"Reconstruction · {way_name(stream.quality, stream.bound)}"
-        bound = self._bound if key == EXACT else None if result is None else result.bound
-        return f"Reconstruction · {way_name(self.way(key).quality, bound)}"
+        bound = self.bound if key == EXACT else None if result is None else result.bound
+        way = self.way(key)
+        return f"Reconstruction · {way_name(way.quality, bound, way.effort)}"
 
     def result_of(self, side: Side) -> Result | None:
         """Result of a side, if it is one, and there is it."""
@@ -278,11 +258,11 @@ class Session(QObject):
     def shown_results(self) -> list[Result]:
         """Results that are compared, and the selected one."""
         found = (self.current, self.result_of(Side.A), self.result_of(Side.B))
-        return list({result.rate: result for result in found if result is not None}.values())
+        return list({result.key: result for result in found if result is not None}.values())
 
     def patch_name(self, result: Result) -> str:
         """Name of a result's finely resolved part."""
-        return "result" if result is self.current else f"result {result.rate}"
+        return "result" if result is self.current else f"result {result.key}"
 
     def comparable(self) -> bool:
         """Whether both sides are there to be compared sample by sample."""
@@ -411,127 +391,11 @@ class Session(QObject):
         self.refined = True
         self.estimates_changed.emit()
 
-    @property
-    def forecasts(self) -> dict[int, Estimate]:
-        """Estimates of the rate points that are not finished, corrected by what is known by now."""
-        scene = self._scene
-        if scene is None:
-            return {}
-        kind = kind_of(scene.info, self.device)
-        # A coding without the network is estimated by coding parts of the scene so; no pace is learnt of it.
-        points = {float(rate): one for rate, one in self.estimates.items() if rate != EXACT}
-        finished = {
-            round(result.quality, 2): result.bytes
-            for result in self.results.values()
-            if result.encode is not None and result.bound is None
-        }
-        wanted = {*points, *finished, self._quality} if points else set()
-        estimates = {quality: between(points, quality) for quality in wanted}
-        seconds = {quality: self.pace.seconds(kind, one.seconds) for quality, one in estimates.items()}
-        expected = forecasts(estimates, finished, seconds)
-        found = {rate: expected[rate] for rate in self.estimates if rate in expected}
-        if self._quality in expected:
-            found[FREE] = expected[self._quality]
-        elif self._quality in finished:  # at a rate point, say
-            found[FREE] = dataclasses.replace(estimates[self._quality], bytes=finished[self._quality])
-        if EXACT in self.estimates:
-            found[EXACT] = self.estimates[EXACT]
-        return found
-
-    def learn_pace(self, result: Result) -> None:
-        """Experience from a finished result, unless an earlier run had done a part of it."""
-        points = {float(rate): one for rate, one in self.estimates.items() if rate != EXACT}
-        encode = result.encode
-        if (
-            result.rate != EXACT  # which says nothing of the network's pace
-            and self._scene is not None
-            and points
-            and encode is not None
-            and not encode.resumed_tiles
-        ):
-            spent = encode.encode_seconds + encode.reconstruct_seconds
-            expected = between(points, result.quality).seconds
-            self.pace.learn(kind_of(self._scene.info, self.device), expected, spent)
-            self.estimates_changed.emit()
-
     def set_device(self, device: str) -> None:
         """Device, by its label, that the next compression will run on; experience of others means nothing."""
         if device != self.device:
             self.device = device
             self.estimates_changed.emit()
-
-    def set_rate(self, rate: int) -> None:
-        """Selection of another rate point to look at."""
-        if rate != self._rate:
-            self._rate = rate
-            self._last_rate = self._last_rate if rate == EXACT else rate
-            self.rate_changed.emit(rate)
-
-    # ------------------------------------------------------------------ ways
-
-    @property
-    def bound(self) -> float:
-        """Largest error that is asked for where there is to be a bound; 0: without loss."""
-        return self._bound
-
-    @property
-    def unasked(self) -> str:
-        """Sentence on a scene that is coded without loss although nobody asked; empty for others."""
-        return self._unasked
-
-    @property
-    def lossy(self) -> bool:
-        """Whether a scene that would be coded without loss is to go through the network all the same."""
-        return self._lossy
-
-    @property
-    def rates(self) -> tuple[int, ...]:
-        """Keys of what can be asked for of the open scene, the six rate points first."""
-        return (EXACT,) if self._unasked and not self._lossy else (*range(1, 7), FREE, EXACT)
-
-    def options(self, key: int) -> EncodeOptions:
-        """Options to compress with for a key."""
-        if key == EXACT:
-            return EncodeOptions(max_error=self._bound)
-        return EncodeOptions(quality=self.way(key).quality, lossy=bool(self._unasked))
-
-    def way(self, key: int) -> Way:
-        """Way to compress that a key stands for now."""
-        return Way(key, self._quality if key == FREE else float(key), self._bound)
-
-    @property
-    def quality(self) -> float:
-        """Quality that is asked for where it may lie between the rate points, to two digits."""
-        return self._quality
-
-    def set_quality(self, quality: float) -> None:
-        """Choice of the quality for ``FREE``, 1 to 6."""
-        quality = round(quality, 2)
-        if quality != self._quality:
-            self._quality = quality
-            self.unfinished.discard(FREE)  # which was of another quality
-            self._tell_way(FREE)
-
-    def set_bound(self, bound: float) -> None:
-        """Choice of the largest error for ``EXACT``."""
-        if bound != self._bound:
-            self._bound = bound
-            self.estimates.pop(EXACT, None)
-            self.unfinished.discard(EXACT)  # which was of another bound
-            self._tell_way(EXACT)
-
-    def _tell_way(self, key: int) -> None:
-        self.way_changed.emit()
-        self.sides_changed.emit()
-        self.result_changed.emit(key)
-        self.estimates_changed.emit()
-
-    def ask_as(self, result: Result) -> None:
-        """Choice of the quality, or of the largest error, of a result as what is asked for."""
-        if result.rate == FREE:
-            self.set_quality(result.quality)
-        elif result.rate == EXACT and result.bound is not None:
-            self.set_bound(result.bound)
 
     def set_unasked(self, notice: str) -> None:
         """Entry of why the scene is coded without loss although nobody asked, which selects that."""
@@ -540,16 +404,19 @@ class Session(QObject):
         if not self.results and not self.waiting:
             self.set_rate(EXACT)
 
-    def set_lossy(self, lossy: bool) -> None:
-        """Choice to have such a scene coded by the network all the same, or not."""
-        if lossy != self._lossy:
-            self._lossy = lossy
-            self.way_changed.emit()
-            self.set_rate(self._last_rate if lossy else EXACT)
+    def _on_asked(self, row: int) -> None:
+        """What a row stands for is another thing: nothing goes on from what it was before."""
+        if row == EXACT:
+            self.estimates.pop(EXACT, None)
+        self.unfinished -= {key_of(row, effort) for effort in range(len(EFFORTS))}
+        self.way_changed.emit()
+        self.sides_changed.emit()
+        self.result_changed.emit(self.asked_key(row))
+        self.estimates_changed.emit()
 
     def set_exact_estimate(self, bound: float, estimate: Estimate) -> None:
         """Estimate with a bound on every error, stored if that is still asked for."""
-        if bound == self._bound:
+        if bound == self.bound:
             self.estimates[EXACT] = estimate
             self.estimates_changed.emit()
 
@@ -568,7 +435,7 @@ class Session(QObject):
         pyramid = unpainted(info)
         pyramid.rendering = self.rendering
         result = Result(key, quality, pyramid, store, tiles_total=tiles_total)
-        result.asked = self._bound if key == EXACT else None
+        result.asked = self.bound if key == EXACT else None
         if self.overview is not None:
             result.backdrop = self.overview.erasable_copy()
         self.results[key] = result
@@ -577,8 +444,8 @@ class Session(QObject):
 
     def add(self, result: Result) -> None:
         """Addition of a finished result that was not made here."""
-        self.results[result.rate] = result
-        self.result_changed.emit(result.rate)
+        self.results[result.key] = result
+        self.result_changed.emit(result.key)
 
     @property
     def focus(self) -> Result | None:
@@ -589,16 +456,16 @@ class Session(QObject):
     def drop(self, result: Result) -> None:
         """Removal of a result that was cancelled or failed, or is not wanted any more."""
         if self.holds(result):
-            del self.results[result.rate]
-            self.set_sides(self._sides.without(result.rate))
-            self.result_changed.emit(result.rate)
+            del self.results[result.key]
+            self.set_sides(self._sides.without(result.key))
+            self.result_changed.emit(result.key)
 
     def note_saved(self, result: Result, saved: Saved) -> None:
         """Entry of a file that the user has saved of a result."""
         result.saved.append(saved)
         if self.holds(result):
-            self.result_changed.emit(result.rate)
+            self.result_changed.emit(result.key)
 
     def holds(self, result: Result) -> bool:
         """Whether a result is still one of the open scene's, not dropped or begun afresh."""
-        return self.results.get(result.rate) is result
+        return self.results.get(result.key) is result

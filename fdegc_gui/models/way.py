@@ -1,4 +1,4 @@
-"""Ways to compress, in words: the six rate points, a quality of one's own, and a bound on every error."""
+"""Ways to compress, in words: rate points, a quality of one's own, a bound on every error, and the effort."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 from fdegc_gui.text import quality_name
 
-#: Key of the result, and of the row, without loss or with a largest error; rate points are 1 to 6.
+#: Row, and key of the result, without loss or with a largest error; rate points are 1 to 6.
 EXACT = 7
-#: Key of those at a quality of one's own, which may lie between the rate points.
+#: Row of those at a quality of one's own, which may lie between the rate points.
 FREE = 8
+#: A result has its row for a key, and with an effort this much more for each step of that.
+_EFFORT_KEYS = 10
+#: Efforts by number, as people call them.
+EFFORTS = ("Normal", "Longer", "Much longer", "Very long", "Longest")
 #: What the switch is called that has palettes and classes coded with losses.
 NETWORK_SWITCH = "“Use the network all the same”"
 
@@ -20,24 +24,28 @@ class Way:
 
     Attributes
     ----------
-    key : int
+    row : int
         Rate point 1 to 6, ``FREE``, or ``EXACT``.
     quality : float
         1 to 6; it says nothing of ``EXACT``.
     bound : float
         Largest error of ``EXACT``, 0 for none at all.
+    effort : int
+        0 to 4; it says nothing of ``EXACT``.
     """
 
-    key: int
+    row: int
     quality: float
     bound: float = 0.0
+    effort: int = 0
 
     @property
     def title(self) -> str:
-        """It as the beginning of a row or a sentence: ``Rate 4``, ``Quality 3.42``, ``Errors up to 2``."""
-        if self.key == EXACT:
+        """It as the beginning of a row or a sentence: ``Rate 4``, ``Quality 3.42, effort 2``."""
+        if self.row == EXACT:
             return "Without loss" if self.bound == 0 else f"Errors up to {self.bound:g}"
-        return f"Quality {self.quality:.3g}" if self.key == FREE else f"Rate {self.key}"
+        quality = f"Quality {self.quality:.3g}" if self.row == FREE else f"Rate {self.row}"
+        return f"{quality}, effort {self.effort}" if self.effort else quality
 
     @property
     def name(self) -> str:
@@ -47,20 +55,35 @@ class Way:
     @property
     def how(self) -> str:
         """It in a sentence: ``at rate 4``, ``at quality 3.42``, ``without loss``, ``with errors up to 2``."""
-        if self.key == EXACT:
+        if self.row == EXACT:
             return self.name if self.bound == 0 else f"with {self.name}"
         return f"at {self.name}"
 
     @property
     def file_mark(self) -> str:
-        """Part of a file's name that tells it: ``rate4``, ``quality3.42``, ``lossless``, ``error2``."""
-        if self.key == EXACT:
+        """Part of a file's name that tells it: ``rate4``, ``quality3.42-effort2``, ``lossless``."""
+        if self.row == EXACT:
             return "lossless" if self.bound == 0 else f"error{self.bound:g}"
-        return self.name.replace(" ", "")
+        return self.name.replace(", ", "-").replace(" ", "")
 
 
-def way_name(quality: float, bound: float | None) -> str:
-    """Name of what was coded: by the error that it promises if it does, else by its quality."""
+def key_of(row: int, effort: int) -> int:
+    """Key of a row's result at an effort, which counts for nothing with a largest error."""
+    return row if row == EXACT else row + _EFFORT_KEYS * effort
+
+
+def row_of(key: int) -> int:
+    """Row of a result that was made here, by its key."""
+    return key % _EFFORT_KEYS
+
+
+def effort_of(key: int) -> int:
+    """Effort of a result that was made here, by its key."""
+    return key // _EFFORT_KEYS
+
+
+def way_name(quality: float, bound: float | None, effort: int = 0) -> str:
+    """Name of what was coded: by the error that it promises if it does, else by its quality and effort."""
     if bound is None:
-        return quality_name(quality)
+        return f"{quality_name(quality)} · effort {effort}" if effort else quality_name(quality)
     return "without loss" if bound == 0 else f"errors up to {bound:g}"

@@ -9,6 +9,7 @@ from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from fdegc_gui.models.comparison import ORIGINAL, Side
+from fdegc_gui.models.points import order
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
@@ -72,8 +73,8 @@ class PictureChip(QToolButton):
         chosen = session.key_of(self._side)
         stream = session.scene is not None and session.scene.stream is not None
         rows = [] if stream else [(ORIGINAL, "Original")]
-        rows += [(key, self._row(result)) for key, result in sorted(session.results.items())
-                 if result.state is State.DONE]  # fmt: skip
+        finished = (result for result in session.results.values() if result.state is State.DONE)
+        rows += [(result.key, self._row(result)) for result in sorted(finished, key=order)]
         if chosen not in dict(rows):
             rows.append((chosen, f"{session.name_of(self._side)}, not finished"))
         for key, words in rows:

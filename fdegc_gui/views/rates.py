@@ -1,23 +1,23 @@
-"""Rate points, a row each with λ and what it costs here, rows of other ways, and the memory of all."""
+"""Rate points, a row each with λ and what it costs here, rows of other ways, the effort, and the memory."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QEnterEvent, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from fdegc.options import RATE_POINTS
-from fdegc.results import Estimate
+from fdegc_gui.models.costs import forecasts_of
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import EXACT, FREE, Way
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme, figures
-from fdegc_gui.text import NONE, human_bytes, human_seconds, lmbda
+from fdegc_gui.text import lmbda
+from fdegc_gui.views.costs import Cost, cost_of, memory_words
+from fdegc_gui.views.effort_field import EffortField
 from fdegc_gui.views.exact_options import ExactOptions
 from fdegc_gui.views.quality_field import QualityField
 
@@ -33,34 +33,6 @@ _WHAT = {
     EXACT: "No valid sample is off by more than the largest error; 0 is without loss.",
     FREE: "Any quality from 1 to 6, also between the rate points.",
 }
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Cost of a rate point; ``exact`` once the rate point is finished."""
-
-    size: str = NONE
-    time: str = NONE
-    exact: bool = False
-    progress: float | None = None
-
-
-def cost_of(estimate: Estimate | None, result: Result | None) -> Cost:
-    """Cost that a row shows: measured if finished, otherwise estimated."""
-    if result is not None and result.state is State.DONE and result.encode is not None:
-        encode = result.encode
-        seconds = encode.encode_seconds + encode.reconstruct_seconds
-        least = "≥ " if encode.resumed_tiles else ""  # of tiles that were finished before nobody knows
-        return Cost(human_bytes(encode.bytes), f"{least}{human_seconds(seconds)}", True)
-    if estimate is None:
-        return Cost()
-    return Cost(f"≈ {human_bytes(estimate.bytes)}", f"≈ {human_seconds(estimate.seconds)}")
-
-
-def memory_words(estimates: Iterable[Estimate]) -> str:
-    """Sentence on the memory that compressing takes at most; empty if nobody knows yet."""
-    most = max((estimate.memory_bytes for estimate in estimates), default=None)
-    return "" if most is None else f"Takes about {human_bytes(most)} of memory at any rate."
 
 
 def _columns(width: int) -> list[tuple[float, float]]:
@@ -235,6 +207,8 @@ class RateSelector(QWidget):
                 layout.addWidget(self.field)
         self.options = ExactOptions(session)
         layout.addWidget(self.options)
+        self.effort = EffortField(session)
+        layout.addWidget(self.effort)
         self.memory = QLabel()
         self.memory.setObjectName("statLabel")
         self.memory.setContentsMargins(8, 3, 8, 0)
@@ -252,20 +226,21 @@ class RateSelector(QWidget):
         session.scene_changed.connect(self.refresh)
         self.refresh()
 
-    def show_progress(self, rate: int | None, fraction: float = 0.0) -> None:
-        """Progress of a running rate point; None when none runs."""
-        self._progress = None if rate is None else (rate, fraction)
+    def show_progress(self, key: int | None, fraction: float = 0.0) -> None:
+        """Progress of the running result of a key; None when none runs."""
+        self._progress = None if key is None else (key, fraction)
         self.refresh()
 
     def refresh(self) -> None:
         """Update of the rows to the session's figures."""
         session = self._session
-        forecasts = session.forecasts
+        forecasts = forecasts_of(session)
         for rate, row in self.rows.items():
-            result = session.result(rate)
+            key = session.asked_key(rate)
+            result = session.result(key)
             cost = cost_of(forecasts.get(rate), result)
             row.setEnabled(rate in session.rates)
-            if self._progress is not None and self._progress[0] == rate and _is_running(result):
+            if self._progress is not None and self._progress[0] == key and _is_running(result):
                 cost = Cost(cost.size, cost.time, False, self._progress[1])
             if cost != row.cost:
                 row.show_cost(cost)
@@ -277,7 +252,7 @@ class RateSelector(QWidget):
             if self.rows[rate].words != said:
                 self.rows[rate].words = said
                 self.rows[rate].update()
-        memory = memory_words(session.estimates.values())
+        memory = memory_words(forecasts.values())
         if self.memory.text() != memory:
             self.memory.setText(memory)
 

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidg
 
 from fdegc_gui.models.asking import Asked, Course, ask, course_of
 from fdegc_gui.models.comparison import ORIGINAL, Side
-from fdegc_gui.models.points import OURS, QUALITIES, SIZES, Point, place_of, points_of
+from fdegc_gui.models.points import OURS, QUALITIES, SIZES, Point, curve_name, place_of, points_of
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import FREE
 from fdegc_gui.style.series import series_color, series_mark
@@ -40,6 +40,8 @@ class RdPlot(QWidget):
         super().__init__()
         self._session, self._theme = session, theme
         self._canvas: RdCanvas | None = None
+        self._numbers = {OURS: 0}
+        session.scene_changed.connect(self._forget_numbers)
         self.drag: CurveDrag | None = None
         self.quality, self.size_axis = QComboBox(), QComboBox()
         for box, choices, name in (
@@ -166,7 +168,8 @@ class RdPlot(QWidget):
         tokens, drawing = self._theme.tokens, self._drawing()
         self._canvas.draw(drawing, tokens)
         if self.drag is not None:
-            self.drag.set_curve([(x, y) for x, y, _ in drawing.series.get(OURS, ())], tokens)
+            curve = drawing.series.get(curve_name(self._session.effort), ())
+            self.drag.set_curve([(x, y) for x, y, _ in curve], tokens)
             self.drag.mark(self._asked())
         names = []
         for name, points in drawing.series.items():
@@ -180,11 +183,13 @@ class RdPlot(QWidget):
 
     def _number(self, series: str) -> int:
         """Number of a series, the same for as long as the scene is open: by when its first point came."""
-        known: dict[str, int] = {OURS: 0}
         for point in self._found():
             if not point.part:
-                known.setdefault(point.series or f"#{point.key}", len(known))
-        return known[series]
+                self._numbers.setdefault(point.series or f"#{point.key}", len(self._numbers))
+        return self._numbers[series]
+
+    def _forget_numbers(self) -> None:
+        self._numbers = {OURS: 0}
 
     def _shown(self) -> set[int]:
         """Keys of the results that are compared, and of the selected one if no other is seen."""

@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
 from fdegc.options import METRIC_LABELS
+from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.points import Point, points_of, row_of
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
@@ -17,6 +18,8 @@ _ROW = 26
 _HEAD = 26
 #: Widths in parts of the whole.
 _WEIGHTS = (1.9, 1.35, 0.95, 1.0, 1.2, 1.0, 1.0)
+#: Pixels beside a name, and the share of the table that names may take.
+_PADDING, _LONGEST = 16, 0.33
 _HEADERS = ("Result", "Size", "bpp", *METRIC_LABELS.values())
 _LPIPS = len(_HEADERS) - 1
 
@@ -55,6 +58,11 @@ class ResultsModel(QAbstractTableModel):
     def row_of(self, key: int) -> int | None:
         """Row of a result, if it is finished."""
         return next((i for i, (point, _) in enumerate(self._rows) if point.key == key), None)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of what was made here."""
+        return [point.name for point, _ in self._rows if point.key < FIRST_GUEST]
 
     @property
     def has_lpips(self) -> bool:
@@ -158,7 +166,13 @@ class ResultsTable(QWidget):
         self.table.setColumnHidden(_LPIPS, not lpips)  # it takes a download, which few want
         weights = _WEIGHTS if lpips else _WEIGHTS[:_LPIPS]
         unit = self.width() / sum(weights)
-        for column, weight in enumerate(weights):
+        # Names of ours are read whole, the others' as far as there is room.
+        metrics = self.table.fontMetrics()
+        wanted = max((metrics.horizontalAdvance(name) + _PADDING for name in self.model.names), default=0)
+        first = max(unit * weights[0], min(wanted, _LONGEST * self.width()))
+        unit = (self.width() - first) / sum(weights[1:])
+        self.table.setColumnWidth(0, int(first))
+        for column, weight in enumerate(weights[1:], 1):
             self.table.setColumnWidth(column, int(unit * weight))
 
     def _on_index(self, index: QModelIndex) -> None:
@@ -181,7 +195,7 @@ class ResultsTable(QWidget):
 
     def _select(self) -> None:
         focus = self._session.focus
-        row = None if focus is None else self.model.row_of(focus.rate)
+        row = None if focus is None else self.model.row_of(focus.key)
         if row is None:
             self.table.clearSelection()
         else:

@@ -39,10 +39,11 @@ def side_picture(session: Session, side: Side, compress_keys: str) -> SidePictur
         hint = "Queued" if key in session.waiting else f"{compress_keys} compresses {session.way(key).how}"
         return SidePicture(None, label, "" if stream else hint)
     waiting = result.state is State.RUNNING and not result.tiles_done
+    begun = "Refining, which takes most of the time…" if result.effort else "Working on the first tile…"
     return SidePicture(
         result.pyramid,
         _OVERVIEW if session.shows_overview and result is session.current else label,
-        "Working on the first tile…" if waiting and overview is None else "",
+        begun if waiting and overview is None else "",
         clear or result.pyramid.transparent,
         result.backdrop,
         result.damaged,
@@ -55,7 +56,7 @@ def difference_picture(session: Session, compress_keys: str) -> SidePicture:
     difference, hint = session.difference, ""
     if not session.comparable():
         missing = session.current is None and session.result_of(Side.B) is None
-        way = session.way(session.rate).how
+        way = session.asked_way.how
         hint = f"{compress_keys} compresses {way}" if missing else _NOT_FINISHED
     clear = session.original is not None and session.original.transparent
     return SidePicture(
@@ -87,6 +88,6 @@ def difference_legend(session: Session) -> Legend | None:
 
 def _patch_of(result: Result, patch: Patch | None) -> Patch | None:
     """Patch of a result's picture if it is one of this result, and that is finished."""
-    if patch is None or result.state is not State.DONE or patch.key != result.rate:
+    if patch is None or result.state is not State.DONE or patch.key != result.key:
         return None
     return patch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from fdegc_gui.actions import Actions
@@ -75,6 +75,7 @@ class SideBar(QWidget):
         changes = (session.scene_changed, session.sides_changed, session.rate_changed)
         for signal in (*changes, session.result_changed, session.figures_changed):
             signal.connect(self._on_focus)
+            signal.connect(self._lay_out_anew)
 
     def _lay_out(self) -> None:
         self._title = heading("Rate point")
@@ -109,6 +110,26 @@ class SideBar(QWidget):
         layout.addWidget(self._top)
         layout.addWidget(line)
         layout.addWidget(scroll, 1)
+
+    def _lay_out_anew(self) -> None:
+        """Layout of what a change has made larger or smaller, at once.
+
+        Qt would do it one widget at a time, from the inside out, and paint in between: a new row of the table
+        squeezes the plot under it until the section, and what scrolls, have got their new heights.
+        """
+        body = self._scroll.widget()
+        if body is None or not self.isVisible():
+            return
+        inner = [widget for widget in body.findChildren(QWidget) if widget.layout() is not None]
+        for widget in (*reversed(inner), body):  # children come after their parents
+            layout = widget.layout()
+            if layout is not None and widget.isVisibleTo(body):
+                layout.activate()
+        QCoreApplication.sendEvent(body, QEvent(QEvent.Type.LayoutRequest))  # which the scroll area heeds
+        for widget in (body, *inner):
+            layout = widget.layout()
+            if layout is not None and widget.isVisibleTo(body):
+                layout.activate()
 
     def reveal(self, name: str) -> None:
         """Unfolding of a section, brought into view as soon as its contents have their size."""

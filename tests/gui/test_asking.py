@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from fdegc.results import Estimate
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.asking import Course, course_of
+from fdegc_gui.models.costs import forecasts_of
 from fdegc_gui.models.forecast import between
 from fdegc_gui.models.points import points_of
 from fdegc_gui.models.way import FREE, Way
@@ -31,13 +32,13 @@ def test_what_a_quality_and_a_size_ask_for() -> None:
     assert asked.way == Way(FREE, 3.5)
     assert asked.words == "quality 3.5\n≈ 5.93 kB, ≈ 34.50 dB"
     near = course.at(3.97)
-    assert near is not None and near.way.key == 4 and near.exact  # beside a rate point it is that one
+    assert near is not None and near.way.row == 4 and near.exact  # beside a rate point it is that one
     assert near.words == "rate 4\n8.8 kB, 36.00 dB"
     assert course.exactly_at(3.97) != near
     below, above = course.at_size(1.0), course.at_size(1e9)
     assert below is not None and above is not None
     assert below.bytes == pytest.approx(1000) and (below.psnr, below.quality) == (None, 1.0)
-    assert (above.quality, above.way.key) == (4.0, 4)
+    assert (above.quality, above.way.row) == (4.0, 4)
     assert Course({}, {}).at_size(5.0) is None
 
 
@@ -188,11 +189,11 @@ def test_forecasts_lie_between_those_of_the_rate_points_and_follow_what_is_measu
     session = window.session
     qtbot.waitUntil(lambda: session.refined)
     session.set_quality(3.3)
-    forecasts = session.forecasts
+    forecasts = forecasts_of(session)
     assert forecasts[3].bytes < forecasts[FREE].bytes < forecasts[4].bytes
     assert forecasts[3].seconds < forecasts[FREE].seconds < forecasts[4].seconds
     before = forecasts[FREE].bytes
     compress(qtbot, window, 3)
     measured = session.results[3].bytes
-    after = session.forecasts[FREE].bytes
+    after = forecasts_of(session)[FREE].bytes
     assert (after > before) == (measured > forecasts[3].bytes) and after >= measured

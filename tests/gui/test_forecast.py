@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from fdegc.raster_info import RasterInfo
 from fdegc.results import Estimate
 from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models.costs import forecasts_of
 from fdegc_gui.models.forecast import FIXED_SECONDS, Pace, forecasts, kind_of
 from fdegc_gui.settings import Settings
 from tests.gui.window_steps import compress, open_scene
@@ -103,12 +104,12 @@ def test_rows_learn_from_a_finished_one_and_the_next_run_of_the_app_knows(
 ) -> None:
     open_scene(qtbot, window, scene_path)
     qtbot.waitUntil(lambda: window.session.refined, timeout=TIMEOUT)
-    before = window.session.forecasts
+    before = forecasts_of(window.session)
     compress(qtbot, window, 4)
     rows, encode = window.sidebar.rates.rows, window.session.results[4].encode
     assert encode is not None
     assert rows[4].cost.exact and rows[4].cost.time == "2 s", "what it took"
-    after = window.session.forecasts
+    after = forecasts_of(window.session)
     assert 4 not in after and after[5].seconds != before[5].seconds
     ordered = [after[r].bytes if r in after else encode.bytes for r in range(1, 7)]
     assert ordered == sorted(ordered)

@@ -76,7 +76,7 @@ def test_another_codec_at_the_size_of_a_result(
     guest = result.guest
     assert guest is not None and guest.window is None
     assert abs(result.bytes / ours.bytes - 1) < 0.03, "as many bytes"
-    assert session.key_of(Side.A) == result.rate and session.key_of(Side.B) == 4
+    assert session.key_of(Side.A) == result.key and session.key_of(Side.B) == 4
     original = np.asarray(Image.open(scene_path)).transpose(2, 0, 1)
     decoded = result.store.read(Window(0, 0, 192, 160))
     assert decoded.valid is None
@@ -103,7 +103,7 @@ def test_guest_is_compared_like_any_result(qtbot: QtBot, compressed: MainWindow)
     qtbot.waitUntil(lambda: window.controller.regions.figures is not None, timeout=TIMEOUT)
     assert window.controller.regions.figures.b.startswith("WebP · ")
     window.actions_["swap"].trigger()
-    assert session.key_of(Side.A) == result.rate
+    assert session.key_of(Side.A) == result.key
 
 
 def test_another_rate_point_takes_its_place_again(qtbot: QtBot, compressed: MainWindow) -> None:
@@ -112,7 +112,7 @@ def test_another_rate_point_takes_its_place_again(qtbot: QtBot, compressed: Main
     window.sidebar.rates.rows[2].click()
     assert session.sides.b == SELECTED and session.key_of(Side.B) == 2
     result = guests_of(window)[0]
-    session.choose(Side.B, result.rate)
+    session.choose(Side.B, result.key)
     compress(qtbot, window, 2)
     assert session.key_of(Side.B) == 2
 
@@ -142,7 +142,7 @@ def test_part_in_view_of_a_large_scene(
     assert "In that part rate 4 has" in guest.note
     assert result.bpp(192 * 160) == pytest.approx(8 * guest.bytes / part.pixels)
     assert result.metrics.ms_ssim is None and "161" in result.metrics.notes["ms_ssim"]
-    assert not any(key == result.rate for _, _, key in window.sidebar.plot.points)
+    assert not any(key == result.key for _, _, key in window.sidebar.plot.points)
     assert "px in view" in " ".join(menu_words(window))
 
 
@@ -154,7 +154,7 @@ def test_view_only(qtbot: QtBot, compressed: MainWindow, monkeypatch: pytest.Mon
     assert "64 × 64 px in view" in " ".join(menu_words(window)) or window.controller.guests.offers is None
     result = code(qtbot, window, "jpeg-444")
     assert result.guest.window == Window(64, 64, 64, 64), "the whole tile in view"
-    window.session.choose(Side.B, result.rate)
+    window.session.choose(Side.B, result.key)
     window.compare.set_layout(Layout.DIFFERENCE)
     qtbot.waitUntil(lambda: window.session.difference is not None, timeout=TIMEOUT)
 
@@ -351,7 +351,7 @@ def test_raster_of_the_same_size(
     window.actions_["open_other"].trigger()
     qtbot.waitUntil(lambda: len(guests_of(window)) == 1, timeout=TIMEOUT)
     result = guests_of(window)[0]
-    assert session.key_of(Side.A) == result.rate and result.title == "other.tif"
+    assert session.key_of(Side.A) == result.key and result.title == "other.tif"
     assert np.array_equal(result.store.read(Window(0, 0, 192, 160)).pixels, pixels)
     apart = 2.0 * pixels[0, 0, 0] - 255
     assert result.guest.psnr == pytest.approx(10 * np.log10(255**2 * pixels.size / apart**2), abs=1e-6)
@@ -359,7 +359,7 @@ def test_raster_of_the_same_size(
     window.actions_["open_other"].trigger()
     assert user.asked[-1] == "open as A"
     window.guest_menu._offer(window.compare.chips[Side.A].choices, Side.A)
-    window.controller.guests.remove(result.rate)
+    window.controller.guests.remove(result.key)
     assert not guests_of(window) and session.key_of(Side.A) == 4
 
 
@@ -370,7 +370,7 @@ def test_compressed_file_made_elsewhere(qtbot: QtBot, compressed: MainWindow, tm
     qtbot.waitUntil(lambda: len(guests_of(window)) == 1, timeout=TIMEOUT)
     result = guests_of(window)[0]
     assert result.guest.bytes == (tmp_path / "elsewhere.fdegc").stat().st_size
-    assert window.session.key_of(Side.A) == result.rate
+    assert window.session.key_of(Side.A) == result.key
     assert int(result.store.read(Window(0, 0, 1, 1)).pixels[0, 0, 0]) == 100, "what the fake codec decodes"
     write_stream(tmp_path / "second.fdegc", width=192, height=160)
     window.controller.guests.read(tmp_path / "second.fdegc", Side.B)
@@ -415,7 +415,7 @@ def test_files_beside_a_compressed_one(
     window.actions_["open_other"].trigger()
     qtbot.waitUntil(lambda: len(guests_of(window)) == 1, timeout=TIMEOUT)
     first, second = session.results[STREAM], guests_of(window)[0]
-    assert session.key_of(Side.A) == second.rate and session.key_of(Side.B) == STREAM
+    assert session.key_of(Side.A) == second.key and session.key_of(Side.B) == STREAM
     assert compare.shown.is_pair and compare.original.isVisible()
     assert compare.original.pyramid is second.pyramid and compare.reconstruction.pyramid is first.pyramid
     assert window.actions_["swap"].isEnabled() and compare.bar.segments[Layout.SWIPE].isEnabled()
@@ -440,7 +440,7 @@ def test_files_beside_a_compressed_one(
     chip.choices.actions()[0].trigger()
     assert session.key_of(Side.B) == STREAM
     for guest in guests_of(window):
-        window.controller.guests.remove(guest.rate)
+        window.controller.guests.remove(guest.key)
     assert compare.shown is Layout.SINGLE and not compare.original.isVisible()
     assert compare.reconstruction.pyramid is first.pyramid
 
@@ -461,7 +461,7 @@ def test_plot_of_all_results(qtbot: QtBot, several: MainWindow) -> None:
     window, plot = several, several.sidebar.plot
     assert not plot.isHidden()
     peers = guests_of(window)
-    assert sorted(key for _, _, key in plot.points) == [2, 4, *(peer.rate for peer in peers)]
+    assert sorted(key for _, _, key in plot.points) == [2, 4, *(peer.key for peer in peers)]
     x = {key: place for place, _, key in plot.points}
     assert x[4] == pytest.approx(window.session.results[4].encode.bpp)
     legend = plot.legend.text().replace("&nbsp;", " ")
@@ -477,9 +477,9 @@ def test_plot_of_all_results(qtbot: QtBot, several: MainWindow) -> None:
         max(result.bytes for result in window.session.results.values()) / 1e3
     )
     marks = plot._canvas.marks
-    target = next(mark for mark in marks.points() if mark.data().key == peers[0].rate)
+    target = next(mark for mark in marks.points() if mark.data().key == peers[0].key)
     marks.sigClicked.emit(marks, [target], None)
-    assert window.session.key_of(Side.B) == peers[0].rate
+    assert window.session.key_of(Side.B) == peers[0].key
     assert "JPEG 4:4:4" in target.data().words and "PSNR" in target.data().words
 
 
@@ -489,7 +489,7 @@ def test_table_of_all_results(qtbot: QtBot, several: MainWindow, user: FakeUser,
     assert names == ["Rate 2", "Rate 4", "JPEG 4:4:4", "JPEG 4:4:4"]
     assert table.table.isColumnHidden(6), "no LPIPS, no column"
     table.table.clicked.emit(table.model.index(2, 0))
-    assert window.session.key_of(Side.B) == guests_of(window)[0].rate
+    assert window.session.key_of(Side.B) == guests_of(window)[0].key
     tip = table.model.data(table.model.index(2, 0), Qt.ItemDataRole.ToolTipRole)
     assert "libjpeg" in tip and "all of the scene" in tip
     window.actions_["copy_table"].trigger()
@@ -550,13 +550,15 @@ def test_what_other_codecs_made_is_there_again_until_it_is_removed(
     assert not user.lost, "nothing is lost"
     open_scene(qtbot, window, scene_path)
     again = guests_of(window)
-    assert [result.guest for result in again] == [whole.guest, part.guest], "other files are not copied"
+    assert [result.guest for result in again] == [whole.guest, part.guest], "the other file is being read"
+    qtbot.waitUntil(lambda: len(guests_of(window)) == 3, timeout=TIMEOUT)
+    window.controller.guests.remove(guests_of(window)[-1].key)
     assert again[0].metrics == whole.metrics and again[0].metric_state is MetricState.DONE
     everything = Window(0, 0, 192, 160)
     for was, now in zip((whole, part), again, strict=True):
         np.testing.assert_array_equal(now.store.read(everything).pixels, was.store.read(everything).pixels)
     qtbot.waitUntil(lambda: again[1].metric_state is MetricState.DONE, timeout=TIMEOUT)
-    session.choose(Side.A, again[0].rate)
+    session.choose(Side.A, again[0].key)
     qtbot.waitUntil(
         lambda: again[0].pyramid.complete, timeout=TIMEOUT
     )  # its picture comes when it is looked at
@@ -564,7 +566,7 @@ def test_what_other_codecs_made_is_there_again_until_it_is_removed(
     # What comes next overwrites nothing, and what is removed stays away.
     third = code(qtbot, window, "jpeg-444")
     assert third.store.folder not in [result.store.folder for result in again]
-    window.controller.guests.remove(again[0].rate)
+    window.controller.guests.remove(again[0].key)
     qtbot.waitUntil(lambda: not again[0].store.folder.exists(), timeout=TIMEOUT)
     window.close_scene()
     open_scene(qtbot, window, scene_path)
@@ -595,7 +597,7 @@ def test_what_other_codecs_made_and_cannot_be_kept_is_not_lost_without_a_questio
     user.leave = False
     window.close_scene()
     assert user.lost == [
-        "What would be lost: the results at rate 4, which are not saved and what another codec made."
+        "What would be lost: results that are not saved (rate 4) and what another codec made."
     ]
     assert window.session.scene is not None
     user.leave = True

@@ -144,13 +144,13 @@ def test_what_is_damaged_or_foreign_is_left_out(
     info = scene.info
     window.close_scene()
     (folder,) = entries(tmp_path / "cache")
-    assert [kept.rate for kept in find_results(folder, info)] == [2, 3]
+    assert [kept.key for kept in find_results(folder, info)] == [2, 3]
     spoil(folder)
     open_scene(qtbot, window, scene_path)
     assert set(window.session.results) == {3}
     compress(qtbot, window, 2)
     window.close_scene()
-    assert [kept.rate for kept in find_results(folder, info)] == [2, 3], "the new one takes its place"
+    assert [kept.key for kept in find_results(folder, info)] == [2, 3], "the new one takes its place"
 
 
 def test_scenes_used_longest_ago_go_first_and_nothing_else(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_where_nothing_is_kept_the_user_is_asked(
     window.open(other)
     window.close_scene()
     assert not window.close() and window.isVisible() and window.controller.is_running
-    assert user.lost == ["What would be lost: the results at rate 2, which are not saved."] * 3
+    assert user.lost == ["What would be lost: results that are not saved (rate 2)."] * 3
     assert finished(window, 2)
     user.answer = tmp_path / "out.fdegc"
     with saved(qtbot, window, TIMEOUT):

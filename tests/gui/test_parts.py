@@ -31,7 +31,7 @@ from fdegc_gui.style.theme import DARK, LIGHT, Theme, Tokens
 from fdegc_gui.text import human_bytes, human_seconds, time_left, zoom_percent
 from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.content import SidePicture
-from fdegc_gui.views.rates import cost_of, memory_words
+from fdegc_gui.views.costs import cost_of, memory_words
 from fdegc_gui.views.scene_facts import bounds, crs_name
 from fdegc_gui.views.viewport import Viewport
 from tests.gui.display_steps import write

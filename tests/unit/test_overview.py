@@ -38,7 +38,7 @@ def build(
     unit: Array, usable: Array | None = None, tile: int = 192, reverse: bool = False
 ) -> OverviewBuilder:
     bands, height, width = unit.shape
-    builder = OverviewBuilder(width, height, bands)
+    builder = OverviewBuilder(width, height, range(3 if bands >= 3 else 1))
     plan = TilePlan(width, height, tile, 0)
     for index in sorted(range(len(plan)), reverse=reverse):
         window = plan.window(index)
@@ -160,7 +160,7 @@ def test_no_picture_without_room_need_or_pixels() -> None:
 
 
 def test_memory_does_not_grow_with_the_scene() -> None:
-    builder = OverviewBuilder(1_000_000, 1_000_000, 64)
+    builder = OverviewBuilder(1_000_000, 1_000_000, (0, 1, 2))
     assert builder._sums.shape == (3, 1024, 1024)
     builder.add(builder.part(Window(999_936, 999_936, 64, 64), np.ones((64, 64, 64), np.float32), None))
     data = builder.finish(AMPLE)

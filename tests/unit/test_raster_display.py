@@ -28,6 +28,17 @@ def info_of(bands: int, colors: tuple[str, ...] = (), names: tuple[str | None, .
     return RasterInfo("", "GTiff", 8, 8, bands, "uint8", names, colors)
 
 
+SENTINEL = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
+
+
+def named(*names: str) -> RasterInfo:
+    return info_of(len(names), names=names)
+
+
+def tagged(*tags: dict[str, str]) -> RasterInfo:
+    return replace(info_of(len(tags)), band_tags=tags)
+
+
 @pytest.mark.parametrize(
     ("info", "expected"),
     [
@@ -37,6 +48,32 @@ def info_of(bands: int, colors: tuple[str, ...] = (), names: tuple[str | None, .
         (info_of(4, ("gray", "undefined", "undefined", "undefined")), (0, 1, 2)),
         (info_of(4, ("undefined",) * 4, ("nir", "Red", "GREEN ", "blue")), (1, 2, 3)),
         (info_of(3, ("red", "red", "blue")), (0, 1, 2)),
+        (named("B", "G", "R", "NIR"), (2, 1, 0)),
+        (named("green", "red", "rededge", "nir"), (0, 1, 2)),
+        (named("blue", "green", "red edge", "Red", "nir"), (3, 1, 0)),
+        (named("Band 4 - Red", "Band 3 - Green", "Band 2 - Blue", "Band 8"), (0, 1, 2)),
+        (named("Band 1", "Band 2", "Band 3", "Band 4"), (0, 1, 2)),
+        (named("B1", "B2", "B3", "B4"), (0, 1, 2)),
+        (named("B02", "B03", "B04", "B08"), (2, 1, 0)),
+        (named(*SENTINEL), (3, 2, 1)),
+        (named(*(name.replace("B0", "B") for name in SENTINEL)), (3, 2, 1)),
+        (named("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B7"), (2, 1, 0)),
+        (named("SR_B1", "SR_B2", "SR_B3", "SR_B4", "SR_B5", "SR_B6", "SR_B7"), (3, 2, 1)),
+        (named("443 nm", "492.4 nm", "559.8 nm", "664.6 nm", "704.1 nm"), (3, 2, 1)),
+        (named("a (0.45 Micrometers)", "b (0.55 Micrometers)", "c (0.66 Micrometers)"), (2, 1, 0)),
+        (tagged(*({"CENTRAL_WAVELENGTH_UM": f"{x}"} for x in (0.842, 0.49, 0.56, 0.665))), (3, 2, 1)),
+        (
+            tagged(*({"wavelength": x, "wavelength_units": "Nanometers"} for x in ("480", "560", "660"))),
+            (2, 1, 0),
+        ),
+        (tagged(*({"WAVELENGTH": x, "WAVELENGTH_UNIT": "nm"} for x in ("665", "560", "490"))), (0, 1, 2)),
+        (tagged(*({"wavelength": x} for x in ("480", "560", "much"))), (0, 1, 2)),
+        (replace(info_of(13), dtype="uint16"), (3, 2, 1)),
+        (replace(info_of(12), dtype="uint16"), (3, 2, 1)),
+        (info_of(13), (0, 1, 2)),
+        (info_of(6), (2, 1, 0)),
+        (replace(info_of(6), dtype="float32"), (0, 1, 2)),
+        (info_of(6, names=("elevation", *(None,) * 5)), (0, 1, 2)),
     ],
 )
 def test_default_bands(info: RasterInfo, expected: tuple[int, ...]) -> None:

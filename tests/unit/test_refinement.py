@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fdegc.cli import main
-from fdegc.codec import Codec, encoding
+from fdegc.codec import Codec, encoding, workers
 from fdegc.codec.refinement import Refinement, TileView
 from fdegc.control import CancelToken, never
 from fdegc.errors import Cancelled, InvalidOption
@@ -126,6 +126,24 @@ def test_cancelling_does_not_wait_for_the_end_of_a_tile(codec: Codec, tmp_path: 
     with pytest.raises(Cancelled):
         codec.encode(ArraySource(pixels), path, EncodeOptions(effort=4), on_progress=stop, cancel=cancel)
     assert calls and not path.exists()
+
+
+@pytest.mark.parametrize("bands", [3, 6])
+def test_progress_counts_steps_and_ends_at_one(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bands: int
+) -> None:
+    monkeypatch.setattr(workers, "PATIENCE", 0.002)
+    seen: list[float] = []
+    pixels = np.concatenate([scene(64, 128)] * (bands // 3))
+    options = EncodeOptions(3.0, 64, effort=1)
+    codec.encode(
+        ArraySource(pixels), tmp_path / "a.fdegc", options,
+        on_progress=lambda progress: seen.append(progress.fraction),
+    )  # fmt: skip
+    assert seen == sorted(seen) and seen[-1] == pytest.approx(1.0)
+    # Both tiles in both stages would be four values; their steps are most of the work.
+    first_tile = [fraction for fraction in seen if 0 < fraction < 0.4]
+    assert len(first_tile) >= 3
 
 
 def test_efforts_cost_time_and_memory_and_nothing_with_a_target() -> None:

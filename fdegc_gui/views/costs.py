@@ -1,0 +1,38 @@
+"""Costs as the rows of the side bar say them: measured, or about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fdegc.results import Estimate
+from fdegc_gui.models.result import Result, State
+from fdegc_gui.text import NONE, about_seconds, human_bytes, human_seconds
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of a rate point; ``exact`` once the rate point is finished."""
+
+    size: str = NONE
+    time: str = NONE
+    exact: bool = False
+    progress: float | None = None
+
+
+def cost_of(estimate: Estimate | None, result: Result | None) -> Cost:
+    """Cost that a row shows: measured if finished, otherwise estimated."""
+    if result is not None and result.state is State.DONE and result.encode is not None:
+        encode = result.encode
+        seconds = encode.encode_seconds + encode.reconstruct_seconds
+        least = "≥ " if encode.resumed_tiles else ""  # of tiles that were finished before nobody knows
+        return Cost(human_bytes(encode.bytes), f"{least}{human_seconds(seconds)}", True)
+    if estimate is None:
+        return Cost()
+    return Cost(f"≈ {human_bytes(estimate.bytes)}", about_seconds(estimate.seconds))
+
+
+def memory_words(estimates: Iterable[Estimate]) -> str:
+    """Sentence on the memory that compressing takes at most; empty if nobody knows yet."""
+    most = max((estimate.memory_bytes for estimate in estimates), default=None)
+    return "" if most is None else f"Takes about {human_bytes(most)} of memory at any rate."
