@@ -27,6 +27,7 @@ from fdegc.codec.workers import Workers, chunks
 from fdegc.coding.unit import CodedUnit
 from fdegc.control import ProgressMeter
 from fdegc.errors import MetricUnavailable
+from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.kinds import UnitKind, pack_fidelity, unpack_fidelity
 from fdegc.format.layout import HASH_BITS, IndexEntry
@@ -167,6 +168,12 @@ class Encoding:
             if self.plan.decodes:
                 self._show(tile)
                 meter.advance(1)
+
+    @property
+    def header(self) -> StreamHeader:
+        """Header of the file: that of the plan, or one without network where no tile has latents."""
+        header = self.plan.header
+        return header if self.ways[UnitKind.LATENTS] else header.without_network
 
     @property
     def preview_share(self) -> float:
@@ -507,6 +514,8 @@ class Encoding:
 
     def metadata(self) -> None:
         """Writing of the metadata blocks: everything but the pixels, and what the plan adds."""
+        if self.header != self.writer.header:
+            self.writer.leave_out_network()
         for tag, data in {**self.reader.blocks(self.writer.payload_bytes), **self.plan.extra}.items():
             self.writer.add_block(tag, data)
 

@@ -17,6 +17,7 @@ from fdegc.control import Check
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.kinds import UnitKind
+from fdegc.format.layout import file_size
 from fdegc.options import RATE_POINTS, EncodeOptions, TargetKind
 from fdegc.raster.mapping import peak_value, to_unit, valid_samples
 from fdegc.types import Samples
@@ -73,6 +74,9 @@ class Judge:
         # As where the way into the network is chosen, the largest is 1.
         self._weights = [weight / max(weights) for weight in weights]
         self._mapping = mapping_of(header)
+        # What the file of a single tile takes for the network, it does not take without latents.
+        alone = header.tiles == 1 and not self._capped
+        self._network = file_size(header, 0, {}) - file_size(header.without_network, 0, {}) if alone else 0
         self.ways = PlainWays(header)
         self._peak = peak_value(self._mapping)
         self._bands = header.bands
@@ -105,6 +109,7 @@ class Judge:
         """
         mask = valid_samples(samples)
         worth = worth_of(quality, self._bands)
+        size += self._network
 
         def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
             check()

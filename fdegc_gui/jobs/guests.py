@@ -413,7 +413,9 @@ class ReadStream(_ReadFile):
             )
             seconds, damaged = decoded.seconds, len(decoded.damaged)
 
-        facts = f"“{self.path}”, quality {stream.quality:g}, profile {stream.profile}."
+        facts = f"“{self.path}”, quality {stream.quality:g}" + (
+            f", profile {stream.profile}." if stream.profile else "."
+        )
         try:
             arrival = self._arrival(Guest(self.path.name, "", facts, stream.bytes), shown, context, fill)
         finally:
