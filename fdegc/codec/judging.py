@@ -176,14 +176,10 @@ class Judge:
 
             others += map(coded, sizes_of(deep))
             if tiny:
-                about, best = min(
-                    (
-                        (round(size * _SWEEP_STEP**exponent), coded(round(size * _SWEEP_STEP**exponent)))
-                        for exponent in _SWEEP
-                    ),
-                    key=lambda found: found[1].total,
-                )
-                others += [best, *(coded(round(about * _TRY_STEP**exponent)) for exponent in _AROUND)]
+                sizes = [round(size * _SWEEP_STEP**exponent) for exponent in _SWEEP]
+                swept = list(map(coded, sizes))
+                about = min(zip(sizes, swept, strict=True), key=lambda found: found[1].total)[0]
+                others += swept + [coded(round(about * _TRY_STEP**exponent)) for exponent in _AROUND]
         # Whoever saves bytes for a target must not take more of them.
         best = min([ours.total, *(other.total for other in others)])
         most = size if self._capped else best / 8
