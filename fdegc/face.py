@@ -24,7 +24,7 @@ from fdegc.format.info import read_info
 from fdegc.format.reader import ContainerReader
 from fdegc.memory import check_free
 from fdegc.options import COMPRESSIONS, KINDS, TIFF_KINDS, EncodeOptions, Target, ValueRange
-from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Transform, Window
+from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo, Transform, Window, default_colors
 from fdegc.results import DecodeResult, EncodeResult, StreamInfo
 from fdegc.text import damage_text
 from fdegc.types import Samples
@@ -162,7 +162,6 @@ def _array_source(
     array: Array, nodata: float | None, crs: Any, transform: Sequence[float] | None
 ) -> RasterSource:
     from fdegc.raster import ArraySource
-    from fdegc.raster.source import default_colors
     from fdegc.raster.validity import nodata_fits
 
     if array.ndim not in (2, 3) or 0 in array.shape:

@@ -13,9 +13,11 @@ from fdegc.errors import InvalidOption
 QUALITY_STEPS = 256
 QUALITY_MIN = 1.0
 QUALITY_MAX = 6.0
-#: Side of tiles unless somebody asks for another one, and the largest that very smooth scenes get then.
+#: Side of tiles unless somebody asks for another one, and the largest that very smooth, and thin scenes get
+#: then.
 TILE_SIZE = 512
 SMOOTH_TILE_SIZE = 1024
+LONGEST_TILE_SIZE = 2048
 #: Steps in which latents are refined at each effort (``docs/choosing.md``).
 EFFORT_STEPS = (0, 8, 16, 32, 64)
 
@@ -130,7 +132,9 @@ class Target:
         """Largest size of the file of a scene of so many pixels; None for a PSNR."""
         if self.kind is TargetKind.PSNR:
             return None
-        return math.floor(self.value if self.kind is TargetKind.SIZE else self.value * pixels / 8)
+        size = self.value if self.kind is TargetKind.SIZE else self.value * pixels / 8
+        # Bits a pixel of so many bytes may be a little less than these, as a float.
+        return math.floor(size + 4 * math.ulp(size))
 
 
 @dataclass(frozen=True, slots=True)

@@ -277,3 +277,10 @@ class RasterInfo:
             gcps=part_points(self.gcps, x, y),
             domains=part_domains(self.domains, x, y),
         )
+
+
+def default_colors(bands: int) -> tuple[str, ...]:
+    """Colour interpretation of bands nobody has described."""
+    if bands == 3:
+        return ("red", "green", "blue")
+    return ("gray", *["undefined"] * (bands - 1))

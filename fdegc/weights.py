@@ -296,7 +296,8 @@ def tile_bytes(info: RasterInfo, tile_size: int, entry: WeightsEntry | None = No
     With any ``steps`` of refinement it is more, however many they are.
     """
     entry, sample = entry or _default_entry(), np.dtype(info.dtype).itemsize
-    pixels = min(info.pixels, (tile_size + 2 * HALO) ** 2)
+    side = tile_size + 2 * HALO
+    pixels = min(info.width, side) * min(info.height, side)
     # Its other bands wait, as read and four times as float32, and have φ and its products in float64.
     waiting = pixels * (sample + 16) + pixels / 256 * int(entry.network["latent"]) * PHI_BYTES / 3
     gradients = REFINEMENT_MEMORY * entry.memory_bytes * pixels / 1e6 if steps else 0.0

@@ -27,6 +27,7 @@ from fdegc.errors import Cancelled, InvalidOption
 from fdegc.format import SUFFIX
 from fdegc.options import (
     EFFORT_STEPS,
+    LONGEST_TILE_SIZE,
     QUALITY_MAX,
     SMOOTH_TILE_SIZE,
     TILE_SIZE,
@@ -184,7 +185,8 @@ def add_arguments(parser: CommandParser) -> None:
         type=_tile_size,
         default=TILE_SIZE,
         metavar="N",
-        help=f"pixels (default: {TILE_SIZE}; very smooth scenes up to {SMOOTH_TILE_SIZE})",
+        help=f"pixels (default: {TILE_SIZE}; very smooth scenes up to {SMOOTH_TILE_SIZE}, thin ones up to "
+        f"{LONGEST_TILE_SIZE})",
     )
     parser.add_argument(
         "--psnr",

@@ -92,7 +92,15 @@ class TileChoices:
     def like(self, kind: UnitKind) -> Self:
         """Those of the choices that are of the same kind as a payload: without loss, or as JPEG 2000."""
         wanted = UnitKind.EXACT if kind in (UnitKind.EXACT, UnitKind.CLASSES) else UnitKind.PACKETS
-        some = [number for number, own in enumerate(self.kinds) if own == wanted]
+        return self._some(lambda own: own == wanted)
+
+    @property
+    def without_latents(self) -> Self:
+        """Those of the choices that need no network."""
+        return self._some(lambda own: own != UnitKind.LATENTS)
+
+    def _some(self, wanted: Callable[[UnitKind], bool]) -> Self:
+        some = [number for number, own in enumerate(self.kinds) if wanted(own)]
         kinds = tuple(self.kinds[number] for number in some)
         return type(self)(kinds, self.sizes[some], self.errors[some], self.plain[some], self.count)
 

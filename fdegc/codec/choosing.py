@@ -89,8 +89,9 @@ def choose_components(plan: EncodingPlan, workers: Workers) -> Components | None
     share = float(sum(crop.samples.pixels[0].size for crop in crops)) / plan.info.pixels
 
     def work(way: Components | None) -> float:
-        # Four bytes a number, of which the crops pay their share.
-        stored = 0.0 if way is None else 32.0 * bands * (1 + 3 * way.groups)
+        # Four bytes a number, and an index entry for each group of a tile: the crops pay their share.
+        stored = 128.0 * len(plan.tiles) * (-(-bands // 3) if way is None else way.groups)
+        stored += 0.0 if way is None else 32.0 * bands * (1 + 3 * way.groups)
         return share * stored + sum(_cost(plan, weights, way, crop, workers) for crop in crops)
 
     costs = list(workers.ordered(work, ways))

@@ -25,6 +25,7 @@ from fdegc.codec.ways import PlainTile
 from fdegc.codec.workers import Workers, chunks
 from fdegc.control import ProgressMeter
 from fdegc.errors import MetricUnavailable
+from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.kinds import UnitKind, pack_fidelity
 from fdegc.format.writer import ContainerWriter
@@ -109,6 +110,12 @@ class Encoding:
     def work(self) -> float:
         """Work in all: that of coding, and 1 a tile where the decoder's pixels are computed."""
         return self._coding.work + (len(self.plan.tiles) if self.plan.decodes else 0)
+
+    @property
+    def header(self) -> StreamHeader:
+        """Header of the file: that of the plan, or one without network where no tile has latents."""
+        header = self.plan.header
+        return header if self.ways[UnitKind.LATENTS] else header.without_network
 
     @property
     def preview_share(self) -> float:
@@ -289,6 +296,8 @@ class Encoding:
 
     def metadata(self) -> None:
         """Writing of the metadata blocks: everything but the pixels, and what the plan adds."""
+        if self.header != self.writer.header:
+            self.writer.leave_out_network()
         for tag, data in {**self.reader.blocks(self.writer.payload_bytes), **self.plan.extra}.items():
             self.writer.add_block(tag, data)
 

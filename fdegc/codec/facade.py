@@ -25,7 +25,7 @@ from fdegc.codec.pursuit import Pursuit
 from fdegc.codec.search import Trials, check_searchable
 from fdegc.codec.smoothness import better_tile_size
 from fdegc.codec.tile_reader import TileReader
-from fdegc.codec.tiling import TilePlan
+from fdegc.codec.tiling import TilePlan, align
 from fdegc.codec.workers import Workers
 from fdegc.coding.warming import warm_up
 from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
@@ -120,7 +120,7 @@ class Codec:
             network.device,
             tile_bytes(raster, tile_size, network.entry, steps),
             tiles,
-            (tile_size // STRIDE) ** 2 * groups,
+            align(min(tile_size, raster.width)) * align(min(tile_size, raster.height)) // STRIDE**2 * groups,
             self._threads,
         )
         if self._batch is not None:
@@ -231,7 +231,7 @@ class Codec:
                     if pursuit is not None:
                         found = run.errors()
                         psnr = None if found is None else found.psnr
-                        better = pursuit.next(writer.payload_bytes, psnr, run.plain)
+                        better = pursuit.next(run.header, writer.payload_bytes, psnr, run.plain)
                     if better is None:
                         run.metadata()
                         plan.check_unchanged()

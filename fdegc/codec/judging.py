@@ -17,6 +17,7 @@ from fdegc.control import Check
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.kinds import UnitKind
+from fdegc.format.layout import file_size
 from fdegc.options import RATE_POINTS, EncodeOptions, TargetKind
 from fdegc.raster.mapping import peak_value, to_unit, valid_samples
 from fdegc.types import Samples
@@ -34,14 +35,17 @@ _COARSE = 0.02
 _NEAR = 1.1
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
 _HOPE = 2.0
-#: Bytes a pixel up to which one level of wavelets more may pay.
-_SPARSE = 1 / 12
+#: Bytes a pixel up to which one level of wavelets more may pay; of few pixels, or of a tile so much longer
+#: than it is wide, it may at any size.
+_SPARSE, _SMALL, _THIN = 1 / 12, 1 << 13, 4
 #: Steps between the sizes at which JPEG 2000 is looked at for a target, and the least of them.
 _CHOICE_STEP, _LEAST = 1.4, 16
 #: How far beyond the size of latents such looks go where they need not go further.
 _CHOICE_REACH = 4.0
 #: Sizes around the best look that are coded then.
 _TRY_STEP, _TRIES = 1.08, range(-4, 7)
+#: Bytes of latents up to which sizes are coded without a look: so many steps down and up, and then between.
+_TINY, _SWEEP_STEP, _SWEEP, _AROUND = 512, 1.25, range(-8, 3), (-2, -1, 1, 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +77,9 @@ class Judge:
         # As where the way into the network is chosen, the largest is 1.
         self._weights = [weight / max(weights) for weight in weights]
         self._mapping = mapping_of(header)
+        # What the file of a single tile takes for the network, it does not take without latents.
+        alone = header.tiles == 1 and not self._capped
+        self._network = file_size(header, 0, {}) - file_size(header.without_network, 0, {}) if alone else 0
         self.ways = PlainWays(header)
         self._peak = peak_value(self._mapping)
         self._bands = header.bands
@@ -105,6 +112,7 @@ class Judge:
         """
         mask = valid_samples(samples)
         worth = worth_of(quality, self._bands)
+        size += self._network
 
         def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
             check()
@@ -156,11 +164,22 @@ class Judge:
 
         height, width = pixels.shape[1:]
         depths = [False]
-        if size <= _SPARSE * height * width and jpeg2000.deepens(height, width):
+        if _may_deepen(size, height, width):
             depths.append(True)
-        others = [
-            plain(self.ways.jpeg2000(unit, number, deep)) for deep in depths for number in sizes_of(deep)
-        ]
+        # Of so few bytes layers take too many for looks at them to say anything, and coding is quick.
+        tiny = size <= _TINY and not self._fills
+        others: list[_Candidate] = []
+        for deep in depths:
+
+            def coded(number: int, deep: bool = deep) -> _Candidate:
+                return plain(self.ways.jpeg2000(unit, max(number, 1), deep))
+
+            others += map(coded, sizes_of(deep))
+            if tiny:
+                sizes = [round(size * _SWEEP_STEP**exponent) for exponent in _SWEEP]
+                swept = list(map(coded, sizes))
+                about = min(zip(sizes, swept, strict=True), key=lambda found: found[1].total)[0]
+                others += swept + [coded(round(about * _TRY_STEP**exponent)) for exponent in _AROUND]
         # Whoever saves bytes for a target must not take more of them.
         best = min([ours.total, *(other.total for other in others)])
         most = size if self._capped else best / 8
@@ -231,7 +250,7 @@ class Judge:
             return self.ways.exact(samples.pixels, known, 0.0, check)
         unit, mask = to_unit(samples, self._mapping), valid_samples(samples)
         height, width = unit.shape[1:]
-        deeper = share.size <= _SPARSE * height * width and jpeg2000.deepens(height, width)
+        deeper = _may_deepen(share.size, height, width)
 
         def lost(tile: PlainTile) -> float:
             assert tile.pixels is not None
@@ -286,6 +305,13 @@ class Judge:
             best = min((n for n in (best, best - reach, best + reach) if 0 <= n < count), key=total)
             reach //= 2
         return best
+
+
+def _may_deepen(size: int, height: int, width: int) -> bool:
+    """Whether packets of so many bytes are worth trying with one level of wavelets more."""
+    shorter, longer = sorted((height, width))
+    few = size <= _SPARSE * height * width or height * width <= _SMALL or longer >= _THIN * shorter
+    return few and jpeg2000.deepens(height, width)
 
 
 def worth_of(quality: float, bands: int) -> float:

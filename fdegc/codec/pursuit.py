@@ -13,6 +13,7 @@ from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.search import Aim, Trials, aim, decibels
 from fdegc.codec.workers import Workers
 from fdegc.errors import TargetMissed
+from fdegc.format.header import StreamHeader
 from fdegc.format.kinds import UnitKind
 from fdegc.options import Target, TargetKind
 from fdegc.text import decibels_text
@@ -57,10 +58,12 @@ class Pursuit:
         self._found = Aim(0, 0.0)
         # Of every tile, where the target lies beyond what latents reach.
         self._choices: dict[int, TileChoices] = {}
+        # Whether no tile had latents, none of which was bound to a quality.
+        self._plain = False
         self._coded, self._misses, self._end = 0, 0, False
         self._last = trials.plan
-        # A plan whose file reaches the target, with its note.
-        self._sound: tuple[EncodingPlan, str] | None = None
+        # The plan whose file reaches the target with the least left over, its note, and what that was.
+        self._sound: tuple[EncodingPlan, str, float] | None = None
         self.note = ""
 
     def first(self) -> EncodingPlan:
@@ -77,11 +80,15 @@ class Pursuit:
         self._last = self._planned()
         return self._last
 
-    def next(self, payload: int, psnr: float | None, plain: Mapping[int, UnitKind]) -> EncodingPlan | None:
+    def next(
+        self, header: StreamHeader, payload: int, psnr: float | None, plain: Mapping[int, UnitKind]
+    ) -> EncodingPlan | None:
         """Plan that comes nearer to the target than the last one did; None if its file is the one.
 
         Parameters
         ----------
+        header : StreamHeader
+            Of the file that came of the last one.
         payload : int
             Bytes of all its payloads.
         psnr : float or None
@@ -98,25 +105,29 @@ class Pursuit:
         if not self._trials.plan.checks or (self._limit is None and psnr is None):
             return None
         self._coded += 1
-        size = self._trials.file_bytes(payload)
+        size = self._trials.file_bytes(payload, header)
         reached = float(size) if self._limit is not None else psnr or 0.0
         left = reached - self._wanted if self._limit is None else self._limit - reached
-        if left < 0:
+        if left < 0 and self._sound is None:
             if self._coded < _MOST:
                 return self._nearer(left)
-            if self._sound is None:
-                raise TargetMissed(self._out_of_reach(reached))
-            self._last, self.note = self._sound
-            return self._last
+            raise TargetMissed(self._out_of_reach(reached))
         if self._sound is not None and self._last is self._sound[0]:
             return None
-        self._sound = self._last, self.note
+        if left < 0 or (self._sound is not None and left >= self._sound[2]):
+            if self._coded < _MOST - 1 and math.isfinite(left):
+                return self._nearer(left)
+            assert self._sound is not None
+            self._last, self.note, _ = self._sound
+            return self._last
+        self._sound = self._last, self.note, left
         most = _PSNR_LEFT if self._limit is None else _SIZE_LEFT * self._limit
         if left <= most or self._coded >= _MOST - 1 or self._end or not plain:
             return None
         if self._choices or self._trials.choices:
             loose = any(share.kind == UnitKind.PACKETS for share in self._last.shares.values())
             return self._nearer(left) if loose and math.isfinite(left) else None
+        self._plain = header.whole and not self._trials.plan.special
         free = [index for index in sorted(plain) if index not in self._trials.plan.special]
         found = self._trials.survey(self._found.steps, free, self._judge, False)
         self._trials.choices = {index: choice.like(plain[index]) for index, choice in found.items()}
@@ -157,6 +168,11 @@ class Pursuit:
         found, trials = self._found, self._trials
         plan = trials.plan.at(found.steps)
         if not self._choices:
+            allotment = self._allotment(trials.choices) if self._plain else None
+            if allotment is not None:
+                # What a step of quality changes is too much where it means nothing else.
+                self._end = allotment.end
+                return plan.allotted(allotment.shares)
             if not found.end:
                 return plan.allotted(trials.shares(found.steps))
             if not plan.checks:
@@ -170,7 +186,9 @@ class Pursuit:
             if self._is_between(choices):
                 return trials.plan.at(self._found.steps).allotted(trials.shares(self._found.steps))
             self._choices = choices
-        allotment = self._allotment()
+        allotment = self._allotment(self._choices)
+        if allotment is None:
+            raise TargetMissed(self._out_of_reach(self._reach()))
         self._end = allotment.end
         self.note = self._beyond(allotment)
         return plan.allotted(allotment.shares, beyond=True)
@@ -190,30 +208,34 @@ class Pursuit:
         trials.choices = {}
         return False
 
-    def _allotment(self) -> Allotment:
-        """What all tiles get.
+    def _allotment(self, choices: Mapping[int, TileChoices]) -> Allotment | None:
+        """What tiles get; None where no choice of theirs reaches the target."""
+        if self._limit is None:
+            count = sum(choice.count for choice in choices.values())
+            return allot_error(choices, count * 10 ** (-self._goal / 10))
+        goal, header = round(self._goal), self._trials.plan.header
+        # As long as some have latents, all pay for them.
+        found = allot_bytes(choices, self._left_by(header, goal))
+        if found is not None and any(share.kind == UnitKind.LATENTS for share in found.shares.values()):
+            return found
+        without = {index: choice.without_latents for index, choice in choices.items()}
+        if all(choice.kinds for choice in without.values()):
+            return allot_bytes(without, self._left_by(header.without_network, goal))
+        return found
 
-        Raises
-        ------
-        TargetMissed
-        """
+    def _reach(self) -> float:
+        """PSNR of the best choices, or bytes of the smallest."""
         choices = self._choices.values()
         if self._limit is None:
             count = sum(choice.count for choice in choices)
-            found = allot_error(self._choices, count * 10 ** (-self._goal / 10))
-            if found is not None:
-                return found
-            raise TargetMissed(
-                self._out_of_reach(decibels(sum(float(choice.plain.min()) for choice in choices), count))
-            )
-        # An overview takes a share of the payload, and so the most of what there may be.
-        rest = round(self._goal)
-        rest -= self._trials.file_bytes(rest) - rest
-        found = allot_bytes(self._choices, rest)
-        if found is not None:
-            return found
+            return decibels(sum(float(choice.plain.min()) for choice in choices), count)
         least = sum(round(float(choice.sizes.min())) + _FRAME for choice in choices)
-        raise TargetMissed(self._out_of_reach(self._trials.file_bytes(least)))
+        return self._trials.file_bytes(least, self._trials.plan.header.without_network)
+
+    def _left_by(self, header: StreamHeader, size: int) -> int:
+        """Bytes that payloads may take of a file with a header and of a size."""
+        # An overview takes a share of the payload, and so the most of what there may be.
+        return size - (self._trials.file_bytes(size, header) - size)
 
     def _out_of_reach(self, reached: float) -> str:
         if self._limit is None:

@@ -23,6 +23,7 @@ from fdegc.codec.tile_synthesis import ReadyTile, TileSynthesis
 from fdegc.codec.workers import Workers, chunks
 from fdegc.control import ProgressCallback, ProgressMeter
 from fdegc.errors import InvalidOption, MetricUnavailable, TargetMissed
+from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
 from fdegc.format.layout import file_size
 from fdegc.metrics import ErrorAccumulator
@@ -149,7 +150,8 @@ class Trials:
         )
         worth = self.worth(steps)
         payload += sum(choice.bytes(choice.best(worth)) for choice in self.choices.values())
-        return self.file_bytes(payload)
+        header = self.plan.header
+        return self.file_bytes(payload, header if own else header.without_network)
 
     def shares(self, steps: int) -> dict[int, Share]:
         """What tiles that are kept without latents get at a quality of the others."""
@@ -159,9 +161,9 @@ class Trials:
             shares[index] = Share(choice.kinds[way], choice.bytes(way))
         return shares
 
-    def file_bytes(self, payload: int) -> int:
-        """Bytes of the file with payloads of so many."""
-        return file_size(self.plan.header, payload, {**self._reader.blocks(payload), **self.plan.extra})
+    def file_bytes(self, payload: int, header: StreamHeader) -> int:
+        """Bytes of the file with payloads of so many, and a header."""
+        return file_size(header, payload, {**self._reader.blocks(payload), **self.plan.extra})
 
     def _coded_as_latents(self, tiles: Sequence[int]) -> list[int]:
         return [index for index in tiles if index not in self.choices]
@@ -382,7 +384,8 @@ def solve(
             low = (place, now)
         else:
             high = (place, now)
-        if low is not None and (low[0] == ends[1] or goal - low[1] <= slack):
+        # Without slack a place beyond one that meets the goal may meet it, too.
+        if low is not None and (low[0] == ends[1] or 0 < slack >= goal - low[1]):
             return low[0]
         if high is not None and high[0] == ends[0]:
             return None

@@ -1,4 +1,4 @@
-"""Choice of larger tiles for scenes so smooth that tiles cost more than what is in them."""
+"""Choice of larger tiles for scenes so thin or smooth that tiles cost more than what is in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fdegc.codec.inputs import NetworkInputs
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
 from fdegc.control import Check
-from fdegc.options import SMOOTH_TILE_SIZE, TILE_SIZE
+from fdegc.options import LONGEST_TILE_SIZE, SMOOTH_TILE_SIZE, TILE_SIZE
 from fdegc.raster.mapping import to_unit, valid_samples
 
 #: Root of the mean squared difference of neighbours, in [0, 1], up to which a scene is smooth: two steps
@@ -27,8 +27,9 @@ def better_tile_size(plan: EncodingPlan, check: Check) -> int:
     """Side of the tiles that serve a scene best: that of the options, or a larger one.
 
     Where tiles take a few hundred bytes, their entries in the index and what wavelets cannot see beyond their
-    edges are a good part of them: of smooth scenes, in the default tiles, up to two decibels.  Whoever asks
-    for other tiles, for a region, or for what JPEG 2000 has no part in, gets what was asked for.
+    edges are a good part of them: of smooth scenes, in the default tiles, up to two decibels, unless JPEG
+    2000 has no part in it.  Tiles of thin scenes may be longer, as long as they have no more pixels than a
+    default tile.  Whoever asks for other tiles, or for a region, gets what was asked for.
 
     Parameters
     ----------
@@ -38,7 +39,14 @@ def better_tile_size(plan: EncodingPlan, check: Check) -> int:
     """
     options, info = plan.options, plan.info
     longest = max(info.width, info.height)
-    if not plan.checks or options.tile_size != TILE_SIZE or options.region or longest <= TILE_SIZE:
+    if options.tile_size != TILE_SIZE or options.region or longest <= TILE_SIZE:
+        return options.tile_size
+    # What they take in memory and time goes by their pixels.
+    thin = min(LONGEST_TILE_SIZE, TILE_SIZE**2 // min(info.width, info.height) // 64 * 64)
+    if thin > TILE_SIZE:
+        # As few as possible, and those alike.
+        return -(-longest // -(-longest // thin) // 64) * 64
+    if not plan.checks:
         return options.tile_size
     roughness = _roughness(plan)
     if roughness > _SMOOTH and (roughness > _PERHAPS or _bytes(plan, check) > _SPARSE):

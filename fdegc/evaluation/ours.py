@@ -61,8 +61,11 @@ def fdegc_coder(
         codec.decode(path, on_tile=paste, cancel=cancel)
         return pixels
 
-    decode(encode(np.full((64, 64, 3), 128, np.uint8), qualities[0]))
+    grey = ArraySource(np.full((3, 64, 64), 128, np.uint8))
+    # Without the check, as a file without latents would not name the weights.
+    codec.encode(grey, path, EncodeOptions(qualities[0], check=False), overwrite=True, cancel=cancel)
     stream = read_info(path)
+    decode(path.read_bytes())
     coder = Coder(
         name=f"{NAME}-effort{effort}" if effort else NAME,
         label=f"FDEGC, effort {effort}" if effort else "FDEGC",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fdegc.errors import CorruptStream, UnsupportedStream
 from fdegc.raster_info import DTYPES, MAX_BANDS, MAX_PIXELS, MAX_SIDE
@@ -115,6 +115,11 @@ class StreamHeader:
     def units(self) -> int:
         """Number of coded units."""
         return self.tiles * self.groups
+
+    @property
+    def without_network(self) -> StreamHeader:
+        """The same of a stream in which no tile has latents: nothing of it is for a network."""
+        return replace(self, weights_hash=bytes(8), profile="", components=None, correction=None, whole=True)
 
     def pack(self) -> bytes:
         """Version, flags, length and header, as stored."""

@@ -12,7 +12,14 @@ from typing import TypedDict
 
 from fdegc.errors import CorruptStream, OutputFailed, UnsupportedStream
 from fdegc.format.header import StreamHeader
-from fdegc.raster_info import AlphaBand, GroundControlPoint, Palette, RasterInfo, Transform
+from fdegc.raster_info import (
+    AlphaBand,
+    GroundControlPoint,
+    Palette,
+    RasterInfo,
+    Transform,
+    default_colors,
+)
 
 #: Block tags; upper case first letter: a reader must understand it.
 CRS = b"cRSW"
@@ -101,8 +108,7 @@ def metadata_blocks(info: RasterInfo) -> dict[bytes, bytes]:
         blocks[MASK_BAND] = b""
     if any(info.band_names):
         blocks[BAND_NAMES] = _pack_json(BAND_NAMES, list(info.band_names))
-    usual = ("red", "green", "blue") if info.bands == 3 else ("gray",)
-    if info.color_interpretation and info.color_interpretation != usual:
+    if info.color_interpretation and info.color_interpretation != default_colors(info.bands):
         blocks[INTERPRETATION] = _pack_json(INTERPRETATION, list(info.color_interpretation))
     if info.scales or info.offsets:
         pairs = zip(info.scales or (1.0,) * info.bands, info.offsets or (0.0,) * info.bands, strict=True)
@@ -179,8 +185,7 @@ def raster_info(path: Path, header: StreamHeader, blocks: Mapping[bytes, bytes])
             )
     bands = header.bands
     names: tuple[str | None, ...] = (None,) * bands
-    usual = {1: ("gray",), 3: ("red", "green", "blue")}
-    colors: tuple[str, ...] = usual.get(bands, ("undefined",) * bands)
+    colors = default_colors(bands)
     if (data := blocks.get(BAND_NAMES)) is not None:
         names = tuple(_unpack_list(data, bands))
     if (data := blocks.get(INTERPRETATION)) is not None:

@@ -35,6 +35,9 @@ from fdegc.format.layout import (
 # What the work can be continued after: nothing is wrong with what was written so far.
 _RESUMABLE = (Cancelled, KeyboardInterrupt, OutputFailed, OutputExists, OutOfMemory, MemoryError)
 
+# Bytes that are moved at a time.
+_CHUNK = 1 << 20
+
 
 def part_path(path: Path) -> Path:
     """Name of the unfinished file that a suspended or killed run leaves beside its output."""
@@ -98,7 +101,7 @@ class ContainerWriter:
     def _open(self, fingerprint: bytes | None) -> None:
         if fingerprint is None:
             self._temporary = beside(self.path)
-            self._file = self._temporary.open("xb")
+            self._file = self._temporary.open("x+b")
         else:
             part = part_path(self.path)
             digest = hashlib.sha256(hashlib.sha256(fingerprint).digest() + self.header.pack()).digest()
@@ -218,6 +221,42 @@ class ContainerWriter:
         if len(data) > MAX_BLOCK:
             raise OutputFailed(f"The block {tag.decode()} is larger than the format allows.")
         self._blocks[tag] = data
+
+    def leave_out_network(self) -> None:
+        """Removal of what the file says for a network, once all units are in it and none is latents.
+
+        The header gets shorter, a tile one unit, and the payloads move up.
+
+        Raises
+        ------
+        OutputFailed
+        ValueError
+            If units are missing or latents.
+        """
+        file, old = self._running(), self.header
+        entries = UnitIndex(bytes(self._index), self._payload_at, old.version)
+        if len(entries) != old.units or (entries.kinds == UnitKind.LATENTS).any():
+            raise ValueError("only a file that is complete and has no latents needs no network")
+        header = old.without_network
+        step = self._entry_size
+        # All but the first unit of a tile are empty, and of the rest the places follow from the lengths.
+        self._index = bytearray().join(
+            self._index[at : at + step] for at in range(0, len(self._index), step * old.groups)
+        )
+        self.header = header
+        source, self._payload_at = self._payload_at, len(pack_front(header, bytes(self._index)))
+        try:
+            for at in range(0, self.payload_bytes, _CHUNK):
+                file.seek(source + at)
+                data = file.read(min(_CHUNK, self.payload_bytes - at))
+                file.seek(self._payload_at + at)
+                file.write(data)
+            file.truncate(self._payload_at + self.payload_bytes)
+            file.seek(0)
+            file.write(MAGIC + with_crc(header.pack()))
+            file.seek(self._payload_at + self.payload_bytes)
+        except OSError as error:
+            raise self._failed(error) from error
 
     def commit(self) -> int:
         """Completion of the file, which gets its name; returns its size in bytes.

@@ -29,7 +29,6 @@ from fdegc.raster.holding import close, unsupported_metadata
 from fdegc.raster.palettes import coloured, info_table
 from fdegc.raster.pillow_source import header_of
 from fdegc.raster.sink import RasterSink, alpha_of
-from fdegc.raster.source import default_colors
 from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_environment
 from fdegc.raster.tiff_tags import (
     ALPHA,
@@ -41,7 +40,7 @@ from fdegc.raster.tiff_tags import (
     set_in_place,
 )
 from fdegc.raster.validity import nodata_fits
-from fdegc.raster_info import RasterInfo, Window
+from fdegc.raster_info import RasterInfo, Window, default_colors
 from fdegc.types import Samples
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"

@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.raster.source import default_colors
-from fdegc.raster_info import Palette, RasterInfo
+from fdegc.raster_info import Palette, RasterInfo, default_colors
 from fdegc.types import Samples
 
 #: What a raster with a palette may be opened as.

@@ -16,9 +16,9 @@ from fdegc.memory import check_free
 from fdegc.raster.facts import CONVERTED, SceneFacts, exif_of
 from fdegc.raster.gdal import WARNINGS_LOCK
 from fdegc.raster.palettes import Table, table_of
-from fdegc.raster.source import ArraySource, default_colors
+from fdegc.raster.source import ArraySource
 from fdegc.raster.validity import Pixels
-from fdegc.raster_info import Palette, RasterInfo
+from fdegc.raster_info import Palette, RasterInfo, default_colors
 
 _STRIP = 512
 _XMP = "xml:XMP"

@@ -13,7 +13,7 @@ from PIL import Image
 
 from fdegc.errors import InvalidOption
 from fdegc.raster.validity import Mask, Pixels, nodata_fits, sample_validity
-from fdegc.raster_info import DTYPES, RasterInfo, Window
+from fdegc.raster_info import DTYPES, RasterInfo, Window, default_colors
 from fdegc.types import Samples
 
 _Source = TypeVar("_Source", bound="RasterSource")
@@ -257,13 +257,6 @@ class ArraySource(RasterSource):
 
     def close(self) -> None:
         """Closing that does nothing: arrays need none."""
-
-
-def default_colors(bands: int) -> tuple[str, ...]:
-    """Colour interpretation of bands nobody has described."""
-    if bands == 3:
-        return ("red", "green", "blue")
-    return ("gray", *["undefined"] * (bands - 1))
 
 
 def _shrink(band: Pixels, width: int, height: int) -> Pixels:

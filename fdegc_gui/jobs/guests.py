@@ -417,7 +417,9 @@ class ReadStream(_ReadFile):
             )
             seconds, damaged = decoded.seconds, len(decoded.damaged)
 
-        facts = f"“{self.path}”, quality {stream.quality:g}, profile {stream.profile}."
+        facts = f"“{self.path}”, quality {stream.quality:g}" + (
+            f", profile {stream.profile}." if stream.profile else "."
+        )
         try:
             guest = Guest(self.path.name, "", facts, stream.bytes, path=self.path)
             arrival = self._arrival(guest, shown, context, fill)

@@ -15,10 +15,10 @@ from fdegc.errors import CorruptStream, FdegcError, OutputExists, OutputFailed, 
 from fdegc.format import MAGIC
 from fdegc.format.header import StreamHeader
 from fdegc.format.kinds import UnitKind
-from fdegc.format.layout import END_MAGIC, SHORT_UNITS, TAIL
+from fdegc.format.layout import END_MAGIC, SHORT_UNITS, TAIL, UnitIndex
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
-from fdegc.types import BandMapping
+from fdegc.types import BandMapping, Components, Correction
 
 PLAIN = StreamHeader(256, 256, 3, "uint8", 512, 32, 1024, b"12345678", "lite")
 WIDE = replace(PLAIN, width=1000, height=600, bands=4, dtype="uint16", mapping=(BandMapping(3.0, 99.5),) * 4)
@@ -122,6 +122,38 @@ def test_what_each_kind_of_unit_says_comes_back(tmp_path: Path, version: int) ->
         assert [(e.kind, e.quality, e.fidelity) for e in reader.entries] == sound
         assert reader.entries.kinds.tolist() == [kind for kind, _, _ in sound]
         assert reader.entries.fidelities.tolist() == [fidelity for _, _, fidelity in sound]
+
+
+@pytest.mark.parametrize("blocks", [(), BLOCKS])
+def test_files_without_latents_say_nothing_for_a_network(
+    tmp_path: Path, blocks: tuple[tuple[bytes, bytes], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fdegc.format.writer._CHUNK", 5)  # what moves up overlaps its old place
+    path = tmp_path / "a.fdegc"
+    components = Components(((0.25,) * 4,) * 6, (0.5,) * 4)
+    header = replace(WIDE, components=components, correction=Correction(((1,) * 84, ())))
+    for kind in (UnitKind.PACKETS, UnitKind.LATENTS):
+        with ContainerWriter(path, header, overwrite=True) as writer:
+            for tile in range(header.tiles):
+                writer.add(bytes([tile]) * 17 * tile, kind=kind, quality=9, fidelity=tile)
+                writer.add(b"", kind=UnitKind.NOTHING)
+            for tag, data in blocks:
+                writer.add_block(tag, data)
+            if kind == UnitKind.LATENTS:
+                with pytest.raises(ValueError, match="no latents"):
+                    writer.leave_out_network()
+            else:
+                writer.leave_out_network()
+            size = writer.commit()
+        assert size == path.stat().st_size
+        found, entries, found_blocks, payloads = content(path)
+        if kind == UnitKind.PACKETS:
+            plain = size
+            assert found == header.without_network and found_blocks == dict(blocks)
+            assert payloads == [bytes([tile]) * 17 * tile for tile in range(header.tiles)]
+            assert isinstance(entries, UnitIndex)
+            assert [(e.kind, e.quality, e.fidelity) for e in entries] == [(5, 9, t) for t in range(4)]
+    assert found == header and plain < size - (64 + 2 * 220)
 
 
 @pytest.mark.parametrize("version", [1, 2])

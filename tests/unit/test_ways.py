@@ -68,8 +68,9 @@ def encode(
     """Result of a compression, and what it showed."""
     shown = Shown(pixels)
     result = codec.encode(ArraySource(pixels), path, options, reconstruct=True, on_tile=shown, overwrite=True)
-    # With a target that was missed at first, all is shown again.
-    assert (shown.visits == shown.visits[0, 0]).all() and (shown.visits[0, 0] == 1 or options.target)
+    # With a target that was missed at first, all is coded and shown again, up to five times.
+    most = 5 if options.target else 1
+    assert (shown.visits == shown.visits[0, 0]).all() and 1 <= shown.visits[0, 0] <= most
     assert result.bytes == path.stat().st_size
     return result, shown.pixels
 
@@ -536,22 +537,14 @@ def test_whole_codestreams_are_read(codec: Codec, tmp_path: Path, mixed_file: tu
 
 @pytest.mark.parametrize("side", [130, 224])
 @pytest.mark.parametrize("rate", [1.0, 3.0, 5.0])
-def test_slow_ramps_have_all_levels(
-    codec: Codec, tmp_path: Path, side: int, rate: float, request: pytest.FixtureRequest
-) -> None:
+def test_slow_ramps_have_all_levels(codec: Codec, tmp_path: Path, side: int, rate: float) -> None:
     """JPEG 2000 of five levels, with all its headers, was up to 14 dB ahead of a single small smooth tile."""
-    if (side, rate) == (130, 5.0):
-        reason = (
-            "2.4 dB behind JPEG 2000 since the weights of M = 288 and the targets' change: not found out why"
-        )
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     y, x = np.mgrid[0:side, 0:side] / side
     noise = np.random.default_rng(1).normal(0, 0.6, (3, side, side))
     pixels = np.rint(np.stack([20 + 200 * x, 20 + 200 * y, 220 - 100 * (x + y)]) + noise).astype(np.uint8)
     path = tmp_path / "a.fdegc"
     result, shown = encode(codec, pixels, path, EncodeOptions(rate))
-    (kind,) = kinds_of(path)
-    assert kind in (UnitKind.PACKETS, UnitKind.DEEP_PACKETS) and dict(result.ways) == {"jpeg2000": 1}
+    assert kinds_of(path) == [UnitKind.DEEP_PACKETS] and dict(result.ways) == {"jpeg2000": 1}
     assert np.array_equal(codec.decode_window(path, whole(pixels)).pixels, shown)
     sizes = range(result.bytes - 40, result.bytes + 40, 4)
     # None of them may be so small.
@@ -637,6 +630,26 @@ def test_files_without_latents_need_no_weights(codec: Codec, tmp_path: Path) -> 
     assert np.array_equal(codec.decode_window(path, whole(SCENES["drawing"])).pixels, SCENES["drawing"])
 
 
+@pytest.mark.parametrize("side", [64, 128])
+def test_what_ends_without_latents_holds_nothing_for_a_network(
+    codec: Codec, tmp_path: Path, side: int
+) -> None:
+    """Bands that had entered it by a transform, and two groups of them."""
+    pixels, path = np.random.default_rng(0).integers(0, 256, (5, 128, 128), np.uint8), tmp_path / "a.fdegc"
+    pixels[1] = pixels[0] // 2
+    result, shown = encode(codec, pixels, path, EncodeOptions(5.0, side))
+    assert dict(result.ways) == dict(read_info(path).ways) == {"jpeg2000": (128 // side) ** 2}
+    with ContainerReader(path) as reader:
+        header, payload = reader.header, sum(entry.length for entry in reader.entries)
+        assert result.bytes == layout.file_size(header, payload, reader.blocks)
+    assert header == header.without_network and header.units == result.tiles
+    assert np.array_equal(codec.decode_window(path, whole(pixels)).pixels, shown)
+    assert codec.verify(path).problems == ()
+    target = EncodeOptions(tile_size=side, target=Target(TargetKind.SIZE, 60_000))
+    result, _ = encode(codec, pixels, path, target)
+    assert 59_000 <= result.bytes <= 60_000
+
+
 @pytest.mark.parametrize("factor", [0.0, 1e-38, 1e38])
 def test_transforms_that_are_none_are_no_trouble(
     codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float
@@ -665,7 +678,7 @@ def test_a_single_band_is_as_good_as_its_rate_says(codec: Codec, tmp_path: Path)
     """Heights, which JPEG 2000 serves better: fewer bytes are no reason to lose decibels."""
     random = np.random.default_rng(1)
     heights = np.zeros((256, 256))
-    for side in (4, 8, 16, 32, 64, 128, 256):
+    for side in (4, 8, 16, 24):  # rougher ones the network serves better
         layer = Image.fromarray(random.normal(0, 1, (side, side)).astype(np.float32))
         heights += np.asarray(layer.resize((256, 256), Image.Resampling.BICUBIC)) * 4 / side
     heights -= heights.min()
@@ -674,7 +687,7 @@ def test_a_single_band_is_as_good_as_its_rate_says(codec: Codec, tmp_path: Path)
         codec.encode(source, tmp_path / f"{check}.fdegc", EncodeOptions(3.0, check=check), reconstruct=True)
         for check in (True, False)
     )
-    assert unchecked.ways == {"network": 1}
-    assert checked.bytes <= unchecked.bytes  # equal where the network serves it better
+    assert checked.ways == {"jpeg2000": 1} and unchecked.ways == {"network": 1}
+    assert checked.bytes < unchecked.bytes
     assert checked.psnr is not None and unchecked.psnr is not None
     assert checked.psnr > unchecked.psnr - 1.0
