@@ -436,7 +436,7 @@ def test_the_app_keeps_indices_and_shows_colours(tmp_path):
     how = {"device": "cpu", "display": Display((0, 1, 2), Stretch.AS_IS), "rendering": None}
     folders, out = [tmp_path / "one", tmp_path / "two"], tmp_path / "a.fdegc"
     job = Compress(
-        path=tmp_path / "a.png", folder=folders[0], rate=2, options=EncodeOptions(2.0, 64), out=out, **how
+        path=tmp_path / "a.png", folder=folders[0], key=2, options=EncodeOptions(2.0, 64), out=out, **how
     )
     assert np.isinf(job.run(context).psnr)
     stream = read_info(out)
