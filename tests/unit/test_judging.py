@@ -74,6 +74,19 @@ def test_what_is_kept_is_as_good_as_the_best_codestream(name: str, share: float,
         assert total(pixels, kept) < ours
 
 
+def test_sizes_of_some_hundred_bytes_are_coded_and_not_looked_at() -> None:
+    """Of a dark picture, layers of a few bytes each say nothing of what as many bytes make alone."""
+    y, x = np.mgrid[0:256, 0:256] / 256
+    noise = np.random.default_rng(2).normal(0, 0.5, (3, 256, 256))
+    pixels = np.rint(12 + 4 * np.sin(5 * x + 3 * y) * np.cos(4 * y) + noise).astype(np.uint8)
+    theirs, ways = np.clip(blurred(pixels, 1.2), 0, 24), PlainWays(header_of(pixels))
+    best = min(total(pixels, ways.jpeg2000(unit_of(pixels), count)) for count in range(30, 300, 6))
+    kept = Judge(header_of(pixels), EncodeOptions(QUALITY)).better(
+        Samples(pixels), None, theirs, 178, QUALITY, never
+    )
+    assert kept is not None and total(pixels, kept) <= 1.01 * best + 40
+
+
 def test_what_the_network_does_better_costs_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     write: Callable[..., bytes] = jpeg2000._written

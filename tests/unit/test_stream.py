@@ -40,7 +40,7 @@ from fdegc.format.metadata import (
 )
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
-from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo
+from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo, default_colors
 from fdegc.types import IDENTITY, BandMapping
 
 RGB = ("red", "green", "blue")
@@ -192,3 +192,11 @@ def test_a_lost_plane_is_said(tmp_path: Path, tag: bytes, words: str) -> None:
         assert all(plane(reader) is None for other, plane in PLANES.items() if other != tag)
         raster = describe(reader).raster
         assert (raster.has_mask, raster.has_band_masks) == (tag == MASK, tag == MISSING)
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3, 7])
+def test_bands_nobody_has_described_need_no_block(bands: int) -> None:
+    info = RasterInfo("", "MEM", 8, 8, bands, "uint8", color_interpretation=default_colors(bands))
+    assert metadata_blocks(info) == {}
+    said = replace(info, color_interpretation=("undefined",) * bands)
+    assert list(metadata_blocks(said)) == [b"cINT"]
