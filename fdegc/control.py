@@ -9,6 +9,9 @@ from collections.abc import Callable
 from fdegc.errors import Cancelled
 from fdegc.types import Progress
 
+#: Share of all work that sums of many parts may be off by.
+_ROUNDING = 1e-9
+
 ProgressCallback = Callable[[Progress], None]
 #: Cancellation check: raises if the work should stop.
 Check = Callable[[], None]
@@ -66,7 +69,10 @@ class ProgressMeter:
 
     def advance(self, amount: float) -> None:
         """Addition of finished work to the progress, with a report."""
-        self._done = min(self._done + amount, self._total)
+        self._done += amount
+        # Parts of a unit do not add up to the last digit.
+        if self._done >= self._total * (1 - _ROUNDING):
+            self._done = self._total
         self.report()
 
     def report(self) -> None:

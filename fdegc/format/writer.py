@@ -89,6 +89,8 @@ class ContainerWriter:
             raise OutputExists(f"“{self.path}” exists already; choose another name or allow overwriting.")
         self._entry_size = entry_size(header.version)
         self._payload_at = len(pack_front(header, b"")) + header.units * self._entry_size
+        # Where payloads lie until the file is completed.
+        self._written_at = self._payload_at
         self.left = UnitIndex(b"", self._payload_at, header.version)
         try:
             self._open(fingerprint)
@@ -225,15 +227,14 @@ class ContainerWriter:
     def leave_out_network(self) -> None:
         """Removal of what the file says for a network, once all units are in it and none is latents.
 
-        The header gets shorter, a tile one unit, and the payloads move up.
+        The header gets shorter, a tile one unit, and the payloads move up when the file is completed.
 
         Raises
         ------
-        OutputFailed
         ValueError
             If units are missing or latents.
         """
-        file, old = self._running(), self.header
+        old = self.header
         entries = UnitIndex(bytes(self._index), self._payload_at, old.version)
         if len(entries) != old.units or (entries.kinds == UnitKind.LATENTS).any():
             raise ValueError("only a file that is complete and has no latents needs no network")
@@ -244,19 +245,7 @@ class ContainerWriter:
             self._index[at : at + step] for at in range(0, len(self._index), step * old.groups)
         )
         self.header = header
-        source, self._payload_at = self._payload_at, len(pack_front(header, bytes(self._index)))
-        try:
-            for at in range(0, self.payload_bytes, _CHUNK):
-                file.seek(source + at)
-                data = file.read(min(_CHUNK, self.payload_bytes - at))
-                file.seek(self._payload_at + at)
-                file.write(data)
-            file.truncate(self._payload_at + self.payload_bytes)
-            file.seek(0)
-            file.write(MAGIC + with_crc(header.pack()))
-            file.seek(self._payload_at + self.payload_bytes)
-        except OSError as error:
-            raise self._failed(error) from error
+        self._payload_at = len(pack_front(header, bytes(self._index)))
 
     def commit(self) -> int:
         """Completion of the file, which gets its name; returns its size in bytes.
@@ -285,19 +274,34 @@ class ContainerWriter:
     def _complete(self, file: BinaryIO) -> int:
         """Write everything that is not a payload."""
         index = bytes(self._index)
-        heads = b""
+        heads, ahead = b"", self._written_at - self._payload_at
         for tag, data in self._blocks.items():
             head = BLOCK.pack(tag, len(data), block_crc(tag, data))
             file.write(head)
             file.write(data)
             heads += head
-        file.write(pack_back(self.header, index, heads, file.tell()))
-        size = file.tell()
+        file.write(pack_back(self.header, index, heads, file.tell() - ahead))
+        size = file.tell() - ahead
+        file.flush()
+        if ahead:
+            # Not before: where room runs out the next run goes on from the units that are there.
+            self._move_up(file, size)
         file.seek(self._payload_at - len(index) - CRC.size)
         file.write(with_crc(index))
         file.flush()
         os.fsync(file.fileno())
         return size
+
+    def _move_up(self, file: BinaryIO, size: int) -> None:
+        """Move everything behind the index to its place in a file of so many bytes, behind the header."""
+        for at in range(self._payload_at, size, _CHUNK):
+            file.seek(at + self._written_at - self._payload_at)
+            data = file.read(min(_CHUNK, size - at))
+            file.seek(at)
+            file.write(data)
+        file.truncate(size)
+        file.seek(0)
+        file.write(MAGIC + with_crc(self.header.pack()))
 
     def abort(self) -> None:
         """Abandonment of the file: nothing is left behind."""

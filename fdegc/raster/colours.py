@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from fdegc.raster_info import RasterInfo
 
 _COLORS = ("red", "green", "blue")
+#: Colour interpretations of bands nobody has described.
+_NOTHING_SAID = {"gray", "undefined"}
 #: Wavelengths in nanometres of what people see as red, green and blue: the best ones, and where they end.
 _WAVELENGTHS = ((660, 600, 700), (555, 515, 595), (485, 435, 515))
 #: Units of a wavelength in a name, or in a tag of its own, in nanometres.
@@ -120,7 +122,9 @@ def _by_number(names: Sequence[str]) -> tuple[int, ...] | None:
 
 def _by_count(info: RasterInfo, names: Sequence[str]) -> tuple[int, ...] | None:
     """Bands of the products that are known by their number of bands of whole numbers, if nothing else is."""
-    if any(names) or not info.dtype.startswith(("uint", "int")):
+    said = any(names) or bool(set(info.color_interpretation) - _NOTHING_SAID)
+    said = said or any(_wavelength("", tags) is not None for tags in info.band_tags)
+    if said or not info.dtype.startswith(("uint", "int")):
         return None
     if info.bands > 6 and info.dtype.endswith("8"):
         return None

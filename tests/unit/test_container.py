@@ -156,6 +156,31 @@ def test_files_without_latents_say_nothing_for_a_network(
     assert found == header and plain < size - (64 + 2 * 220)
 
 
+def test_a_run_without_latents_that_runs_out_of_room_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.fdegc"
+
+    def attempt() -> int:
+        with ContainerWriter(path, WIDE, fingerprint=b"scene") as writer:
+            before = writer.units_done
+            for unit in range(before, WIDE.units):
+                kind = UnitKind.NOTHING if unit % 2 else UnitKind.PACKETS
+                writer.add(b"" if unit % 2 else bytes([unit]) * 99, kind=kind)
+            writer.leave_out_network()
+            writer.commit()
+        return before
+
+    def full(*_: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OutputFailed, match="No space left"):
+        patch.setattr("fdegc.format.writer.pack_back", full)
+        attempt()
+    assert attempt() == WIDE.units
+    assert content(path)[3] == [bytes([2 * tile]) * 99 for tile in range(WIDE.tiles)]
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_every_flipped_byte_is_noticed_or_harmless(tmp_path: Path, version: int) -> None:
     path, flipped = tmp_path / "a.fdegc", tmp_path / "b.fdegc"

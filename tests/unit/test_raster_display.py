@@ -74,6 +74,8 @@ def tagged(*tags: dict[str, str]) -> RasterInfo:
         (info_of(6), (2, 1, 0)),
         (replace(info_of(6), dtype="float32"), (0, 1, 2)),
         (info_of(6, names=("elevation", *(None,) * 5)), (0, 1, 2)),
+        (info_of(6, ("nir", "red", "green", *("undefined",) * 3)), (0, 1, 2)),
+        (tagged(*({"wavelength": f"{x}"} for x in (1050, 1250, 1550, 1650, 2100, 2200))), (0, 1, 2)),
     ],
 )
 def test_default_bands(info: RasterInfo, expected: tuple[int, ...]) -> None:
