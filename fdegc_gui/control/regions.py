@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QObject, Signal
 from typing_extensions import Never
 
@@ -116,16 +118,21 @@ class Regions(QObject):
         self.changed.emit()
 
     def _share(self) -> None:
-        """Look-up of how many bytes the region has of what is compared: of B, or of A if B has none."""
+        """Look-up of how many bytes the region has of what is compared."""
         scene, window, self.share = self._session.scene, self.window, None
         self._sharing.drop()
-        found = (self._session.result_of(side) for side in (Side.B, Side.A))
-        result = next((r for r in found if r is not None and r.state is State.DONE and r.stream_path), None)
-        if scene is None or window is None or result is None or result.stream_path is None:
+        stream = self._stream()
+        if scene is None or window is None or stream is None:
             return
         # Whatever goes wrong, the region is measured without it.
-        job = ShareBytes(info=scene.info, stream=result.stream_path, window=window)
+        job = ShareBytes(info=scene.info, stream=stream, window=window)
         self._sharing.add(self.lane.submit(job, done=self._on_share))
+
+    def _stream(self) -> Path | None:
+        """Compressed file of what is compared: of B, or of A if B has none."""
+        found = (self._session.result_of(side) for side in (Side.B, Side.A))
+        done = (r.stream_path for r in found if r is not None and r.state is State.DONE)
+        return next((path for path in done if path), None)
 
     def _on_share(self, share: ByteShare) -> None:
         self.share = share
@@ -154,7 +161,7 @@ class Regions(QObject):
             return
         (a, a_name), (b, b_name) = self._origin(Side.A), self._origin(Side.B)
         ready = session.comparable()
-        state = (window, a, b, ready)
+        state = (window, a, b, ready, self._stream())
         if state == self._state:
             return
         self._state = state

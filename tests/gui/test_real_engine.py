@@ -96,4 +96,4 @@ def test_compress_measure_export_and_open_again(
         lambda: STREAM in window.session.results and window.session.results[STREAM].state is State.DONE,
         timeout=TIMEOUT,
     )
-    assert window.sidebar.facts.values["Profile"] == "lite"
+    assert window.sidebar.facts.values.get("Profile", "") == read_info(stream).profile

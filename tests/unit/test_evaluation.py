@@ -226,7 +226,7 @@ def test_an_effort_is_compared_with_none(tmp_path: Path, folders: tuple[Path, Pa
     result = evaluate(options)
     assert [coder.name for coder in result.coders] == ["fdegc-effort1", "fdegc"]
     rate = result.summaries[-1].comparisons["psnr"]["fdegc"].rate
-    assert rate is not None and rate < -1.0
+    assert rate is not None and rate < 0.0  # most of so small a picture is kept as JPEG 2000
     again = evaluate(replace(options, effort=0))
     assert again.measured == 0 and [coder.name for coder in again.coders] == ["fdegc"]
 

@@ -91,7 +91,8 @@ def test_imported_weights_compress_decompress_and_verify(
     assert entry.profile == "paper-16"
     assert str(imported) not in (imported / "manifest.json").read_text()
     scene, file = images / "0.png", tmp_path / "a.fdegc"
-    written = answer(capsys, "compress", scene, file, "--profile", "paper-16", "--psnr")
+    # Checked, all of it would be JPEG 2000: these weights know nothing yet.
+    written = answer(capsys, "compress", scene, file, "--profile", "paper-16", "--psnr", "--no-check")
     assert written["quality"] == entry.rates[0].quality == 3.0
     assert written["bytes"] == file.stat().st_size
     answer(capsys, "decompress", file, tmp_path / "a.png")
