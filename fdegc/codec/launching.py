@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -62,7 +63,7 @@ class Launching:
         self.device = device
         self._is_gpu = device.type == "cuda"
         self.turn: contextlib.AbstractContextManager[Any] = (
-            threading.Lock() if self._is_gpu else contextlib.nullcontext()
+            _turn(device.index or 0) if self._is_gpu else contextlib.nullcontext()
         )
         if capture is None and self._is_gpu:
             capture = CudaCapture(device, shared=True)
@@ -119,6 +120,16 @@ class Launching:
             self.repeats = None  # memory that graphs hold serves nothing else
             torch.cuda.empty_cache()
         return work(x)
+
+
+@functools.cache
+def _turn(_index: int) -> contextlib.AbstractContextManager[Any]:
+    """Lock of a GPU, for all networks on it.
+
+    Torch's streams are few: what one thread launches while another captures on the same one would be part of
+    that graph.
+    """
+    return threading.Lock()
 
 
 def _nothing() -> None:

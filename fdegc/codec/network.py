@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -133,7 +134,7 @@ class Network:
         Computes φ.
     coder : UnitCoder
         Codes latents, with matrix products on the device if it has float64.
-    steps : list of Repeated
+    steps : set of Repeated
         Steps of wavefronts that a GPU has captured, or is about to.
 
     Raises
@@ -144,7 +145,7 @@ class Network:
     def __init__(self, entry: WeightsEntry, device: str) -> None:
         self.entry = entry
         self.device = torch.device(device)
-        self.steps: list[Repeated] = []
+        self.steps: weakref.WeakSet[Repeated] = weakref.WeakSet()
         tensors = load(entry)
         try:
             self.entropy = EntropyWeights.of(tensors)
@@ -184,8 +185,9 @@ class Network:
         capture = StreamCapture(self.device)
 
         def repeated(step: Callable[[], Tensor]) -> Repeated:
-            self.steps.append(Repeated(step, capture))
-            return self.steps[-1]
+            made = Repeated(step, capture)
+            self.steps.add(made)
+            return made
 
         return DeviceParameterNetwork(self.entropy, self.device, self._launching.turn, repeated)
 

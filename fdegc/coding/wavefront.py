@@ -35,6 +35,8 @@ REACH = 2
 FEW_ROWS = 16
 #: Rows of a step that is captured are a multiple of these.
 _SLOT_ROWS = 32
+#: Steps that are kept captured though nobody uses them.
+_SLOTS = 48
 
 Float64Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -349,7 +351,7 @@ class DeviceParameterNetwork:
                 sums = base.index_select(0, buffers.places[:count].to(self.device, non_blocking=True))
                 hidden = _activated(sums.addmm_(operand, self.context))
                 hidden = _activated(torch.addmm(self.bias2, hidden, self.layer2))
-                buffers.outputs[:count].copy_(torch.mm(hidden, last), non_blocking=True)
+                buffers.take(torch.mm(hidden, last), count)
             return buffers.wait(count)
 
         return evaluate
@@ -375,6 +377,15 @@ class DeviceParameterNetwork:
         finally:
             slot.base = torch.empty(0)
             free.append(slot)
+            self._drop_slots()
+
+    def _drop_slots(self) -> None:
+        """Leave of those that were used first, where scenes of many shapes have left too many."""
+        for key in list(self._slots):
+            if sum(map(len, list(self._slots.values()))) <= _SLOTS:
+                return
+            with contextlib.suppress(IndexError):  # another thread has taken it
+                self._slots[key].pop(0)
 
     def base(self, phi: npt.NDArray[np.int32]) -> torch.Tensor:
         """What the first layer makes of φ of all positions: float64, shape (positions, hidden)."""
@@ -386,7 +397,8 @@ class _Buffers:
     """Memory of the host through which contexts go to a device and outputs come back."""
 
     def __init__(self, rows: int, contexts: int, outputs: int, device: torch.device) -> None:
-        self._device, self._pinned = device, device.type == "cuda"
+        self._pinned = device.type == "cuda"
+        self._done: Any = torch.cuda.Event() if self._pinned else None
         self.contexts = torch.zeros(rows, contexts, dtype=torch.int16, pin_memory=self._pinned)
         self.places = torch.zeros(rows, dtype=torch.int64, pin_memory=self._pinned)
         self.outputs = torch.empty(rows, outputs, dtype=torch.float64, pin_memory=self._pinned)
@@ -397,10 +409,17 @@ class _Buffers:
         self.places[: len(taps)].numpy()[:] = places
         return len(taps)
 
-    def wait(self, count: int) -> Float64Array:
-        """Outputs of so many positions, once the device is through with them."""
+    def take(self, outputs: torch.Tensor, count: int) -> None:
+        """Begin of the copy of outputs of so many positions from the device."""
+        self.outputs[:count].copy_(outputs[:count], non_blocking=True)
         if self._pinned:
-            torch.cuda.current_stream(self._device).synchronize()
+            self._done.record()
+
+    def wait(self, count: int) -> Float64Array:
+        """Outputs of so many positions, once they are there."""
+        if self._pinned:
+            # Not for all of the stream: torch has few, and nobody may wait for one that others capture on.
+            self._done.synchronize()
         view: Float64Array = self.outputs[:count].numpy()
         return view
 
@@ -441,7 +460,7 @@ class _Slot:
             self._contexts[:count].copy_(buffers.contexts[:count], non_blocking=True)
             chosen = buffers.places[:count].to(self._network.device, non_blocking=True)
             torch.index_select(self.base, 0, chosen, out=self._sums[:count])
-            buffers.outputs[:count].copy_(self._compute()[:count], non_blocking=True)
+            buffers.take(self._compute(), count)
         return buffers.wait(count)
 
 
