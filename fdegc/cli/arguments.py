@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fdegc.options import EFFORT_STEPS
+
 if TYPE_CHECKING:
     from fdegc.raster_info import Window
 
@@ -130,6 +132,13 @@ def add_alpha(parser: argparse.ArgumentParser) -> None:
         default="as-alpha",
         help="of a band that is called alpha: keep it without loss (default), code it as a band like the "
         "others (near infrared, say), or leave it out",
+    )
+
+
+def add_effort(parser: argparse.ArgumentParser, text: str) -> None:
+    """Option for how long latents are looked for; ``text`` is its help."""
+    parser.add_argument(
+        "--effort", type=int, choices=range(len(EFFORT_STEPS)), default=0, metavar="0..4", help=text
     )
 
 

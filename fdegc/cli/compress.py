@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fdegc.cli.arguments import CommandParser, add_alpha, add_page, add_part, add_paths
+from fdegc.cli.arguments import CommandParser, add_alpha, add_effort, add_page, add_part, add_paths
 from fdegc.cli.common import (
     Facts,
     Report,
@@ -26,7 +26,6 @@ from fdegc.cli.common import (
 from fdegc.errors import Cancelled, InvalidOption
 from fdegc.format import SUFFIX
 from fdegc.options import (
-    EFFORT_STEPS,
     LONGEST_TILE_SIZE,
     QUALITY_MAX,
     SMOOTH_TILE_SIZE,
@@ -170,13 +169,9 @@ def add_arguments(parser: CommandParser) -> None:
     add_part(parser, area=True)
     _add_ways(parser)
     _add_region(parser)
-    parser.add_argument(
-        "--effort",
-        type=int,
-        choices=range(len(EFFORT_STEPS)),
-        default=0,
-        metavar="0..4",
-        help="how long to look for better latents, minutes a megapixel: the same bytes show more, and files "
+    add_effort(
+        parser,
+        "how long to look for better latents, minutes a megapixel: the same bytes show more, and files "
         "decode as ever (default: 0; not with a target or a largest error)",
     )
     parser.add_argument("--profile", metavar="NAME", help="weights to compress with (default: lite)")

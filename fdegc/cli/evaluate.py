@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fdegc.cli.arguments import add_effort
 from fdegc.cli.common import Report, Suspended, progress_bar
 from fdegc.errors import Cancelled
-from fdegc.options import EFFORT_STEPS, METRIC_NAMES
+from fdegc.options import METRIC_NAMES
 from fdegc.text import seconds_text
 
 if TYPE_CHECKING:
@@ -97,14 +98,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="Q,…",
         help="qualities of FDEGC, 1.0 to 6.0 (default: 1,2,3,4,5,6)",
     )
-    parser.add_argument(
-        "--effort",
-        type=int,
-        choices=range(len(EFFORT_STEPS)),
-        default=0,
-        metavar="0..4",
-        help="how long FDEGC looks for better latents, as compress has it; FDEGC at 0 is then one of the "
-        "others (default: 0)",
+    add_effort(
+        parser,
+        "how long FDEGC looks for better latents, as compress has it; FDEGC at 0 is then one of the others "
+        "(default: 0)",
     )
     parser.add_argument(
         "--metrics",
