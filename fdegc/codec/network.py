@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from fdegc.codec.convolutions import quick_layers
 from fdegc.codec.devices import has_float64, in_batches, memory_errors, synthesis_type, transform_type
 from fdegc.codec.launching import Launching, stacked
 from fdegc.coding.integers import EntropyWeights, quantise
@@ -178,6 +180,8 @@ class Network:
             if self._is_gpu:  # workers use other streams than the one that brought the weights
                 torch.cuda.synchronize(self.device)
         self._type, self._synthesis_type = transform_type(self.device), synthesis_type(self.device)
+        self._quick: dict[nn.Module, nn.Sequential] = {}
+        self._guard = threading.Lock()
         self._known_gains: dict[float, tuple[Tensor, Tensor]] = {}
 
     def _products(self) -> DeviceParameterNetwork:
@@ -190,6 +194,15 @@ class Network:
             return made
 
         return DeviceParameterNetwork(self.entropy, self.device, self._launching.turn, repeated)
+
+    def _fastest(self, transform: nn.Sequential) -> nn.Sequential:
+        """Layers of g_a or g_s as this device is to compute them."""
+        if self.device.type != "cpu" or self._type != torch.float32:
+            return transform
+        with self._guard:  # made by a worker: the calling thread would start torch's own threads for it
+            if transform not in self._quick:
+                self._quick[transform] = quick_layers(transform)
+            return self._quick[transform]
 
     @property
     def _is_gpu(self) -> bool:
@@ -264,7 +277,7 @@ class Network:
     def _latent(self, x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
         """Latent without gain."""
         x = x - self.net.offset
-        y = self._layers(self.net.g_a, x, check, dtype)
+        y = self._layers(self._fastest(self.net.g_a), x, check, dtype)
         return y if self.net.linear_a is None else y + self._layers(self.net.linear_a, x, check, dtype)
 
     @torch.inference_mode()
@@ -345,7 +358,7 @@ class Network:
 
         What pixels are sums of is float32 everywhere: as bfloat16 it alone would be off by most of a level.
         """
-        *layers, last = self.net.g_s
+        *layers, last = self._fastest(self.net.g_s)
         x = self._layers(layers, y, check, self._synthesis_type)
         x = self._layers([last], x, check, torch.float32)
         if self.net.linear_s is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fdegc.coding import colours, exact
+from fdegc.coding import colours, exact, winograd
 from fdegc.coding.compiling import alone
 from fdegc.coding.correcting import corrected
 from fdegc.coding.integers import ACTIVE_BITS, TAPS, Z_BITS, EntropyWeights
@@ -38,10 +38,19 @@ def warm_up() -> None:
         if isinstance(decoded, Exception):
             raise decoded
         corrected(np.zeros((3, 2, 2), np.float32), (1,) * 84)
+        _convolve()
         gather(
             np.zeros((4, _LATENT), np.int16), np.zeros((1, 2), np.int64), np.empty((1, 2 * _LATENT), np.int16)
         )
     import_again()  # numba has looked by now
+
+
+def _convolve() -> None:
+    picture, lines = np.zeros((4, 4, 1), np.float32), winograd.scratch()
+    planes = np.empty(winograd.PLACES * winograd.PLANE, np.float32)
+    winograd.transform(picture, 0, planes, 0, *lines)
+    one = np.float32(1)
+    winograd.untransform(planes, winograd.PLANE, 0, picture, 0, np.zeros(1, np.float32), one, picture, *lines)
 
 
 @functools.cache

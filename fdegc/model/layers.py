@@ -64,9 +64,13 @@ class GDN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised features: (B, N, H, W) to the same shape."""
-        beta, gamma = _non_negative(self.beta, BETA_MIN), _non_negative(self.gamma, 0.0)
+        beta, gamma = self.constants()
         norm = F.conv2d(x.square(), gamma[:, :, None, None], beta)
         return x * (norm.sqrt() if self.inverse else norm.rsqrt())
+
+    def constants(self) -> tuple[Tensor, Tensor]:
+        """β of shape (N,) and γ of shape (N, N), which are not below zero."""
+        return _non_negative(self.beta, BETA_MIN), _non_negative(self.gamma, 0.0)
 
 
 class CausalConv2d(nn.Conv2d):
