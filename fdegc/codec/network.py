@@ -195,9 +195,9 @@ class Network:
 
         return DeviceParameterNetwork(self.entropy, self.device, self._launching.turn, repeated)
 
-    def _fastest(self, transform: nn.Sequential) -> nn.Sequential:
-        """Layers of g_a or g_s as this device is to compute them."""
-        if self.device.type != "cpu" or self._type != torch.float32:
+    def _fastest(self, transform: nn.Sequential, dtype: torch.dtype) -> nn.Sequential:
+        """Layers of g_a or g_s as this device is to compute them in a type."""
+        if self.device.type != "cpu" or dtype != torch.float32:
             return transform
         with self._guard:  # made by a worker: the calling thread would start torch's own threads for it
             if transform not in self._quick:
@@ -277,7 +277,7 @@ class Network:
     def _latent(self, x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
         """Latent without gain."""
         x = x - self.net.offset
-        y = self._layers(self._fastest(self.net.g_a), x, check, dtype)
+        y = self._layers(self._fastest(self.net.g_a, dtype), x, check, dtype)
         return y if self.net.linear_a is None else y + self._layers(self.net.linear_a, x, check, dtype)
 
     @torch.inference_mode()
@@ -358,7 +358,7 @@ class Network:
 
         What pixels are sums of is float32 everywhere: as bfloat16 it alone would be off by most of a level.
         """
-        *layers, last = self._fastest(self.net.g_s)
+        *layers, last = self._fastest(self.net.g_s, self._synthesis_type)
         x = self._layers(layers, y, check, self._synthesis_type)
         x = self._layers([last], x, check, torch.float32)
         if self.net.linear_s is not None:
