@@ -26,10 +26,12 @@ from fdegc.types import Correction
 
 Float64Array = npt.NDArray[np.float64]
 
-#: Side of the crops that are looked at, how few tell anything, how many are enough.
-_SIDE, _FEWEST, _MOST = 256, 2, 6
-#: Share of a scene that they may take.
-_SHARE = 0.1
+#: How few crops tell anything, how many are enough.
+_FEWEST, _MOST = 2, 6
+#: Side of the crops, and the share of a scene that they may take; the same where latents are refined, which
+#: takes so long that smaller scenes may be looked at more closely.
+_SIDE, _SHARE = 256, 0.1
+_REFINED_SIDE, _REFINED_SHARE = 128, 0.3
 #: The correction has to take away this share of the squared errors of crops that it was not fitted to.
 _MARGIN = 0.003
 #: Pulls numbers that hardly matter to zero, so that crops with little in them do not let them run away.
@@ -98,7 +100,9 @@ def choose_correction(plan: EncodingPlan, workers: Workers) -> Correction | None
     """
     if plan.exact:
         return None
-    windows = _windows(plan.info)
+    windows = _windows(plan.info, _SIDE, _SHARE)
+    if len(windows) < _FEWEST and plan.options.refinement:
+        windows = _windows(plan.info, _REFINED_SIDE, _REFINED_SHARE)
     if len(windows) < _FEWEST:
         return None
     read = (_Crop.of(plan, window) for window in windows)
@@ -123,10 +127,10 @@ def choose_correction(plan: EncodingPlan, workers: Workers) -> Correction | None
     return Correction(tuple(groups)) if any(map(any, groups)) else None
 
 
-def _windows(info: RasterInfo) -> list[Window]:
+def _windows(info: RasterInfo, side: int, share: float) -> list[Window]:
     """Crops spread over a scene in rows and columns of their own, as many as its size allows."""
-    width, height = min(_SIDE, info.width), min(_SIDE, info.height)
-    count = min(int(_SHARE * info.pixels / (width * height)), _MOST)
+    width, height = min(side, info.width), min(side, info.height)
+    count = min(int(share * info.pixels / (width * height)), _MOST)
     found = [
         Window(
             round((info.width - width) * (number + 0.5) / count),

@@ -155,10 +155,24 @@ def test_pixels_that_are_not_valid_do_not_count() -> None:
     assert moments.error == pytest.approx(200 * 3 * 1e-4, rel=1e-3)
 
 
+def windows_of(width: int, height: int) -> list[Window]:
+    return fitting._windows(RasterInfo("", "", width, height, 3, "uint8"), fitting._SIDE, fitting._SHARE)
+
+
 def test_small_scenes_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert len(fitting._windows(RasterInfo("", "", 1000, 800, 3, "uint8"))) < 2
-    windows = fitting._windows(RasterInfo("", "", 4000, 3000, 3, "uint8"))
+    assert len(windows_of(1000, 800)) < 2
+    windows = windows_of(4000, 3000)
     assert len(windows) == 6
     assert len({window.x for window in windows}) == len({window.y for window in windows}) == 6
     assert all(w.x + w.width <= 4000 and w.y + w.height <= 3000 for w in windows)
+
+
+def test_small_scenes_are_looked_at_where_latents_are_refined(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr("fdegc.options.EFFORT_STEPS", (0, 1))  # how long does not matter here
+    for effort in (0, 1):
+        coded(codec, scene(), tmp_path / "small.fdegc", EncodeOptions(5.0, check=False, effort=effort))
+        assert (correction_of(tmp_path / "small.fdegc") is not None) == bool(effort)
