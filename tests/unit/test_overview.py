@@ -107,7 +107,7 @@ def test_a_scene_in_which_zero_is_white_is_no_negative(tmp_path: Path) -> None:
     ramp = (30 + 120 * x / 900 + np.random.default_rng(1).integers(0, 60, (1200, 900))).astype(np.uint8)
     path, coded = tmp_path / "a.tif", tmp_path / "a.fdegc"
     tifffile.imwrite(path, ramp, photometric="miniswhite")
-    compress(path, coded, quality=5)
+    compress(path, coded, quality=5, check=False)
     with ContainerReader(coded) as reader:
         picture = read_overview(reader)
     assert picture is not None
