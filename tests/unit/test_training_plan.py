@@ -185,10 +185,10 @@ def test_averaged_weights_alone_lose_less_than_a_hundred_steps(options: TrainOpt
 
     options = replace(options, precision="fp32", ema=0.95)
     first = Trainer(options)
-    go_on(first, 50, 0.2)
+    go_on(first, 30, 0.2)
     (entry,) = weights.read_manifest(export_weights(first))
     before = loss(first)
     second = Trainer(replace(options, pretrain=entry.path, out=tmp_path / "second", span=(0.2, 1.0)))
     assert loss(second) == pytest.approx(before, rel=1e-3)
-    go_on(second, 40, 0.2)
+    go_on(second, 25, 0.2)
     assert loss(second) < before
