@@ -369,8 +369,8 @@ def test_interrupted_compression_goes_on_where_it_stopped(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, straight = tmp_path / "a.fdegc", tmp_path / "b.fdegc"
-    assert main(["compress", str(scene), str(straight), "--tile-size", "64", "--no-check"]) == 0
-    command = ["compress", str(scene), str(out), "--tile-size", "64", "--no-check"]
+    assert main(["compress", str(scene), str(straight), "--tile-size", "64"]) == 0
+    command = ["compress", str(scene), str(out), "--tile-size", "64"]
     with monkeypatch.context() as patch:
         # Tiles are written once those below are coded, too: of six the second is at two thirds.
         terminal = watch(patch, {r"compress +[6-9]\d%": interrupt})
