@@ -24,11 +24,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 #: Files that take longer than half a minute, those that take longest first.
 LONGEST = (
-    "test_targets", "test_fidelity", "test_ways", "test_exactness", "test_training_step", "test_training_plan",
-    "test_prediction", "test_training", "test_training_distributed", "test_batch", "test_guests", "test_memory",
-    "test_codec", "test_smoothness", "test_face", "test_refinement", "test_hostile", "test_evaluation",
-    "test_docs", "test_kept", "test_batch_cluster", "test_workers", "test_correction", "test_effort",
-    "test_starting", "test_window",
+    "test_targets", "test_fidelity", "test_ways", "test_exactness", "test_training_step",
+    "test_training_plan", "test_prediction", "test_training", "test_training_distributed", "test_batch",
+    "test_guests", "test_memory", "test_codec", "test_smoothness", "test_face", "test_refinement",
+    "test_hostile", "test_evaluation", "test_docs", "test_kept", "test_batch_cluster", "test_workers",
+    "test_correction", "test_effort", "test_starting", "test_window",
 )  # fmt: skip
 
 

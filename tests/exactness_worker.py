@@ -37,7 +37,7 @@ def scene() -> np.ndarray:
 
 
 def encode(folder: Path, tag: str) -> None:
-    """Write the scene once for each number of workers, all of it by the network; equal files are kept once."""
+    """Write the scene once for each number of workers, all by the network; equal files are kept once."""
     for threads in THREADS:
         codec = Codec(device="cpu", threads=threads)
         path = folder / f"{tag}-{threads}.fdegc"

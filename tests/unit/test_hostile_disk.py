@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits and links"),
 ]
 
-#: Several tiles, whose way is no matter to what becomes of files: the look for better ones takes most of the time.
+#: Several tiles; whether they are checked is no matter to what becomes of files, and takes most of the time.
 CODED = ("--tile-size", "64", "--no-check")
 
 

@@ -25,8 +25,8 @@ from fdegc import cli
 sys.argv[0] = "fdegc"
 assert cli.main() == 0
 from fdegc.coding import compiling
-needed = {f.__module__ + "." + f.__name__ + str(s) for f in compiling.FUNCTIONS for s in f.signatures}
-print(json.dumps({"modules": sorted(sys.modules), "compiled": compiling.compiled_here(), "needed": sorted(needed)}))
+needed = sorted(f"{f.__module__}.{f.__name__}{s}" for f in compiling.FUNCTIONS for s in f.signatures)
+print(json.dumps({"modules": sorted(sys.modules), "needed": needed}))
 """
 #: The same without touching what would import numba.
 _PLAIN = """
