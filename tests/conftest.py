@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -39,7 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """One network for all codecs of the process, if there will be any."""
+    """One network for all codecs of the process, if there will be any; what was imported is never garbage."""
+    gc.collect()
+    gc.freeze()  # or every collection of everything takes half a second
     if "fdegc.codec.facade" in sys.modules:
         from tests.sharing import share_network
 

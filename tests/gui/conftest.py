@@ -38,7 +38,7 @@ def qapp() -> Iterator[QApplication]:
 
 @pytest.fixture(autouse=True, scope="session")
 def icons_drawn_once(qapp: QApplication) -> Iterator[None]:
-    """Every window shows two hundred icons, which take a sixth of the time of a test that opens one."""
+    """Every window shows two hundred icons, which take a good part of the time of a test that opens one."""
     drawn = functools.cache(icons.pixmap)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(icons, "pixmap", lambda *which: QPixmap(drawn(*which)))
