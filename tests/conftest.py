@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -22,14 +23,26 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(os.cpu_count() or 1, 4)
 
 
+#: Files that take longer than half a minute, those that take longest first.
+LONGEST = (
+    "test_targets", "test_fidelity", "test_ways", "test_exactness", "test_training_step",
+    "test_training_plan", "test_prediction", "test_training", "test_training_distributed", "test_batch",
+    "test_guests", "test_memory", "test_codec", "test_smoothness", "test_face", "test_refinement",
+    "test_hostile", "test_evaluation", "test_docs", "test_kept", "test_batch_cluster", "test_workers",
+    "test_correction", "test_effort", "test_starting", "test_window",
+)  # fmt: skip
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first, so that no process works alone on one at the end."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Long files first, so that no process works alone on one at the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
 
 
 def pytest_collection_finish() -> None:
-    """One network for all codecs of the process, if there will be any."""
+    """One network for all codecs of the process, if there will be any; what was imported is never garbage."""
+    gc.collect()
+    gc.freeze()  # or every collection of everything takes half a second
     if "fdegc.codec.facade" in sys.modules:
         from tests.sharing import share_network
 

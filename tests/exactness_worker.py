@@ -1,7 +1,7 @@
 """One process of the exactness matrix (``tests/unit/test_exactness.py``), in the environment it is given.
 
-python exactness_worker.py encode FOLDER TAG     write FOLDER/TAG-<threads>.fdegc
-python exactness_worker.py decode FOLDER         print a JSON object: file → digests of its latents
+python exactness_worker.py code FOLDER TAG     write FOLDER/TAG-<threads>.fdegc, then decode
+python exactness_worker.py decode FOLDER       print a JSON object: file → digests of its latents
 """
 
 from __future__ import annotations
@@ -37,11 +37,14 @@ def scene() -> np.ndarray:
 
 
 def encode(folder: Path, tag: str) -> None:
-    """Write the scene once for each number of workers, all of it by the network."""
+    """Write the scene once for each number of workers, all by the network; equal files are kept once."""
     for threads in THREADS:
         codec = Codec(device="cpu", threads=threads)
         path = folder / f"{tag}-{threads}.fdegc"
+        others = {other.read_bytes() for other in folder.glob("*.fdegc")}
         codec.encode(ArraySource(scene()), path, EncodeOptions(3.7, tile_size=64, check=False))
+        if path.read_bytes() in others:
+            path.unlink()
 
 
 def decode(folder: Path) -> None:
@@ -57,7 +60,6 @@ def decode(folder: Path) -> None:
 
 if __name__ == "__main__":
     share_network()
-    if sys.argv[1] == "encode":
+    if sys.argv[1] == "code":
         encode(Path(sys.argv[2]), sys.argv[3])
-    else:
-        decode(Path(sys.argv[2]))
+    decode(Path(sys.argv[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings, QThread
+from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -19,6 +21,7 @@ from fdegc_gui.app import make_application
 from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.settings import Settings
+from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme
 from tests.gui.display_steps import NODATA, write
 from tests.gui.fakes import FakeEngine, FakeUser
@@ -31,6 +34,15 @@ def qapp() -> Iterator[QApplication]:
     existing = QApplication.instance()
     app = existing if isinstance(existing, QApplication) else make_application()
     yield app
+
+
+@pytest.fixture(autouse=True, scope="session")
+def icons_drawn_once(qapp: QApplication) -> Iterator[None]:
+    """Every window shows two hundred icons, which take a good part of the time of a test that opens one."""
+    drawn = functools.cache(icons.pixmap)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(icons, "pixmap", lambda *which: QPixmap(drawn(*which)))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -152,7 +152,7 @@ def test_the_network_is_loaded_once(folder: Path) -> None:
             made.append(super().codec())
             return made[-1]
 
-    work = Counting(EncodeOptions(4.0, 64), threads=1)
+    work = Counting(EncodeOptions(4.0, 64, check=False), threads=1)
     assert {row.status for row in run_with(work).values()} == {"done"}
     assert len(made) == 1
     assert {row.status for row in run_with(work).values()} == {"skipped"}
@@ -252,15 +252,15 @@ def test_a_damaged_output_is_not_taken_for_finished(folder: Path) -> None:
 
 
 def test_an_interrupted_batch_reports_and_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    straight = run(check=True)
+    straight = run()
     shutil.move("out", "straight")
     with monkeypatch.context() as patch:
         terminal = watch(patch, {PART_OF_B: lambda: signal.raise_signal(signal.SIGTERM)})
-        found = run(code=130, check=True)
+        found = run(code=130)
     assert "2 of 4 files are finished; the same command goes on from there" in terminal.getvalue()
     assert statuses(found) == {**DONE, "b.tif": "pending", "c.png": "pending"}
     assert list(outputs()) == ["a.fdegc", "b.fdegc.part", "b.fdegc.part.journal"]
-    found = run(check=True)
+    found = run()
     assert statuses(found) == {**DONE, "a.png": "skipped"}
     assert found["b.tif"]["resumed_tiles"] > 0 and found["b.tif"]["bytes"] == straight["b.tif"]["bytes"]
     assert outputs() == outputs("straight")
@@ -293,7 +293,7 @@ def test_an_unexpected_fault_costs_one_file(folder: Path) -> None:
                 raise faults.pop()
             return super().codec()
 
-    found = run_with(Faulty(EncodeOptions(4.0, 64), threads=1))
+    found = run_with(Faulty(EncodeOptions(4.0, 64, check=False), threads=1))
     assert "ZeroDivisionError: oops" in found["a.png"].message
     assert "not enough memory" in found["b.tif"].message
     assert {name: row.status for name, row in found.items()} == {

@@ -33,6 +33,8 @@ pytestmark = [
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("a", "b", "c", "d", "victim")
+#: Whether tiles are checked is no matter to a cluster, and takes most of the time.
+CODED = ("--tile-size", "64", "--no-check")
 
 
 class Cluster:
@@ -126,7 +128,7 @@ def rows(report: Path) -> dict[str, dict[str, Any]]:
 def test_every_file_ends_complete_and_once_when_a_worker_is_killed(running: Cluster, tmp_path: Path) -> None:
     source = scenes(tmp_path / "in", NAMES)
     (source / "bad.png").write_bytes(b"not a picture")
-    options = ["--tile-size", "64", "--threads", "1"]
+    options = [*CODED, "--threads", "1"]
     command = ["compress", str(source), *options, "--out-dir", str(tmp_path / "out")]
     killed = []
 
@@ -162,7 +164,7 @@ def test_an_interrupted_run_stops_at_once_and_goes_on(
 ) -> None:
     source = scenes(tmp_path / "in", ("a", "paused"))
     report = tmp_path / "report.json"
-    command = ["compress", str(source), "--out-dir", str(tmp_path / "out"), "--tile-size", "64"]
+    command = ["compress", str(source), "--out-dir", str(tmp_path / "out"), *CODED]
     command += ["--scheduler", running.address, "--report", str(report)]
     with when_stopped(running, lambda _name, _pid: os.kill(os.getpid(), signal.SIGTERM)):
         assert main(command) == 130
@@ -189,7 +191,7 @@ def test_a_scheduler_that_is_lost_ends_the_run_with_a_report(
 ) -> None:
     source = scenes(tmp_path / "in", ("lost",))
     report = tmp_path / "report.json"
-    command = ["compress", source, "--out-dir", tmp_path / "out", "--tile-size", "64", "--report", report]
+    command = ["compress", source, "--out-dir", tmp_path / "out", *CODED, "--report", report]
     with when_stopped(running, lambda _name, _pid: running.local.close()):
         line = refusal(capsys, *command, "--scheduler", running.address)
     assert "the same command goes on" in line

@@ -153,7 +153,7 @@ def test_windows_of_an_open_file(coded: Path) -> None:
 
 def test_a_larger_file_shows_its_overview(tmp_path: Path) -> None:
     grain = np.random.default_rng(0).integers(0, 255, (3, 600, 640), np.uint8)
-    fdegc.compress(grain, tmp_path / "a.fdegc", 6)
+    Codec(device="cpu").encode(ArraySource(grain), tmp_path / "a.fdegc", EncodeOptions(6.0, check=False))
     overview = fdegc.open(tmp_path / "a.fdegc").overview()
     assert overview is not None
     assert overview.dtype == np.uint8

@@ -226,7 +226,7 @@ def test_a_line_longer_than_16_bits_count_comes_back(
 ) -> None:
     path = tmp_path / "line.png"
     Image.fromarray(hostile.pixels(1, height, width)[0]).save(path)
-    before, after = there_and_back(capsys, path, "--tile-size", "2048")
+    before, after = there_and_back(capsys, path, "--tile-size", "2048", "--no-check")
     assert before.pixels.shape == after.pixels.shape == (1, height, width)
 
 

@@ -39,16 +39,16 @@ def free(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_memory_does_not_grow_with_the_scene(tmp_path):
-    """The benchmark in small: 7 and 32 Mpx, with all the reading and writing but little of the network."""
+    """The benchmark in small: 4 and 26 Mpx, with all the reading and writing but little of the network."""
     spec = importlib.util.spec_from_file_location("memory_benchmark", ROOT / "benchmarks" / "memory.py")
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     peaks = []
-    for side in (2560, 5632):  # in tiles that smooth scenes are not given larger ones in place of
+    for side in (2048, 5120):  # in tiles that smooth scenes are not given larger ones in place of
         job = benchmark.job_for(tmp_path, side=side, kind="uint16", every=10_000, tile=256)
         benchmark.in_process(job | {"stage": "scene"})
         peaks.append([benchmark.in_process(job | {"stage": s})["peak"] for s in ("encode", "decode")])
-    # GDAL may fill a cache of 64 MiB; unbounded it took 200 MB more, and a copy of the pixels would take 151.
+    # GDAL may fill a cache of 64 MiB; unbounded it took 200 MB more, and a copy of the pixels would take 132.
     assert np.subtract(peaks[1], peaks[0]).max() < 110e6
 
 

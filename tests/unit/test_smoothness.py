@@ -52,7 +52,7 @@ def test_a_smooth_scene_is_one_tile_and_better_than_jpeg_2000(codec: Codec, tmp_
 
 
 def test_what_was_asked_for_is_what_comes(codec: Codec, tmp_path: Path) -> None:
-    source, path = ArraySource(ramp(WIDTH, 500)), tmp_path / "a.fdegc"
+    source, path = ArraySource(ramp(WIDTH, 500, bands=1)), tmp_path / "a.fdegc"
     square = ((((0.0, 0.0), (64.0, 0.0), (64.0, 64.0), (0.0, 64.0), (0.0, 0.0)),),)
     for options in (
         EncodeOptions(1.0, 256),
@@ -120,7 +120,7 @@ def test_without_the_memory_tiles_are_the_usual_ones(
 
 def test_an_interrupted_run_goes_on_in_the_same_tiles(codec: Codec, tmp_path: Path) -> None:
     scene, path, whole = tmp_path / "scene.png", tmp_path / "a.fdegc", tmp_path / "b.fdegc"
-    Image.fromarray(np.moveaxis(ramp(2100, 460, slope=0.05), 0, 2)).save(scene)
+    Image.fromarray(ramp(2100, 460, slope=0.05, bands=1)[0]).save(scene)
     cancel = CancelToken()
     with open_raster(scene) as source, pytest.raises(Cancelled):
         Codec(device="cpu", threads=1).encode(

@@ -164,10 +164,10 @@ def test_the_command_stops_at_a_moment_and_writes(
     places = ["--train", str(options.train), "--val", str(options.val), "--out", str(options.out)]
     arguments = ["--profile", "tiny", "--crop", "64", "--batch", "4", "--images", "device", "--span", "0:0.5"]
     age = process_age()
-    code = main(["train", *places, *arguments, "--stop-at", str(age + 25), "--parts", "16", "--json"])
+    code = main(["train", *places, *arguments, "--stop-at", str(age + 15), "--parts", "16", "--json"])
     assert code == 0
     done = json.loads(capsys.readouterr().out)
-    assert done["finished"] and process_age() < age + 30
+    assert done["finished"] and process_age() < age + 20
     assert len(list((options.out / "weights").glob("*.safetensors.1-of-1"))) == 1
 
 
@@ -185,10 +185,10 @@ def test_averaged_weights_alone_lose_less_than_a_hundred_steps(options: TrainOpt
 
     options = replace(options, precision="fp32", ema=0.95)
     first = Trainer(options)
-    go_on(first, 50, 0.2)
+    go_on(first, 30, 0.2)
     (entry,) = weights.read_manifest(export_weights(first))
     before = loss(first)
     second = Trainer(replace(options, pretrain=entry.path, out=tmp_path / "second", span=(0.2, 1.0)))
     assert loss(second) == pytest.approx(before, rel=1e-3)
-    go_on(second, 40, 0.2)
+    go_on(second, 25, 0.2)
     assert loss(second) < before

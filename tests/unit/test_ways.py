@@ -230,7 +230,7 @@ def test_an_interrupted_run_writes_the_same_file(
 ) -> None:
     source, expected, path = tmp_path / "a.png", tmp_path / "whole.fdegc", tmp_path / "a.fdegc"
     # Other ways first, so that what is finished has them.
-    pixels = np.ascontiguousarray(SCENES["mixed"][:, :, ::-1])
+    pixels = np.ascontiguousarray(SCENES["mixed"][:, :128, ::-1])
     Image.fromarray(np.moveaxis(pixels, 0, 2)).save(source)
     with open_raster(source) as raster:
         codec.encode(raster, expected, options)
@@ -256,7 +256,7 @@ def test_a_run_that_ended_within_a_tile_writes_the_same_file(
 ) -> None:
     """Whatever its units are, of which some bands' are written."""
     source, expected, path = tmp_path / "a.tif", tmp_path / "whole.fdegc", tmp_path / "a.fdegc"
-    bands = np.concatenate([SCENES["mixed"], SCENES["mixed"][::-1, ::-1]])[:5, :128, 64:]
+    bands = np.concatenate([SCENES["mixed"], SCENES["mixed"][::-1, ::-1]])[:5, :128, 64:192]
     tifffile = pytest.importorskip("tifffile", reason="writes the scene of this test")
     tifffile.imwrite(source, bands, planarconfig="separate", photometric="minisblack")
     options = EncodeOptions(2.5, 64)

@@ -240,7 +240,7 @@ def test_batches_as_a_gpu_takes_them_give_files_that_decode_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same code as on a GPU: tiles of several shapes in batches, several of them at a time."""
-    scene = pixels(100, 170, bands=4)
+    scene = pixels(70, 130, bands=4)
     plain = Codec(device="cpu")
     # Nothing but a GPU gets batches of its own accord, and a machine without one has to test them.
     monkeypatch.setattr(facade, "share_out", lambda *_: gpu_share(room=12, tiles=6, workers=2, wavefronts=16))
