@@ -143,7 +143,7 @@ class OpenScene(Job[Opened, Never]):
         scene = Scene(
             self.number, self.path, info, stream, default_bands(info), stream.bytes, quick_peak(info) or peak
         )
-        return Opened(scene, first, {})
+        return self._with_files(Opened(scene, first, {}, folder=self.kept.hold(self.path)))
 
     def _open_raster(self, context: Context[Never]) -> Opened:
         from fdegc.raster import default_bands, raster_statistics
@@ -174,17 +174,23 @@ class OpenScene(Job[Opened, Never]):
         if folder is None:
             return opened
         results, unfinished = find_results(folder, info), find_unfinished(folder)
-        files = find_files(folder)
-        sound = tuple(file for file in files if file.is_as_it_was)
-        return dataclasses.replace(
+        opened = dataclasses.replace(
             opened,
             folder=folder,
             results=results,
             unfinished=unfinished,
             guests=find_guests(folder, info),
-            files=sound,
-            lost=tuple(file for file in files if file not in sound),
         )
+        return self._with_files(opened)
+
+    def _with_files(self, opened: Opened) -> Opened:
+        """Scene with the other files that were open beside it, and which of them are gone."""
+        if opened.folder is None:
+            return opened
+        files = find_files(opened.folder)
+        sound = tuple(file for file in files if file.is_as_it_was)
+        lost = tuple(file for file in files if file not in sound)
+        return dataclasses.replace(opened, files=sound, lost=lost)
 
 
 def _overview(reader: ContainerReader) -> Pyramid | None:
