@@ -66,7 +66,7 @@ class Going(QObject):
     def close(self) -> None:
         """Card and mark, taken away."""
         self.card.hide()
-        self._compare.show_overlay("pin", None)
+        self._compare.pictures.show_overlay("pin", None)
         self._compare.grab_focus()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -81,7 +81,7 @@ class Going(QObject):
 
     def _on_scene(self) -> None:
         self._actions["go_to"].setEnabled(self._session.scene is not None)
-        self._compare.show_overlay("pin", None)
+        self._compare.pictures.show_overlay("pin", None)
         self.card.hide()
 
     def _on_text(self, text: str) -> None:
@@ -123,7 +123,7 @@ class Going(QObject):
         elif number < len(self.found):
             x, y = self.found[number].position
             viewport = self._compare.viewport
-            self._compare.show_overlay("pin", Pin(QPointF(x, y)))
+            self._compare.pictures.show_overlay("pin", Pin(QPointF(x, y)))
             viewport.restore(QPointF(x, y), max(viewport.zoom, 1.0))
 
 

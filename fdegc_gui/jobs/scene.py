@@ -132,7 +132,7 @@ class OpenScene(Job[Opened, Never]):
     def _open_stream(self) -> Opened:
         from fdegc.format.info import describe
         from fdegc.format.reader import ContainerReader
-        from fdegc.raster import default_bands, peak_value
+        from fdegc.raster import default_bands, guess_text, peak_value
         from fdegc.raster.palettes import coloured_info
 
         with ContainerReader(self.path) as reader:
@@ -141,12 +141,13 @@ class OpenScene(Job[Opened, Never]):
         info = coloured_info(stream.raster)
         peak = peak_value(stream.mapping) if stream.mapping else None
         scene = Scene(
-            self.number, self.path, info, stream, default_bands(info), stream.bytes, quick_peak(info) or peak
-        )
+            self.number, self.path, info, stream, default_bands(info), stream.bytes,
+            quick_peak(info) or peak, guess=guess_text(info),
+        )  # fmt: skip
         return self._with_files(Opened(scene, first, {}, folder=self.kept.hold(self.path)))
 
     def _open_raster(self, context: Context[Never]) -> Opened:
-        from fdegc.raster import default_bands, raster_statistics
+        from fdegc.raster import default_bands, guess_text, raster_statistics
         from fdegc.raster.advice import colours_text
         from fdegc.raster.glance import glance, is_quick
 
@@ -168,7 +169,9 @@ class OpenScene(Job[Opened, Never]):
         # A part of a file has no size of its own.
         size = self.path.stat().st_size if self.path.exists() else info.raw_bytes
         colours = colours_text(source)
-        scene = Scene(self.number, self.path, info, None, bands, size, quick_peak(info), colours)
+        scene = Scene(
+            self.number, self.path, info, None, bands, size, quick_peak(info), colours, guess_text(info)
+        )
         opened = Opened(scene, first, _quick_estimates(info), reduced, statistics, coarse)
         folder = self.kept.hold(self.path)
         if folder is None:

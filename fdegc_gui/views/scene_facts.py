@@ -49,6 +49,8 @@ def facts_of(scene: Scene) -> list[tuple[str, str]]:
         ("Bands", _bands(info)),
         ("Uncompressed", human_bytes(info.raw_bytes)),
     ]
+    if scene.guess:
+        rows.insert(4, ("Red, green, blue", scene.guess))
     if scene.colours:
         rows.insert(4, ("Colours", scene.colours))
     if scene.stream is None:
