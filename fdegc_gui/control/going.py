@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF
 from typing_extensions import Never
 
@@ -155,5 +156,5 @@ def why_not(info: RasterInfo, places: tuple[Place, ...], found: tuple[FoundPlace
         return "That is nowhere in this scene's coordinates."
     # The reading that misses the scene by least is the one that was meant.
     best = min(found, key=lambda one: abs(one.position[0]) / info.width + abs(one.position[1]) / info.height)
-    x, y = (f"{value:.0f}".replace("-", "−") for value in best.position)
+    x, y = (f"{math.floor(value)}".replace("-", "−") for value in best.position)
     return f"Outside of the scene: column {x}, row {y} of {info.width} × {info.height} pixels."
