@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF
 from typing_extensions import Never
 
