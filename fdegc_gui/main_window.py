@@ -11,19 +11,21 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
-    QGuiApplication,
     QKeyEvent,
 )
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from fdegc_gui.actions import Actions
+from fdegc_gui.control.chrome import Chrome
 from fdegc_gui.control.comparing import Comparing
 from fdegc_gui.control.controller import Controller
+from fdegc_gui.control.device_choice import DeviceChoice
 from fdegc_gui.control.displaying import Displaying
 from fdegc_gui.control.exporting import Exporting
 from fdegc_gui.control.going import Going
 from fdegc_gui.control.guest_menu import GuestMenu
 from fdegc_gui.control.idle import Idle
+from fdegc_gui.control.next_steps import NextSteps
 from fdegc_gui.control.pointer import Pointer
 from fdegc_gui.control.recent import Recent
 from fdegc_gui.control.result_menus import ResultMenus
@@ -32,16 +34,12 @@ from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
 from fdegc_gui.jobs import Failure
-from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import REAL_ENGINE, Engine
 from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.menus import Menus
 from fdegc_gui.models import optional
-from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.comparison import Side
-from fdegc_gui.models.main_action import Step, main_action
-from fdegc_gui.models.notice import advice_notice, damage_notice, unasked_notice
-from fdegc_gui.models.result import State
+from fdegc_gui.models.main_action import Step
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import EXACT, FREE
 from fdegc_gui.settings import Settings
@@ -53,14 +51,13 @@ from fdegc_gui.views.drop import DropHint, dropped_files, several_words
 from fdegc_gui.views.header_bar import Header
 from fdegc_gui.views.minimap import Minimap
 from fdegc_gui.views.notice_bar import NoticeBar
-from fdegc_gui.views.sidebar import WIDTH, SideBar
+from fdegc_gui.views.sidebar import SideBar
 from fdegc_gui.views.status import StatusLine
 from fdegc_gui.views.welcome import Welcome
 
 #: The engine starts loading this long after the window shows if no scene is to be opened first.
 _ENGINE_DELAY_MS = 400
 _ZOOM_STEP = 1.5
-_ANY_HEIGHT = 16_777_215
 
 
 class MainWindow(QMainWindow):
@@ -121,22 +118,25 @@ class MainWindow(QMainWindow):
         self.tiles = Tiles(self.controller, self.compare, self.sidebar, self.actions_, self)
         self.going = Going(self.controller, self.compare, self.actions_, self.theme, self)
         self.guest_menu = GuestMenu(
-            self,
-            self.controller,
-            self.compare,
-            self.sidebar,
-            self.actions_,
-            settings,
-            self._files,
+            self, self.controller, self.compare, self.sidebar, self.actions_, settings, self._files,
             self.exporting,
-        )
+        )  # fmt: skip
         self.menus.add_to(
             "Compare", self.guest_menu.menus[Side.A], before="layout_automatic", actions=self.actions_
         )
         self.addActions(self.actions_.all())  # their keys work while the menu bar is hidden, too
+        self.steps = NextSteps(
+            self.controller, self.actions_, self.sidebar, self.header, self.notice, self.status, self
+        )
+        self.steps.refreshed.connect(self.comparing.refresh_actions)
+        self.devices = DeviceChoice(self.controller.keeper, self.status, settings, self)
+        self.chrome = Chrome(
+            self, self.splitter, self.sidebar, self.minimap, self.notice, (self.header, self.status),
+            self.controller, self.actions_, settings,
+        )  # fmt: skip
         self._connect()
         self._restore()
-        self._refresh_actions()
+        self.steps.refresh()
 
     # ------------------------------------------------------------------ building
 
@@ -184,17 +184,17 @@ class MainWindow(QMainWindow):
             "compress": self.start_compress,
             "compress_all": controller.coding.start_all,
             "cancel": controller.cancel,
-            "any_quality": self._ask_quality,
+            "any_quality": self.chrome.ask_quality,
             "lpips": self._on_lpips,
             "display": self._show_display,
             "fit": self.compare.viewport.fit,
             "actual": lambda: self.compare.viewport.set_zoom(1.0),
             "zoom_in": lambda: self.compare.viewport.zoom_by(_ZOOM_STEP),
             "zoom_out": lambda: self.compare.viewport.zoom_by(1 / _ZOOM_STEP),
-            "minimap": self._show_minimap,
-            "metadata": self._show_metadata,
-            "sidebar": self._show_sidebar,
-            "full_screen": self._set_full_screen,
+            "minimap": self.chrome.show_minimap,
+            "metadata": self.chrome.show_metadata,
+            "sidebar": self.chrome.show_sidebar,
+            "full_screen": self.chrome.set_full_screen,
             "shortcuts": self.show_shortcuts,
             "open_log": self._open_log,
             "about": self.show_about,
@@ -211,46 +211,27 @@ class MainWindow(QMainWindow):
             chooser.chosen.connect(lambda key: session.choose(Side.B, key))
         self.welcome.open_wanted.connect(self.ask_open)
         self.welcome.file_wanted.connect(lambda name: self.open(Path(name)))
-        self.status.device_wanted.connect(self._on_device_wanted)
         self.compare.view_changed.connect(controller.painter.set_view)
         self.compare.display.closed.connect(self.actions_["display"].trigger)
-        controller.activity_changed.connect(self._on_activity)
         controller.message.connect(self.status.show_message)
         controller.failed.connect(self.show_failure)
-        controller.keeper.changed.connect(self._on_engine)
         controller.opened.connect(self._on_opened)
         controller.open_failed.connect(self._on_open_failed)
         controller.part_wanted.connect(self._on_part_wanted)
         controller.stopped.connect(self._on_stopped)
         self.notice.place_wanted.connect(self.compare.look_at)
-        for signal in (
-            session.scene_changed,
-            session.rate_changed,
-            session.way_changed,
-            session.result_changed,
-        ):
-            signal.connect(self._refresh_actions)
-            signal.connect(self._refresh_notes)
         session.scene_changed.connect(self._on_scene)
         session.rate_changed.connect(self._on_rate)
 
     def _restore(self) -> None:
         settings = self.settings
-        if settings.geometry.isEmpty() or not self.restoreGeometry(settings.geometry):
-            screen = QGuiApplication.primaryScreen().availableGeometry()
-            self.resize(min(1440, round(screen.width() * 0.9)), min(900, round(screen.height() * 0.9)))
-        if settings.splitter.isEmpty() or not self.splitter.restoreState(settings.splitter):
-            self.splitter.setSizes([self.width() - WIDTH, WIDTH])
-        self.sidebar.set_folded(settings.folded)
-        self.actions_["sidebar"].setChecked(settings.sidebar)
-        self.actions_["minimap"].setChecked(settings.minimap)
-        self.minimap.set_wanted(settings.minimap)
-        self.sidebar.setVisible(settings.sidebar)
+        self.chrome.restore()
         self.actions_["lpips"].setChecked(settings.lpips_download)
         self.actions_["lpips"].setVisible(optional.lpips_installed())
         self.controller.measuring.set_download(settings.lpips_download)
         self.recent = Recent(settings, self.controller, self.menus, self.welcome, self.open, self)
         self.idle = Idle(warming.steps(), self.controller.activities, self)
+        self.devices.ready.connect(self.idle.start)
 
     def expect(self) -> None:
         """Empty page in place of the welcome, as a file is going to be opened at once."""
@@ -318,13 +299,6 @@ class MainWindow(QMainWindow):
         ready = self.controller.keeper.ready
         AboutDialog(ready.label if ready else "", self).open()
 
-    def _ask_quality(self) -> None:
-        """Field for a quality of one's own, with the keys."""
-        if not self.actions_["sidebar"].isChecked():
-            self.actions_["sidebar"].trigger()
-        self.session.set_rate(FREE)
-        self.sidebar.rates.field.quality.setFocus(Qt.FocusReason.ShortcutFocusReason)
-
     def _on_lpips(self, allowed: bool) -> None:
         self.settings.lpips_download = allowed
         self.controller.measuring.set_download(allowed)
@@ -332,19 +306,6 @@ class MainWindow(QMainWindow):
     def _open_log(self) -> None:
         if self._log_file is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._log_file.parent)))
-
-    def _show_minimap(self, shown: bool) -> None:
-        self.settings.minimap = shown
-        self.minimap.set_wanted(shown)
-
-    def _show_metadata(self) -> None:
-        if not self.actions_["sidebar"].isChecked():
-            self.actions_["sidebar"].trigger()
-        self.sidebar.reveal("metadata")
-        self.sidebar.metadata.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
-
-    def _show_sidebar(self, shown: bool) -> None:
-        self.sidebar.setVisible(shown)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         # Escape comes here only while there is nothing to cancel.
@@ -362,47 +323,7 @@ class MainWindow(QMainWindow):
             self.compare.display.hide()
             self.compare.grab_focus()
 
-    def _set_full_screen(self, on: bool) -> None:
-        """Whole screen for the picture, under a thin bar; all else comes back afterwards."""
-        self.menuBar().setVisible(not on)
-        for widget in (self.header, self.status):
-            widget.setVisible(not on)
-        self.notice.setMaximumHeight(0 if on else _ANY_HEIGHT)  # it shows itself when there is one
-        self.sidebar.setVisible(not on and self.actions_["sidebar"].isChecked())
-        self.setWindowState(
-            self.windowState() | Qt.WindowState.WindowFullScreen
-            if on
-            else self.windowState() & ~Qt.WindowState.WindowFullScreen
-        )
-
-    def _on_device_wanted(self, device: str) -> None:
-        self.settings.device = device
-        self.status.show_devices(device, "", self._devices(), "Changing device…")
-        self.controller.keeper.set_device(device)
-
     # ------------------------------------------------------------------ answers
-
-    def _devices(self) -> list[tuple[str, str]]:
-        return list(self.controller.keeper.ready.devices) if self.controller.keeper.ready else []
-
-    def _on_engine(self, ready: EngineReady | None) -> None:
-        if ready is None:
-            self.status.show_devices(
-                self.controller.keeper.device, "", self._devices(), "Engine not available"
-            )
-        else:
-            self.status.show_devices(ready.device, ready.label, list(ready.devices))
-            self.idle.start()
-
-    def _on_activity(self, activity: Activity | None) -> None:
-        self.status.show_activity(activity)
-        rates = self.sidebar.rates
-        running = next((r for r in self.session.results.values() if r.state is State.RUNNING), None)
-        if running is None or activity is None or activity.seen is None:
-            rates.show_progress(running.key if running else None)
-        else:
-            rates.show_progress(running.key, activity.seen)
-        self._refresh_actions()
 
     def _on_opened(self, _path: Path) -> None:
         self.compare.grab_focus()
@@ -434,46 +355,6 @@ class MainWindow(QMainWindow):
             self.settings.rate = rate
         self.settings.effort = self.session.effort
 
-    def _refresh_actions(self) -> None:
-        session, actions = self.session, self.actions_
-        scene, result = session.scene, session.current
-        stream = scene is not None and scene.stream is not None
-        running = result is not None and result.state is State.RUNNING
-        finished = result is not None and result.state is State.DONE
-        making = session.results.get(session.key)  # perhaps with another quality than is asked for by now
-        if making is not None and making.state is State.RUNNING:
-            running, result = True, making
-        waiting = session.waiting.get(session.key)
-        idle = not (running or waiting is not None or (stream and finished))
-        actions["compress"].setEnabled(scene is not None and idle)
-        actions["compress_all"].setEnabled(scene is not None and not stream)
-        actions["export_stream"].setEnabled(finished)
-        actions["export_image"].setEnabled(finished)
-        actions["close_scene"].setEnabled(scene is not None)
-        actions["cancel"].setEnabled(self.controller.can_cancel)
-        for key in ("display", "fit", "actual", "zoom_in", "zoom_out"):
-            actions[key].setEnabled(scene is not None)
-        self.comparing.refresh_actions()
-        for rate in range(1, 7):
-            actions[f"rate_{rate}"].setEnabled(not stream and rate in session.rates)
-        actions["any_quality"].setEnabled(scene is not None and not stream and FREE in session.rates)
-        actions["rate_exact"].setEnabled(scene is not None and not stream)
-        self.header.export.setEnabled(finished)
-        actions["compress"].setText("De&code" if stream else "&Compress")
-        actions["show_folder"].setEnabled(result is not None and bool(result.saved))
-        unfinished = session.key in session.unfinished
-        way = session.asked_way
-        action = main_action(scene, result, way, waiting, unfinished=unfinished)
-        self.sidebar.action.show_action(action, actions["compress"].isEnabled())
-
-    def _refresh_notes(self) -> None:
-        session = self.session
-        unasked = None if session.lossy else unasked_notice(session.unasked)
-        notice = damage_notice(session.scene, session.current) or unasked or advice_notice(session.current)
-        self.notice.show_notice(notice)
-        overview = "Shown is the overview stored in the file, until tiles arrive"
-        self.status.show_note(overview if session.shows_overview else "")
-
     # ------------------------------------------------------------------ drag and drop, closing
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -497,12 +378,8 @@ class MainWindow(QMainWindow):
         if self.controller.is_running and self.isVisible() and not self._may_leave():
             event.ignore()
             return
-        if not self.actions_["full_screen"].isChecked():
-            self.settings.geometry = self.saveGeometry()
-        self.settings.splitter = self.splitter.saveState()
+        self.chrome.store()
         self.settings.pace = self.session.pace
-        self.settings.sidebar = self.actions_["sidebar"].isChecked()
-        self.settings.folded = {n for n, section in self.sidebar.sections.items() if not section.is_open}
         self.settings.save()
         if self.controller.is_running:
             # Gone at once for the user; the threads end on their own, then the program does.

@@ -1,6 +1,6 @@
 """Rasters in and out: files of many kinds, arrays, their mapping to the network's range, display."""
 
-from fdegc.raster.colours import default_bands
+from fdegc.raster.colours import default_bands, guess_text
 from fdegc.raster.display import display_limits, raster_statistics, to_rgb8
 from fdegc.raster.ground import ground_extent
 from fdegc.raster.location import Geolocator
@@ -20,6 +20,7 @@ __all__ = [
     "display_limits",
     "from_unit",
     "ground_extent",
+    "guess_text",
     "looks_like_raster",
     "open_raster",
     "open_sink",

@@ -39,15 +39,40 @@ def default_bands(info: RasterInfo) -> tuple[int, ...]:
     """
     if info.bands < 3:
         return (0,)
-    names = [(name or "").strip().lower() for name in info.band_names]
+    return _said_bands(info) or _by_count(info, _names(info)) or (0, 1, 2)
+
+
+def guess_text(info: RasterInfo) -> str:
+    """Words for which bands are taken for red, green and blue, and why, where the file does not say.
+
+    Returns
+    -------
+    str
+        Empty where it does, or where there is nothing to guess: of up to three bands.
+    """
+    if info.bands < 4 or _said_bands(info) is not None:
+        return ""
+    found = _by_count(info, _names(info))
+    product = (
+        "the first three" if found is None else "as in Landsat" if info.bands == 6 else "as in Sentinel-2"
+    )
+    return f"bands {', '.join(str(band + 1) for band in found or (0, 1, 2))}, {product}: a guess"
+
+
+def _names(info: RasterInfo) -> list[str]:
+    return [(name or "").strip().lower() for name in info.band_names]
+
+
+def _said_bands(info: RasterInfo) -> tuple[int, ...] | None:
+    """Bands that are red, green and blue by what the file says; None if it does not."""
+    names = _names(info)
     ways = (
         _three([color if color in _COLORS else None for color in info.color_interpretation]),
         _three([_color_in(name) for name in names]),
         _by_wavelength(info, names),
         _by_number(names),
-        _by_count(info, names),
     )
-    return next((found for found in ways if found is not None), (0, 1, 2))
+    return next((found for found in ways if found is not None), None)
 
 
 def _three(colors: Sequence[str | None]) -> tuple[int, ...] | None:

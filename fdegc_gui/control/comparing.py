@@ -87,7 +87,7 @@ class Comparing(QObject):
             "gain_up": lambda: self.change_gain(1),
             "gain_down": lambda: self.change_gain(-1),
             "signed": self._set_signed,
-            "loupe": self._compare.set_loupe,
+            "loupe": self._compare.loupe.keep,
             "measure": self._set_measuring,
             "measure_view": self.measure_view,
             "copy_view": self.copy_view,
@@ -140,7 +140,7 @@ class Comparing(QObject):
         self._actions["signed"].setChecked(self._session.style.signed)
 
     def _on_block(self, block: Block | None) -> None:
-        self._compare.show_block(block)
+        self._compare.pictures.show_block(block)
 
     # ------------------------------------------------------------------ commands
 
@@ -190,7 +190,7 @@ class Comparing(QObject):
     def _on_region(self) -> None:
         regions, card = self._regions, self._compare.region
         scene = self._session.scene
-        self._compare.show_region(regions.window)
+        self._compare.pictures.show_region(regions.window)
         if regions.window is None or scene is None:
             card.hide()
             return

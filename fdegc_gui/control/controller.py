@@ -270,6 +270,8 @@ class Controller(QObject):
         self.guests.take_over(opened)
         self.painter.show_opened(opened)
         self.opened.emit(scene.path)
+        if scene.guess:
+            self.message.emit(f"Red, green and blue are {scene.guess}. Display (D) chooses others.")
         if scene.stream is not None:
             QTimer.singleShot(0, lambda: self._decode(scene.number))  # after the overview's first paint
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF
 from typing_extensions import Never
 
@@ -66,7 +68,7 @@ class Going(QObject):
     def close(self) -> None:
         """Card and mark, taken away."""
         self.card.hide()
-        self._compare.show_overlay("pin", None)
+        self._compare.pictures.show_overlay("pin", None)
         self._compare.grab_focus()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -81,7 +83,7 @@ class Going(QObject):
 
     def _on_scene(self) -> None:
         self._actions["go_to"].setEnabled(self._session.scene is not None)
-        self._compare.show_overlay("pin", None)
+        self._compare.pictures.show_overlay("pin", None)
         self.card.hide()
 
     def _on_text(self, text: str) -> None:
@@ -123,7 +125,7 @@ class Going(QObject):
         elif number < len(self.found):
             x, y = self.found[number].position
             viewport = self._compare.viewport
-            self._compare.show_overlay("pin", Pin(QPointF(x, y)))
+            self._compare.pictures.show_overlay("pin", Pin(QPointF(x, y)))
             viewport.restore(QPointF(x, y), max(viewport.zoom, 1.0))
 
 
@@ -155,5 +157,5 @@ def why_not(info: RasterInfo, places: tuple[Place, ...], found: tuple[FoundPlace
         return "That is nowhere in this scene's coordinates."
     # The reading that misses the scene by least is the one that was meant.
     best = min(found, key=lambda one: abs(one.position[0]) / info.width + abs(one.position[1]) / info.height)
-    x, y = (f"{value:.0f}".replace("-", "−") for value in best.position)
+    x, y = (f"{math.floor(value)}".replace("-", "−") for value in best.position)
     return f"Outside of the scene: column {x}, row {y} of {info.width} × {info.height} pixels."

@@ -105,11 +105,13 @@ class Guests(QObject):
         self._kind: tuple[int, str] | None = None  # bands and type that the offers are for
         self._looking: Request[Offers, Never] | None = None
         self._seen: Window | None = None
+        self._coming: list[Path] = []  # files that were open beside the scene and are to be again
         self._place: Path | None = None  # where what other codecs make is found again
         self._counter = FIRST_GUEST
         self._news: dict[int, str] = {}
         self._requests = Requests()
         session.scene_changed.connect(self._on_scene)
+        session.display_changed.connect(self._reopen_all)
         session.rate_changed.connect(self._on_rate)
         session.result_changed.connect(self._on_result)
         session.figures_changed.connect(self._on_figures)
@@ -226,6 +228,14 @@ class Guests(QObject):
         rendering = self._session.rendering
         return {"path": path, "scene": original, "info": scene.info, "rendering": rendering}
 
+    def _reopen_all(self) -> None:
+        """Reading of the files that were open beside the scene, once it is known how to show them."""
+        scene, files = self._session.scene, self._coming
+        if scene is not None and files and self._session.rendering is not None:
+            self._coming = []
+            for path in files:
+                self._reopen(scene, path)
+
     def _reopen(self, scene: Scene, path: Path) -> None:
         """Reading of a file that was open beside the scene when it was left; pictures stay what they are."""
         common = self._file_of(scene, path)
@@ -272,8 +282,8 @@ class Guests(QObject):
                     self._measure(opened.scene, result)
                 else:
                     result.metric_state = MetricState.DONE
-        for file in opened.files:
-            self._reopen(opened.scene, file.path)
+        self._coming = [file.path for file in opened.files]
+        self._reopen_all()
         for file in opened.lost:
             self._keep_file(file.path, opened=False)
         if opened.lost:
@@ -300,7 +310,7 @@ class Guests(QObject):
 
     def _on_scene(self) -> None:
         self._requests.drop()
-        self._place = None
+        self._place, self._coming = None, []
         self._forget_offers()
         self._news.clear()
         self._seen = None

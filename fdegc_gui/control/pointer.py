@@ -39,13 +39,13 @@ class Pointer(QObject):
         session.scene_changed.connect(lambda: self._on_hover(None))
 
     def _on_hover(self, position: QPointF | None) -> None:
-        pixel = self._compare.pixel_at(position) if position is not None else None
+        pixel = self._compare.viewport.pixel_at(position) if position is not None else None
         self._at = None if pixel is None or position is None else (pixel, position)
         self._prober.look(pixel)
         self._show()
 
     def _on_reading(self, reading: Reading | None) -> None:
-        self._compare.show_reading(self._at[0] if self._at else None, reading)
+        self._compare.pictures.show_reading(self._at[0] if self._at else None, reading)
         self._show()
 
     def _show(self) -> None:
@@ -53,7 +53,7 @@ class Pointer(QObject):
         scene, reading = self._session.scene, self._prober.reading
         if scene is None or self._at is None:
             self._status.show_position("")
-            self._compare.show_reading(None, None)
+            self._compare.pictures.show_reading(None, None)
             return
         pixel, position = self._at
         parts = [f"col {pixel[0]}  row {pixel[1]}", map_words(scene.info, position.x(), position.y())]

@@ -173,7 +173,7 @@ class Tiles(QObject):
         if tiles is not self.tiles:
             self.tiles = tiles
             self._overlay = None if tiles is None else TileOverlay(tiles)
-            self._compare.show_overlay("tiles", self._overlay)
+            self._compare.pictures.show_overlay("tiles", self._overlay)
         self._sidebar.tiles.show_map(tiles, words)
         if tiles is not None and self._reveal:
             self._reveal = False

@@ -1,18 +1,20 @@
-"""Job of the difference lane: the map of differences of what is in view."""
+"""Jobs of the difference lane: the map of differences of what is in view, and sums that maps are made of."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Never
 
 from fdegc.raster_info import Window
 from fdegc.types import Samples
 from fdegc_gui.jobs.base import Context, Job
+from fdegc_gui.jobs.block_sums import BlockSums
 from fdegc_gui.jobs.reduction import aligned, block_counts, plane_sums
 from fdegc_gui.jobs.similarity import REACH, grown, similarity
 from fdegc_gui.jobs.sources import Origin, Source, known_samples, open_origin
@@ -54,6 +56,8 @@ class PaintDifference(Job[Difference, Difference]):
         One that needs other colours only, if any.
     before : DifferenceMap or None
         One of another view, of which what lies in this one is taken over.
+    sums : BlockSums or None
+        Of both pictures; what is missing of them is added where the map is coarse enough to be made of them.
     """
 
     a: Origin
@@ -67,6 +71,7 @@ class PaintDifference(Job[Difference, Difference]):
     seen: Window
     known: Difference | None = None
     before: DifferenceMap | None = None
+    sums: BlockSums | None = None
 
     def run(self, context: Context[Difference]) -> Difference:
         if self.known is not None:
@@ -76,6 +81,8 @@ class PaintDifference(Job[Difference, Difference]):
         window = aligned(self.window, factor, info.width, info.height)
         values = np.full((-(-window.height // factor), -(-window.width // factor)), np.nan, np.float32)
         rest = self._take_over(window, values)
+        if self.sums is not None and factor >= self.sums.factor:
+            return self._summed(self.sums, a, b, window, values, rest, context)
         last = time.perf_counter()
         for part in self._strips(rest, a):
             context.cancel.check()
@@ -87,6 +94,47 @@ class PaintDifference(Job[Difference, Difference]):
             if time.perf_counter() - last > _PART_SECONDS:
                 context.part(self._painted(self._map(window, values.copy()), False))
                 last = time.perf_counter()
+        return self._painted(self._map(window, values), True)
+
+    def _summed(
+        self,
+        sums: BlockSums,
+        a: Source,
+        b: Source,
+        window: Window,
+        values: npt.NDArray[np.float32],
+        rest: list[Window],
+        context: Context[Difference],
+    ) -> Difference:
+        """Map of which the rest is made of sums over blocks, those in the middle of the view first."""
+        style, factor = self.style, self.factor
+        reach = REACH * factor if style.similar else 0
+        around = [aligned(grown(part, reach, a.info), factor, a.info.width, a.info.height) for part in rest]
+
+        def fill() -> None:
+            for part, near in zip(rest, around, strict=True):
+                context.cancel.check()
+                if style.similar:
+                    found = 1 - sums.similarity(
+                        near, factor, style.band, self.black, self.span, REACH, context.cancel.check
+                    )
+                else:
+                    found = sums.differences(near, factor, style.signed, style.band)
+                _within(values, part, window, factor)[:] = _within(found, part, near, factor)
+
+        start, pause = time.perf_counter(), _PART_SECONDS
+        for cell in (cell for near in around for cell in sums.missing(near)):
+            context.cancel.check()
+            sums.add(cell, a.read(cell), b.read(cell))
+            begin = time.perf_counter()
+            if begin - start > pause:
+                fill()
+                context.part(self._painted(self._map(window, values.copy()), False))
+                start = time.perf_counter()
+                pause = max(
+                    _PART_SECONDS, 2 * (start - begin)
+                )  # a third of the time at most is for showing it
+        fill()
         return self._painted(self._map(window, values), True)
 
     def _take_over(self, window: Window, values: npt.NDArray[np.float32]) -> list[Window]:
@@ -139,6 +187,30 @@ class PaintDifference(Job[Difference, Difference]):
         bgra = colored(found.values, limit, style.signed, style.colors)
         patch = Patch(found.window, found.factor, bgra, None)
         return Difference(found, patch, limit, style, self.seen, complete)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FillSums(Job[None, Never]):
+    """Sums over blocks of all of two pictures, so that maps of them need not wait for the files.
+
+    Attributes
+    ----------
+    a, b : Path or SampleStore
+    sums : BlockSums
+    """
+
+    priority: ClassVar[int] = -1
+    preemptible: ClassVar[bool] = True
+
+    a: Origin
+    b: Origin
+    sums: BlockSums
+
+    def run(self, context: Context[Never]) -> None:
+        a, b = open_origin(self.a, context), open_origin(self.b, context)
+        for cell in self.sums.missing(Window(0, 0, a.info.width, a.info.height)):
+            context.cancel.check()
+            self.sums.add(cell, a.read(cell), b.read(cell))
 
 
 def _within(

@@ -68,7 +68,7 @@ def chunks(source: Reducible, window: Window, factor: int) -> Iterator[tuple[Win
         yield part, source.read_reduced(part, -(-part.width // factor), -(-part.height // factor))
 
 
-def plane_sums(plane: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float32]:
+def plane_sums(plane: npt.NDArray[Any], factor: int, dtype: npt.DTypeLike = np.float32) -> npt.NDArray[Any]:
     """Sums over blocks of pixels: first of whole rows, then of columns that lie apart, each at one go.
 
     Parameters
@@ -76,21 +76,23 @@ def plane_sums(plane: npt.NDArray[Any], factor: int) -> npt.NDArray[np.float32]:
     plane : ndarray, shape (height, width)
     factor : int
         Pixels a block's side; blocks at the right and lower edge may be smaller.
+    dtype : dtype
+        Of the sums.
 
     Returns
     -------
-    ndarray of float32, shape (rows, columns) of blocks
+    ndarray, shape (rows, columns) of blocks
     """
     if factor == 1:
-        return plane.astype(np.float32, copy=False)
+        return plane.astype(dtype, copy=False)
     height, width = plane.shape
     if height % factor or width % factor:
         plane = np.pad(plane, ((0, -height % factor), (0, -width % factor)))
-    rows = plane.reshape(plane.shape[0] // factor, factor, plane.shape[1]).sum(axis=1, dtype=np.float32)
+    rows = plane.reshape(plane.shape[0] // factor, factor, plane.shape[1]).sum(axis=1, dtype=dtype)
     if factor > 16:
-        wide: npt.NDArray[np.float32] = rows.reshape(len(rows), -1, factor).sum(axis=-1)
+        wide: npt.NDArray[Any] = rows.reshape(len(rows), -1, factor).sum(axis=-1, dtype=dtype)
         return wide
-    out: npt.NDArray[np.float32] = rows[:, ::factor].copy()
+    out: npt.NDArray[Any] = rows[:, ::factor].copy()
     for first in range(1, factor):
         out += rows[:, first::factor]
     return out

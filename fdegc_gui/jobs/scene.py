@@ -132,7 +132,7 @@ class OpenScene(Job[Opened, Never]):
     def _open_stream(self) -> Opened:
         from fdegc.format.info import describe
         from fdegc.format.reader import ContainerReader
-        from fdegc.raster import default_bands, peak_value
+        from fdegc.raster import default_bands, guess_text, peak_value
         from fdegc.raster.palettes import coloured_info
 
         with ContainerReader(self.path) as reader:
@@ -141,12 +141,13 @@ class OpenScene(Job[Opened, Never]):
         info = coloured_info(stream.raster)
         peak = peak_value(stream.mapping) if stream.mapping else None
         scene = Scene(
-            self.number, self.path, info, stream, default_bands(info), stream.bytes, quick_peak(info) or peak
-        )
-        return Opened(scene, first, {})
+            self.number, self.path, info, stream, default_bands(info), stream.bytes,
+            quick_peak(info) or peak, guess=guess_text(info),
+        )  # fmt: skip
+        return self._with_files(Opened(scene, first, {}, folder=self.kept.hold(self.path)))
 
     def _open_raster(self, context: Context[Never]) -> Opened:
-        from fdegc.raster import default_bands, raster_statistics
+        from fdegc.raster import default_bands, guess_text, raster_statistics
         from fdegc.raster.advice import colours_text
         from fdegc.raster.glance import glance, is_quick
 
@@ -168,23 +169,31 @@ class OpenScene(Job[Opened, Never]):
         # A part of a file has no size of its own.
         size = self.path.stat().st_size if self.path.exists() else info.raw_bytes
         colours = colours_text(source)
-        scene = Scene(self.number, self.path, info, None, bands, size, quick_peak(info), colours)
+        scene = Scene(
+            self.number, self.path, info, None, bands, size, quick_peak(info), colours, guess_text(info)
+        )
         opened = Opened(scene, first, _quick_estimates(info), reduced, statistics, coarse)
         folder = self.kept.hold(self.path)
         if folder is None:
             return opened
         results, unfinished = find_results(folder, info), find_unfinished(folder)
-        files = find_files(folder)
-        sound = tuple(file for file in files if file.is_as_it_was)
-        return dataclasses.replace(
+        opened = dataclasses.replace(
             opened,
             folder=folder,
             results=results,
             unfinished=unfinished,
             guests=find_guests(folder, info),
-            files=sound,
-            lost=tuple(file for file in files if file not in sound),
         )
+        return self._with_files(opened)
+
+    def _with_files(self, opened: Opened) -> Opened:
+        """Scene with the other files that were open beside it, and which of them are gone."""
+        if opened.folder is None:
+            return opened
+        files = find_files(opened.folder)
+        sound = tuple(file for file in files if file.is_as_it_was)
+        lost = tuple(file for file in files if file not in sound)
+        return dataclasses.replace(opened, files=sound, lost=lost)
 
 
 def _overview(reader: ContainerReader) -> Pyramid | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 from fdegc_gui.jobs.reduction import block_counts, plane_sums
 from fdegc_gui.jobs.sources import known_samples
+
+#: Of a band: sums of both pictures over blocks, and how many samples each sum is of.
+_Planes = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32]]
 
 #: Pixels that a window of SSIM reaches beyond the one in its middle.
 REACH = 5
@@ -53,41 +56,65 @@ def similarity(
     ndarray of float32, shape (rows, columns) of blocks
         Not a number where neither has valid samples; at the edges pictures are continued by mirroring them.
     """
+    bands = range(len(a.pixels)) if band is None else range(band, band + 1)
+    height, width = a.pixels.shape[1:]
+    # Of what may be large it is what lies above the least sample that is summed: sums keep their digits.
+    small = a.pixels.dtype.kind in "iu" and a.pixels.dtype.itemsize <= 2
+
+    def planes() -> Iterator[_Planes]:
+        for number in bands:
+            check()
+            known = known_samples(a, b, slice(number, number + 1))
+            good = None if known is None else known.reshape(height, width)
+            weights = block_counts(height, width, factor) if good is None else plane_sums(good, factor)
+            sums = []
+            for one in (a, b):
+                plane: npt.NDArray[Any] = one.pixels[number]
+                if not small:
+                    plane = np.subtract(plane, black, dtype=np.float64).astype(np.float32)
+                sums.append(plane_sums(plane if good is None else np.where(good, plane, 0), factor))
+            yield sums[0], sums[1], weights
+
+    return mean_ssim(planes(), black if small else 0.0, span)
+
+
+def mean_ssim(planes: Iterable[_Planes], black: float, span: float) -> npt.NDArray[np.float32]:
+    """Local SSIM of means over blocks, the mean over bands.
+
+    Parameters
+    ----------
+    planes : iterable of (ndarray, ndarray, ndarray), each of shape (rows, columns)
+        Of every band the sums of both pictures over blocks, and how many samples each sum is of.
+    black, span : float
+        Least of the samples that were summed, and range of the samples.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, columns)
+        Not a number where no band has samples.
+    """
     from fdegc.metrics import ssim_map
 
-    bands = range(len(a.pixels)) if band is None else (band,)
-    height, width = a.pixels.shape[1:]
-    shape = -(-height // factor), -(-width // factor)
-    total, counts = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for number in bands:
-        check()
-        known = known_samples(a, b, slice(number, number + 1))
-        good = None if known is None else known.reshape(height, width)
-        weights = block_counts(height, width, factor) if good is None else plane_sums(good, factor)
-        both = [_scaled(one.pixels[number], good, weights, factor, black, span) for one in (a, b)]
-        found = ssim_map(*both)
-        total += found if good is None else np.where(weights > 0, found, 0)
-        counts += weights > 0
+    total: npt.NDArray[np.float32] | None = None
+    for first, second, weights in planes:
+        found = ssim_map(*(_scaled(sums, weights, black, span) for sums in (first, second)))
+        there = weights > 0
+        if total is None:
+            total, counts = np.zeros_like(found), np.zeros_like(found)
+        total += np.where(there, found, 0)
+        counts += there
+    if total is None:
+        raise ValueError("There are no bands to take the mean of.")
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(counts > 0, total / counts, np.nan), np.float32)
 
 
 def _scaled(
-    plane: npt.NDArray[Any],
-    good: npt.NDArray[np.bool_] | None,
-    weights: npt.NDArray[np.float32],
-    factor: int,
-    black: float,
-    span: float,
+    sums: npt.NDArray[Any], weights: npt.NDArray[np.float32], black: float, span: float
 ) -> npt.NDArray[np.float32]:
     """Means over blocks in 0 to 255, continued beyond the edges; 0 where there are none."""
-    if plane.dtype.kind not in "iu" or plane.dtype.itemsize > 2:
-        # Beside the least sample, so that the sums of large ones keep their digits.
-        plane, black = np.subtract(plane, black, dtype=np.float64).astype(np.float32), 0.0
-    sums = plane_sums(plane if good is None else np.where(good, plane, 0), factor)
     means = (sums / np.maximum(weights, 1) - np.float32(black)) * np.float32(255 / span)
-    if good is not None:
-        means[weights == 0] = 0
+    means[weights == 0] = 0
     rows, columns = means.shape
     while min(means.shape) <= REACH:  # mirrored more than once
         means = np.pad(means, [(0, side if side <= REACH else 0) for side in means.shape], "symmetric")

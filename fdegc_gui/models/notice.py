@@ -69,7 +69,8 @@ def advice_notice(result: Result | None) -> Notice | None:
     if result is None or result.encode is None or not result.encode.advice:
         return None
     heading = f"Look closely at {result.way.name}"
-    return Notice(heading, " ".join(result.encode.advice))
+    # What is an option of the command line is a row of the side bar here.
+    return Notice(heading, " ".join(result.encode.advice).replace(" (--lossless)", ""))
 
 
 def _tiles(stream: StreamInfo, damaged: Sequence[Window]) -> str:

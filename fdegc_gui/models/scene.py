@@ -51,6 +51,8 @@ class Scene:
         Peak value for PSNR, in source units; None until it is known.
     colours : str
         What reading has made of colours that are stored otherwise than as RGB, in words; empty for others.
+    guess : str
+        Which bands are taken for red, green and blue although nothing says so, in words; empty if it is said.
     """
 
     number: int
@@ -61,6 +63,7 @@ class Scene:
     file_bytes: int = 0
     peak: float | None = None
     colours: str = ""
+    guess: str = ""
 
     @property
     def base(self) -> int:

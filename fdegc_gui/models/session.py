@@ -178,10 +178,10 @@ class Session(Wishes):
         self._scene = scene
         self.original, self.overview = (None, first_look) if stream else (first_look, None)
         self.original_backdrop = None
-        self._forget_exactness()
         self.reduced, self._statistics = reduced, statistics
         self.estimates = dict(estimates)
         self.refined = False
+        self._forget_exactness()  # which may tell of another rate: all has to be of the new scene by then
         self.scene_changed.emit()
         self.estimates_changed.emit()
 

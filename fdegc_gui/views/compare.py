@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
@@ -11,25 +9,17 @@ from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
 from fdegc.raster_info import Window
 from fdegc_gui.actions import Actions
 from fdegc_gui.models.comparison import ORIGINAL, Layout, Side, best_pair
-from fdegc_gui.models.probe import Block, Reading, readout
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.chips import PictureChip
 from fdegc_gui.views.compare_bar import FASTEST_MS, SLOWEST_MS, CompareBar
-from fdegc_gui.views.content import SidePicture
 from fdegc_gui.views.display_card import DisplayCard
 from fdegc_gui.views.gestures import FLIP_KEY, LOUPE_KEY
-from fdegc_gui.views.layer import Overlay
 from fdegc_gui.views.loupe import Loupe
-from fdegc_gui.views.pane_view import Swipe
 from fdegc_gui.views.placing import Stage, joined, place_cards, place_chips
 from fdegc_gui.views.region_card import RegionCard
-from fdegc_gui.views.side_pictures import (
-    difference_legend,
-    difference_picture,
-    side_picture,
-)
+from fdegc_gui.views.stage_pictures import Arrangement, StagePictures
 from fdegc_gui.views.viewport import Viewport
 
 #: How much of the pane's extent a place fills that is looked at.
@@ -41,6 +31,13 @@ class CompareView(QWidget):
 
     Pane B is always there, and shows whatever takes the whole stage; pane A is there in the layouts that
     have room for two.
+
+    Attributes
+    ----------
+    viewport : Viewport
+        View of both.
+    pictures : StagePictures
+        What is in the panes.
 
     Signals
     -------
@@ -70,13 +67,10 @@ class CompareView(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session, self._actions = session, actions
+        self._session = session
         self._wanted = Layout.AUTOMATIC
         self._upright, self._line = True, 0.5
         self._held, self._turned = False, False
-        self._region: Window | None = None
-        self._block: Block | None = None
-        self._reading: tuple[tuple[int, int] | None, Reading | None] = (None, None)
         self._blink = QTimer(self)
         self._blink.setInterval(800)
         self._blink.timeout.connect(self.toggle)
@@ -88,7 +82,8 @@ class CompareView(QWidget):
         self.display = DisplayCard(session, theme, self)
         self.region = RegionCard(theme, self)
         self.loupe = Loupe(session, theme, self)
-        self._loupe_kept = self._loupe_held = False
+        keys = actions.keys("compress")
+        self.pictures = StagePictures(session, keys, self.original, self.reconstruction, self.loupe)
         self.setObjectName("canvas")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._panes = QBoxLayout(QBoxLayout.Direction.LeftToRight)
@@ -121,13 +116,13 @@ class CompareView(QWidget):
         self.reconstruction.resized.connect(self._on_resized)
         session.scene_changed.connect(self._on_scene)
         session.image_changed.connect(self._refresh_all)
-        session.image_written.connect(self._on_image_written)
+        session.image_written.connect(lambda windows: self.pictures.refresh(ORIGINAL, windows))
         session.patches_changed.connect(self._refresh_all)
         session.sides_changed.connect(self._on_pictures)
         session.rate_changed.connect(self._refresh_all)
         session.result_changed.connect(self._on_pictures)
         session.difference_changed.connect(self._refresh_all)
-        session.tiles_written.connect(self._on_tiles)
+        session.tiles_written.connect(self.pictures.refresh)
         self.display.resized.connect(self._place_cards)
         self.region.resized.connect(self._place_cards)
         self.bar.layout_wanted.connect(self.set_layout)
@@ -176,7 +171,6 @@ class CompareView(QWidget):
         if fitted:
             self.viewport.fit()
         self._refresh_all()
-        self.show_reading(*self._reading)
 
     @property
     def upright(self) -> bool:
@@ -191,7 +185,7 @@ class CompareView(QWidget):
     def set_swipe(self, upright: bool, line: float) -> None:
         """Direction of the swipe's line, and where it is."""
         self._upright, self._line = upright, min(max(line, 0.0), 1.0)
-        self._show_swipe()
+        self.pictures.show_swipe(self._arrangement)
         self._place_chips()
         self.layout_changed.emit()
 
@@ -204,10 +198,9 @@ class CompareView(QWidget):
     def _on_line(self, line: float) -> None:
         self.set_swipe(self._upright, line)
 
-    def _show_swipe(self) -> None:
-        swiping = self.shown is Layout.SWIPE and not self._held
-        content = self.original.content
-        self.reconstruction.show_swipe(Swipe(content, self._upright, self._line) if swiping else None)
+    @property
+    def _arrangement(self) -> Arrangement:
+        return Arrangement(self.shown, self.side, self._held, self._upright, self._line)
 
     # ------------------------------------------------------------------ flipping
 
@@ -226,7 +219,7 @@ class CompareView(QWidget):
         flipped = flipped and self._session.paired
         if flipped != self._held:
             self._held = flipped
-            self._on_turned()
+            self._refresh_all()
 
     def toggle(self) -> None:
         """Other picture in pane B, until the next time."""
@@ -235,15 +228,11 @@ class CompareView(QWidget):
         if self.shown not in (Layout.SINGLE, Layout.FLIP):
             self.set_layout(Layout.FLIP)
         self._turned = not self._turned
-        self._on_turned()
+        self._refresh_all()
 
     def _on_side(self, side: Side) -> None:
         if self._turned != (side is Side.A):
             self.toggle()
-
-    def _on_turned(self) -> None:
-        self._refresh_all()
-        self.show_reading(*self._reading)
 
     @property
     def blinking(self) -> bool:
@@ -308,7 +297,7 @@ class CompareView(QWidget):
         scene = self._session.scene
         self._held, self._turned = False, False
         self._blink.stop()
-        self._block = None
+        self.pictures.show_block(None)
         if scene is not None:
             for pane in (self.original, self.reconstruction):
                 pane.set_scene_size(scene.info.width, scene.info.height)
@@ -327,59 +316,10 @@ class CompareView(QWidget):
     def _tell_view(self) -> None:
         self.view_changed.emit(self.visible_part(), self.viewport.zoom)
 
-    # ------------------------------------------------------------------ values
-
-    def show_reading(self, pixel: tuple[int, int] | None, reading: Reading | None) -> None:
-        """Values under the pointer, shown in both panes.
-
-        Parameters
-        ----------
-        pixel : (int, int) or None
-            Column and row; None if the pointer is elsewhere.
-        reading : Reading or None
-            None while they are looked up.
-        """
-        self._reading = pixel, reading
-        self.loupe.show_reading(reading)
-        scene = self._session.scene
-        for pane, side in ((self.original, Side.A), (self.reconstruction, self.side)):
-            if scene is None or pixel is None:
-                pane.show_readout(())
-                continue
-            a, b = (reading.a, reading.b) if reading is not None else (None, None)
-            values, before = (a, None) if side is Side.A else (b, a)
-            known = self._session.key_of(side) == ORIGINAL
-            if values is not None or known or (reading is None and pane.readout):
-                pane.show_readout(readout(scene.info, values, before))
-            else:
-                pane.show_readout(())
-
-    def show_block(self, block: Block | None) -> None:
-        """Values of the pixels that are seen singly, written into them; None for none."""
-        self._block = block
-        self._show_cells()
-
-    def _show_cells(self) -> None:
-        block, difference = self._block, self.shown is Layout.DIFFERENCE and not self.flipped
-        a, b, apart = (None, None, None) if block is None else (block.a, block.b, block.apart)
-        self.original.show_cells(a)
-        self.reconstruction.show_cells(apart if difference else a if self.side is Side.A else b)
-
     # ------------------------------------------------------------------ loupe
 
-    def set_loupe(self, kept: bool) -> None:
-        """Loupe that stays, or none but while its key is held."""
-        self._loupe_kept = kept
-        self.loupe.set_wanted(self._loupe_kept or self._loupe_held)
-
-    def hold_loupe(self, held: bool) -> None:
-        """Loupe for as long as a key is held, or an end to that."""
-        if held != self._loupe_held:
-            self._loupe_held = held
-            self.loupe.set_wanted(self._loupe_kept or self._loupe_held)
-
     def _move_loupe(self, at: QPointF | None) -> None:
-        inside = at if at is not None and self.pixel_at(at) is not None else None
+        inside = at if at is not None and self.viewport.pixel_at(at) is not None else None
         sender = self.sender()
         pane = sender if isinstance(sender, Pane) else self.reconstruction
         pointer = QPoint() if at is None else pane.pos() + pane.pane_position(at).toPoint()
@@ -392,19 +332,8 @@ class CompareView(QWidget):
         for pane in (self.original, self.reconstruction):
             pane.set_measuring(measuring)
 
-    def show_overlay(self, name: str, overlay: Overlay | None) -> None:
-        """Overlay over both pictures in place of another of that name; None for none."""
-        for pane in (self.original, self.reconstruction):
-            pane.show_overlay(name, overlay)
-
-    def show_region(self, region: Window | None) -> None:
-        """Outline of a region; None for none."""
-        self._region = region
-        for pane in (self.original, self.reconstruction):
-            pane.show_region(region)
-
     def _on_region(self, region: Window | None, finished: bool) -> None:
-        self.show_region(region)
+        self.pictures.show_region(region)
         if finished:
             self.region_drawn.emit(region)
 
@@ -416,53 +345,16 @@ class CompareView(QWidget):
         else:
             self._refresh_all()
 
-    def _on_image_written(self, windows: list[Window]) -> None:
-        self._refresh_written(ORIGINAL, windows)
-
-    def _on_tiles(self, key: int, windows: list[Window]) -> None:
-        self._refresh_written(key, windows)
-
-    def _refresh_written(self, key: int, windows: list[Window]) -> None:
-        if self._session.key_of(Side.A) == key and self.original.isVisible():
-            self.original.refresh(windows)
-        swiped = self.reconstruction.swipe is not None and self._session.key_of(Side.A) == key
-        if self._session.key_of(self.side) == key or swiped:
-            self.reconstruction.refresh(windows)
-
     def _refresh_all(self) -> None:
-        session = self._session
-        if session.scene is None:
-            for pane in (self.original, self.reconstruction):
-                pane.show_picture(SidePicture(label=pane.objectName()))
-                pane.show_legend(None)
-            return
-        difference = self.shown is Layout.DIFFERENCE and not self.flipped
-        if session.paired:
-            self._show_side(self.original, Side.A)
-        if difference:
-            shown = difference_picture(session, self._actions.keys("compress"))
-            self.reconstruction.show_picture(shown)
-            self.reconstruction.show_legend(difference_legend(session))
-        else:
-            self._show_side(self.reconstruction, self.side)
-            self.reconstruction.show_legend(None)
-        self._show_swipe()
-        self._show_cells()
-        self._show_bar()
-        self._place_chips()
-        self._place_cards()
-        self.loupe.refresh()
+        self.pictures.show(self._arrangement)
+        if self._session.scene is not None:
+            self._show_bar()
+            self._place_chips()
+            self._place_cards()
 
     def _show_bar(self) -> None:
         self.bar.show_layout(self.shown, self.side)
         self.bar.show_blinking(self.blinking, self.blink_ms)
-
-    def _show_side(self, pane: Pane, side: Side) -> None:
-        """Picture of one side in a pane."""
-        shown = side_picture(self._session, side, self._actions.keys("compress"))
-        if pane is self.reconstruction and self._held:
-            shown = replace(shown, label=f"{shown.label}  (Space held)")
-        pane.show_picture(shown)
 
     # ------------------------------------------------------------------ places
 
@@ -488,14 +380,14 @@ class CompareView(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (FLIP_KEY, LOUPE_KEY):
             if not event.isAutoRepeat():
-                (self.set_flipped if event.key() == FLIP_KEY else self.hold_loupe)(True)
+                (self.set_flipped if event.key() == FLIP_KEY else self.loupe.hold)(True)
             return
         super().keyPressEvent(event)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         if event.key() in (FLIP_KEY, LOUPE_KEY):
             if not event.isAutoRepeat():
-                (self.set_flipped if event.key() == FLIP_KEY else self.hold_loupe)(False)
+                (self.set_flipped if event.key() == FLIP_KEY else self.loupe.hold)(False)
             return
         super().keyReleaseEvent(event)
 
@@ -503,14 +395,5 @@ class CompareView(QWidget):
         # The release of a held key goes elsewhere once another window is active.
         if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
             self.set_flipped(False)
-            self.hold_loupe(False)
+            self.loupe.hold(False)
         super().changeEvent(event)
-
-    def pixel_at(self, position: QPointF) -> tuple[int, int] | None:
-        """Pixel (column, row) under a scene position, or None outside the scene."""
-        scene = self._session.scene
-        if scene is None:
-            return None
-        x, y = int(position.x() // 1), int(position.y() // 1)
-        inside = 0 <= x < scene.info.width and 0 <= y < scene.info.height
-        return (x, y) if inside else None

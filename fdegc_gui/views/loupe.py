@@ -32,7 +32,8 @@ class Loupe(QWidget):
         self._session, self._theme, self._stage = session, theme, parent
         self._contents = {side: Content(side.value) for side in Side}
         self._at: QPointF | None = None
-        self._zoom, self._wanted = _LEAST, False
+        self._zoom = _LEAST
+        self._kept = self._held = False
         self._reading: Reading | None = None
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAccessibleName("Loupe")
@@ -59,10 +60,16 @@ class Loupe(QWidget):
         found = {Side.A: a if reading.a is not None else (), Side.B: b if reading.b is not None else ()}
         return {side: "  ".join(value for _, value in found[side][:_BANDS]) for side in self.sides}
 
-    def set_wanted(self, wanted: bool) -> None:
-        """Whether there is to be a loupe wherever the pointer is over the scene."""
-        self._wanted = wanted
+    def keep(self, kept: bool) -> None:
+        """Loupe wherever the pointer is over the scene, or none but while its key is held."""
+        self._kept = kept
         self.refresh()
+
+    def hold(self, held: bool) -> None:
+        """Loupe for as long as its key is held, or an end to that."""
+        if held != self._held:
+            self._held = held
+            self.refresh()
 
     def look(self, at: QPointF | None, pointer: QPoint, zoom: float) -> None:
         """Place in the scene to be enlarged.
@@ -78,7 +85,7 @@ class Loupe(QWidget):
         """
         self._at = at
         self._zoom = min(max(_TIMES * zoom, _LEAST), _MOST)
-        if at is not None and self._wanted:
+        if at is not None and (self._kept or self._held):
             self.resize(self._size())
             self.move(self._place(pointer))
         self.refresh()
@@ -90,7 +97,7 @@ class Loupe(QWidget):
 
     def refresh(self) -> None:
         """Update to the session's pictures."""
-        shown = self._wanted and self._at is not None and self._session.scene is not None
+        shown = (self._kept or self._held) and self._at is not None and self._session.scene is not None
         if shown:
             for side in self.sides:
                 self._contents[side].show(side_picture(self._session, side, ""))

@@ -45,10 +45,12 @@ def facts_of(scene: Scene) -> list[tuple[str, str]]:
     rows = [
         ("File", scene.path.name),
         ("Size on disk", human_bytes(scene.file_bytes)),
-        ("Pixels", f"{info.width} × {info.height}  ({info.pixels / 1e6:.2f} Mpx)"),
+        ("Pixels", f"{info.width} × {info.height}  ({_many(info.pixels)})"),
         ("Bands", _bands(info)),
         ("Uncompressed", human_bytes(info.raw_bytes)),
     ]
+    if scene.guess:
+        rows.insert(4, ("Red, green, blue", scene.guess))
     if scene.colours:
         rows.insert(4, ("Colours", scene.colours))
     if scene.stream is None:
@@ -58,6 +60,10 @@ def facts_of(scene: Scene) -> list[tuple[str, str]]:
         palette = palette_text(scene.stream.raster)
         rows += [("Palette", palette)] if palette else []
     return rows + _place_facts(info)
+
+
+def _many(pixels: int) -> str:
+    return f"{pixels / 1e6:.2f} Mpx" if pixels >= 10_000 else f"{pixels:,} px"
 
 
 def _bands(info: RasterInfo) -> str:

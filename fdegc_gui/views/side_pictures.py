@@ -82,6 +82,8 @@ def difference_legend(session: Session) -> Legend | None:
     if factor > 1:
         # Differences are averaged; of SSIM it is the pictures, as it is for every scale of MS-SSIM.
         words += f", {'at' if style.similar else 'mean of'} {factor} × {factor} px"
+    if not difference.complete:
+        words += ", not all of it yet"
     limit = difference.limit * abs(scale)
     return Legend(style.colors, style.signed, limit, unit, words, style.similar)
 

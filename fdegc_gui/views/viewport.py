@@ -63,6 +63,12 @@ class Viewport(QObject):
                 self._settle()
                 self.changed.emit()
 
+    def pixel_at(self, position: QPointF) -> tuple[int, int] | None:
+        """Pixel (column, row) under a scene position, or None outside the scene."""
+        x, y = math.floor(position.x()), math.floor(position.y())
+        inside = 0 <= x < self._scene.width() and 0 <= y < self._scene.height()
+        return (x, y) if inside else None
+
     @property
     def fit_zoom(self) -> float:
         """Zoom at which the whole scene just fits, a small margin included."""

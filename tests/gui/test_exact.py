@@ -71,6 +71,25 @@ def test_a_palette_is_announced_before_it_is_coded_and_selects_no_loss(
     assert session.options(EXACT) == EncodeOptions(max_error=0.0)
 
 
+def test_a_scene_of_more_bands_after_one_without_loss(
+    qtbot: QtBot, window: MainWindow, palette_path: Path, tmp_path: Path
+) -> None:
+    """The rate goes back when the palette is left; what is told of that is of the new scene already."""
+    open_scene(qtbot, window, palette_path)
+    qtbot.waitUntil(lambda: window.session.rate == EXACT, timeout=TIMEOUT)
+    pixels = np.random.default_rng(3).integers(0, 9000, (13, 40, 50), dtype=np.uint16)
+    seen: list[int] = []
+
+    def look(_rate: int) -> None:
+        rendering, scene = window.session.rendering, window.session.scene
+        assert rendering is not None and scene is not None
+        seen.append(scene.info.bands)
+
+    window.session.rate_changed.connect(look)
+    open_scene(qtbot, window, write(tmp_path / "many.tif", pixels))
+    assert seen and set(seen) == {13} and window.session.rate != EXACT
+
+
 def test_the_network_all_the_same_is_a_switch(qtbot: QtBot, window: MainWindow, palette_path: Path) -> None:
     open_scene(qtbot, window, palette_path)
     session, rates = window.session, window.sidebar.rates

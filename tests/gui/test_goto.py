@@ -207,6 +207,7 @@ def test_outside_or_unreadable_is_said(
     assert type_in(qtbot, window, "700, 100") == (
         "Outside of the scene: column 700, row 100 of 600 × 400 pixels."
     )
+    assert "column 701, row 3 of" in type_in(qtbot, window, "701, 3"), "as it was typed"
     assert card.field.property("wrong") and card.readings[0].isHidden()
     words = type_in(qtbot, window, "448901 5410900")
     assert words == "Outside of the scene: column 1802, row 200 of 600 × 400 pixels."

@@ -69,6 +69,36 @@ def test_other_files_are_there_again(
     qtbot.waitUntil(lambda: found.metric_state is MetricState.DONE, timeout=TIMEOUT)
 
 
+def test_files_beside_a_fdegc_are_there_again_once_it_is_decoded(
+    qtbot: QtBot, window: MainWindow, other: Path, tmp_path: Path, make_window: Callable[..., MainWindow]
+) -> None:
+    stream = tmp_path / "scene.fdegc"
+    for path in (stream, tmp_path / "second.fdegc"):
+        write_stream(path, width=192, height=160)
+    open_scene(qtbot, window, stream)
+    qtbot.waitUntil(lambda: window.session.rendering is not None, timeout=TIMEOUT)
+    read(qtbot, window, other)
+    gone = read(qtbot, window, tmp_path / "second.fdegc")
+    window.controller.guests.remove(gone.key)
+    read(qtbot, window, tmp_path / "second.fdegc")
+    assert not window.controller.would_be_lost
+    window.close()
+    qtbot.waitUntil(lambda: not window.controller.is_running, timeout=TIMEOUT)
+    window = make_window()
+    open_scene(qtbot, window, stream)
+    qtbot.waitUntil(lambda: len(guests_of(window)) == 2, timeout=TIMEOUT)
+    assert {result.title for result in guests_of(window)} == {"other.tif", "second.fdegc"}
+    assert window.session.key_of(Side.B) not in [result.key for result in guests_of(window)]
+    found = next(result for result in guests_of(window) if result.title == "other.tif")
+    assert (found.store.read_every(1).pixels == 9).all()
+    window.close_scene()
+    other.unlink()
+    with said(
+        qtbot, window, "“other.tif”, which was open beside this scene, is gone or has changed", TIMEOUT
+    ):
+        open_scene(qtbot, window, stream)
+
+
 def test_a_file_that_was_removed_stays_away(qtbot: QtBot, left: MainWindow, scene_path: Path) -> None:
     open_scene(qtbot, left, scene_path)
     qtbot.waitUntil(lambda: len(guests_of(left)) == 2, timeout=TIMEOUT)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
+from fdegc.raster_info import RasterInfo
 from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models.notice import advice_notice
+from fdegc_gui.models.scene import Scene
+from fdegc_gui.views.scene_facts import facts_of
+from tests.gui.display_steps import write
+from tests.gui.fakes import said
 from tests.gui.window_steps import compress, open_scene
 
 
@@ -41,3 +49,33 @@ def test_a_new_row_squeezes_nothing(qtbot: QtBot, window: MainWindow, scene_path
     assert side.plot.isVisible() and {"results", "section", "body"} <= {name for name, _, _ in painted.seen}
     squeezed = [entry for entry in painted.seen if entry[1] < entry[2]]
     assert not squeezed
+
+
+def test_pixels_of_a_tiny_scene_are_counted() -> None:
+    def pixels(width: int, height: int) -> str:
+        info = RasterInfo("", "PNG", width, height, 3, "uint8")
+        return dict(facts_of(Scene(1, Path("a.png"), info)))["Pixels"]
+
+    assert pixels(7, 300) == "7 × 300  (2,100 px)" and pixels(1000, 900) == "1000 × 900  (0.90 Mpx)"
+
+
+def test_a_guess_of_bands_is_among_the_facts_and_said_when_the_scene_opens(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "six.tif", np.zeros((6, 30, 40), np.uint8), photometric="minisblack")
+    with said(qtbot, window, "Red, green and blue are bands 3, 2, 1, as in Landsat: a guess.", 10_000):
+        open_scene(qtbot, window, path)
+    assert window.sidebar.facts.values["Red, green, blue"] == "bands 3, 2, 1, as in Landsat: a guess"
+
+
+def test_advice_in_the_app_names_no_option_of_the_command_line(
+    qtbot: QtBot, window: MainWindow, scene_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    result = window.session.results[4]
+    assert result.encode is not None
+    advice = ("1 of 4 tiles were kept as JPEG 2000; a higher rate, or no loss (--lossless), keeps more.",)
+    result.encode = replace(result.encode, advice=advice)
+    notice = advice_notice(result)
+    assert notice is not None and notice.text.endswith("a higher rate, or no loss, keeps more.")

@@ -15,6 +15,7 @@ from fdegc.raster import (
     ArraySource,
     Geolocator,
     default_bands,
+    guess_text,
     open_raster,
     raster_statistics,
     to_rgb8,
@@ -80,6 +81,22 @@ def tagged(*tags: dict[str, str]) -> RasterInfo:
 )
 def test_default_bands(info: RasterInfo, expected: tuple[int, ...]) -> None:
     assert default_bands(info) == expected
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (info_of(6), "bands 3, 2, 1, as in Landsat: a guess"),
+        (replace(info_of(13), dtype="uint16"), "bands 4, 3, 2, as in Sentinel-2: a guess"),
+        (info_of(13), "bands 1, 2, 3, the first three: a guess"),
+        (info_of(4, ("red", "green", "blue", "undefined")), ""),
+        (named("443 nm", "492.4 nm", "559.8 nm", "664.6 nm", "704.1 nm"), ""),
+        (info_of(3), ""),
+        (info_of(1), ""),
+    ],
+)
+def test_a_guess_of_bands_is_called_one(info: RasterInfo, expected: str) -> None:
+    assert guess_text(info) == expected
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
