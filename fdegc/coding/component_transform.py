@@ -1,4 +1,4 @@
-"""Orthonormal transforms of a tile's bands, so that JPEG 2000 codes components that know little of each other.
+"""Orthonormal transforms of a tile's bands, for JPEG 2000 to code components that are little alike.
 
 A tile has its own, in a few bytes in front of its packets: a mean a band and an angle a pair of bands, of as
 many as the components that are kept have.  Whatever the bytes, the transform is orthonormal, so errors of the
@@ -219,7 +219,7 @@ def fit(
         min(bits, 16), scale, kept, means, exponents, angles[: _pairs(bands, kept)]
     )
     bare = np.diag(plain / factors)
-    mixed = _COLOURS @ bare if bands == 3 else bare
+    mixed: Float64Array = _COLOURS @ bare if bands == 3 else bare
     saved = _bits(detail, mixed, error / bands) - _bits(detail, axes, error / bands)
     return transform, saved * unit[0].size - 8 * len(transform.pack(False))
 

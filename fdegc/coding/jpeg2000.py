@@ -1,9 +1,9 @@
 """JPEG 2000 codestreams of small pictures, through GDAL: made at a size, bounded before they are decoded.
 
 Rec. ITU-T T.800 | ISO/IEC 15444-1.  A codestream here has one tile, one layer, no precincts, code-blocks of
-64 × 64, the 9/7 transform, and the irreversible colour transform where three components are colours.  Its main
-header is SIZ, COD and QCD alone, its only tile-part has no header of its own.  What is written elsewhere is
-refused before a library sees it.
+64 × 64, the 9/7 transform, and the irreversible colour transform where three components are colours.  Its
+main header is SIZ, COD and QCD alone, its only tile-part has no header of its own.  What is written elsewhere
+is refused before a library sees it.
 
 All but the packets of such a codestream follows from its shape, its depth and its length; so files hold the
 packets alone (:func:`strip`), and whoever reads them puts the rest around them again (:func:`restore`).
