@@ -219,7 +219,7 @@ def fit(
         min(bits, 16), scale, kept, means, exponents, angles[: _pairs(bands, kept)]
     )
     bare = np.diag(plain / factors)
-    mixed: Float64Array = _COLOURS @ bare if bands == 3 else bare
+    mixed = np.asarray(_COLOURS @ bare if bands == 3 else bare, np.float64)
     saved = _bits(detail, mixed, error / bands) - _bits(detail, axes, error / bands)
     return transform, saved * unit[0].size - 8 * len(transform.pack(False))
 
