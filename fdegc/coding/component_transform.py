@@ -46,8 +46,8 @@ def band_factors(spans: Float64Array, exponents: Bytes | None) -> Float64Array:
         The factors are 2^(−exponent / 8); None for the spans.
     """
     if exponents is None:
-        widest = float(spans.max())
-        return np.maximum(spans / widest if widest > 0 else 1.0, _LEAST)
+        positive = np.maximum(spans, 0)
+        return np.maximum(positive / (float(positive.max()) or 1.0), _LEAST)
     factors: Float64Array = 2.0 ** (-exponents.astype(np.float64) / _OCTAVE)
     return factors
 
