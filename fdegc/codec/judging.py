@@ -264,7 +264,7 @@ class Judge:
             return _squared_error(samples.pixels, tile.pixels, mask, self._peak, self._weights)
 
         best = min((self.ways.jpeg2000(unit, share.size, Form(deep)) for deep in depths), key=lost)
-        transform = self.ways.transform(unit, self._weights, lost(best) / (height * width))
+        transform = self.ways.transform(unit, self._weights, _FINER * lost(best) / (height * width))
         if transform is None:
             return best
         others = (self.ways.jpeg2000(unit, share.size, Form(deep, transform)) for deep in depths)
