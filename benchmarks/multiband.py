@@ -9,9 +9,11 @@ Of the middle of each raster, of at most ``--side`` pixels in both directions, i
 JPEG 2000 in as many bytes (OpenJPEG, 9/7): with one component a band, Part 1's colour transform where there
 are three; and of more than three bands as Part 2 allows, with their principal components over the scene, all
 in the bands' units so that OpenJPEG shares out the bytes among them by slope, and two bytes for each number
-of means and matrix.  "Alone" says what its bytes are of those that the same quality takes with every three
-bands in a file of its own, and the PSNR of those.  "Gain" is what the transform gains at equal bytes: the
-difference of PSNR, brought to equal bytes by the slope between the two rates of the files alone.
+of means and matrix.  "By own spans" is the lead over such components of bands that are divided by their
+spans, in PSNR of those; bands of 8 bits all have one span.  "Alone" says what its bytes are of those that the
+same quality takes with every three bands in a file of its own, and the PSNR of those.  "Gain" is what the
+transform gains at equal bytes: the difference of PSNR, brought to equal bytes by the slope between the two
+rates of the files alone.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import numpy as np
 from fdegc.codec import Codec
 from fdegc.coding import jpeg2000
 from fdegc.errors import FdegcError
+from fdegc.format.kinds import UnitKind
 from fdegc.format.reader import ContainerReader
 from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource, open_raster
@@ -47,13 +50,20 @@ def middle(path: Path, side: int) -> tuple[str, Samples]:
         return info.dtype, source.read(window)
 
 
-def psnr(original: np.ndarray, found: np.ndarray, valid: np.ndarray) -> float:
-    """PSNR over all bands, against the widest span of the valid samples."""
-    spans = [float(band[valid].max()) - float(band[valid].min()) for band in original.astype(np.float64)]
-    peak = 255.0 if original.dtype == np.uint8 else max(spans)
-    error = (original.astype(np.float64) - found)[:, valid]
+def spans_of(original: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Span of each band's valid samples."""
+    if original.dtype == np.uint8:
+        return np.full(len(original), 255.0)
+    return np.array([float(band[valid].max()) - float(band[valid].min()) or 1.0 for band in original])
+
+
+def psnr(original: np.ndarray, found: np.ndarray, valid: np.ndarray, own: bool = False) -> float:
+    """PSNR over all bands, against the widest span of the valid samples, or each against its own."""
+    spans = spans_of(original, valid)
+    peaks = spans if own else np.full(len(spans), spans.max())
+    error = (original.astype(np.float64) - found)[:, valid] / peaks[:, None]
     squared = float(np.mean(error**2))
-    return math.inf if squared == 0 else 10 * math.log10(peak**2 / squared)
+    return math.inf if squared == 0 else -10 * math.log10(squared)
 
 
 def coded(
@@ -66,10 +76,12 @@ def coded(
     height, width = samples.pixels.shape[1:]
     with ContainerReader(path) as reader:
         components = reader.header.components
+        kinds = reader.entries.kinds[:: reader.header.groups].tolist()
     how = "as they are" if components is None else f"{components.groups} groups"
     if components is not None and components.predicts:
         how = "predicted"
     ways = ", ".join(f"{count} {name}" for name, count in result.ways.items() if name != "network")
+    ways += " of components" if UnitKind.COMPONENTS in kinds else ""
     found = codec.decode_window(path, Window(0, 0, width, height)).pixels
     return result.bytes, found, f"{how}, {ways}" if ways else how
 
@@ -98,12 +110,13 @@ def rival(samples: Samples, size: int, valid: np.ndarray) -> float:
     return psnr(pixels, squeezed(shifted.astype(kind), bits, size) / scale + low, valid)
 
 
-def strong_rival(samples: Samples, size: int, valid: np.ndarray) -> float:
+def strong_rival(samples: Samples, size: int, valid: np.ndarray, own: bool = False) -> float:
     """PSNR of JPEG 2000 in at most a number of bytes, one component a principal component of the bands."""
     bands = len(samples.pixels)
     if bands <= 3:
         return rival(samples, size, valid)
-    pixels = samples.pixels.astype(np.float64)
+    factors = spans_of(samples.pixels, valid)[:, None, None] if own else np.ones((bands, 1, 1))
+    pixels = samples.pixels / factors
     means = pixels[:, valid].mean(axis=1)
     axes = np.linalg.eigh(np.cov(pixels[:, valid]))[1].T
     axes = np.rint(axes * 32767) / 32767
@@ -111,11 +124,11 @@ def strong_rival(samples: Samples, size: int, valid: np.ndarray) -> float:
     scale = 32767 / max(float(np.abs(components[:, valid]).max()), 1e-12)
     shifted = np.clip(np.rint(components * scale) + 32768, 0, 65535).astype(np.uint16)
     found = (squeezed(shifted, 16, size - 2 * bands * (bands + 1)) - 32768.0) / scale
-    back = np.einsum("ij,jhw->ihw", np.linalg.inv(axes), found) + means[:, None, None]
+    back = (np.einsum("ij,jhw->ihw", np.linalg.inv(axes), found) + means[:, None, None]) * factors
     if samples.pixels.dtype.kind in "iu":
         limits = np.iinfo(samples.pixels.dtype)
         back = np.clip(np.rint(back), limits.min, limits.max)
-    return psnr(samples.pixels, back, valid)
+    return psnr(samples.pixels, back, valid, own)
 
 
 def main() -> None:
@@ -127,7 +140,8 @@ def main() -> None:
     args = parser.parse_args()
     codec = Codec(device="cpu")
     columns = (
-        "scene, bands, rate, way, bytes, dB, − JPEG 2000, − its components, bytes of alone, alone dB, gain"
+        "scene, bands, rate, way, bytes, dB, − JPEG 2000, − its components, by own spans, "
+        "bytes of alone, alone dB, gain"
     )
     print("| " + " | ".join(columns.split(", ")) + " |")
     print("|---" * len(columns.split(", ")) + "|")
@@ -150,16 +164,22 @@ def main() -> None:
                 ]
                 quality = psnr(samples.pixels, found, valid)
                 leads = (quality - peer(samples, size, valid) for peer in (rival, strong_rival))
-                rows.append((rate, how, size, quality, *leads))
+                by_own = "–"
+                if samples.pixels.dtype != np.uint8 and bands > 3:
+                    lead = psnr(samples.pixels, found, valid, True) - strong_rival(samples, size, valid, True)
+                    by_own = f"{lead:+.2f}"
+                rows.append((rate, how, size, quality, *leads, by_own))
                 together = np.concatenate([pixels for _, pixels, _ in parts])
                 alone.append((sum(count for count, _, _ in parts), psnr(samples.pixels, together, valid)))
             (first, low), (second, high) = alone
             slope = (high - low) / math.log(second / first) if second > first else 0.0
-            for (rate, how, size, quality, lead, strong), (count, other) in zip(rows, alone, strict=True):
+            for (rate, how, size, quality, lead, strong, by_own), (count, other) in zip(
+                rows, alone, strict=True
+            ):
                 gain = quality - other - slope * math.log(size / count)
                 row = (
                     f"| {path.stem} | {bands} × {dtype} | {rate:g} | {how} | {size} | {quality:.2f} "
-                    f"| {lead:+.2f} | {strong:+.2f} | {100 * size / count:.0f} % | {other:.2f} "
+                    f"| {lead:+.2f} | {strong:+.2f} | {by_own} | {100 * size / count:.0f} % | {other:.2f} "
                     f"| {gain:+.2f} |"
                 )
                 print(row.replace("-", "−"), flush=True)

@@ -42,7 +42,7 @@ from fdegc.coding import classes, colours, lossless
 with atheris.instrument_imports(include=["fdegc"]):
     from fdegc.codec.inputs import NetworkInputs
     from fdegc.codec.tiling import TilePlan
-    from fdegc.codec.ways import PlainTile, PlainWays
+    from fdegc.codec.ways import Form, PlainTile, PlainWays
     from fdegc.coding import jpeg2000
     from fdegc.errors import FdegcError
     from fdegc.format import MAGIC, layout, metadata, planes
@@ -326,6 +326,9 @@ def write_plain(path: Path, header: StreamHeader) -> None:
             unit = (pixels / 255).astype(np.float32)
             bound = header.bound or 0.0
             tiles = [ways.exact(pixels, None, bound, lambda: None), ways.jpeg2000(unit, 300)]
+            transform = ways.transform(unit, [1.0] * header.bands, 1e-4)
+            if transform is not None:
+                tiles.append(ways.jpeg2000(unit, 300, Form(transform=transform)))
             if header.dtype == "uint8":  # as files of before have them
                 tiles.append(PlainTile(UnitKind.JPEG2000, jpeg2000.encode(pixels, 8, 400), None))
             if header.dtype != "float32":
@@ -351,11 +354,12 @@ def write_seeds(folder: Path) -> None:
     rows = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0)) + ((0.5, -0.25, 1.0, 0.5),) * 3
     predicted = replace(wide, components=Components(rows, (0.5,) * 4))
     tiles = replace(plain, width=100, height=90, bands=1)
+    several = replace(tiles, bands=3, whole=True)
     float32 = (BandMapping(0.0, 50.0),)
     exact = replace(tiles, dtype="float32", mapping=float32, bound=0.5, whole=True)
     full = (plain, masked, wide, first, mixed, predicted)
     for sound in (True, False):
-        for number, header in enumerate((*full, tiles, exact)):
+        for number, header in enumerate((*full, tiles, exact, several)):
             path = folder / f"seed-{sound:d}-{number}"
             use_checksums(sound)
             (write_seed if number < len(full) else write_plain)(path, header)

@@ -36,7 +36,7 @@ def first_sources() -> dict[str, tuple[ArraySource, EncodeOptions]]:
 
 
 def sources() -> dict[str, tuple[ArraySource, EncodeOptions]]:
-    """Version 2: a photograph, several ways beside each other, a component transform, 16 bits without loss."""
+    """Version 2: a photograph, several ways beside each other, component transforms, 16 bits without loss."""
     with open_raster(ROOT / "resources" / "sample_scene.tif") as source:
         pixels = source.read(Window(400, 300, 112, 80)).pixels
     rows, cols = np.mgrid[:80, :112]
@@ -49,12 +49,16 @@ def sources() -> dict[str, tuple[ArraySource, EncodeOptions]]:
     six = np.einsum("bc,chw->bhw", mixture, pixels[:, :64, :80].astype(float)) * 13 + 500
     deep = (pixels[:1].astype(np.uint16) // 8 * 70)[:, :64, :80]
     hole = np.hypot(rows - 30, cols - 50)[:64, :80] < 20
+    # Bands that are mixtures of two, beside a photograph.
+    four = np.einsum("bc,chw->bhw", mixture[[0, 1, 3, 4]], mixed[:, :64].astype(float)) * 13 + 500
     return {
         "v2-scene-3.0": (ArraySource(pixels), EncodeOptions(3.0, 64)),
         "v2-mixed-1.5": (ArraySource(mixed), EncodeOptions(1.5, 64)),
         # The same with JPEG 2000 as packets alone.
         "v2-packets-2.5": (ArraySource(mixed), EncodeOptions(2.5, 64)),
         "v2-components-3.5": (ArraySource(six.astype(np.uint16)), EncodeOptions(3.5, 64)),
+        # A transform of each tile's own.
+        "v2-tile-components-2.0": (ArraySource(four.astype(np.uint16)), EncodeOptions(2.0, 64)),
         "v2-lossless": (ArraySource(deep, ~hole), EncodeOptions(tile_size=64, max_error=0.0)),
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.codec.allotting import Share, TileChoices
-from fdegc.codec.ways import PlainTile, PlainWays
+from fdegc.codec.ways import Form, PlainTile, PlainWays
 from fdegc.coding import jpeg2000
 from fdegc.control import Check
 from fdegc.format.header import StreamHeader
@@ -42,6 +42,8 @@ _SPARSE, _SMALL, _THIN = 1 / 12, 1 << 13, 4
 _CHOICE_STEP, _LEAST = 1.4, 16
 #: How far beyond the size of latents such looks go where they need not go further.
 _CHOICE_REACH = 4.0
+#: Share of the network's error that such looks are to resolve.
+_FINER = 1 / 100
 #: Sizes around the best look that are coded then.
 _TRY_STEP, _TRIES = 1.08, range(-4, 7)
 #: Bytes of latents up to which sizes are coded without a look: so many steps down and up, and then between.
@@ -128,10 +130,10 @@ class Judge:
         count = pixels[0].size if mask is None else float(mask.sum()) / (mask.size / pixels[0].size)
 
         def looks(
-            wanted: Sequence[int], deep: bool, dropped: int = 0, coarse: float = 0.0
+            wanted: Sequence[int], form: Form, dropped: int = 0, coarse: float = 0.0
         ) -> tuple[tuple[int, ...], Callable[[int], _Candidate]]:
             """Sizes, and what JPEG 2000 makes of samples without some bits, which are off by so much more."""
-            rungs = self.ways.rungs(unit, wanted, dropped, deep)
+            rungs = self.ways.rungs(unit, wanted, dropped, form)
 
             def look(number: int) -> _Candidate:
                 found = judged(rungs.pixels(number), rungs.sizes[number], None)
@@ -145,36 +147,42 @@ class Judge:
         wanted = [max(round(size * _STEP**exponent), 1) for exponent in exponents]
         dropped, coarse = self.ways.bits_to_drop(self._weights, _COARSE * ours.squared_error / max(count, 1))
 
-        def sizes_of(deep: bool) -> Iterator[int]:
-            """Sizes at which JPEG 2000 is worth coding, with all levels of the wavelets or fewer."""
-            about = self._size(*looks(wanted, deep, dropped, coarse), ours)
-            if about is not None and dropped:  # what is better than the network may need them
-                about = self._size(*looks(wanted, deep), ours)
+        def sizes_of(form: Form) -> Iterator[int]:
+            """Sizes at which JPEG 2000 is worth coding."""
+            drops = form.transform is None and dropped > 0
+            about = self._size(*looks(wanted, form, *((dropped, coarse) if drops else ())), ours)
+            if about is not None and drops:  # what is better than the network may need them
+                about = self._size(*looks(wanted, form), ours)
             if about is None:
                 return
             if self._capped:
                 yield size
-            if deep and not self._fills:
+            if form.deep and not self._fills:
                 # Of so few bytes what layers take is too much for looks to be right, and coding is quick.
                 yield from (max(round(about * _TRY_STEP**exponent), 1) for exponent in _TRIES)
             elif not self._fills:
                 fine = [max(round(about * _FINE_STEP**exponent), 1) for exponent in range(-_FINE, _FINE + 1)]
-                sizes, look = looks(fine, deep)
+                sizes, look = looks(fine, form)
                 yield sizes[self._lowest(look, len(sizes), ours)]
 
         height, width = pixels.shape[1:]
-        depths = [False]
-        if _may_deepen(size, height, width):
-            depths.append(True)
+        transform = self.ways.transform(unit, self._weights, ours.squared_error / max(count, 1))
+        depths = (False, True) if _may_deepen(size, height, width) else (False,)
+        # Three bands have a transform in any case, which their own is seldom better than.
+        first, second = (None, transform) if self.ways.has_colours else (transform, None)
+        forms = [Form(deep, first) for deep in depths]
+        further = [] if transform is None else [Form(deep, second) for deep in depths]
         # Of so few bytes layers take too many for looks at them to say anything, and coding is quick.
         tiny = size <= _TINY and not self._fills
         others: list[_Candidate] = []
-        for deep in depths:
+        for form in forms + further:
+            if form in further and not others:
+                break  # nor would they be better than the network
 
-            def coded(number: int, deep: bool = deep) -> _Candidate:
-                return plain(self.ways.jpeg2000(unit, max(number, 1), deep))
+            def coded(number: int, form: Form = form) -> _Candidate:
+                return plain(self.ways.jpeg2000(unit, max(number, 1), form))
 
-            others += map(coded, sizes_of(deep))
+            others += map(coded, sizes_of(form))
             if tiny:
                 sizes = [round(size * _SWEEP_STEP**exponent) for exponent in _SWEEP]
                 swept = list(map(coded, sizes))
@@ -230,7 +238,11 @@ class Judge:
         own = unit.size * min(samples.pixels.dtype.itemsize, 2)
         most = max(own if reach else min(_CHOICE_REACH * size, own), 2 * _LEAST)
         steps = math.ceil(math.log(most / _LEAST, _CHOICE_STEP))
-        rungs = self.ways.rungs(unit, [round(_LEAST * _CHOICE_STEP**n) for n in range(steps + 1)], 0)
+        # Larger sizes are to be as good as they can be.
+        error = _FINER * ours[1] * self._bands / count
+        transform = None if self.ways.has_colours else self.ways.transform(unit, self._weights, error)
+        sizes = [round(_LEAST * _CHOICE_STEP**n) for n in range(steps + 1)]
+        rungs = self.ways.rungs(unit, sizes, 0, Form(False, transform))
         looks = [(max(rungs.sizes[n], 1), *lost(rungs.pixels(n))) for n in range(len(rungs.sizes))]
         exact = len(self.ways.exact(samples.pixels, known, 0.0, check).payload)
         return TileChoices.of(count, ours, looks, exact)
@@ -250,13 +262,18 @@ class Judge:
             return self.ways.exact(samples.pixels, known, 0.0, check)
         unit, mask = to_unit(samples, self._mapping), valid_samples(samples)
         height, width = unit.shape[1:]
-        deeper = _may_deepen(share.size, height, width)
+        depths = {False, _may_deepen(share.size, height, width)}
 
         def lost(tile: PlainTile) -> float:
             assert tile.pixels is not None
             return _squared_error(samples.pixels, tile.pixels, mask, self._peak, self._weights)
 
-        return min((self.ways.jpeg2000(unit, share.size, deep) for deep in {False, deeper}), key=lost)
+        best = min((self.ways.jpeg2000(unit, share.size, Form(deep)) for deep in depths), key=lost)
+        transform = self.ways.transform(unit, self._weights, _FINER * lost(best) / (height * width))
+        if transform is None:
+            return best
+        others = (self.ways.jpeg2000(unit, share.size, Form(deep, transform)) for deep in depths)
+        return min([best, *others], key=lost)
 
     def _size(self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate) -> int | None:
         """Bytes at about which JPEG 2000 is worth coding, as looks at it say; None if it serves no better.

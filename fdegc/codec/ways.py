@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.coding import colours, exact, jpeg2000
+from fdegc.coding import colours, component_transform, exact, jpeg2000
+from fdegc.coding.component_transform import ComponentTransform
 from fdegc.coding.jpeg2000 import Integers
 from fdegc.control import Check, never
 from fdegc.errors import CorruptStream, UnsupportedStream
@@ -69,6 +70,26 @@ class PlainTile:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """How JPEG 2000 is to code a tile: with all levels of the wavelets or fewer, and which components.
+
+    Attributes
+    ----------
+    deep : bool
+        As for :func:`~fdegc.coding.jpeg2000.encode_packets`.
+    transform : ComponentTransform or None
+        That makes the components; None for a component a band.
+    """
+
+    deep: bool = False
+    transform: ComponentTransform | None = None
+
+
+#: A component a band.
+BANDS = Form()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rungs:
     """What JPEG 2000 makes of a tile at several sizes: bytes of payloads, about, and pixels at each."""
 
@@ -120,11 +141,17 @@ class PlainWays:
         self._spans = [_span(entry, header.dtype) for entry in self._mapping]
         self._bits = max(self._spans).bit_length()
         self._scale = np.array(self._spans, np.float32)[:, None, None]
+        self._widths = np.array([entry.scale for entry in self._mapping])
         peak = peak_value(self._mapping)
         steps = [entry.scale / span / peak for entry, span in zip(self._mapping, self._spans, strict=True)]
         self._steps = np.array(steps)
 
-    def jpeg2000(self, unit: npt.NDArray[np.float32], size: int, deep: bool = False) -> PlainTile:
+    @property
+    def has_colours(self) -> bool:
+        """Whether JPEG 2000 takes the bands for red, green and blue, and transforms them itself."""
+        return len(self._mapping) == 3
+
+    def jpeg2000(self, unit: npt.NDArray[np.float32], size: int, form: Form = BANDS) -> PlainTile:
         """Tile as a JPEG 2000 codestream.
 
         Parameters
@@ -133,16 +160,47 @@ class PlainWays:
             All bands in [0, 1], known everywhere (:func:`~fdegc.raster.mapping.to_unit`).
         size : int
             Bytes of payload that are wanted.
-        deep : bool
-            Whether with all levels of the wavelets.
+        form : Form
         """
-        samples = self._integers(unit, 0)
-        way = UnitKind.DEEP_PACKETS if deep else UnitKind.PACKETS
-        payload = jpeg2000.encode_packets(samples, self._bits, size, deep)
-        if payload is None:
-            way, payload = UnitKind.JPEG2000, jpeg2000.encode(samples, self._bits, size)
         _, height, width = unit.shape
-        return PlainTile(way, payload, self.decode(way, payload, height, width))
+        transform, deep = form.transform, form.deep
+        if transform is not None:
+            head, samples = transform.pack(deep), transform.forward(unit, self._widths)
+            wanted = max(size - len(head), 1)
+            packets = jpeg2000.encode_packets(samples, transform.bits, wanted, deep, colours=False)
+            if packets is not None:
+                return self._made(UnitKind.COMPONENTS, head + packets, height, width)
+        samples = self._integers(unit, 0)
+        packets = jpeg2000.encode_packets(samples, self._bits, size, deep)
+        if packets is None:
+            return self._made(UnitKind.JPEG2000, jpeg2000.encode(samples, self._bits, size), height, width)
+        return self._made(UnitKind.DEEP_PACKETS if deep else UnitKind.PACKETS, packets, height, width)
+
+    def _made(self, kind: UnitKind, payload: bytes, height: int, width: int) -> PlainTile:
+        """Tile of so many pixels with what it decodes to."""
+        return PlainTile(kind, payload, self.decode(kind, payload, height, width))
+
+    def transform(
+        self, unit: npt.NDArray[np.float32], weights: Sequence[float], error: float
+    ) -> ComponentTransform | None:
+        """Component transform of a tile; None if it saves JPEG 2000 nothing, by estimate.
+
+        Parameters
+        ----------
+        unit
+            As for :meth:`jpeg2000`.
+        weights : sequence of float
+            Of the bands' errors; the largest is 1.
+        error : float
+            Squared error a pixel that is expected, in units of the peak.
+        """
+        whole = np.dtype(self._dtype).kind in "iu"
+        if len(unit) == 1:
+            return None
+        exponents = component_transform.band_exponents(self._widths, weights, whole)
+        scale = self._scale.ravel().astype(np.float64)
+        transform, saved = component_transform.fit(unit, self._widths, exponents, scale, error)
+        return transform if saved > 0 else None
 
     def _integers(self, unit: npt.NDArray[np.float32], dropped: int) -> Integers:
         """Samples of JPEG 2000, without so many of their lowest bits."""
@@ -174,20 +232,30 @@ class PlainWays:
         return dropped, error
 
     def rungs(
-        self, unit: npt.NDArray[np.float32], sizes: Sequence[int], dropped: int, deep: bool = False
+        self, unit: npt.NDArray[np.float32], sizes: Sequence[int], dropped: int, form: Form = BANDS
     ) -> Rungs:
-        """Looks at what JPEG 2000 makes of a tile at several sizes, of samples without so many bits.
+        """Looks at what JPEG 2000 makes of a tile at several sizes.
 
         Parameters
         ----------
-        unit, deep
+        unit, form
             As for :meth:`jpeg2000`.
         sizes : sequence of int
             Bytes of payload, growing.
         dropped : int
+            Bits that samples of bands are to lack; those of components have no more than they need.
         """
+        transform = form.transform
+        if transform is not None:
+            head, samples = len(transform.pack(form.deep)), transform.forward(unit, self._widths)
+            wanted = sorted({max(size - head, 1) for size in sizes})
+            looked = jpeg2000.Ladder(samples, transform.bits, wanted, form.deep, colours=False)
+            return Rungs(
+                tuple(size + head for size in looked.sizes),
+                lambda number: self._from_components(looked.decode(number), transform),
+            )
         bits, scale = self._bits - dropped, self._scale / self._coarser(dropped)
-        ladder = jpeg2000.Ladder(self._integers(unit, dropped), bits, sizes, deep)
+        ladder = jpeg2000.Ladder(self._integers(unit, dropped), bits, sizes, form.deep)
 
         def pixels(number: int) -> Pixels:
             found = ladder.decode(number).astype(np.float32) / scale
@@ -246,6 +314,9 @@ class PlainWays:
         height, width = pixels.shape[1:]
         return PlainTile(kind, payload, self.decode(kind, payload, height, width, known, check))
 
+    def _from_components(self, samples: Integers, transform: ComponentTransform) -> Pixels:
+        return from_unit(transform.backward(samples, self._widths), self._mapping, self._dtype)
+
     def _from_jpeg2000(self, samples: Pixels) -> Pixels:
         return from_unit(samples.astype(np.float32) / self._scale, self._mapping, self._dtype)
 
@@ -283,6 +354,11 @@ class PlainWays:
         if kind in (UnitKind.PACKETS, UnitKind.DEEP_PACKETS):
             deep = kind == UnitKind.DEEP_PACKETS
             return self._from_jpeg2000(jpeg2000.decode_packets(payload, shape, self._bits, deep))
+        if kind == UnitKind.COMPONENTS:
+            transform, deep, packets = ComponentTransform.unpack(payload, len(self._mapping))
+            shape = transform.components, height, width
+            samples = jpeg2000.decode_packets(packets, shape, transform.bits, deep, colours=False)
+            return self._from_components(samples, transform)
         if kind == UnitKind.EXACT:
             return exact.decode(payload, shape, self._dtype, known, check)
         if kind == UnitKind.CLASSES:

@@ -1,9 +1,9 @@
 """JPEG 2000 codestreams of small pictures, through GDAL: made at a size, bounded before they are decoded.
 
 Rec. ITU-T T.800 | ISO/IEC 15444-1.  A codestream here has one tile, one layer, no precincts, code-blocks of
-64 × 64, the 9/7 transform, and the irreversible colour transform where there are three components.  Its main
-header is SIZ, COD and QCD alone, its only tile-part has no header of its own.  What is written elsewhere is
-refused before a library sees it.
+64 × 64, the 9/7 transform, and the irreversible colour transform where three components are colours.  Its
+main header is SIZ, COD and QCD alone, its only tile-part has no header of its own.  What is written elsewhere
+is refused before a library sees it.
 
 All but the packets of such a codestream follows from its shape, its depth and its length; so files hold the
 packets alone (:func:`strip`), and whoever reads them puts the rest around them again (:func:`restore`).
@@ -93,7 +93,9 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
     return _encode(samples, bits, size, _levels(*samples.shape[1:]))
 
 
-def encode_packets(samples: Integers, bits: int, size: int, deep: bool = False) -> bytes | None:
+def encode_packets(
+    samples: Integers, bits: int, size: int, deep: bool = False, colours: bool = True
+) -> bytes | None:
     """Packets of a codestream of a picture, of at most about a size.
 
     Parameters
@@ -102,6 +104,8 @@ def encode_packets(samples: Integers, bits: int, size: int, deep: bool = False) 
         As for :func:`encode`.
     deep : bool
         Whether with as many levels as :func:`encode` has.
+    colours : bool
+        Whether three components are mixed by the colour transform.
 
     Returns
     -------
@@ -110,20 +114,22 @@ def encode_packets(samples: Integers, bits: int, size: int, deep: bool = False) 
     """
     components, height, width = samples.shape
     shape = components, height, width
-    frame = len(restore(b"", shape, bits, deep))
+    frame = len(restore(b"", shape, bits, deep, colours))
     levels = _packet_levels(height, width, deep)
-    return strip(_encode(samples, bits, size + frame, levels), shape, bits, deep)
+    return strip(_encode(samples, bits, size + frame, levels, colours), shape, bits, deep, colours)
 
 
-def _encode(samples: Integers, bits: int, size: int, levels: int) -> bytes:
+def _encode(samples: Integers, bits: int, size: int, levels: int, colours: bool = True) -> bytes:
     """Codestream of a picture with so many halvings."""
-    data = _written(samples, bits, [size], levels)
+    data = _written(samples, bits, [size], levels, colours)
     kept = [data[start:stop] for marker, start, stop in _segments(data) if marker != _COM]
     # Which profile OpenJPEG had in mind depends on the shape, and binds nobody.
     return b"".join(_no_profile(segment) for segment in kept)
 
 
-def _written(samples: Integers, bits: int, sizes: Sequence[int], levels: int, **more: str) -> bytes:
+def _written(
+    samples: Integers, bits: int, sizes: Sequence[int], levels: int, colours: bool = True, **more: str
+) -> bytes:
     """Codestream of a picture as OpenJPEG writes it, with a layer for each of growing sizes."""
     import rasterio
     from affine import Affine
@@ -148,7 +154,7 @@ def _written(samples: Integers, bits: int, sizes: Sequence[int], levels: int, **
             REVERSIBLE="NO",
             QUALITY=",".join(_rates(samples, bits, sizes, levels)),
             PRECINCTS="",
-            YCC="YES" if components == 3 else "NO",
+            YCC="YES" if _mixes(components, colours) else "NO",
             BLOCKXSIZE=str(max(width, _DEFAULT_BLOCK)),
             BLOCKYSIZE="2048",
             NBITS=str(bits),
@@ -184,7 +190,7 @@ class Ladder:
         1 to 16; samples are below 2^bits.
     sizes : sequence of int
         Bytes of packets that are wanted, growing.
-    deep : bool
+    deep, colours : bool
         As for :func:`encode_packets`.
 
     Attributes
@@ -194,15 +200,22 @@ class Ladder:
         wanted, what makes no difference is left out.
     """
 
-    def __init__(self, samples: Integers, bits: int, sizes: Sequence[int], deep: bool = False) -> None:
+    def __init__(
+        self,
+        samples: Integers,
+        bits: int,
+        sizes: Sequence[int],
+        deep: bool = False,
+        colours: bool = True,
+    ) -> None:
         self._shape = samples.shape[0], samples.shape[1], samples.shape[2]
         self._bits = bits
         levels = _packet_levels(*self._shape[1:], deep)
-        frame = len(restore(b"", self._shape, bits, deep))
+        frame = len(restore(b"", self._shape, bits, deep, colours))
         # Each further layer pays for its tile-part.
         wanted = [size + frame + _PART * number for number, size in enumerate(sizes)]
         parts = {"TILEPARTS": "LAYERS"} if len(_rates(samples, bits, wanted, levels)) > 1 else {}
-        data = _written(samples, bits, wanted, levels, **parts)
+        data = _written(samples, bits, wanted, levels, colours, **parts)
         kept = [data[start:stop] for marker, start, stop in _segments(data) if marker not in (_COM, _SOT)]
         self._head = b"".join(kept)
         at = data.index(struct.pack(">HHH", _SOT, 10, 0), len(self._head))
@@ -225,7 +238,9 @@ class Ladder:
         return _decode(head + b"".join(parts) + _END, self._shape, self._bits)
 
 
-def strip(data: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False) -> bytes | None:
+def strip(
+    data: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False, colours: bool = True
+) -> bytes | None:
     """Packets of a codestream, if :func:`restore` makes the same codestream of them; else None.
 
     Parameters
@@ -233,14 +248,16 @@ def strip(data: bytes, shape: tuple[int, int, int], bits: int, deep: bool = Fals
     data : bytes
     shape : (components, height, width)
     bits : int
-    deep : bool
+    deep, colours : bool
         As for :func:`encode_packets`.
     """
-    packets = data[len(restore(b"", shape, bits, deep)) - len(_END) : -len(_END)]
-    return packets if restore(packets, shape, bits, deep) == data else None
+    packets = data[len(restore(b"", shape, bits, deep, colours)) - len(_END) : -len(_END)]
+    return packets if restore(packets, shape, bits, deep, colours) == data else None
 
 
-def restore(packets: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False) -> bytes:
+def restore(
+    packets: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False, colours: bool = True
+) -> bytes:
     """Codestream of a picture around its packets.
 
     Parameters
@@ -249,15 +266,22 @@ def restore(packets: bytes, shape: tuple[int, int, int], bits: int, deep: bool =
         Anything; what the library is told of the picture is what the shape says.
     shape : (components, height, width)
     bits : int
-    deep : bool
+    deep, colours : bool
         As for :func:`encode_packets`.
     """
-    return _framed(packets, shape, bits, _packet_levels(*shape[1:], deep))
+    return _framed(packets, shape, bits, _packet_levels(*shape[1:], deep), colours)
 
 
-def decode_packets(packets: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False) -> Integers:
+def decode_packets(
+    packets: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False, colours: bool = True
+) -> Integers:
     """Samples of packets of :func:`encode_packets`; parameters, result and exception as of :func:`decode`."""
-    return _decode(restore(packets, shape, bits, deep), shape, bits)
+    return _decode(restore(packets, shape, bits, deep, colours), shape, bits)
+
+
+def _mixes(components: int, colours: bool) -> bool:
+    """Whether the colour transform is used."""
+    return colours and components == 3
 
 
 def decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
@@ -330,9 +354,11 @@ def _no_profile(segment: bytes) -> bytes:
     return segment[:4] + b"\0\0" + segment[6:] if segment[:2] == struct.pack(">H", _SIZ) else segment
 
 
-def _framed(packets: bytes, shape: tuple[int, int, int], bits: int, levels: int) -> bytes:
+def _framed(
+    packets: bytes, shape: tuple[int, int, int], bits: int, levels: int, colours: bool = True
+) -> bytes:
     """Codestream of OpenJPEG's around packets."""
-    return _main_header(shape, bits, levels) + _tile_part(len(packets)) + packets + _END
+    return _main_header(shape, bits, levels, colours) + _tile_part(len(packets)) + packets + _END
 
 
 def _siz(shape: tuple[int, int, int], bits: int) -> bytes:
@@ -343,19 +369,19 @@ def _siz(shape: tuple[int, int, int], bits: int) -> bytes:
     return head + bytes([bits - 1, 1, 1]) * components
 
 
-def _cod(components: int, levels: int) -> bytes:
+def _cod(components: int, levels: int, colours: bool = True) -> bytes:
     """Segment that says how a picture is coded."""
-    mct = components == 3
+    mct = _mixes(components, colours)
     return struct.pack(">HHBBHBB", _COD, 12, 0, 0, 1, mct, levels) + _CODE_BLOCK + b"\0" + _IRREVERSIBLE
 
 
-def _main_header(shape: tuple[int, int, int], bits: int, levels: int) -> bytes:
+def _main_header(shape: tuple[int, int, int], bits: int, levels: int, colours: bool) -> bytes:
     """Main header of a codestream of OpenJPEG's."""
     steps = [_LOWEST[levels], *(step for level in reversed(_DETAIL[:levels]) for step in level)]
     steps = [step + (bits - 8 << 11) for step in steps]
     style = _GUARD_BITS << 5 | _EXPOUNDED
     qcd = struct.pack(f">HHB{len(steps)}H", _QCD, 3 + 2 * len(steps), style, *steps)
-    return struct.pack(">H", _SOC) + _siz(shape, bits) + _cod(shape[0], levels) + qcd
+    return struct.pack(">H", _SOC) + _siz(shape, bits) + _cod(shape[0], levels, colours) + qcd
 
 
 def _tile_part(count: int) -> bytes:

@@ -20,7 +20,8 @@ class UnitKind(IntEnum):
     All but LATENTS hold all bands of their tile, in its first unit; its other units are NOTHING then.  A
     tile whose first unit is NOTHING has no sample that is there.  PACKETS are JPEG 2000 without what follows
     from the tile; JPEG2000 with it is what files held before, and what a foreign OpenJPEG makes.
-    DEEP_PACKETS are PACKETS with as many levels as JPEG2000 has.
+    DEEP_PACKETS are PACKETS with as many levels as JPEG2000 has.  COMPONENTS are packets of a transform of
+    the bands, which stands in front of them.
     """
 
     LATENTS = 0
@@ -30,6 +31,7 @@ class UnitKind(IntEnum):
     CLASSES = 4
     PACKETS = 5
     DEEP_PACKETS = 6
+    COMPONENTS = 7
 
 
 #: How results name them.
@@ -39,6 +41,7 @@ WAYS: dict[int, str] = {
     UnitKind.JPEG2000: "jpeg2000",
     UnitKind.PACKETS: "jpeg2000",
     UnitKind.DEEP_PACKETS: "jpeg2000",
+    UnitKind.COMPONENTS: "jpeg2000",
     UnitKind.EXACT: "exact",
     UnitKind.CLASSES: "classes",
 }

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdegc.codec.ways import PlainWays
+from fdegc.codec.ways import Form, PlainWays
 from fdegc.coding import colours, exact, jpeg2000
+from fdegc.coding.component_transform import ComponentTransform, fit
 from fdegc.control import never
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedStream
 from fdegc.format.header import StreamHeader
@@ -28,7 +29,7 @@ from fdegc.raster_info import DTYPES
 from fdegc.types import BandMapping
 
 HEIGHT, WIDTH, BANDS = 20, 30, 2
-WAVELETS = (UnitKind.JPEG2000, UnitKind.PACKETS, UnitKind.DEEP_PACKETS)
+WAVELETS = (UnitKind.JPEG2000, UnitKind.PACKETS, UnitKind.DEEP_PACKETS, UnitKind.COMPONENTS)
 
 
 def header_of(dtype: str) -> StreamHeader:
@@ -47,6 +48,11 @@ def known() -> np.ndarray:
     return found
 
 
+def transform_of(dtype: str) -> ComponentTransform:
+    unit = (tile(dtype) / 255).astype(np.float32)
+    return fit(unit, np.full(BANDS, 100.0), None, np.full(BANDS, 100.0), 1e-4)[0]
+
+
 def payloads(dtype: str, mask: np.ndarray | None = None) -> dict[UnitKind, bytes]:
     """A sound payload of every kind that a type has."""
     ways, pixels = PlainWays(header_of(dtype)), tile(dtype)
@@ -55,9 +61,12 @@ def payloads(dtype: str, mask: np.ndarray | None = None) -> dict[UnitKind, bytes
     assert packets.kind == UnitKind.PACKETS
     bits = 8 if dtype == "uint8" else 7 if np.dtype(dtype).kind in "iu" else 16
     found[UnitKind.PACKETS] = packets.payload
-    deep = ways.jpeg2000((pixels / 255).astype(np.float32), 300, deep=True)
+    deep = ways.jpeg2000((pixels / 255).astype(np.float32), 300, Form(deep=True))
     assert deep.kind == UnitKind.DEEP_PACKETS and deep.payload != packets.payload
     found[UnitKind.DEEP_PACKETS] = deep.payload
+    components = ways.jpeg2000((pixels / 255).astype(np.float32), 300, Form(transform=transform_of(dtype)))
+    assert components.kind == UnitKind.COMPONENTS
+    found[UnitKind.COMPONENTS] = components.payload
     samples = np.rint(pixels / 255 * ((1 << bits) - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
     found[UnitKind.JPEG2000] = jpeg2000.encode(samples, bits, 400)
     if np.dtype(dtype).kind in "iu":
@@ -104,6 +113,9 @@ def test_what_cannot_be_rebuilt_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(jpeg2000, "_LOWEST", (0x4801,) * 6)
     found = ways.jpeg2000(unit, 300)
     assert (kept.kind, found.kind) == (UnitKind.PACKETS, UnitKind.JPEG2000)
+    # Nothing else holds components: then it is the bands.
+    of_components = ways.jpeg2000(unit, 300, Form(transform=transform_of("uint8")))
+    assert (of_components.kind, of_components.payload) == (found.kind, found.payload)
     monkeypatch.undo()
     assert np.array_equal(decode("uint8", found.kind, found.payload), found.pixels)
 
