@@ -125,7 +125,7 @@ class Judge:
             assert tile.pixels is not None
             return judged(tile.pixels, len(tile.payload), tile)
 
-        ours = judged(pixels, size, None)
+        ours, seen = judged(pixels, size, None), []
         unit = to_unit(samples, self._mapping)
         count = pixels[0].size if mask is None else float(mask.sum()) / (mask.size / pixels[0].size)
 
@@ -139,6 +139,7 @@ class Judge:
                 found = judged(rungs.pixels(number), rungs.sizes[number], None)
                 error = max(found.squared_error - coarse * count, 0.0)
                 total = error if self._fills else 8 * found.bytes + worth * error
+                seen.append(total)
                 return replace(found, squared_error=error, total=total)
 
             return rungs.sizes, functools.cache(look)
@@ -166,18 +167,20 @@ class Judge:
                 yield sizes[self._lowest(look, len(sizes), ours)]
 
         height, width = pixels.shape[1:]
-        transform = self.ways.transform(unit, self._weights, ours.squared_error / max(count, 1))
+        transform, saved = self.ways.transform(unit, self._weights, ours.squared_error / max(count, 1))
+        # Three bands have a transform in any case, which their own is not always better than.
+        colours = self.ways.has_colours
         depths = (False, True) if _may_deepen(size, height, width) else (False,)
-        # Three bands have a transform in any case, which their own is seldom better than.
-        first, second = (None, transform) if self.ways.has_colours else (transform, None)
-        forms = [Form(deep, first) for deep in depths]
-        further = [] if transform is None else [Form(deep, second) for deep in depths]
+        of_bands = [Form(deep) for deep in depths]
+        own = [] if transform is None else [Form(deep, transform) for deep in depths]
         # Of so few bytes layers take too many for looks at them to say anything, and coding is quick.
         tiny = size <= _TINY and not self._fills
         others: list[_Candidate] = []
-        for form in forms + further:
-            if form in further and not others:
-                break  # nor would they be better than the network
+        for form in of_bands + own if colours else own + of_bands:
+            if own and form == (own if colours else of_bands)[0] and not others:
+                # Nor would these serve better than the network.
+                if not colours or min(seen, default=0.0) - saved > ours.total:
+                    break
 
             def coded(number: int, form: Form = form) -> _Candidate:
                 return plain(self.ways.jpeg2000(unit, max(number, 1), form))
@@ -240,7 +243,7 @@ class Judge:
         steps = math.ceil(math.log(most / _LEAST, _CHOICE_STEP))
         # Larger sizes are to be as good as they can be.
         error = _FINER * ours[1] * self._bands / count
-        transform = None if self.ways.has_colours else self.ways.transform(unit, self._weights, error)
+        transform = None if self.ways.has_colours else self.ways.transform(unit, self._weights, error)[0]
         sizes = [round(_LEAST * _CHOICE_STEP**n) for n in range(steps + 1)]
         rungs = self.ways.rungs(unit, sizes, 0, Form(False, transform))
         looks = [(max(rungs.sizes[n], 1), *lost(rungs.pixels(n))) for n in range(len(rungs.sizes))]
@@ -269,7 +272,7 @@ class Judge:
             return _squared_error(samples.pixels, tile.pixels, mask, self._peak, self._weights)
 
         best = min((self.ways.jpeg2000(unit, share.size, Form(deep)) for deep in depths), key=lost)
-        transform = self.ways.transform(unit, self._weights, _FINER * lost(best) / (height * width))
+        transform, _ = self.ways.transform(unit, self._weights, _FINER * lost(best) / (height * width))
         if transform is None:
             return best
         others = (self.ways.jpeg2000(unit, share.size, Form(deep, transform)) for deep in depths)

@@ -182,8 +182,8 @@ class PlainWays:
 
     def transform(
         self, unit: npt.NDArray[np.float32], weights: Sequence[float], error: float
-    ) -> ComponentTransform | None:
-        """Component transform of a tile; None if it saves JPEG 2000 nothing, by estimate.
+    ) -> tuple[ComponentTransform | None, float]:
+        """Component transform of a tile and bits that it saves JPEG 2000, by estimate; None if none.
 
         Parameters
         ----------
@@ -196,11 +196,11 @@ class PlainWays:
         """
         whole = np.dtype(self._dtype).kind in "iu"
         if len(unit) == 1:
-            return None
+            return None, 0.0
         exponents = component_transform.band_exponents(self._widths, weights, whole)
         scale = self._scale.ravel().astype(np.float64)
         transform, saved = component_transform.fit(unit, self._widths, exponents, scale, error)
-        return transform if saved > 0 else None
+        return (transform, saved) if saved > 0 else (None, 0.0)
 
     def _integers(self, unit: npt.NDArray[np.float32], dropped: int) -> Integers:
         """Samples of JPEG 2000, without so many of their lowest bits."""

@@ -200,7 +200,7 @@ def test_components_are_ahead_of_bands() -> None:
     pixels = grained(3)[:, 64:]
     header = StreamHeader(192, 64, 3, "uint8", 256, 16, 1024, bytes(8), "lite")
     ways, unit = PlainWays(header), (pixels / 255).astype(np.float32)
-    transform = ways.transform(unit, [1.0] * 3, 1e-3)
+    transform, _ = ways.transform(unit, [1.0] * 3, 1e-3)
     assert transform is not None
     bare, found = (ways.jpeg2000(unit, 4000, form) for form in (Form(), Form(transform=transform)))
     errors = [

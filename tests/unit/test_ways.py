@@ -323,7 +323,7 @@ def test_correlated_bands_share_what_they_have(
 ) -> None:
     pixels, path = six_bands(), tmp_path / "a.fdegc"
     # Tiles with a transform of their own need none of the scene's.
-    monkeypatch.setattr(PlainWays, "transform", lambda *_: None)
+    monkeypatch.setattr(PlainWays, "transform", lambda *_: (None, 0.0))
     result, shown = encode(codec, pixels, path, EncodeOptions(4.0, 64))
     with ContainerReader(path) as reader:
         components = reader.header.components
