@@ -15,7 +15,10 @@ from fdegc.types import STRIDE, BandMapping, Components, Correction
 VERSION = 2
 READABLE = (1, 2)
 #: Required features this version knows, by bit; a set bit that is not here is refused.
-KNOWN_FLAGS: dict[int, str] = {0: "a correction of what the network gives"}
+KNOWN_FLAGS: dict[int, str] = {0: "a correction of what the network gives", 1: "ranges in single precision"}
+
+#: The largest number that single precision holds.
+_LARGEST = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
 
 #: Units of a file: its index, 16 or 17 bytes a unit, has to fit in memory.
 MAX_UNITS = 1 << 23
@@ -27,12 +30,14 @@ MAX_BLOCK = 256 << 20
 PREFIX = struct.Struct("<BHH")
 _SIZES = struct.Struct("<IIH")
 _FIXED = struct.Struct("<BBBH8sB")
-_MAPPING = struct.Struct("<dd")
+_MAPPING, _NARROW_MAPPING = struct.Struct("<dd"), struct.Struct("<ff")
 _BOUND = struct.Struct("<d")
 # What follows the name in version 2.
 _HAS_MAPPING, _HAS_COMPONENTS, _HAS_BOUND, _WHOLE = 1, 2, 4, 8
 # A required feature, as who does not know it would decode other pixels.
 _CORRECTED = 1 << 0
+# Offsets and scales are as single precision holds them, and stored so.
+_NARROW = 1 << 1
 # The byte of the sample type also says which lossless planes there must be.
 _MASK_BIT, _ALPHA_BIT, _BANDS_BIT, _DTYPE_MASK = 0x10, 0x20, 0x40, 0x0F
 # The name is shown to users and looked up: no control characters, no separators of paths.
@@ -138,7 +143,9 @@ class StreamHeader:
             len(name),
         )
         body += name
-        mapping = b"".join(_MAPPING.pack(m.offset, m.scale) for m in self.mapping)
+        narrow = self._narrow
+        entry = _NARROW_MAPPING if narrow else _MAPPING
+        mapping = b"".join(entry.pack(m.offset, m.scale) for m in self.mapping)
         if self.version == 1:
             body += mapping
         else:
@@ -151,7 +158,15 @@ class StreamHeader:
                 )
             body += b"" if self.bound is None else _BOUND.pack(self.bound)
             body += b"" if self.correction is None else pack_correction(self.correction)
-        return PREFIX.pack(self.version, (self.correction is not None) * _CORRECTED, len(body)) + body
+        flags = (self.correction is not None) * _CORRECTED | narrow * _NARROW
+        return PREFIX.pack(self.version, flags, len(body)) + body
+
+    @property
+    def _narrow(self) -> bool:
+        """Whether single precision holds the mapping as it is."""
+        numbers = [number for entry in self.mapping for number in (entry.offset, entry.scale)]
+        most = max(map(abs, numbers), default=math.inf)
+        return self.version > 1 and most <= _LARGEST and all(fits_single(number) for number in numbers)
 
     @property
     def _form(self) -> int:
@@ -239,8 +254,9 @@ def _parse(version: int, flags: int, body: bytes) -> StreamHeader | None:
         form = body[at]
         at += 1
         count = bands if form & _HAS_MAPPING else 0
-        pairs = body[at : at + count * _MAPPING.size]
-        mapping = tuple(BandMapping(*pair) for pair in _MAPPING.iter_unpack(pairs))
+        entry = _NARROW_MAPPING if flags & _NARROW else _MAPPING
+        pairs = body[at : at + count * entry.size]
+        mapping = tuple(BandMapping(*pair) for pair in entry.iter_unpack(pairs))
         at += len(pairs)
         if form & _HAS_COMPONENTS:
             components, at = _components(body, at, bands)
@@ -253,6 +269,7 @@ def _parse(version: int, flags: int, body: bytes) -> StreamHeader | None:
     sound = (
         at == len(body)
         and (correction is not None) == bool(flags & _CORRECTED)
+        and not (flags & _NARROW and (version == 1 or not mapping))
         and form < 2 * _WHOLE
         and (len(mapping) == bands or (not mapping and dtype & _DTYPE_MASK == 0))
         and all(math.isfinite(m.offset) and math.isfinite(m.scale) for m in mapping)
@@ -291,6 +308,12 @@ def _components(body: bytes, at: int, bands: int) -> tuple[Components, int]:
         raise ValueError("a component transform that is not finite")
     rows = tuple(numbers[start : start + bands] for start in range(bands, len(numbers), bands))
     return Components(rows, numbers[:bands]), at + 4 * len(numbers)
+
+
+def fits_single(number: float) -> bool:
+    """Whether single precision holds a number that is not too large for it as it is."""
+    found: float = struct.unpack("<f", struct.pack("<f", number))[0]
+    return found == number
 
 
 def pack_correction(correction: Correction) -> bytes:

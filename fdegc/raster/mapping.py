@@ -18,6 +18,9 @@ from fdegc.types import IDENTITY, BandMapping, Samples
 
 UnitPixels = npt.NDArray[np.float32]
 
+#: Up to where numbers are tried in single precision, and how much wider a range may get by that.
+_SINGLE_MOST, _SINGLE_WIDER = 1e38, 1e-6
+
 
 def usable_pixels(samples: Samples) -> Mask | None:
     """Mask of pixels that mean something: bool (height, width), None if everywhere.
@@ -78,7 +81,8 @@ def plan_mapping(source: RasterSource, ranges: Sequence[ValueRange] = ()) -> tup
     -------
     tuple of BandMapping
         Without ``ranges``: uint8: 0 to 255; other types: smallest to largest usable value of the band,
-        in source units; scale 0 for a constant band, offset and scale 0 if no pixel is usable.
+        in source units, or up to a millionth wider, so that single precision holds it; scale 0 for a
+        constant band, offset and scale 0 if no pixel is usable.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def plan_mapping(source: RasterSource, ranges: Sequence[ValueRange] = ()) -> tup
     if not ranges:
         if source.info.dtype == "uint8":
             return (IDENTITY,) * bands
-        return tuple(_span(low, high) for low, high in _extremes(source))
+        return tuple(_single(_span(low, high)) for low, high in _extremes(source))
     if len(ranges) not in (1, bands):
         raise InvalidOption(
             f"{len(ranges)} ranges were given for {bands} bands; give one for all, or one a band."
@@ -124,6 +128,22 @@ def _extremes(source: RasterSource) -> list[tuple[float, float]]:
                 low, high = limits[index]
                 limits[index] = min(low, float(values.min())), max(high, float(values.max()))
     return limits
+
+
+def _single(exact: BandMapping) -> BandMapping:
+    """Mapping as single precision holds it, if next to nothing wider: files store that in half the bytes."""
+    numbers = exact.offset, exact.scale
+    if not exact.scale or max(map(abs, numbers)) > _SINGLE_MOST:
+        return exact
+    offset = np.float32(exact.offset)
+    if offset > exact.offset:
+        offset = np.nextafter(offset, np.float32(-np.inf))
+    needed = exact.scale + (exact.offset - float(offset))
+    scale = np.float32(needed)
+    if scale < needed:
+        scale = np.nextafter(scale, np.float32(np.inf))
+    wider = float(scale) - exact.scale
+    return BandMapping(float(offset), float(scale)) if wider <= _SINGLE_WIDER * exact.scale else exact
 
 
 def _span(low: float, high: float) -> BandMapping:

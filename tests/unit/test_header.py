@@ -40,7 +40,8 @@ def headers(draw: st.DrawFn) -> StreamHeader:
     version = draw(st.sampled_from(READABLE))
     bands = draw(st.integers(1, 64))
     dtype = draw(st.sampled_from(DTYPES))
-    pair = st.builds(BandMapping, finite, finite)
+    numbers = draw(st.sampled_from([finite, float32s]))
+    pair = st.builds(BandMapping, numbers, numbers)
     mapping: tuple[BandMapping, ...] = ()
     if dtype != "uint8" or draw(st.booleans()):
         mapping = tuple(draw(st.lists(pair, min_size=bands, max_size=bands)))
@@ -108,6 +109,32 @@ def test_malformed_corrections_are_refused(body: bytes) -> None:
     body = packed[PREFIX.size : -1] + body
     with pytest.raises(CorruptStream):
         StreamHeader.unpack(PREFIX.pack(2, 1, len(body)) + body)
+
+
+def test_ranges_that_single_precision_holds_take_half_the_bytes() -> None:
+    exact = (BandMapping(0.1, 99.5), BandMapping(3.0, 99.5))
+    narrow, wide = HEADER.pack(), replace(HEADER, mapping=exact).pack()
+    assert len(wide) - len(narrow) == 2 * 8
+    assert PREFIX.unpack_from(narrow)[1] == 2 and PREFIX.unpack_from(wide)[1] == 0
+    for data, mapping in ((narrow, HEADER.mapping), (wide, exact)):
+        assert StreamHeader.unpack(data).mapping == mapping
+    # Too large, and the first version.
+    assert PREFIX.unpack_from(replace(HEADER, mapping=(BandMapping(1e300, 1.0),) * 2).pack())[1] == 0
+    assert PREFIX.unpack_from(FIRST.pack())[1] == 0
+    # Nothing else has that feature.
+    plain = replace(HEADER, dtype="uint8", mapping=())
+    for header in (FIRST, plain):
+        version, flags, length = PREFIX.unpack_from(header.pack())
+        data = PREFIX.pack(version, flags | 2, length) + header.pack()[PREFIX.size :]
+        with pytest.raises(CorruptStream):
+            StreamHeader.unpack(data)
+
+
+def test_who_does_not_know_narrow_ranges_refuses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = HEADER.pack()
+    monkeypatch.setattr("fdegc.format.header.KNOWN_FLAGS", {0: "a correction of what the network gives"})
+    with pytest.raises(UnsupportedStream, match=r"flag 1\). Update FDEGC"):
+        StreamHeader.unpack(data)
 
 
 def test_who_does_not_know_corrections_refuses_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,20 @@ def test_constant_and_empty_bands():
     assert (to_unit(read(empty), plan_mapping(empty)) == 0.5).all()
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "single"),
+    [(0.1, 0.7, True), (-271.3, 12.9, True), (5e5 + 0.1, 5e5 + 0.2, False), (-1e39, 1e39, False)],
+)
+def test_ranges_are_such_that_single_precision_holds_them_where_that_is_no_wider(low, high, single):
+    source = ArraySource(np.array([[[low, (low + high) / 2, high]]]))
+    (mapping,) = plan_mapping(source)
+    assert mapping.offset <= low and mapping.offset + mapping.scale >= high
+    assert mapping.scale <= (high - low) * (1 + 1.01e-6)
+    assert single == all(abs(v) < 1e38 and np.float32(v) == v for v in (mapping.offset, mapping.scale))
+    if not single:
+        assert (mapping.offset, mapping.scale) == (low, high - low)
+
+
 def test_whole_range_of_float64():
     pixels = np.array([[[-1.7e308, 0.0, 1.7e308]]])
     mapping = plan_mapping(ArraySource(pixels))
