@@ -10,6 +10,7 @@ import pytest
 
 from fdegc.codec import Codec
 from fdegc.codec import correction as fitting
+from fdegc.codec.ways import PlainWays
 from fdegc.coding.correcting import BIAS_STEPS, WEIGHT_STEPS, corrected, neighbours
 from fdegc.format.reader import ContainerReader
 from fdegc.options import EncodeOptions, Target, TargetKind
@@ -128,8 +129,12 @@ def test_the_figure_in_the_file_is_that_of_corrected_pixels(codec: Codec, tmp_pa
     assert result.errors.psnr == pytest.approx(psnr(pixels, found), abs=0.01)
 
 
-def test_a_target_is_reached_with_a_correction(codec: Codec, tmp_path: Path) -> None:
+def test_a_target_is_reached_with_a_correction(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, pixels = tmp_path / "target.fdegc", scene()
+    # Of bands so much alike JPEG 2000 of components would make more than the network does.
+    monkeypatch.setattr(PlainWays, "transform", lambda *_: (None, 0.0))
     limit = pixels[0].size // 8
     coded(codec, pixels, path, EncodeOptions(target=Target(TargetKind.BPP, 1.0)))
     assert correction_of(path) is not None
