@@ -158,8 +158,10 @@ def main() -> int:
             print(f"first look: something after {seen:.0f} ms, all after {whole:.0f}", file=sys.stderr)
             look.wait(lambda: controller.differ.is_prepared, "the sums")
             measured = next(result for key, result in session.results.items() if key >= FIRST_GUEST)
-            done = lambda: session.refined and measured.metric_state is MetricState.DONE  # noqa: E731
-            look.wait(done, "estimates and figures, which would take processors from the maps")
+            look.wait(
+                lambda: session.refined and measured.metric_state is MetricState.DONE,
+                "estimates and figures, which would take processors from the maps",
+            )
             for name, style in STYLES.items():
                 session.set_style(style)
                 look.at(0, 0, 4.0)  # compiles what there is to compile

@@ -21,6 +21,7 @@ from fdegc.format.reader import ContainerReader
 from fdegc.options import EncodeOptions, Target, TargetKind
 from fdegc.raster import ArraySource
 from fdegc.raster_info import Window
+from fdegc.results import TileResult
 from fdegc.types import BandMapping
 from tests import scenes
 
@@ -171,9 +172,9 @@ def test_tiles_of_components_come_back(codec: Codec, tmp_path: Path, bands: int)
     pixels, path = grained(bands), tmp_path / "a.fdegc"
     shown = np.zeros_like(pixels)
 
-    def show(tile: object) -> None:
-        window = tile.window  # type: ignore[attr-defined]
-        shown[:, window.rows, window.cols] = tile.samples.pixels  # type: ignore[attr-defined]
+    def show(tile: TileResult) -> None:
+        assert tile.samples is not None
+        shown[:, tile.window.rows, tile.window.cols] = tile.samples.pixels
 
     result = codec.encode(ArraySource(pixels), path, EncodeOptions(3.0, 64), reconstruct=True, on_tile=show)
     kinds = kinds_of(path)
