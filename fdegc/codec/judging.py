@@ -176,10 +176,11 @@ class Judge:
         # Of so few bytes layers take too many for looks at them to say anything, and coding is quick.
         tiny = size <= _TINY and not self._fills
         others: list[_Candidate] = []
-        for form in of_bands + own if colours else own + of_bands:
-            if own and form == (own if colours else of_bands)[0] and not others:
-                # Nor would these serve better than the network.
-                if not colours or min(seen, default=0.0) - saved > ours.total:
+        first, second = (of_bands, own) if colours else (own, of_bands)
+        for form in first + second:
+            if own and form is second[0] and not others:
+                # Nor would these serve better than the network; where bytes are given, totals are errors.
+                if not colours or not (self._fills or min(seen, default=0.0) - saved <= ours.total):
                     break
 
             def coded(number: int, form: Form = form) -> _Candidate:
