@@ -83,6 +83,9 @@ class StreamHeader:
         Whether a tile is one unit with all its bands, as where no tile has latents.
     correction : Correction or None
         Of what the network gives for every group.
+    wide : bool
+        Whether the mapping is stored in double precision though single would hold it, as earlier builds
+        did: a file that is read is packed again as it is.
     """
 
     width: int
@@ -103,6 +106,7 @@ class StreamHeader:
     bound: float | None = None
     whole: bool = False
     correction: Correction | None = None
+    wide: bool = False
 
     @property
     def tiles(self) -> int:
@@ -163,7 +167,9 @@ class StreamHeader:
 
     @property
     def _narrow(self) -> bool:
-        """Whether single precision holds the mapping as it is."""
+        """Whether the mapping is stored in single precision: it holds it as it is."""
+        if self.wide:
+            return False
         numbers = [number for entry in self.mapping for number in (entry.offset, entry.scale)]
         most = max(map(abs, numbers), default=math.inf)
         return self.version > 1 and most <= _LARGEST and all(fits_single(number) for number in numbers)
@@ -212,7 +218,7 @@ class StreamHeader:
             raise CorruptStream("The file's header holds values outside the limits of the format.")
         if header.units > MAX_UNITS:
             raise CorruptStream("The file's header claims more tiles than the format allows.")
-        return header
+        return replace(header, wide=header._narrow and not flags & _NARROW)
 
 
 def _parse(version: int, flags: int, body: bytes) -> StreamHeader | None:

@@ -130,6 +130,15 @@ def test_ranges_that_single_precision_holds_take_half_the_bytes() -> None:
             StreamHeader.unpack(data)
 
 
+def test_a_header_with_ranges_in_double_precision_is_packed_as_it_was_read() -> None:
+    earlier = replace(HEADER, wide=True).pack()  # as every build wrote them before single precision came
+    assert PREFIX.unpack_from(earlier)[1] == 0 and len(earlier) == len(HEADER.pack()) + 2 * 8
+    assert StreamHeader.unpack(earlier).mapping == HEADER.mapping
+    assert StreamHeader.unpack(earlier).pack() == earlier
+    for header in (HEADER, FIRST, replace(HEADER, mapping=(BandMapping(0.1, 99.5),) * 2)):
+        assert StreamHeader.unpack(header.pack()).pack() == header.pack()
+
+
 def test_who_does_not_know_narrow_ranges_refuses_them(monkeypatch: pytest.MonkeyPatch) -> None:
     data = HEADER.pack()
     monkeypatch.setattr("fdegc.format.header.KNOWN_FLAGS", {0: "a correction of what the network gives"})
