@@ -12,6 +12,9 @@ import gc
 import importlib
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from importlib.abc import MetaPathFinder
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -51,6 +54,39 @@ def import_again() -> None:
     """Restored imports of what only numba was not to find, once numba has looked."""
     if sys.modules.get(_FOR_PRODUCTS, sys) is None:
         del sys.modules[_FOR_PRODUCTS]
+
+
+class _TorchUnlocked(MetaPathFinder):
+    """Loader of torch's libraries without Python's lock, right before Python would load them with it."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        if fullname != "torch._C":
+            return
+        for folder in path or ():
+            library = Path(folder, "lib", "libtorch_python.so")
+            if library.exists():
+                dlopen = ctypes.CDLL(None).dlopen  # called as any function is: without the lock
+                dlopen.restype, dlopen.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int)
+                dlopen(os.fsencode(library), sys.getdlopenflags())
+
+
+@contextlib.contextmanager
+def other_threads_run() -> Iterator[None]:
+    """Context in which importing torch for the first time lets other threads run.
+
+    Python holds its lock while the system loads a library, and torch's take up to half a second to relocate
+    (on two busy cores 1.3), in which no window can react.  A library that is loaded already is there at once.
+    On Linux; Windows loads torch's libraries without the lock anyway.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    finder = _TorchUnlocked()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def collect_less() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fdegc.control import CancelToken
 from fdegc.options import EncodeOptions
+from fdegc.process import other_threads_run
 from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileResult
 from fdegc.types import Progress
 
@@ -115,7 +116,7 @@ def spared(what: str) -> Iterator[Callable[[], None]]:
 
 
 def _load(device: str) -> CodecLike:
-    with spared("import"):
+    with spared("import"), other_threads_run():
         from fdegc.codec import Codec  # here, not above: it brings torch, seconds of imports
         from fdegc.coding.warming import warm_up
 

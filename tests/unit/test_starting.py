@@ -52,6 +52,27 @@ def seen(code: str, *arguments: object, cwd: Path, **environment: str) -> dict[s
     return found
 
 
+#: What is loaded when Python comes to torch's extension: the next finder after ours looks.
+_LOADED = """
+import json, sys
+from importlib.abc import MetaPathFinder
+from fdegc.process import other_threads_run
+
+class Look(MetaPathFinder):
+    loaded = None
+    def find_spec(self, name, path, target=None):
+        if name == "torch._C":
+            Look.loaded = "libtorch_python.so" in open("/proc/self/maps").read()
+
+finders = sys.meta_path[:]
+with other_threads_run():
+    sys.meta_path.insert(1, Look())
+    import torch
+    sys.meta_path.pop(1)
+print(json.dumps({"loaded": Look.loaded, "same": finders == sys.meta_path}))
+"""
+
+
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("starting") / "tiny.png"
@@ -142,6 +163,11 @@ def test_functions_work_without_a_compiler() -> None:
 
 
 # ------------------------------------------------------------------------------ networks
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="done on Linux alone")
+def test_torch_is_loaded_before_python_would_hold_its_lock_for_it(tmp_path: Path) -> None:
+    assert seen(_LOADED, cwd=tmp_path) == {"loaded": True, "same": True}
 
 
 def test_a_network_without_drawn_numbers_is_the_same_once_loaded() -> None:
