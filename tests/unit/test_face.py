@@ -23,8 +23,9 @@ from fdegc.errors import (
     OutputFailed,
     UnsupportedRaster,
 )
-from fdegc.options import EncodeOptions
+from fdegc.options import EncodeOptions, QualityRegion
 from fdegc.raster import ArraySource, open_raster, open_sink
+from fdegc.raster.area import read_area
 from fdegc.raster_info import Window
 
 NAMES = ("compress", "decompress", "open", "info", "Codec", "EncodeOptions", "FdegcError", "CancelToken")
@@ -104,6 +105,38 @@ def test_files_round_trip_as_the_codec_has_them(scene: Path, coded: Path, tmp_pa
         assert (back.crs, back.transform) == (own.crs, PLACE)
     assert np.array_equal(fdegc.decompress(coded), pixels)
     assert np.abs(pixels.astype(int) - rasterio.open(scene).read()).mean() < 8
+
+
+def test_errors_are_bounded_as_asked_for(array: np.ndarray, tmp_path: Path) -> None:
+    sizes = []
+    for bound in (0, 2):
+        path = tmp_path / f"{bound}.fdegc"
+        fdegc.compress(array, path, max_error=bound)
+        assert np.abs(fdegc.decompress(path).astype(int) - array).max() <= bound
+        assert fdegc.info(path).bound == bound
+        sizes.append(path.stat().st_size)
+    assert sizes[1] < sizes[0]
+    with pytest.raises(InvalidOption, match="exclude each other"):
+        fdegc.compress(array, tmp_path / "no.fdegc", max_error=1, ranges=[fdegc.ValueRange(0, 9)])
+
+
+def test_regions_weights_and_checks_are_those_of_the_engine(scene: Path, tmp_path: Path) -> None:
+    ring = [[500_000, 5_400_000], [500_020, 5_400_000], [500_020, 5_399_980], [500_000, 5_400_000]]
+    shape = {"type": "Polygon", "coordinates": [ring]}
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+    roi = tmp_path / "roi.geojson"
+    roi.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": [
+        {"type": "Feature", "properties": {}, "geometry": shape}
+    ]}))  # fmt: skip
+    ours, own = tmp_path / "ours.fdegc", tmp_path / "own.fdegc"
+    said = {"check": False, "band_weights": (1.0, 2.0, 1.0)}
+    fdegc.compress(scene, ours, 1.0, tile_size=64, roi=str(roi), roi_quality=5.0, **said)
+    with open_raster(scene) as source:
+        region = QualityRegion(read_area(roi, source.info).polygons, 5.0)
+        Codec().encode(source, own, EncodeOptions(1.0, 64, region=region, **said))
+    assert ours.read_bytes() == own.read_bytes()
+    with pytest.raises(InvalidOption, match="2 weights were given for 3 bands"):
+        fdegc.compress(scene, tmp_path / "no.fdegc", band_weights=[1.0, 2.0])
 
 
 def test_arrays_round_trip_as_the_codec_has_them(array: np.ndarray, tmp_path: Path) -> None:
