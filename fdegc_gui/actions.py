@@ -56,7 +56,7 @@ COMMANDS: tuple[Command, ...] = (
         "Save &reconstruction…",
         ("Ctrl+Shift+S",),
         "File",
-        "Save what decoding gives, as GeoTIFF, PNG or JPEG 2000.",
+        "Save what decoding gives, as GeoTIFF, COG, PNG or JPEG 2000.",
     ),
     Command("show_folder", "Show in &folder", (), "File", "Show the folder of the file saved last."),
     Command("export_table", "Save &table of results…", ("Ctrl+Shift+T",), "File", "Save it as CSV."),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
 
-from fdegc.options import EFFORT_STEPS
+from fdegc.options import EFFORT_STEPS, TIFF_KINDS
 from fdegc_gui.models.colormaps import DIVERGING, SEQUENTIAL
 from fdegc_gui.models.comparison import Layout
 from fdegc_gui.models.difference import GAINS, DifferenceStyle
@@ -77,6 +77,16 @@ class Settings:
     @minimap.setter
     def minimap(self, value: bool) -> None:
         self._store.setValue("view/minimap", "1" if value else "0")
+
+    @property
+    def tiff_kind(self) -> str:
+        """Kind of TIFF that the reconstruction was last saved as."""
+        kind = self._text("export/tiff", TIFF_KINDS[0])
+        return kind if kind in TIFF_KINDS else TIFF_KINDS[0]
+
+    @tiff_kind.setter
+    def tiff_kind(self, value: str) -> None:
+        self._store.setValue("export/tiff", value)
 
     @property
     def folded(self) -> set[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QWidget
 
 from fdegc.format import SUFFIX
+from fdegc.options import KINDS, TIFF_KINDS
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs import Failure
@@ -61,11 +62,18 @@ class Exporting:
             return
         mark = "-decoded" if scene.stream else f"-{result.way.file_mark}"
         plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
-        suffix = ".png" if plain else ".tif"
-        suggestion = self.suggest("image", f"{scene.path.stem}{mark}{suffix}")
-        target = self._files.save_image(self._window, suggestion)
-        if target is not None and self.may_write(target, "image"):
-            job = ExportReconstruction(store=result.store, target=target, stream=result.stream_path)
+        kind = "png" if plain else self._settings.tiff_kind
+        suggestion = self.suggest("image", f"{scene.path.stem}{mark}{KINDS[kind][0][0]}")
+        chosen = self._files.save_image(self._window, suggestion, kind)
+        if chosen is None:
+            return
+        target, kind = chosen
+        if kind in TIFF_KINDS:
+            self._settings.tiff_kind = kind
+        if self.may_write(target, "image"):
+            job = ExportReconstruction(
+                store=result.store, target=target, stream=result.stream_path, format=kind
+            )
             self._export(job, result, "Saving the reconstruction…")
 
     def show_folder(self) -> None:

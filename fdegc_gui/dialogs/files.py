@@ -41,10 +41,10 @@ STREAM_FILTER = _filter("FDEGC compressed file", SUFFIX)
 TABLE_FILTER = _filter("Table", ".csv")
 #: Filters of plots to save → the ending of their names.
 PLOT_FILTERS = {_filter("Drawing", ".svg"): (".svg",), _filter("Picture", ".png"): (".png",)}
+#: Filters of images to save → the kind that they stand for.
+IMAGE_KINDS = {_filter(title, *endings): kind for kind, (endings, title) in KINDS.items()}
 #: Filters of images to save → the endings of their names, the usual one first.
-IMAGE_FILTERS = {
-    _filter(title, *endings): endings for endings, title in (KINDS["geotiff"], KINDS["png"], KINDS["jp2"])
-}
+IMAGE_FILTERS = {words: KINDS[kind][0] for words, kind in IMAGE_KINDS.items()}
 
 
 def with_suffix(path: Path, allowed: tuple[str, ...], default: str) -> Path:
@@ -98,33 +98,60 @@ class FileDialogs:
 
     def save_table(self, parent: QWidget, suggestion: str) -> Path | None:
         """Path for the table of results, as the user chooses it."""
-        return self._save(parent, "Save the table of results", suggestion, {TABLE_FILTER: (".csv",)})
+        return self._save(parent, "Save the table of results", suggestion, {TABLE_FILTER: (".csv",)})[0]
 
     def save_plot(self, parent: QWidget, suggestion: str) -> Path | None:
         """Path for the plot, as the user chooses it."""
-        return self._save(parent, "Save the plot of results", suggestion, PLOT_FILTERS)
+        return self._save(parent, "Save the plot of results", suggestion, PLOT_FILTERS)[0]
 
     def save_stream(self, parent: QWidget, suggestion: str) -> Path | None:
         """Path for the compressed file, as the user chooses it."""
-        return self._save(parent, "Save the compressed file", suggestion, {STREAM_FILTER: (SUFFIX,)})
+        return self._save(parent, "Save the compressed file", suggestion, {STREAM_FILTER: (SUFFIX,)})[0]
 
-    def save_image(self, parent: QWidget, suggestion: str) -> Path | None:
-        """Path for the reconstruction, as the user chooses it."""
-        return self._save(parent, "Save the reconstruction", suggestion, IMAGE_FILTERS)
+    def save_image(self, parent: QWidget, suggestion: str, kind: str) -> tuple[Path, str] | None:
+        """Path and kind of file for the reconstruction, as the user chooses them.
+
+        Parameters
+        ----------
+        parent : QWidget
+        suggestion : str
+            Path.
+        kind : str
+            One of :data:`~fdegc.options.KINDS`, chosen at first.
+
+        Returns
+        -------
+        path : Path
+        kind : str
+            What the name ends in counts; of those that end alike, the chosen one.
+        """
+        usual = next(words for words, one in IMAGE_KINDS.items() if one == kind)
+        path, words = self._save(parent, "Save the reconstruction", suggestion, IMAGE_FILTERS, usual)
+        if path is None:
+            return None
+        kinds = (IMAGE_KINDS[one] for one in (words, *IMAGE_FILTERS) if one in IMAGE_KINDS)
+        return path, next(one for one in kinds if path.suffix.lower() in KINDS[one][0])
 
     def _save(
-        self, parent: QWidget, title: str, suggestion: str, filters: Mapping[str, tuple[str, ...]]
-    ) -> Path | None:
+        self,
+        parent: QWidget,
+        title: str,
+        suggestion: str,
+        filters: Mapping[str, tuple[str, ...]],
+        usual: str | None = None,
+    ) -> tuple[Path | None, str]:
+        """Path that the user chooses, or None, and the filter that was chosen, at first ``usual``."""
         dialog = file_dialog(parent, title, str(Path(suggestion).parent), list(filters))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)  # asked below, once the suffix is there
         dialog.selectFile(Path(suggestion).name)
         fitting = (one for one, endings in filters.items() if Path(suggestion).suffix.lower() in endings)
-        dialog.selectNameFilter(next(fitting, next(iter(filters))))
+        dialog.selectNameFilter(usual or next(fitting, next(iter(filters))))
         path = _chosen(dialog)
+        chosen = dialog.selectedNameFilter()
         endings = tuple(ending for some in filters.values() for ending in some)
-        default = filters.get(dialog.selectedNameFilter(), endings)[0]
-        return None if path is None else with_suffix(path, endings, default)
+        default = filters.get(chosen, endings)[0]
+        return None if path is None else with_suffix(path, endings, default), chosen
 
     def show_in_folder(self, path: Path) -> None:
         """Folder of a file in the system's own window, with the file marked where the system can do that."""

@@ -64,7 +64,7 @@ class ExportStream(Export):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ExportReconstruction(Export):
-    """Reconstruction as GeoTIFF, PNG or JPEG 2000, by the target's suffix.
+    """Reconstruction as a raster file.
 
     Attributes
     ----------
@@ -72,10 +72,13 @@ class ExportReconstruction(Export):
         One of colours may have the indices of a palette beside them, which are written then.
     stream : Path or None
         The compressed file, which knows the palette.
+    format : str
+        One of :data:`~fdegc.options.KINDS`, which the target's suffix fits.
     """
 
     store: SampleStore
     stream: Path | None = None
+    format: str
 
     saves: ClassVar[SavedKind] = SavedKind.IMAGE
 
@@ -85,13 +88,13 @@ class ExportReconstruction(Export):
         store = self._kept()
         info = store.info
         meter = ProgressMeter("export", info.pixels, context.progress)
-        with open_sink(self.target, info, overwrite=True) as sink:
+        with open_sink(self.target, info, overwrite=True, kind=self.format) as sink:
             for y in range(0, info.height, _STRIP):
                 context.cancel.check()
                 window = Window(0, y, info.width, min(_STRIP, info.height - y))
                 sink.write(window, store.read(window))
                 meter.advance(window.pixels)
-        return self._saved(_lost(self.target, sink.unsupported_metadata))
+        return self._saved(_lost(self.format, sink.unsupported_metadata))
 
     def _kept(self) -> SampleStore:
         """Samples as they were coded: indices where there is a palette."""
@@ -103,12 +106,11 @@ class ExportReconstruction(Export):
         return SampleStore(folder, read_info(self.stream).raster)
 
 
-def _lost(target: Path, metadata: tuple[str, ...]) -> str:
+def _lost(kind: str, metadata: tuple[str, ...]) -> str:
     """Sentence about metadata that a kind of file cannot hold, as the command line says it."""
     if not metadata:
         return ""
-    kind = next(title for endings, title in KINDS.values() if target.suffix.lower() in endings)
-    return f"{kind} cannot hold: {', '.join(metadata)}."
+    return f"{KINDS[kind][1]} cannot hold: {', '.join(metadata)}."
 
 
 def _copy(source: Path, target: Path, cancel: CancelToken) -> None:

@@ -22,6 +22,7 @@ from fdegc.format.metadata import OVERVIEW, metadata_blocks
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.options import EncodeOptions
+from fdegc.raster.saving import kind_of
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import (
     DecodeResult,
@@ -219,6 +220,8 @@ class FakeUser(FileDialogs):
 
     def __init__(self) -> None:
         self.answer: Path | None = None
+        self.kind: str | None = None  # of image that is chosen; by default what its name says
+        self.usual_kind = ""
         self.replace = True
         self.leave = True
         self.lost: list[str] = []
@@ -256,9 +259,9 @@ class FakeUser(FileDialogs):
         self.suggested = suggestion
         return self.answer
 
-    def save_image(self, parent: Any, suggestion: str) -> Path | None:
-        self.suggested = suggestion
-        return self.answer
+    def save_image(self, parent: Any, suggestion: str, kind: str) -> tuple[Path, str] | None:
+        self.suggested, self.usual_kind = suggestion, kind
+        return None if self.answer is None else (self.answer, kind_of(self.answer, self.kind))
 
     def confirm_loss(self, parent: Any, name: str, words: str) -> bool:
         self.lost.append(words)

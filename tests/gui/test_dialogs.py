@@ -58,6 +58,7 @@ def test_names_get_the_ending_of_the_chosen_kind(window: MainWindow, tmp_path: P
     def choose(name: str, kind: str) -> Callable[[QDialog], None]:
         def answer(dialog: QDialog) -> None:
             assert isinstance(dialog, QFileDialog)
+            assert dialog.selectedNameFilter().startswith("COG"), "as it was wanted"
             dialog.selectNameFilter(next(words for words in IMAGE_FILTERS if kind in words))
             dialog.findChildren(QLineEdit)[0].setText(str(tmp_path / name))  # as typed
             dialog.done(QDialog.DialogCode.Accepted)
@@ -66,12 +67,17 @@ def test_names_get_the_ending_of_the_chosen_kind(window: MainWindow, tmp_path: P
 
     files = FileDialogs()
     for name, kind, expected in (
-        ("r1", "*.jp2", "r1.jp2"),
-        ("r1.jp2", "*.tif", "r1.jp2"),
-        ("r1.v2", "*.png", "r1.v2.png"),
+        ("r1", "*.jp2", ("r1.jp2", "jp2")),
+        ("r1.jp2", "*.tif", ("r1.jp2", "jp2")),
+        ("r1.v2", "*.png", ("r1.v2.png", "png")),
+        ("r1", "GeoTIFF", ("r1.tif", "geotiff")),
+        ("r1", "COG", ("r1.tif", "cog")),
+        ("r1.tiff", "COG", ("r1.tiff", "cog")),
+        ("r1.tif", "*.png", ("r1.tif", "geotiff")),
     ):
         answered(QFileDialog, choose(name, kind))
-        assert files.save_image(window, str(tmp_path / "x.tif")) == tmp_path / expected
+        path, found = expected
+        assert files.save_image(window, str(tmp_path / "x.tif"), "cog") == (tmp_path / path, found)
     answered(QFileDialog, lambda dialog: dialog.reject())
     assert files.save_stream(window, str(tmp_path / "x.fdegc")) is None
     answered(QFileDialog, lambda dialog: dialog.reject())

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from pytestqt.qtbot import QtBot
 
+from fdegc.raster.saving import is_cog
 from fdegc_gui.main_window import MainWindow
 from tests.gui.fakes import FakeUser, saved
 from tests.gui.window_steps import compress, error_dialog, finished, open_scene
@@ -113,4 +114,16 @@ def test_geotiff_keeps_crs_and_transform(
         assert result.crs == rasterio.CRS.from_epsg(32633)
         assert result.transform == transform
         assert result.dtypes == ("uint16",) * 3
+        assert np.array_equal(result.read(), values // 2 * 2)
+    assert not is_cog(user.answer)
+
+    # As a COG, which is the first choice the next time, too.
+    user.answer, user.kind = tmp_path / "cog.tif", "cog"
+    for usual in ("geotiff", "cog"):
+        user.answer.unlink(missing_ok=True)
+        with saved(qtbot, window, TIMEOUT):
+            window.actions_["export_image"].trigger()
+        assert user.usual_kind == usual and is_cog(user.answer)
+    with rasterio.open(user.answer) as result:
+        assert result.crs == rasterio.CRS.from_epsg(32633)
         assert np.array_equal(result.read(), values // 2 * 2)
