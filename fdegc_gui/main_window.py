@@ -212,6 +212,7 @@ class MainWindow(QMainWindow):
         self.welcome.open_wanted.connect(self.ask_open)
         self.welcome.file_wanted.connect(lambda name: self.open(Path(name)))
         self.compare.view_changed.connect(controller.painter.set_view)
+        self.compare.view_changed.connect(controller.coding.set_view)
         self.compare.display.closed.connect(self.actions_["display"].trigger)
         controller.message.connect(self.status.show_message)
         controller.failed.connect(self.show_failure)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from fdegc.raster_info import Window
 from fdegc.results import EncodeResult, StreamInfo
 from fdegc.types import Progress
 from fdegc_gui.control.activities import Activities, ActivityWatch
@@ -18,7 +19,8 @@ from fdegc_gui.control.measuring import Measuring
 from fdegc_gui.control.painter import Painter
 from fdegc_gui.jobs import Failure, Job, Lane, Requests
 from fdegc_gui.jobs.base import Answer
-from fdegc_gui.jobs.coding import CodedTile, Compress, Decode, Decoded
+from fdegc_gui.jobs.coding import CodedTile, Compress
+from fdegc_gui.jobs.decoding import Decode, Decoded, LookedAt
 from fdegc_gui.jobs.kept import KeptResult, is_unfinished, stem, stream_path
 from fdegc_gui.jobs.scene import Opened
 from fdegc_gui.models.activity import Activity
@@ -115,7 +117,16 @@ class Coding(QObject):
         self._requests = Requests()
         self._running: dict[int, _Run] = {}
         self._batch: list[int] = []
+        self._looked_at = LookedAt()
+        session.scene_changed.connect(self._on_scene)
         session.tiles_written.connect(self._on_written)
+
+    def set_view(self, window: Window | None, _zoom: float) -> None:
+        """View of another part of the scene, which a decoding shows before the rest; None for nothing."""
+        self._looked_at.window = window
+
+    def _on_scene(self) -> None:
+        self._looked_at = LookedAt()  # what goes on for a scene that was left keeps the other one
 
     def start(self, key: int | None = None) -> None:
         """Compression for a key, the selected one by default; decoding if a stream is open."""
@@ -210,10 +221,12 @@ class Coding(QObject):
         job = Decode(
             path=scene.path,
             info=stream.raster,
+            tile_size=stream.tile_size,
             device=self._keeper.device,
             folder=folder,
             display=display,
             rendering=self._session.rendering,
+            looked_at=self._looked_at,
         )
         self._submit(
             job,

@@ -1,4 +1,4 @@
-"""Jobs of the engine lane: load, compress, decode, estimate, measure."""
+"""Jobs of the engine lane: load, compress, estimate, measure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing_extensions import Never
 from fdegc.errors import MetricUnavailable
 from fdegc.options import SLOW_METRICS, EncodeOptions
 from fdegc.raster_info import RasterInfo, Window
-from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileResult
+from fdegc.results import EncodeResult, Estimate, MetricSet, TileResult
 from fdegc.types import RasterStatistics
 from fdegc_gui.jobs.base import Answer, Context, Job
 from fdegc_gui.jobs.engine import spared
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 #: Metrics that need the whole scene are computed up to this size.
 MEASURE_PIXELS = 64_000_000
-#: Side of the grid of samples that tells the display range of a decoded scene.
-_STATISTICS_SIDE = 1536
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +73,6 @@ class CodedTile:
     statistics: RasterStatistics | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Decoded:
-    """Outcome of a decoding."""
-
-    decode: DecodeResult
-    statistics: RasterStatistics
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LoadEngine(Job[EngineReady, Never]):
     """Loading of the engine: torch, the weights, the list of devices."""
@@ -96,7 +86,7 @@ class LoadEngine(Job[EngineReady, Never]):
         return EngineReady(self.device, codec.device_label, tuple(context.engine.engine.devices()))
 
 
-class _TileTap:
+class TileTap:
     """Tap on the coded tiles: stores each and hands its picture on; called on the lane's thread.
 
     Parameters
@@ -163,7 +153,7 @@ def _stored(folder: Path, info: RasterInfo) -> Iterator[SampleWriter]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Coding(Job[Answer, CodedTile]):
+class TileWork(Job[Answer, CodedTile]):
     """Compression or decoding whose tiles are shown as they come.
 
     Attributes
@@ -188,9 +178,7 @@ class _Coding(Job[Answer, CodedTile]):
     foreground: ClassVar[bool] = True
 
     @contextlib.contextmanager
-    def _tapped(
-        self, context: Context[CodedTile], info: RasterInfo
-    ) -> Iterator[tuple[SampleWriter, _TileTap]]:
+    def tapped(self, context: Context[CodedTile], info: RasterInfo) -> Iterator[tuple[SampleWriter, TileTap]]:
         """Context of work whose tiles are stored and shown; those of indices as their colours."""
         from fdegc.raster.palettes import coloured_info, info_table
 
@@ -200,14 +188,14 @@ class _Coding(Job[Answer, CodedTile]):
             indices = None if table is None else SampleWriter(self.folder / INDICES, info)
             yield (
                 writer,
-                _TileTap(context, shown, writer, indices, self.display, self.rendering, compiled, table),
+                TileTap(context, shown, writer, indices, self.display, self.rendering, compiled, table),
             )
             if indices is not None:
                 indices.finish()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Compress(_Coding[EncodeResult]):
+class Compress(TileWork[EncodeResult]):
     """Compression of a scene in one way, reconstructed tile by tile.
 
     One that is cancelled leaves what is finished beside its file; the next one goes on from there.
@@ -245,7 +233,7 @@ class Compress(_Coding[EncodeResult]):
         source = open_raster(self.path, palette=palette_way(self.options))
         try:
             options, unasked = settle(source, self.options, NETWORK_SWITCH)
-            with self._tapped(context, source.info) as (writer, tap):
+            with self.tapped(context, source.info) as (writer, tap):
                 encode = codec.encode(
                     source,
                     self.out,
@@ -272,35 +260,6 @@ class Compress(_Coding[EncodeResult]):
                 log.warning("the result will not be found again: %s", error)
         if self.replaces is not None:
             shutil.rmtree(self.replaces, ignore_errors=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decode(_Coding[Decoded]):
-    """Decoding of a ``.fdegc`` file.
-
-    Attributes
-    ----------
-    info : RasterInfo
-        As the file has it.
-    """
-
-    info: RasterInfo
-
-    def run(self, context: Context[CodedTile]) -> Decoded:
-        from fdegc.raster import raster_statistics
-
-        codec = context.engine.codec(self.device)
-        context.cancel.check()
-        with self._tapped(context, self.info) as (writer, tap):
-            decode = codec.decode(
-                self.path,
-                on_progress=context.progress,
-                on_tile=tap,
-                cancel=context.cancel,
-            )
-            store = writer.finish()
-            step = -(-max(self.info.width, self.info.height) // _STATISTICS_SIDE)
-            return Decoded(decode, raster_statistics(store.read_every(step)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fdegc.control import CancelToken
 from fdegc.options import EncodeOptions
 from fdegc.process import other_threads_run
+from fdegc.raster_info import Window
 from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileResult
 from fdegc.types import Progress
 
@@ -43,6 +44,7 @@ class CodecLike(Protocol):
         path: Path,
         sink: Any = None,
         *,
+        window: Window | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_tile: Callable[[TileResult], None] | None = None,
         cancel: CancelToken | None = None,

@@ -114,15 +114,20 @@ class FakeCodec:
         path: Path,
         sink: Any = None,
         *,
+        window: Window | None = None,
         on_progress: Callable[..., None] | None = None,
         on_tile: Callable[[TileResult], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> DecodeResult:
         damaged = []
+        if window is not None:
+            self.owner.windows.append(window)
         with ContainerReader(path) as reader:
             info = describe(reader)
             meter = ProgressMeter("decode", info.raster.pixels, on_progress)
-            for i, window in enumerate(tiles(info.raster, info.tile_size)):
+            for i, place in enumerate(tiles(info.raster, info.tile_size)):
+                if window is not None and place.intersection(window) is None:
+                    continue
                 if i in self.owner.holds:
                     self._wait(cancel)
                 value = 100 + i
@@ -130,11 +135,11 @@ class FakeCodec:
                     reader.payload(i * reader.header.groups)
                 except CorruptStream:
                     value = 0
-                    damaged.append(window)
-                pixels = np.full((info.raster.bands, window.height, window.width), value, info.raster.dtype)
+                    damaged.append(place)
+                pixels = np.full((info.raster.bands, place.height, place.width), value, info.raster.dtype)
                 if on_tile is not None:
-                    on_tile(TileResult(window, Samples(pixels), 10 * i))
-                meter.advance(window.pixels)
+                    on_tile(TileResult(place, Samples(pixels), 10 * i))
+                meter.advance(place.pixels)
         return DecodeResult(info, 0.7, self.device_label, tuple(damaged))
 
     def estimate_all(self, source: Any, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:
@@ -196,12 +201,14 @@ def fake_measure(reference: Samples, other: Samples, info: RasterInfo, peak: flo
 class FakeEngine:
     """Makes fake codecs.
 
-    ``load_error`` makes loading fail, ``fail`` the work; ``gate`` holds it up.
+    ``load_error`` makes loading fail, ``fail`` the work; ``gate`` holds it up; ``windows`` are those that
+    were decoded by themselves.
     """
 
     def __init__(self) -> None:
         self.gate: threading.Event | None = None
         self.holds = {1}
+        self.windows: list[Window] = []
         self.fail: BaseException | None = None
         self.load_error: FdegcError | None = None
         self.loaded: list[str] = []

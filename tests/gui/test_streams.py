@@ -12,14 +12,19 @@ import pytest
 from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
-from fdegc.errors import WeightsMissing
+from fdegc.codec import Codec
+from fdegc.control import CancelToken
+from fdegc.errors import Cancelled, WeightsMissing
 from fdegc.format.info import read_info
 from fdegc.format.metadata import CRS, OVERVIEW, metadata_blocks
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
+from fdegc.options import EncodeOptions
+from fdegc.raster import ArraySource
 from fdegc.raster_info import Window
-from fdegc.results import StreamInfo
+from fdegc.results import StreamInfo, TileResult
 from fdegc_gui.dialogs.error import ErrorDialog
+from fdegc_gui.jobs.decoding import LookedAt, ViewFirst
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.notice import damage_notice
 from fdegc_gui.models.result import Result, State
@@ -322,3 +327,80 @@ def test_a_lost_mask_makes_the_file_unreadable(stream: StreamInfo) -> None:
     assert "Lost with damaged bytes: validity mask and tags." in notice.text
     assert "Without its validity mask it cannot be decoded." in notice.text
     assert "as it is" not in notice.text
+
+
+# ------------------------------------------------------------------------------ what is looked at first
+
+
+def test_what_is_looked_at_is_decoded_first(
+    qtbot: QtBot, window: MainWindow, fake: FakeEngine, tmp_path: Path
+) -> None:
+    fake.gate, fake.holds = threading.Event(), {2}
+    path = tmp_path / "scene.fdegc"
+    write_stream(path, None, 1600, 1200)  # 25 × 19 tiles
+    written: list[tuple[int, int]] = []
+    window.session.tiles_written.connect(lambda _key, places: written.extend((p.x, p.y) for p in places))
+    window.start(path)
+    qtbot.waitUntil(lambda: len(written) == 2, timeout=TIMEOUT)
+    assert fake.windows == [], "of the whole scene the usual order shows as much"
+
+    window.compare.look_at(Window(1400, 1000, 100, 80))
+    seen = window.compare.visible_part()
+    assert seen is not None and seen.width < 700
+    fake.gate.set()
+    qtbot.waitUntil(lambda: finished(window), timeout=TIMEOUT)
+    [ahead] = fake.windows
+    assert ahead == Window(
+        seen.x // 64 * 64,
+        seen.y // 64 * 64,
+        min(-(-(seen.x + seen.width) // 64) * 64, 1600) - seen.x // 64 * 64,
+        min(-(-(seen.y + seen.height) // 64) * 64, 1200) - seen.y // 64 * 64,
+    )
+    inside = -(-ahead.width // 64) * -(-ahead.height // 64)
+    assert written[:3] == [(0, 0), (64, 0), (128, 0)]
+    assert all(ahead.x <= x and ahead.y <= y for x, y in written[3 : 3 + inside])
+    rest = written[3 + inside :]
+    assert rest == sorted(rest, key=lambda place: place[::-1])
+    assert len(written) == len(set(written)) == window.session.results[STREAM].tiles_done == 25 * 19
+
+
+def test_what_is_decoded_first_is_what_it_would_be(network_file: Path, tmp_path: Path) -> None:
+    codec = Codec(device="cpu")
+    info = read_info(network_file)
+    looked_at, order = LookedAt(), list[Window]()
+    pixels = np.zeros((3, info.raster.height, info.raster.width), np.uint8)
+
+    def tap(tile: TileResult) -> None:
+        x, y, width, height = tile.window.x, tile.window.y, tile.window.width, tile.window.height
+        pixels[:, y : y + height, x : x + width] = tile.samples.pixels
+        order.append(tile.window)
+        if len(order) == 2:
+            looked_at.window = Window(300, 150, 60, 50)
+
+    first = ViewFirst(codec, network_file, info.tile_size, info.raster, tap, looked_at, CancelToken())
+    codec.decode(network_file, on_tile=first)
+    assert len(order) == len(set(order)) == info.tiles
+    assert [(place.x, place.y) for place in order[2:4]] == [(256, 128), (320, 128)]
+    assert np.array_equal(pixels, codec.decode_window(network_file, Window(0, 0, 370, 200)).pixels)
+
+    cancel = CancelToken()
+    looked_at.window = Window(300, 150, 60, 50)
+
+    def cancelling(tile: TileResult) -> None:
+        if tile.window.x >= 256:
+            cancel.cancel()
+
+    first = ViewFirst(codec, network_file, info.tile_size, info.raster, cancelling, looked_at, cancel)
+    with pytest.raises(Cancelled):
+        codec.decode(network_file, on_tile=first, cancel=cancel)
+
+
+@pytest.fixture
+def network_file(tmp_path: Path) -> Path:
+    """Six columns and four rows of tiles, all with latents."""
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 256, (3, 7, 12), np.uint8).repeat(30, axis=1).repeat(31, axis=2)[:, :200, :370]
+    path = tmp_path / "network.fdegc"
+    Codec(device="cpu").encode(ArraySource(pixels), path, EncodeOptions(2.0, 64, check=False))
+    assert dict(read_info(path).ways) == {"network": 24}
+    return path
