@@ -181,6 +181,10 @@ def _karhunen_loeve(means: Float64Array, covariance: Float64Array, weights: Floa
     worth = RATE_POINTS[-1].lmbda / 3
     while kept > 1 and worth * variances[kept - 1 :].clip(0).sum() < _LEFT_OUT:
         kept -= 1
+    if kept % 3 == 2 and kept < len(means):
+        # Two over three axes, rounded to single precision, are of rank three by a hair: what takes them back
+        # would be made of rounding errors.  Three are not, and the third one costs next to nothing.
+        kept += 1
     matrix = []
     for start in range(0, kept, 3):
         part = vectors[start : min(start + 3, kept)]

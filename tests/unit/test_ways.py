@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fdegc.codec import Codec
+from fdegc.codec import Codec, choosing
+from fdegc.codec.inputs import NetworkInputs
 from fdegc.codec.tiling import TilePlan
 from fdegc.codec.ways import PlainWays
 from fdegc.coding import jpeg2000
@@ -307,6 +308,20 @@ def test_a_psnr_holds_where_other_ways_win(codec: Codec, tmp_path: Path) -> None
 
 
 # ------------------------------------------------------------------ component transforms
+
+
+@pytest.mark.parametrize(("bands", "kept"), [(3, 2), (6, 5), (6, 4), (7, 2), (13, 8)])
+def test_components_that_are_left_out_leave_no_rounding_errors(bands: int, kept: int) -> None:
+    rng = np.random.default_rng(bands)
+    axes = np.linalg.qr(rng.normal(size=(bands, bands)))[0]
+    variances = np.where(np.arange(bands) < kept, 0.01, 1e-7)
+    covariance = (axes * variances) @ axes.T
+    way = choosing._karhunen_loeve(np.full(bands, 0.5), covariance, np.ones(bands))
+    header = StreamHeader(8, 8, bands, "uint8", 64, 16, 1024, bytes(8), "lite", components=way)
+    inputs = NetworkInputs(header)
+    unit = 0.5 + np.einsum("ij,jhw->ihw", axes * np.sqrt(variances), rng.normal(size=(bands, 8, 8)))
+    found = inputs.bands([x + np.float32(1e-3) for x in inputs.of(unit.astype(np.float32))])
+    assert np.abs(found - unit).max() < 5e-3
 
 
 def six_bands(width: int = 192, height: int = 128) -> np.ndarray:
