@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -226,17 +226,27 @@ class Decoding:
         bits = HASH_BITS[self.header.version]
         return CodedUnit(payload, entry.dither, entry.phi_hash, entry.y_hash, bits)
 
-    def tiles(self, meter: ProgressMeter) -> Iterator[tuple[Window, Samples]]:
+    def tiles(
+        self, meter: ProgressMeter, asked: Callable[[Window], bool] | None = None
+    ) -> Iterator[tuple[Window, Samples]]:
         """Pixels of the wanted tiles, in about raster order; damaged ones are zero.
 
         Parameters
         ----------
         meter : ProgressMeter
             Its total is ``len(wanted) + len(needed)``.
+        asked : callable, optional
+            Of the window of a tile, before its pixels are computed: whether they are wanted still.
         """
-        for finished in self.workers.ordered(
-            self._pixels, chunks(self._ready(meter), self.workers.share.batch)
-        ):
+
+        def lacking() -> Iterator[_Wanted]:
+            for tile in self._ready(meter):
+                if asked is None or asked(tile.window):
+                    yield tile
+                else:
+                    meter.advance(1)
+
+        for finished in self.workers.ordered(self._pixels, chunks(lacking(), self.workers.share.batch)):
             for window, pixels in finished:
                 yield window, self._samples(window, pixels)
                 meter.advance(1)

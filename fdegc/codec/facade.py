@@ -271,6 +271,7 @@ class Codec:
         sink: RasterSink | None = None,
         *,
         window: Window | None = None,
+        asked: Callable[[Window], bool] | None = None,
         on_progress: ProgressCallback | None = None,
         on_tile: TileCallback | None = None,
         cancel: CancelToken | None = None,
@@ -287,6 +288,9 @@ class Codec:
         window : Window, optional
             Only the tiles that it touches are reconstructed, and of their neighbours only the
             latents are decoded.
+        asked : callable, optional
+            Called with the window of a tile, in the scene's coordinates, before its pixels are computed; what
+            it says no to is left out.
         on_progress : callable, optional
         on_tile : callable, optional
             Gets every reconstructed tile (cut to ``window``), in the scene's coordinates.
@@ -307,7 +311,7 @@ class Codec:
             stack.enter_context(run.workers)
             frame = window or Window(0, 0, raster.width, raster.height)
             meter = ProgressMeter("decompress", len(run.needed) + len(run.wanted), on_progress)
-            for place, samples in run.tiles(meter):
+            for place, samples in run.tiles(meter, asked):
                 shown = place.intersection(frame)
                 if shown is None:
                     continue

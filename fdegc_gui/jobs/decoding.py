@@ -17,7 +17,7 @@ from fdegc_gui.jobs.engine import CodecLike
 #: Side of the grid of samples that tells the display range of a decoded scene.
 _STATISTICS_SIDE = 1536
 #: Pixels of tiles that are decoded ahead of the others at once, and their share of what is left to decode.
-#: Of a larger view the usual order shows as much, and all of that would be decoded twice.
+#: Of a larger view the usual order shows as much, and latents would be decoded twice.
 _AHEAD, _SHARE = 12_000_000, 1 / 4
 
 
@@ -45,7 +45,7 @@ class LookedAt:
 class ViewFirst:
     """Tap between a codec and another tap: after every tile those that are looked at have their turn.
 
-    What is decoded ahead is decoded again when it is its turn, and passed on once.
+    What comes ahead is not asked for again; of what is in work by then, one of both is passed on.
 
     Parameters
     ----------
@@ -79,12 +79,17 @@ class ViewFirst:
         self._pass_on(tile)
         ahead = self._ahead()
         if ahead is not None:
-            self._codec.decode(self._path, window=ahead, on_tile=self._pass_on, cancel=self._cancel)
+            self._codec.decode(
+                self._path, window=ahead, asked=self.lacks, on_tile=self._pass_on, cancel=self._cancel
+            )
+
+    def lacks(self, window: Window) -> bool:
+        """Whether a tile has not come yet."""
+        return (window.x, window.y) not in self._passed
 
     def _pass_on(self, tile: TileResult) -> None:
-        place = tile.window.x, tile.window.y
-        if place not in self._passed:
-            self._passed.add(place)
+        if self.lacks(tile.window):
+            self._passed.add((tile.window.x, tile.window.y))
             self._left -= tile.window.pixels
             self._tap(TileResult(tile.window, tile.samples, self._bytes))
 
@@ -128,12 +133,14 @@ class Decode(TileWork[Decoded]):
         codec = context.engine.codec(self.device)
         context.cancel.check()
         with self.tapped(context, self.info) as (writer, tap):
+            first = ViewFirst(
+                codec, self.path, self.tile_size, self.info, tap, self.looked_at, context.cancel
+            )
             decode = codec.decode(
                 self.path,
+                asked=first.lacks,
                 on_progress=context.progress,
-                on_tile=ViewFirst(
-                    codec, self.path, self.tile_size, self.info, tap, self.looked_at, context.cancel
-                ),
+                on_tile=first,
                 cancel=context.cancel,
             )
             store = writer.finish()

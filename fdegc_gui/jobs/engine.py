@@ -45,6 +45,7 @@ class CodecLike(Protocol):
         sink: Any = None,
         *,
         window: Window | None = None,
+        asked: Callable[[Window], bool] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         on_tile: Callable[[TileResult], None] | None = None,
         cancel: CancelToken | None = None,

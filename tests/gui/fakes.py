@@ -115,6 +115,7 @@ class FakeCodec:
         sink: Any = None,
         *,
         window: Window | None = None,
+        asked: Callable[[Window], bool] | None = None,
         on_progress: Callable[..., None] | None = None,
         on_tile: Callable[[TileResult], None] | None = None,
         cancel: CancelToken | None = None,
@@ -127,6 +128,9 @@ class FakeCodec:
             meter = ProgressMeter("decode", info.raster.pixels, on_progress)
             for i, place in enumerate(tiles(info.raster, info.tile_size)):
                 if window is not None and place.intersection(window) is None:
+                    continue
+                if asked is not None and not asked(place):
+                    meter.advance(place.pixels)
                     continue
                 if i in self.owner.holds:
                     self._wait(cancel)

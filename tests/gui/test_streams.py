@@ -378,7 +378,7 @@ def test_what_is_decoded_first_is_what_it_would_be(network_file: Path, tmp_path:
             looked_at.window = Window(300, 150, 60, 50)
 
     first = ViewFirst(codec, network_file, info.tile_size, info.raster, tap, looked_at, CancelToken())
-    codec.decode(network_file, on_tile=first)
+    codec.decode(network_file, asked=first.lacks, on_tile=first)
     assert len(order) == len(set(order)) == info.tiles
     assert [(place.x, place.y) for place in order[2:4]] == [(256, 128), (320, 128)]
     assert np.array_equal(pixels, codec.decode_window(network_file, Window(0, 0, 370, 200)).pixels)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fdegc.codec import Codec
-from fdegc.codec.tile_synthesis import nearest_rate
+from fdegc.codec.tile_synthesis import TileSynthesis, nearest_rate
 from fdegc.control import CancelToken
 from fdegc.errors import (
     Cancelled,
@@ -289,6 +289,30 @@ def test_window_decodes_only_what_it_needs(
     assert len(steps) == 1 + len(needed) + synthesised and steps[-1].fraction == 1
     assert tiles[-1].bytes_so_far == sum(entries[number].length for number in needed)
     assert np.array_equal(codec.decode_window(path, window).pixels, sound.pixels)
+
+
+def test_tiles_that_are_not_asked_for_are_left_out(
+    codec: Codec, tmp_path: Path, tiles_of_latents: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.fdegc"
+    path.write_bytes(tiles_of_latents)
+    all_tiles: list[TileResult] = []
+    codec.decode(path, on_tile=all_tiles.append)
+    made: list[int] = []
+    synthesise = TileSynthesis.pixels
+    monkeypatch.setattr(
+        TileSynthesis,
+        "pixels",
+        lambda self, tiles, check: made.extend(t.index for t in tiles) or synthesise(self, tiles, check),
+    )
+    some: list[TileResult] = []
+    steps: list[Progress] = []
+    codec.decode(path, asked=lambda place: place.x > 0, on_tile=some.append, on_progress=steps.append)
+    wanted = [tile for tile in all_tiles if tile.window.x > 0]
+    assert 0 < len(wanted) == len(some) == len(made) < len(all_tiles) and steps[-1].fraction == 1
+    for one, other in zip(some, wanted, strict=True):
+        assert one.window == other.window
+        assert np.array_equal(one.samples.pixels, other.samples.pixels)
 
 
 @pytest.mark.parametrize("rate", range(1, 7))
