@@ -6,8 +6,8 @@ or more than 512 MB of memory; the fuzzer then stops, prints it and keeps the in
 
 Checksums would keep a fuzzer from ever getting past them.  So the first byte of an input says how the rest is read:
 with bit 0 every CRC-32 counts as 0 and deflated data carry no checksum, with bit 1 the magic is put in front.  And every
-other mutation changes one part of a file (header, index, payloads, one block) and puts sound lengths, checksums and
-copies around it.
+other mutation changes one part of a file (header, index, payloads, the payload of one unit, one block) and puts sound
+lengths, checksums and copies around it.
 
 ::
 
@@ -43,7 +43,7 @@ with atheris.instrument_imports(include=["fdegc"]):
     from fdegc.codec.inputs import NetworkInputs
     from fdegc.codec.tiling import TilePlan
     from fdegc.codec.ways import Form, PlainTile, PlainWays
-    from fdegc.coding import jpeg2000
+    from fdegc.coding import component_transform, jpeg2000
     from fdegc.errors import FdegcError
     from fdegc.format import MAGIC, layout, metadata, planes
     from fdegc.format import info as stream
@@ -65,6 +65,8 @@ SECONDS, MEGABYTES, LENGTH = 1.0, 512, 4096
 UNITS = 1000
 #: Tiles that are decoded, and the most samples of one.
 TILES, SAMPLES = 8, 30_000
+#: First bytes of a payload, of which one is changed at a time.
+HEAD = 48
 
 
 def stored(data: bytes, level: int = 0) -> bytes:
@@ -247,15 +249,47 @@ def with_lengths(index: bytes, payloads: bytes, entry: int, sound: bool) -> byte
     return out
 
 
+def with_one_changed(parts: list[bytes], entry: int, choose: random.Random, sound: bool) -> None:
+    """Change the payload of one unit that has one: a byte of its first ones, where it ends, or anything."""
+    units, at = [], 0
+    for start in range(0, len(parts[1]) - entry + 1, entry):
+        (length,) = struct.unpack_from("<I", parts[1], start)
+        units.append((parts[1][start + 4 : start + entry - 4], parts[2][at : at + length]))
+        at += length
+    full = [number for number, (_, payload) in enumerate(units) if payload]
+    if not full:
+        return
+    number = choose.choice(full)
+    fields, payload = units[number]
+    way = choose.randrange(4)
+    if way == 0:
+        changed = bytearray(payload)
+        changed[choose.randrange(min(HEAD, len(payload)))] = choose.randrange(256)
+        payload = bytes(changed)
+    elif way == 1:
+        payload = payload[: choose.randrange(len(payload))]
+    else:
+        payload = atheris.Mutate(payload, len(payload) + 64)
+    units[number] = fields, payload
+    parts[2] = b"".join(payload for _, payload in units)
+    parts[1] = b"".join(
+        struct.pack("<I", len(payload)) + fields + struct.pack("<I", zlib.crc32(payload) if sound else 0)
+        for fields, payload in units
+    )
+
+
 def mutate(data: bytes, max_size: int, seed: int) -> bytes:
     """Change anything, or one part with everything else made to fit."""
     choose = random.Random(seed)
-    if choose.random() < 0.5 and len(data) > PREFIX.size:
+    if choose.random() < 0.6 and len(data) > PREFIX.size:
         with contextlib.suppress(FdegcError, struct.error):
             parts, tags = split(data[1:])
-            which = choose.randrange(len(parts))
-            parts[which] = atheris.Mutate(parts[which], len(parts[which]) + 64)
             version, short = data[1], data.endswith(layout.END_MAGIC) and not tags
+            which = choose.randrange(-3, len(parts))
+            if which < 0:
+                with_one_changed(parts, entry_size(version), choose, not data[0] & NEUTRAL)
+            else:
+                parts[which] = atheris.Mutate(parts[which], len(parts[which]) + 64)
             if choose.random() < 0.1:
                 version, short = choose.choice((1, 2)), choose.random() < 0.5
             if which == 2:
@@ -326,7 +360,7 @@ def write_plain(path: Path, header: StreamHeader) -> None:
             unit = (pixels / 255).astype(np.float32)
             bound = header.bound or 0.0
             tiles = [ways.exact(pixels, None, bound, lambda: None), ways.jpeg2000(unit, 300)]
-            transform = ways.transform(unit, [1.0] * header.bands, 1e-4)
+            transform, _ = ways.transform(unit, [1.0] * header.bands, 1e-4)
             if transform is not None:
                 tiles.append(ways.jpeg2000(unit, 300, Form(transform=transform)))
             if header.dtype == "uint8":  # as files of before have them
@@ -337,6 +371,27 @@ def write_plain(path: Path, header: StreamHeader) -> None:
             writer.add(tile.payload, kind=tile.kind, fidelity=90)
             for _ in range(1, header.groups):
                 writer.add(b"", kind=UnitKind.NOTHING)
+        writer.commit()
+
+
+def write_components(path: Path, header: StreamHeader) -> None:
+    """Write a short file of tiles of components: with factors and without, deep and not."""
+    plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
+    y, x = np.mgrid[: header.height, : header.width]
+    fields = np.stack([np.sin(x / 9) * np.cos(y / 7), (x + y) / 200, x * y % 17 / 40])
+    mixture = np.random.default_rng(header.bands).uniform(-0.2, 0.2, (header.bands, len(fields)))
+    scene = np.clip(0.5 + np.einsum("bf,fhw->bhw", mixture, fields), 0, 1).astype(np.float32)
+    ways, spans = PlainWays(header), np.array([entry.scale for entry in stream.mapping_of(header)])
+    with ContainerWriter(path, header, overwrite=True) as writer:
+        for index in range(len(plan)):
+            window = plan.window(index)
+            unit = np.ascontiguousarray(scene[:, window.rows, window.cols])
+            weights = [1.0] * header.bands if index % 2 else [0.5**band for band in range(header.bands)]
+            exponents = component_transform.band_exponents(spans, weights, whole=header.dtype != "float32")
+            transform, _ = component_transform.fit(unit, spans, exponents, spans, 1e-3)
+            tile = ways.jpeg2000(unit, 160, Form(index % 4 > 1, transform))
+            assert tile.kind == UnitKind.COMPONENTS
+            writer.add(tile.payload, kind=tile.kind, fidelity=90)
         writer.commit()
 
 
@@ -357,12 +412,19 @@ def write_seeds(folder: Path) -> None:
     several = replace(tiles, bands=3, whole=True)
     float32 = (BandMapping(0.0, 50.0),)
     exact = replace(tiles, dtype="float32", mapping=float32, bound=0.5, whole=True)
-    full = (plain, masked, wide, first, mixed, predicted)
+    colours = replace(several, width=128, height=120)
+    spans = tuple(BandMapping(float(band), 1000.0 + 900 * band) for band in range(5))
+    five = replace(colours, bands=5, dtype="uint16", mapping=spans)
+    apart = tuple(BandMapping(-(10.0**band), 10.0 ** (2 * band)) for band in range(4))
+    floats = replace(colours, bands=4, dtype="float32", mapping=apart)
+    seeds = [(write_seed, header) for header in (plain, masked, wide, first, mixed, predicted)]
+    seeds += [(write_plain, header) for header in (tiles, exact, several)]
+    seeds += [(write_components, header) for header in (colours, five, floats)]
     for sound in (True, False):
-        for number, header in enumerate((*full, tiles, exact, several)):
+        for number, (write, header) in enumerate(seeds):
             path = folder / f"seed-{sound:d}-{number}"
             use_checksums(sound)
-            (write_seed if number < len(full) else write_plain)(path, header)
+            write(path, header)
             use_checksums(True)
             content = path.read_bytes()
             mode = bytes([WITH_MAGIC | (0 if sound else NEUTRAL)])

@@ -33,6 +33,8 @@ _ABOUT, _FEW = 1.03, 20
 _COARSE = 0.02
 #: Where JPEG 2000 is no better at the same size, it may still be at another one if it comes as near as this.
 _NEAR = 1.1
+#: Looks at forms are right to within about as much: one that is worse by more is not coded.
+_CLOSE = 1.05
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
 _HOPE = 2.0
 #: Bytes a pixel up to which one level of wavelets more may pay; of few pixels, or of a tile so much longer
@@ -148,14 +150,16 @@ class Judge:
         wanted = [max(round(size * _STEP**exponent), 1) for exponent in exponents]
         dropped, coarse = self.ways.bits_to_drop(self._weights, _COARSE * ours.squared_error / max(count, 1))
 
-        def sizes_of(form: Form) -> Iterator[int]:
-            """Sizes at which JPEG 2000 is worth coding."""
+        def hoped(form: Form) -> _Candidate | None:
+            """Look at about whose size JPEG 2000 is worth coding."""
             drops = form.transform is None and dropped > 0
-            about = self._size(*looks(wanted, form, *((dropped, coarse) if drops else ())), ours)
-            if about is not None and drops:  # what is better than the network may need them
-                about = self._size(*looks(wanted, form), ours)
-            if about is None:
-                return
+            found = self._best(*looks(wanted, form, *((dropped, coarse) if drops else ())), ours)
+            if found is not None and drops:  # what is better than the network may need them
+                found = self._best(*looks(wanted, form), ours)
+            return found
+
+        def sizes_of(form: Form, about: int) -> Iterator[int]:
+            """Sizes that are coded."""
             if self._capped:
                 yield size
             if form.deep and not self._fills:
@@ -175,23 +179,30 @@ class Judge:
         own = [] if transform is None else [Form(deep, transform) for deep in depths]
         # Of so few bytes layers take too many for looks at them to say anything, and coding is quick.
         tiny = size <= _TINY and not self._fills
+
+        def code(form: Form, number: int) -> _Candidate:
+            return plain(self.ways.jpeg2000(unit, max(number, 1), form))
+
+        hopes: list[tuple[Form, _Candidate]] = []
         others: list[_Candidate] = []
         first, second = (of_bands, own) if colours else (own, of_bands)
         for form in first + second:
-            if own and form is second[0] and not others:
+            if own and form is second[0] and not hopes and not tiny:
                 # Nor would these serve better than the network; where bytes are given, totals are errors.
                 if not colours or not (self._fills or min(seen, default=0.0) - saved <= ours.total):
                     break
-
-            def coded(number: int, form: Form = form) -> _Candidate:
-                return plain(self.ways.jpeg2000(unit, max(number, 1), form))
-
-            others += map(coded, sizes_of(form))
+            found = hoped(form)
+            hopes += [] if found is None else [(form, found)]
             if tiny:
+                coded = functools.partial(code, form)
                 sizes = [round(size * _SWEEP_STEP**exponent) for exponent in _SWEEP]
                 swept = list(map(coded, sizes))
                 about = min(zip(sizes, swept, strict=True), key=lambda found: found[1].total)[0]
                 others += swept + [coded(round(about * _TRY_STEP**exponent)) for exponent in _AROUND]
+        least = min((found.total for _, found in hopes), default=0.0)
+        for form, found in hopes:
+            if self._capped or len(depths) > 1 or found.total <= _CLOSE * least:
+                others += (code(form, number) for number in sizes_of(form, found.bytes))
         # Whoever saves bytes for a target must not take more of them.
         best = min([ours.total, *(other.total for other in others)])
         most = size if self._capped else best / 8
@@ -279,8 +290,10 @@ class Judge:
         others = (self.ways.jpeg2000(unit, share.size, Form(deep, transform)) for deep in depths)
         return min([best, *others], key=lost)
 
-    def _size(self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate) -> int | None:
-        """Bytes at about which JPEG 2000 is worth coding, as looks at it say; None if it serves no better.
+    def _best(
+        self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate
+    ) -> _Candidate | None:
+        """Look at about whose size JPEG 2000 is worth coding; None if it serves no better.
 
         Parameters
         ----------
@@ -300,7 +313,7 @@ class Judge:
         fits = same.bytes <= _ABOUT * ours.bytes + _FEW
         better = fits and same.squared_error < (1 - _MARGIN) * ours.squared_error
         if self._fills:
-            return ours.bytes if better else None
+            return same if better else None
         # Latents get too few bytes of what they were not trained on, such as noise.
         if not better and (self._capped or all(look(n).total >= _NEAR * ours.total for n in near)):
             return None
@@ -310,7 +323,7 @@ class Judge:
                 best += step
             if best != start:
                 break
-        return look(best).bytes if better or look(best).total < (1 - _MARGIN) * ours.total else None
+        return look(best) if better or look(best).total < (1 - _MARGIN) * ours.total else None
 
     def _lowest(self, look: Callable[[int], _Candidate], count: int, ours: _Candidate) -> int:
         """Number of the look at which the total is least, of those that a target leaves."""

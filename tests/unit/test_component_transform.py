@@ -7,19 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdegc.codec import Codec
 from fdegc.codec.ways import Form, PlainWays
 from fdegc.coding.component_transform import ComponentTransform, band_exponents, band_factors, fit
-from fdegc.errors import CorruptStream
+from fdegc.control import CancelToken
+from fdegc.errors import Cancelled, CorruptStream
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import read_info
 from fdegc.format.kinds import UnitKind
 from fdegc.format.reader import ContainerReader
+from fdegc.format.writer import ContainerWriter
 from fdegc.options import EncodeOptions, Target, TargetKind
-from fdegc.raster import ArraySource
+from fdegc.raster import ArraySource, open_raster
 from fdegc.raster_info import Window
 from fdegc.results import TileResult
 from fdegc.types import BandMapping
@@ -194,6 +197,43 @@ def test_tiles_of_components_come_back(codec: Codec, tmp_path: Path, bands: int)
     path.write_bytes(data)
     y, x = divmod(tile, 3)
     assert codec.decode(path).damaged == (Window(64 * x, 64 * y, 64, 64),)
+
+
+@pytest.mark.parametrize(("bands", "dtype"), [(3, "uint8"), (5, "uint16")])
+def test_a_cancelled_run_goes_on_to_the_same_file(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bands: int, dtype: str
+) -> None:
+    """With tiles of components on both sides of where it ended, and of three bands latents, too."""
+    pixels = grained(bands).astype(dtype) * np.array(1 if dtype == "uint8" else 37, dtype)
+    source, path, expected = tmp_path / "a.tif", tmp_path / "a.fdegc", tmp_path / "whole.fdegc"
+    tifffile.imwrite(source, pixels, planarconfig="separate", photometric="minisblack")
+    options = EncodeOptions(3.0, 64)
+    with open_raster(source) as raster:
+        codec.encode(raster, expected, options)
+    kinds = kinds_of(expected)
+    assert UnitKind.COMPONENTS in kinds[:3] and UnitKind.COMPONENTS in kinds[3:]
+    assert bands == 5 or UnitKind.LATENTS in kinds
+    cancel, add = CancelToken(), ContainerWriter.add
+
+    def cancelled(self: ContainerWriter, *args: object, **named: object) -> None:
+        add(self, *args, **named)  # type: ignore[arg-type]
+        if self.units_done == self.header.units // 2:
+            cancel.cancel()
+
+    with monkeypatch.context() as patch, open_raster(source) as raster, pytest.raises(Cancelled):
+        patch.setattr(ContainerWriter, "add", cancelled)
+        codec.encode(raster, path, options, resume=True, cancel=cancel)
+    shown = np.zeros_like(pixels)
+
+    def show(tile: TileResult) -> None:
+        assert tile.samples is not None
+        shown[:, tile.window.rows, tile.window.cols] = tile.samples.pixels
+
+    with open_raster(source) as raster:
+        result = codec.encode(raster, path, options, resume=True, reconstruct=True, on_tile=show)
+    assert 3 <= result.resumed_tiles < result.tiles
+    assert path.read_bytes() == expected.read_bytes()
+    assert np.array_equal(shown, codec.decode_window(path, Window(0, 0, 192, 128)).pixels)
 
 
 def test_components_are_ahead_of_bands() -> None:
