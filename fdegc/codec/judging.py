@@ -33,6 +33,9 @@ _ABOUT, _FEW = 1.03, 20
 _COARSE = 0.02
 #: Where JPEG 2000 is no better at the same size, it may still be at another one if it comes as near as this.
 _NEAR = 1.1
+#: Looks at tiles of few bytes are up to a tenth too bad, as layers take bytes that count there: such a tile
+#: is coded even where JPEG 2000 looks as much worse as this.
+_LOOKED = 1.03
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
 _HOPE = 2.0
 #: Bytes a pixel up to which one level of wavelets more may pay; of few pixels, or of a tile so much longer
@@ -151,9 +154,9 @@ class Judge:
         def sizes_of(form: Form) -> Iterator[int]:
             """Sizes at which JPEG 2000 is worth coding."""
             drops = form.transform is None and dropped > 0
-            about = self._size(*looks(wanted, form, *((dropped, coarse) if drops else ())), ours)
+            about = self._size(*looks(wanted, form, *((dropped, coarse) if drops else ())), ours, limit)
             if about is not None and drops:  # what is better than the network may need them
-                about = self._size(*looks(wanted, form), ours)
+                about = self._size(*looks(wanted, form), ours, limit)
             if about is None:
                 return
             if self._capped:
@@ -167,6 +170,7 @@ class Judge:
                 yield sizes[self._lowest(look, len(sizes), ours)]
 
         height, width = pixels.shape[1:]
+        limit = (_LOOKED if size <= _SPARSE * height * width else 1 - _MARGIN) * ours.total
         transform, saved = self.ways.transform(unit, self._weights, ours.squared_error / max(count, 1))
         # Three bands have a transform in any case, which their own is not always better than.
         colours = self.ways.has_colours
@@ -279,7 +283,9 @@ class Judge:
         others = (self.ways.jpeg2000(unit, share.size, Form(deep, transform)) for deep in depths)
         return min([best, *others], key=lost)
 
-    def _size(self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate) -> int | None:
+    def _size(
+        self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate, limit: float
+    ) -> int | None:
         """Bytes at about which JPEG 2000 is worth coding, as looks at it say; None if it serves no better.
 
         Parameters
@@ -290,6 +296,8 @@ class Judge:
             What JPEG 2000 makes of the tile at one of them.
         ours : _Candidate
             What the network made of it.
+        limit : float
+            Total of a look from which on it is not worth coding at another size.
         """
         start = min(range(len(sizes)), key=lambda number: abs(sizes[number] - ours.bytes))
         same = look(start)
@@ -310,7 +318,7 @@ class Judge:
                 best += step
             if best != start:
                 break
-        return look(best).bytes if better or look(best).total < (1 - _MARGIN) * ours.total else None
+        return look(best).bytes if better or look(best).total < limit else None
 
     def _lowest(self, look: Callable[[int], _Candidate], count: int, ours: _Candidate) -> int:
         """Number of the look at which the total is least, of those that a target leaves."""
