@@ -16,7 +16,7 @@ QUALITY_MAX = 6.0
 #: Side of tiles unless somebody asks for another one, and the largest that very smooth, and thin scenes get
 #: then.
 TILE_SIZE = 512
-SMOOTH_TILE_SIZE = 1024
+SMOOTH_TILE_SIZE = 1536
 LONGEST_TILE_SIZE = 2048
 #: Steps in which latents are refined at each effort (``docs/choosing.md``).
 EFFORT_STEPS = (0, 8, 16, 32, 64)
@@ -176,7 +176,7 @@ class EncodeOptions:
     quality : float
         1.0 to 6.0; integers are the trained rate points, between them gains are interpolated.
     tile_size : int
-        Side of a tile in pixels: a multiple of 64, 64 to 2048.  Very smooth scenes get tiles of up to 1024
+        Side of a tile in pixels: a multiple of 64, 64 to 2048.  Very smooth scenes get tiles of up to 1536
         in place of the default ones.
     ranges : tuple of ValueRange
         Values to keep, one range for all bands or one a band; samples beyond are clipped.  Without any,

@@ -35,6 +35,9 @@ _COARSE = 0.02
 _NEAR = 1.1
 #: Looks at forms are right to within about as much: one that is worse by more is not coded.
 _CLOSE = 1.05
+#: Looks at tiles of few bytes are up to a tenth too bad, as layers take bytes that count there: such a tile
+#: is coded even where JPEG 2000 looks as much worse as this.
+_LOOKED = 1.03
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
 _HOPE = 2.0
 #: Bytes a pixel up to which one level of wavelets more may pay; of few pixels, or of a tile so much longer
@@ -153,9 +156,9 @@ class Judge:
         def hoped(form: Form) -> _Candidate | None:
             """Look at about whose size JPEG 2000 is worth coding."""
             drops = form.transform is None and dropped > 0
-            found = self._best(*looks(wanted, form, *((dropped, coarse) if drops else ())), ours)
+            found = self._best(*looks(wanted, form, *((dropped, coarse) if drops else ())), ours, limit)
             if found is not None and drops:  # what is better than the network may need them
-                found = self._best(*looks(wanted, form), ours)
+                found = self._best(*looks(wanted, form), ours, limit)
             return found
 
         def sizes_of(form: Form, about: int) -> Iterator[int]:
@@ -171,6 +174,7 @@ class Judge:
                 yield sizes[self._lowest(look, len(sizes), ours)]
 
         height, width = pixels.shape[1:]
+        limit = (_LOOKED if size <= _SPARSE * height * width else 1 - _MARGIN) * ours.total
         transform, saved = self.ways.transform(unit, self._weights, ours.squared_error / max(count, 1))
         # Three bands have a transform in any case, which their own is not always better than.
         colours = self.ways.has_colours
@@ -291,7 +295,7 @@ class Judge:
         return min([best, *others], key=lost)
 
     def _best(
-        self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate
+        self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate, limit: float
     ) -> _Candidate | None:
         """Look at about whose size JPEG 2000 is worth coding; None if it serves no better.
 
@@ -303,6 +307,8 @@ class Judge:
             What JPEG 2000 makes of the tile at one of them.
         ours : _Candidate
             What the network made of it.
+        limit : float
+            Total of a look from which on it is not worth coding at another size.
         """
         start = min(range(len(sizes)), key=lambda number: abs(sizes[number] - ours.bytes))
         same = look(start)
@@ -323,7 +329,7 @@ class Judge:
                 best += step
             if best != start:
                 break
-        return look(best) if better or look(best).total < (1 - _MARGIN) * ours.total else None
+        return look(best) if better or look(best).total < limit else None
 
     def _lowest(self, look: Callable[[int], _Candidate], count: int, ours: _Candidate) -> int:
         """Number of the look at which the total is least, of those that a target leaves."""

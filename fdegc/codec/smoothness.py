@@ -28,8 +28,10 @@ def better_tile_size(plan: EncodingPlan, check: Check) -> int:
 
     Where tiles take a few hundred bytes, their entries in the index and what wavelets cannot see beyond their
     edges are a good part of them: of smooth scenes, in the default tiles, up to two decibels, unless JPEG
-    2000 has no part in it.  Tiles of thin scenes may be longer, as long as they have no more pixels than a
-    default tile.  Whoever asks for other tiles, or for a region, gets what was asked for.
+    2000 has no part in it.  Slivers at the right and lower edge cost as much, so there are as few tiles as
+    the largest would make, and those as small as that allows.  Tiles of thin scenes may be longer, as long
+    as they have no more pixels than a default tile.  Whoever asks for other tiles, or for a region, gets
+    what was asked for.
 
     Parameters
     ----------
@@ -51,7 +53,11 @@ def better_tile_size(plan: EncodingPlan, check: Check) -> int:
     roughness = _roughness(plan)
     if roughness > _SMOOTH and (roughness > _PERHAPS or _bytes(plan, check) > _SPARSE):
         return options.tile_size
-    return min(SMOOTH_TILE_SIZE, -(-longest // 64) * 64)
+
+    def tiles(side: int) -> int:
+        return -(-info.width // side) * -(-info.height // side)
+
+    return min(range(TILE_SIZE, SMOOTH_TILE_SIZE + 1, 64), key=tiles)
 
 
 def _bytes(plan: EncodingPlan, check: Check) -> float:

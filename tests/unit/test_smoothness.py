@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from fdegc.codec import Codec
+from fdegc.codec.plan import EncodingPlan
+from fdegc.codec.smoothness import better_tile_size
 from fdegc.coding import jpeg2000
-from fdegc.control import CancelToken
+from fdegc.control import CancelToken, never
 from fdegc.errors import Cancelled, OutOfMemory
 from fdegc.format.info import read_info
 from fdegc.options import EncodeOptions, QualityRegion, Target, TargetKind
@@ -70,16 +72,29 @@ def test_other_types_masks_and_targets(codec: Codec, tmp_path: Path) -> None:
     """What is smooth is so in the range of its values, where they are valid."""
     path = tmp_path / "a.fdegc"
     heights = (np.hypot(*np.mgrid[0:500, 0:1100]) * 0.37 - 50).astype(np.float32)[np.newaxis]
-    assert tile_of(codec, ArraySource(heights), path, EncodeOptions(2.0)) == 1024
+    assert tile_of(codec, ArraySource(heights), path, EncodeOptions(2.0)) == 1152
     holes = heights.copy()
     holes[:, ::3, ::2] = np.nan
-    assert tile_of(codec, ArraySource(holes), path, EncodeOptions(2.0)) == 1024
+    assert tile_of(codec, ArraySource(holes), path, EncodeOptions(2.0)) == 1152
     assert np.array_equal(
         np.isnan(codec.decode_window(path, Window(0, 0, 1100, 500)).pixels), np.isnan(holes)
     )
     target = EncodeOptions(target=Target(TargetKind.SIZE, 3000))
     assert tile_of(codec, ArraySource(ramp(600, 512)), path, target) == 640
     assert path.stat().st_size <= 3000
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "side"),
+    [(513, 600, 640), (1300, 1100, 1344), (1536, 700, 1536), (1600, 600, 832), (2000, 1500, 1536)],
+)
+def test_smooth_scenes_have_as_few_tiles_as_the_largest_would_make(
+    codec: Codec, width: int, height: int, side: int
+) -> None:
+    """And those as small as that allows, so that none is a sliver."""
+    source = ArraySource(ramp(width, height, slope=0.05, bands=1))
+    plan = EncodingPlan.of(codec.networks[0], source, EncodeOptions(2.0))
+    assert better_tile_size(plan, never) == side
 
 
 def test_tiles_of_thin_scenes_are_long(codec: Codec, tmp_path: Path) -> None:
@@ -120,7 +135,7 @@ def test_without_the_memory_tiles_are_the_usual_ones(
 
 def test_an_interrupted_run_goes_on_in_the_same_tiles(codec: Codec, tmp_path: Path) -> None:
     scene, path, whole = tmp_path / "scene.png", tmp_path / "a.fdegc", tmp_path / "b.fdegc"
-    Image.fromarray(ramp(2100, 460, slope=0.05, bands=1)[0]).save(scene)
+    Image.fromarray(ramp(3200, 460, slope=0.05, bands=1)[0]).save(scene)
     cancel = CancelToken()
     with open_raster(scene) as source, pytest.raises(Cancelled):
         Codec(device="cpu", threads=1).encode(
@@ -130,5 +145,5 @@ def test_an_interrupted_run_goes_on_in_the_same_tiles(codec: Codec, tmp_path: Pa
     with open_raster(scene) as source:
         result = codec.encode(source, path, EncodeOptions(1.0), resume=True)
         codec.encode(source, whole, EncodeOptions(1.0))
-    assert (result.tile_size, result.tiles) == (1024, 3) and result.resumed_tiles > 0
+    assert (result.tile_size, result.tiles) == (1088, 3) and result.resumed_tiles > 0
     assert path.read_bytes() == whole.read_bytes()
