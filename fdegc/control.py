@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -65,6 +66,7 @@ class ProgressMeter:
         self._done = 0.0
         self._callback = callback
         self._start = time.perf_counter()
+        self._first: tuple[float, float] | None = None
         self.report()
 
     def advance(self, amount: float) -> None:
@@ -81,5 +83,21 @@ class ProgressMeter:
             return
         elapsed = time.perf_counter() - self._start
         fraction = self._done / self._total
-        remaining = elapsed * (1.0 - fraction) / fraction if fraction > 0.0 else None
-        self._callback(Progress(self._stage, fraction, elapsed, remaining))
+        self._callback(Progress(self._stage, fraction, elapsed, self._remaining(elapsed, fraction)))
+
+    def _remaining(self, elapsed: float, fraction: float) -> float | None:
+        """Seconds left, between what the pace from the beginning and that since the first unit say.
+
+        The first unit waits for what is done once, as long as that takes, so the former is too long.  Units
+        that are finished together come at once, so the latter is too short.  With many units both are right,
+        with one there is nothing to tell by.
+        """
+        if fraction <= 0.0:
+            return None
+        if self._first is None:
+            self._first = elapsed, fraction
+        at, first = self._first
+        if fraction == first:
+            return 0.0 if fraction == 1.0 else None
+        most = elapsed * (1.0 - fraction) / fraction
+        return math.sqrt(most * (elapsed - at) * (1.0 - fraction) / (fraction - first))

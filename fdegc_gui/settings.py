@@ -14,6 +14,8 @@ from fdegc_gui.models.forecast import Pace
 
 THEMES = ("system", "light", "dark")
 _RECENT_MAX = 10
+#: Before, times were compared with those of one machine for all, not with what was measured on this one.
+_PACE = "engine/measured_pace"
 
 
 class Settings:
@@ -170,11 +172,11 @@ class Settings:
     @property
     def pace(self) -> Pace:
         """How long compressions have taken here."""
-        return Pace.from_text(self._text("engine/pace"))
+        return Pace.from_text(self._text(_PACE))
 
     @pace.setter
     def pace(self, value: Pace) -> None:
-        self._store.setValue("engine/pace", value.text)
+        self._store.setValue(_PACE, value.text)
 
     @property
     def lpips_download(self) -> bool:

@@ -30,8 +30,8 @@ NONE = "–"
 
 
 def about_seconds(seconds: float) -> str:
-    """Duration that is an estimate, in two digits: ``≈ 22 s``, ``≈ 3 min 30 s``."""
-    return f"≈ {human_seconds(float(f'{seconds:.2g}'))}"
+    """Duration that is an estimate, in two digits and no parts of seconds: ``≈ 22 s``, ``≈ 3 min 30 s``."""
+    return f"≈ {human_seconds(max(round(float(f'{seconds:.2g}')), 1))}"
 
 
 def time_left(seconds: float) -> str:

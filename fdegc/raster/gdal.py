@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -18,6 +19,8 @@ GDAL_ERRORS = (RasterioError, OSError, ValueError, RuntimeError, CPLE_BaseError)
 #: ``warnings.catch_warnings`` changes the process; one thread at a time.
 WARNINGS_LOCK = threading.Lock()
 _MAX_CHECKED_BLOCKS = 1 << 18
+#: Bytes that a block may take beyond twice its samples' own.
+_SLACK = 1 << 16
 
 
 def open_dataset(name: str, driver: str) -> Any:
@@ -58,12 +61,14 @@ def require_complete(dataset: Any, path: Path) -> None:
     bands = range(1, dataset.count + 1 if planar else 2)
     if columns * rows * len(bands) > _MAX_CHECKED_BLOCKS:
         return  # reading will tell
+    # Of blocks that begin long before the end nobody asks for the length: there can be a quarter of a million.
+    near = size - 2 * height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes) - _SLACK
+    item = dataset.get_tag_item
     for band in bands:
         for y in range(rows):
             for x in range(columns):
-                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
-                length = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
-                if offset and int(offset) + int(length or 0) > size:
+                offset = int(item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band) or 0)
+                if offset > near and offset + int(item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band) or 0) > size:
                     raise UnsupportedRaster(
                         f"“{path}” is incomplete: it ends before its last pixels; copy or download it again."
                     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from fdegc.raster_info import Window
 from fdegc.results import EncodeResult, StreamInfo
@@ -33,6 +34,8 @@ from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import EXACT, FREE, effort_of
 
 _RANK = 5
+#: How often what runs says for how long it has been running.
+_TICK_MS = 1000
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +49,7 @@ class _Run:
     watch: ActivityWatch | None = None
     result: Result | None = None
     before: Result | None = None
+    began: float = 0.0
 
 
 def kept_result(kept: KeptResult, store: SampleStore) -> Result:
@@ -120,6 +124,9 @@ class Coding(QObject):
         self._looked_at = LookedAt()
         session.scene_changed.connect(self._on_scene)
         session.tiles_written.connect(self._on_written)
+        self._clock = QTimer(self)
+        self._clock.setInterval(_TICK_MS)
+        self._clock.timeout.connect(self._on_tick)
 
     def set_view(self, window: Window | None, _zoom: float) -> None:
         """View of another part of the scene, which a decoding shows before the rest; None for nothing."""
@@ -266,13 +273,25 @@ class Coding(QObject):
 
     def _on_started(self, run: _Run) -> None:
         self._running[run.key] = run
+        run.began = time.perf_counter()
+        self._clock.start()
         self._session.waiting.pop(run.key, None)
         run.before = self._session.results.get(run.key)
         run.result = self._session.begin(run.key, run.quality, run.tiles, run.store)
 
     def _on_progress(self, run: _Run, progress: Progress) -> None:
-        if run.result is not None:
-            run.result.fraction = progress.fraction
+        result = run.result
+        if result is not None:
+            result.fraction, result.left = progress.fraction, progress.remaining
+            result.seconds = time.perf_counter() - run.began
+
+    def _on_tick(self) -> None:
+        for run in self._running.values():
+            if run.result is not None:
+                run.result.seconds = time.perf_counter() - run.began
+        self._session.estimates_changed.emit()
+        if not self._running:
+            self._clock.stop()
 
     def _on_tile(self, run: _Run, tile: CodedTile) -> None:
         if run.result is not None:

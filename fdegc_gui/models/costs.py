@@ -64,6 +64,7 @@ def learn_pace(session: Session, result: Result) -> None:
     points, encode = _points(session), result.encode
     if (
         result.key != EXACT  # which says nothing of the network's pace
+        and session.refined  # else nobody knows how fast this machine is
         and session.scene is not None
         and points
         and encode is not None

@@ -76,6 +76,10 @@ class Result:
         Where it came from, if it was not made here.
     asked : float or None
         Largest error that was asked for, 0 for none at all; None for what the quality gives.
+    seconds : float
+        For which it has been running.
+    left : float or None
+        Seconds that it will take yet, as far as it has come; None while that does not tell.
     """
 
     key: int
@@ -104,6 +108,8 @@ class Result:
     saved: list[Saved] = field(default_factory=list)
     guest: Guest | None = None
     asked: float | None = None
+    seconds: float = 0.0
+    left: float | None = None
 
     @property
     def bound(self) -> float | None:

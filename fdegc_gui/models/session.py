@@ -395,6 +395,7 @@ class Session(Wishes):
         """Device, by its label, that the next compression will run on; experience of others means nothing."""
         if device != self.device:
             self.device = device
+            self.refined = False  # times are those of the other device
             self.estimates_changed.emit()
 
     def set_unasked(self, notice: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from PySide6.QtCore import QByteArray, QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
@@ -19,26 +21,42 @@ def app_icon() -> QIcon:
 
 def pixmap(name: str, color: str, size: int) -> QPixmap:
     """Pixmap of an icon of ``resources/icons`` in one colour; empty if the file is missing."""
-    image = QPixmap(size, size)
-    image.fill(Qt.GlobalColor.transparent)
-    path = data_dir("resources") / "icons" / f"{name}.svg"
-    try:
-        svg = path.read_text(encoding="utf-8")
-    except OSError:
-        return image
-    renderer = QSvgRenderer(QByteArray(svg.replace("currentColor", QColor(color).name()).encode()))
-    painter = QPainter(image)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    renderer.render(painter, QRectF(0, 0, size, size))
-    painter.end()
-    return image
+    return _drawn(_renderer(name, color), size)
 
 
 def icon(name: str, color: str, disabled: str | None = None) -> QIcon:
     """Icon in a colour, and in another where it is disabled."""
     out = QIcon()
-    for size in _SIZES:
-        out.addPixmap(pixmap(name, color, size))
-        if disabled is not None:
-            out.addPixmap(pixmap(name, disabled, size), QIcon.Mode.Disabled)
+    for tint, mode in ((color, QIcon.Mode.Normal), (disabled, QIcon.Mode.Disabled)):
+        if tint is not None:
+            renderer = _renderer(name, tint)
+            for size in _SIZES:
+                out.addPixmap(_drawn(renderer, size), mode)
     return out
+
+
+@functools.cache
+def _svg(name: str) -> str:
+    """Text of an icon's file; empty if it is missing."""
+    try:
+        return (data_dir("resources") / "icons" / f"{name}.svg").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _renderer(name: str, color: str) -> QSvgRenderer | None:
+    svg = _svg(name)
+    return (
+        QSvgRenderer(QByteArray(svg.replace("currentColor", QColor(color).name()).encode())) if svg else None
+    )
+
+
+def _drawn(renderer: QSvgRenderer | None, size: int) -> QPixmap:
+    image = QPixmap(size, size)
+    image.fill(Qt.GlobalColor.transparent)
+    if renderer is not None:
+        painter = QPainter(image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        renderer.render(painter, QRectF(0, 0, size, size))
+        painter.end()
+    return image

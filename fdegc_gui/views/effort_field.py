@@ -63,4 +63,4 @@ class EffortField(QWidget):
         if result is not None and result.encode is not None:
             return cost_of(None, result).time
         estimate = forecasts_of(self._session, effort).get(row)
-        return "" if estimate is None else about_seconds(estimate.seconds)
+        return "" if estimate is None or not self._session.refined else about_seconds(estimate.seconds)

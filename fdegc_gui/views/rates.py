@@ -238,7 +238,8 @@ class RateSelector(QWidget):
         for rate, row in self.rows.items():
             key = session.asked_key(rate)
             result = session.result(key)
-            cost = cost_of(forecasts.get(rate), result)
+            # Coding without the network is tried apart, and its estimate comes with a time.
+            cost = cost_of(forecasts.get(rate), result, timed=session.refined or rate == EXACT)
             row.setEnabled(rate in session.rates)
             if self._progress is not None and self._progress[0] == key and _is_running(result):
                 cost = Cost(cost.size, cost.time, False, self._progress[1])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings, QThread
-from PySide6.QtGui import QPixmap
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -39,9 +39,9 @@ def qapp() -> Iterator[QApplication]:
 @pytest.fixture(autouse=True, scope="session")
 def icons_drawn_once(qapp: QApplication) -> Iterator[None]:
     """Every window shows two hundred icons, which take a good part of the time of a test that opens one."""
-    drawn = functools.cache(icons.pixmap)
+    drawn = functools.cache(icons.icon)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(icons, "pixmap", lambda *which: QPixmap(drawn(*which)))
+        patch.setattr(icons, "icon", lambda *which: QIcon(drawn(*which)))
         yield
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
 
+from fdegc.control import CancelToken
 from fdegc.raster_info import RasterInfo
 from fdegc.results import Estimate
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.costs import forecasts_of
 from fdegc_gui.models.forecast import FIXED_SECONDS, Pace, forecasts, kind_of
+from fdegc_gui.models.result import Result
+from fdegc_gui.models.sample_store import SampleStore
+from fdegc_gui.models.scene import unpainted
 from fdegc_gui.settings import Settings
+from fdegc_gui.views.costs import cost_of
+from tests.gui.fakes import FakeCodec, FakeEngine
 from tests.gui.window_steps import compress, open_scene
 
 TIMEOUT = 10_000
@@ -118,3 +126,53 @@ def test_rows_learn_from_a_finished_one_and_the_next_run_of_the_app_knows(
     assert known != Pace().seconds(kind, 3.0)
     window.close()
     assert settings.pace.seconds(kind, 3.0) == known
+
+
+def test_a_row_says_what_its_run_shows_of_its_time(tmp_path: Path) -> None:
+    info = RasterInfo("a", "GTiff", 10, 10, 3, "uint8")
+    result = Result(4, 4.0, unpainted(info), SampleStore(tmp_path, info))
+    estimate = Estimate(1000, 3.0, 1)
+
+    def said(seconds: float, left: float | None = None, timed: bool = True) -> str:
+        result.seconds, result.left = seconds, left
+        return cost_of(estimate, result, timed=timed).time
+
+    assert cost_of(estimate, None, timed=False).time == "–", "nobody has tried this machine yet"
+    assert cost_of(estimate, None).time == said(1.0) == "≈ 3 s"
+    assert said(27.6) == "> 28 s", "it cannot be what was expected any more"
+    assert said(1.0, timed=False) == "–" and said(5.0, timed=False) == "> 5 s"
+    assert said(20.0, 24.0) == "≈ 44 s" and said(30.0, 24.0) == "≈ 54 s"
+
+
+def test_rows_say_no_time_before_the_network_was_tried_and_the_running_one_goes_on(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.gate = threading.Event()
+    gate, tried = fake.gate, FakeCodec.estimate_all
+
+    def patient(codec: FakeCodec, source: Any, *, cancel: CancelToken) -> dict[int, Estimate]:
+        while not gate.is_set():
+            cancel.wait(0.01)
+            cancel.check()
+        return tried(codec, source)
+
+    monkeypatch.setattr(FakeCodec, "estimate_all", patient)
+    open_scene(qtbot, window, scene_path)
+    window.start_compress()
+    rows = window.sidebar.rates.rows
+    qtbot.waitUntil(lambda: rows[4].cost.time.startswith("> "), timeout=TIMEOUT)
+    assert rows[3].cost.time == "–" and rows[3].cost.size.startswith("≈ ")
+    first = rows[4].cost.time
+    qtbot.waitUntil(lambda: rows[4].cost.time not in ("–", first), timeout=TIMEOUT)
+    gate.set()
+    qtbot.waitUntil(lambda: rows[4].cost.exact, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: rows[3].cost.time.startswith("≈ "), timeout=TIMEOUT)
+
+
+def test_times_of_another_device_are_measured_there(
+    qtbot: QtBot, window: MainWindow, scene_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    qtbot.waitUntil(lambda: window.session.refined, timeout=TIMEOUT)
+    window.session.set_device("GPU (another)")
+    assert not window.session.refined and window.sidebar.rates.rows[3].cost.time == "–"

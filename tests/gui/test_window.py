@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QSettings, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
+from fdegc_gui import app
 from fdegc_gui.dialogs.help import AboutDialog, ShortcutsDialog
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models import optional
@@ -246,6 +248,50 @@ def test_no_welcome_flashes_where_a_file_is_given(
     window.start(tmp_path / "gone.tif")
     error_dialog(qtbot, window).reject()
     assert window.welcome.isVisible(), "there is nothing else to show"
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["a file is given", "no file"])
+def test_the_first_paint_has_the_invitation_only_where_no_file_is_given(
+    qtbot: QtBot, qapp: QApplication, scene_path: Path, tmp_path: Path, fake: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch, named: bool,
+) -> None:  # fmt: skip
+    """In the app as it is started, from its very first picture on."""
+    painted: list[list[str]] = []
+
+    class Onlooker(QObject):
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+            if event.type() == QEvent.Type.Paint and isinstance(watched, QLabel):
+                painted.append([watched.text()])
+            elif event.type() == QEvent.Type.Paint and isinstance(watched, MainWindow):
+                painted.append(["window"])
+            return False
+
+    onlooker = Onlooker()
+
+    def run() -> int:
+        window = next(one for one in QApplication.topLevelWidgets() if isinstance(one, MainWindow))
+        seen = (lambda: window.session.scene is not None) if named else window.welcome.isVisible
+        qtbot.waitUntil(lambda: seen() and ["window"] in painted, timeout=TIMEOUT)
+        window.grab()
+        window.close()
+        qtbot.waitUntil(lambda: not window.controller.is_running, timeout=TIMEOUT)
+        window.deleteLater()
+        return 0
+
+    monkeypatch.setattr(app, "make_application", lambda: qapp)
+    monkeypatch.setattr(app, "MainWindow", functools.partial(MainWindow, engine=fake.engine))
+    monkeypatch.setattr(app, "set_up_logging", lambda: None)
+    monkeypatch.setattr(
+        app, "Settings", lambda: Settings(QSettings(str(tmp_path / "s.ini"), QSettings.Format.IniFormat))
+    )
+    monkeypatch.setattr(app, "user_folder", lambda: tmp_path / "kept")
+    monkeypatch.setattr(QApplication, "exec", lambda *_: run())
+    qapp.installEventFilter(onlooker)
+    try:
+        assert app.main([str(scene_path)] if named else []) == 0
+    finally:
+        qapp.removeEventFilter(onlooker)
+    assert (["Drop a scene here"] in painted) is not named
 
 
 def test_device_can_be_chosen_and_a_lost_one_falls_back(
