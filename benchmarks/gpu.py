@@ -185,7 +185,8 @@ def app(device: str, image: Path) -> None:
     """Run the app's jobs without a window: load, compress with the preview, estimate, decode."""
     try:
         from fdegc_gui.jobs.base import Context
-        from fdegc_gui.jobs.coding import Compress, Decode, EstimateRates, LoadEngine
+        from fdegc_gui.jobs.coding import Compress, EstimateRates, LoadEngine
+        from fdegc_gui.jobs.decoding import Decode, LookedAt
         from fdegc_gui.jobs.engine import REAL_ENGINE, EngineHost
         from fdegc_gui.jobs.rasters import Rasters
         from fdegc_gui.models.display import Display, Stretch
@@ -220,7 +221,9 @@ def app(device: str, image: Path) -> None:
         )
         estimates = EstimateRates(path=image, device=device).run(context)
         print("estimated: " + ", ".join(f"{rate}: {e.bytes} bytes" for rate, e in estimates.items()))
-        decoded = Decode(path=result.path, info=read_info(result.path).raster, **shown).run(context)
+        stream = read_info(result.path)
+        apart = {"tile_size": stream.tile_size, "looked_at": LookedAt()}
+        decoded = Decode(path=result.path, info=stream.raster, **apart, **shown).run(context)
         print(f"decoded in {decoded.decode.seconds:.2f} s, {len(decoded.decode.damaged)} tiles damaged")
 
 

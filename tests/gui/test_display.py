@@ -14,7 +14,8 @@ from pytestqt.qtbot import QtBot
 
 from fdegc.raster_info import RasterInfo
 from fdegc.types import BandStatistics, RasterStatistics
-from fdegc_gui.jobs.coding import Compress, Decode
+from fdegc_gui.jobs.coding import Compress
+from fdegc_gui.jobs.decoding import Decode
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import (
     GAMMA_STEPS,

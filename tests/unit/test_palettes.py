@@ -417,7 +417,8 @@ def test_the_app_keeps_indices_and_shows_colours(tmp_path):
     from fdegc.codec import Codec
     from fdegc.control import CancelToken
     from fdegc_gui.jobs.base import Context
-    from fdegc_gui.jobs.coding import Compress, Decode
+    from fdegc_gui.jobs.coding import Compress
+    from fdegc_gui.jobs.decoding import Decode, LookedAt
     from fdegc_gui.jobs.kept import KeptScenes
     from fdegc_gui.jobs.rasters import Rasters
     from fdegc_gui.jobs.scene import OpenScene
@@ -446,7 +447,8 @@ def test_the_app_keeps_indices_and_shows_colours(tmp_path):
         OpenScene(number=2, path=tmp_path / "a.png", choices={}, kept=KeptScenes(None)).run(context).scene
     )
     assert scene.info.bands == original.info.bands == 3 and scene.info.has_alpha
-    Decode(path=out, folder=folders[1], info=stream.raster, **how).run(context)
+    apart = {"tile_size": stream.tile_size, "looked_at": LookedAt()}
+    Decode(path=out, folder=folders[1], info=stream.raster, **apart, **how).run(context)
     whole = Window(0, 0, WIDTH, HEIGHT)
     with open_raster(tmp_path / "a.png") as source:
         wanted = source.read(whole)
