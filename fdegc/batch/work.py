@@ -345,6 +345,7 @@ def _decompress(
         kind=work.kind,
         compression=work.compression,
         sparse=work.sparse,
+        cancel=cancel,
     ) as sink:
         result = codec().decode(job.source, sink, window=window, on_progress=on_progress, cancel=cancel)
     problems = []

@@ -81,6 +81,7 @@ def _run(args: argparse.Namespace, cancel: CancelToken) -> Report:
                 kind=kind,
                 compression=args.compression or "deflate",
                 sparse=args.sparse,
+                cancel=cancel,
             )
         )
         from fdegc.codec import Codec

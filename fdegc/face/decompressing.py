@@ -129,7 +129,9 @@ def decompress(
         place.check_inside(raster.width, raster.height)
         raster = raster.part(place)
     how = compression or "deflate"
-    with open_sink(out, raster, overwrite=overwrite, kind=kind, compression=how, sparse=sparse) as sink:
+    with open_sink(
+        out, raster, overwrite=overwrite, kind=kind, compression=how, sparse=sparse, cancel=cancel
+    ) as sink:
         codec = make_codec(device, threads)
         result = codec.decode(source, sink, window=place, on_progress=progress, cancel=cancel)
     problem = damage_text(source, out, result)

@@ -16,20 +16,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
-import rasterio.shutil
 from rasterio.errors import NotGeoreferencedWarning
 
 from fdegc.errors import OutputFailed
 from fdegc.memory import BLOCK_CACHE
 from fdegc.raster.alpha import straight
 from fdegc.raster.colours import default_bands
+from fdegc.raster.copying import copy_raster
 from fdegc.raster.facts import scene_facts
 from fdegc.raster.gdal import WARNINGS_LOCK
 from fdegc.raster.holding import close, unsupported_metadata
 from fdegc.raster.palettes import coloured, info_table
 from fdegc.raster.pillow_source import header_of
 from fdegc.raster.sink import RasterSink, alpha_of
-from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_environment
+from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_settings
 from fdegc.raster.tiff_tags import (
     ALPHA,
     ASSOCIATED_ALPHA,
@@ -78,13 +78,11 @@ class _CopySink(RasterSink):
 
     def _copy(self, target: Path, **options: Any) -> None:
         self._stage.complete()
-        check_tiff(self._stage.temporary, self._stage.info)
-        with WARNINGS_LOCK, warnings.catch_warnings(), self._environment():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            rasterio.shutil.copy(self._stage.temporary, target, driver=self.driver, **options)
-
-    def _environment(self) -> Any:
-        return tiff_environment(self._stage.info, GDAL_CACHEMAX=BLOCK_CACHE[1])
+        info, staged = self._stage.info, self._stage.temporary
+        check_tiff(staged, info)
+        settings = {**tiff_settings(info), "GDAL_CACHEMAX": BLOCK_CACHE[1]}
+        samples = info.pixels * (info.bands + info.has_alpha)
+        copy_raster(staged, target, self.driver, options, settings, samples, self.cancel)
 
     def _look(self, exif: bytes | None = None) -> bool:
         """Find out what the finished file does not hold, and whether it says where the raster lies."""
@@ -331,6 +329,7 @@ class ColouredSink(RasterSink):
 
     def commit(self) -> None:
         """Completion of the file."""
+        self._inner.cancel = self.cancel
         self._inner.commit()
         self.unsupported_metadata = (
             "the palette, so its colours were written",

@@ -6,6 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from fdegc.control import CancelToken
 from fdegc.errors import OutputFailed
 from fdegc.options import KINDS, TIFF_KINDS
 from fdegc.raster.copy_sink import CogSink, ColouredSink, Jp2Sink, PalettePngSink, PngSink
@@ -62,6 +63,7 @@ def open_sink(
     compression: str = "deflate",
     sparse: bool = False,
     palette: str = "indices",
+    cancel: CancelToken | None = None,
 ) -> RasterSink:
     """Raster file, opened for writing.
 
@@ -83,6 +85,8 @@ def open_sink(
         they read the same, but most other readers refuse such files.
     palette : str
         "indices" keeps a palette where the kind of file can; "colours" writes what its indices stand for.
+    cancel : CancelToken, optional
+        Of the caller, so that completing a large file, which may take half a minute, can be cancelled, too.
 
     Returns
     -------
@@ -108,12 +112,17 @@ def open_sink(
             raise exists(path)
     except OSError as error:
         raise failed(path, error) from error
+    sink = _sink(path, info, overwrite, kind, compression, sparse, palette)
+    sink.cancel = cancel
+    return sink
+
+
+def _sink(
+    path: Path, info: RasterInfo, overwrite: bool, kind: str, compression: str, sparse: bool, palette: str
+) -> RasterSink:
     if info.palette and (palette == "colours" or not _holds_palette(kind, info)):
-        colours = coloured_info(info)
-        return ColouredSink(
-            open_sink(path, colours, overwrite=overwrite, kind=kind, compression=compression, sparse=sparse),
-            info,
-        )
+        colours = _sink(path, coloured_info(info), overwrite, kind, compression, sparse, palette)
+        return ColouredSink(colours, info)
     if kind == "geotiff":
         return TiffSink(path, info, overwrite, compression, sparse)
     if kind == "cog":

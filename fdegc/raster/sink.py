@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.atomic import beside, put
-from fdegc.errors import FdegcError, OutputExists, OutputFailed
+from fdegc.control import CancelToken
+from fdegc.errors import Cancelled, FdegcError, OutputExists, OutputFailed
 from fdegc.raster.gdal import GDAL_ERRORS
 from fdegc.raster.validity import is_nodata, nodata_fits, nodata_sample
 from fdegc.raster_info import RasterInfo, Window
@@ -36,7 +37,11 @@ class RasterSink(ABC):
         What it is to hold.
     unsupported_metadata : tuple of str
         What of that it cannot hold, in words; known after :meth:`commit`.
+    cancel : CancelToken or None
+        Ends a :meth:`commit` that takes long.
     """
+
+    cancel: CancelToken | None = None
 
     def __init__(self, path: Path, info: RasterInfo, overwrite: bool) -> None:
         self.path = path
@@ -94,6 +99,7 @@ class RasterSink(ABC):
             If another file has appeared there meanwhile.
         OutputFailed
             If it cannot be completed.  Nothing is left behind then.
+        Cancelled
         """
         if self._done:
             return
@@ -101,7 +107,7 @@ class RasterSink(ABC):
             self._finish()
             put(self._temporary, self.path, overwrite=self._overwrite)
             self._done = True
-        except OutputExists:
+        except (OutputExists, Cancelled):
             raise
         except (*GDAL_ERRORS, FdegcError, MemoryError) as error:
             raise failed(self.path, error) from error

@@ -62,7 +62,7 @@ class TiffSink(RasterSink):
         self._sparse = sparse
         self._dataset: Any = None
         try:
-            with WARNINGS_LOCK, warnings.catch_warnings(), tiff_environment(info):
+            with WARNINGS_LOCK, warnings.catch_warnings(), rasterio.Env(**tiff_settings(info)):
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
                 self._dataset = rasterio.open(self._temporary, "w", **_profile(info, compression, sparse))
                 _describe(self._dataset, info, band_domain)
@@ -81,7 +81,8 @@ class TiffSink(RasterSink):
             if self.info.premultiplied and samples.alpha is not None:
                 pixels = np.minimum(pixels, alpha)  # which a lossy codec does not know
             planes = np.insert(pixels, _alpha_position(self.info), alpha, axis=0)
-        with tiff_environment(self.info, GDAL_CACHEMAX=cache_for(self._dataset, window.height)):
+        cache = cache_for(self._dataset, window.height)
+        with rasterio.Env(**tiff_settings(self.info), GDAL_CACHEMAX=cache):
             self._dataset.write(planes, window=at)
             if self._with_mask:
                 valid = np.ones(pixels.shape[1:], np.bool_) if samples.valid is None else samples.valid
@@ -105,7 +106,7 @@ class TiffSink(RasterSink):
         """Closing of the temporary file."""
         dataset, self._dataset = self._dataset, None
         if dataset is not None:
-            with tiff_environment(self.info):
+            with rasterio.Env(**tiff_settings(self.info)):
                 dataset.close()
 
     def _drop(self) -> None:
@@ -117,13 +118,13 @@ class TiffSink(RasterSink):
         return self._temporary
 
 
-def tiff_environment(info: RasterInfo, **options: Any) -> Any:
+def tiff_settings(info: RasterInfo) -> dict[str, Any]:
     """GDAL's settings for writing a raster as TIFF, and for making other files from that."""
     # Masks and metadata belong into the file: side files would not be renamed with it.
-    options |= {"GDAL_TIFF_INTERNAL_MASK": True, "GDAL_PAM_ENABLED": False}
+    settings = {"GDAL_TIFF_INTERNAL_MASK": True, "GDAL_PAM_ENABLED": False}
     if _half_shifted(info):
-        options["GTIFF_POINT_GEO_IGNORE"] = True
-    return rasterio.Env(**options)
+        settings["GTIFF_POINT_GEO_IGNORE"] = True
+    return settings
 
 
 def check_tiff(path: Path, info: RasterInfo) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class ExportReconstruction(Export):
         store = self._kept()
         info = store.info
         meter = ProgressMeter("export", info.pixels, context.progress)
-        with open_sink(self.target, info, overwrite=True, kind=self.format) as sink:
+        with open_sink(self.target, info, overwrite=True, kind=self.format, cancel=context.cancel) as sink:
             for y in range(0, info.height, _STRIP):
                 context.cancel.check()
                 window = Window(0, y, info.width, min(_STRIP, info.height - y))
