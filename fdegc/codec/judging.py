@@ -51,8 +51,9 @@ _CHOICE_REACH = 4.0
 _FINER = 1 / 100
 #: Sizes around the best look that are coded then.
 _TRY_STEP, _TRIES = 1.08, range(-4, 7)
-#: Bytes of latents up to which sizes are coded without a look: so many steps down and up, and then between.
-_TINY, _SWEEP_STEP, _SWEEP, _AROUND = 512, 1.25, range(-8, 3), (-2, -1, 1, 2)
+#: Bytes of latents or pixels up to which sizes are coded without a look: so many steps down and up, and then
+#: between.
+_TINY, _SPECK, _SWEEP_STEP, _SWEEP, _AROUND = 512, 1024, 1.25, range(-8, 3), (-2, -1, 1, 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,7 +183,7 @@ class Judge:
         of_bands = [Form(deep) for deep in depths]
         own = [] if transform is None else [Form(deep, transform) for deep in depths]
         # Of so few bytes layers take too many for looks at them to say anything, and coding is quick.
-        tiny = size <= _TINY and not self._fills
+        tiny = (size <= _TINY or height * width <= _SPECK) and not self._fills
 
         def code(form: Form, number: int) -> _Candidate:
             return plain(self.ways.jpeg2000(unit, max(number, 1), form))
@@ -191,7 +192,7 @@ class Judge:
         others: list[_Candidate] = []
         first, second = (of_bands, own) if colours else (own, of_bands)
         for form in first + second:
-            if own and form is second[0] and not hopes and not tiny:
+            if own and form is second[0] and not hopes and not tiny and math.isfinite(saved):
                 # Nor would these serve better than the network; where bytes are given, totals are errors.
                 if not colours or not (self._fills or min(seen, default=0.0) - saved <= ours.total):
                     break

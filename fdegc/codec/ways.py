@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,8 @@ SPARING = (UnitKind.NOTHING, UnitKind.EXACT, UnitKind.CLASSES)
 _LOOKED_AT, _FEW = 4096, 0.1
 #: Largest number of JPEG 2000 samples here.
 _MOST = 65535
+#: Shorter side below which how far bands are from the middle of JPEG 2000's range costs more than details.
+_SHALLOW = 32
 #: Bits that looks at what JPEG 2000 makes of a tile have at least.
 _LEAST_BITS = 4
 
@@ -185,6 +188,8 @@ class PlainWays:
     ) -> tuple[ComponentTransform | None, float]:
         """Component transform of a tile and bits that it saves JPEG 2000, by estimate; None if none.
 
+        Infinite of tiles with few halvings: the estimate is one of details, and most of their bytes are not.
+
         Parameters
         ----------
         unit
@@ -200,6 +205,8 @@ class PlainWays:
         exponents = component_transform.band_exponents(self._widths, weights, whole)
         scale = self._scale.ravel().astype(np.float64)
         transform, saved = component_transform.fit(unit, self._widths, exponents, scale, error)
+        if min(unit.shape[1:]) < _SHALLOW:
+            return transform, math.inf
         return (transform, saved) if saved > 0 else (None, 0.0)
 
     def _integers(self, unit: npt.NDArray[np.float32], dropped: int) -> Integers:

@@ -252,6 +252,29 @@ def test_components_are_ahead_of_bands() -> None:
     assert len(found.payload) <= 4000 and 10 * math.log10(errors[0] / errors[1]) > 2
 
 
+def test_thin_scenes_have_components_where_an_estimate_of_details_says_nothing(
+    codec: Codec, tmp_path: Path
+) -> None:
+    """Of so few halvings most bytes are for how far a band is from the middle of the widest one's range."""
+    path, random, shape = tmp_path / "a.fdegc", np.random.default_rng(3), (200, 3)
+    ramp = np.linspace(0, 1, 600).reshape(shape)
+    pixels = np.stack([30000 * ramp, 1764 + 5000 * ramp[::-1, ::-1] ** 2]) + random.normal(0, 40, (2, *shape))
+    pixels = np.clip(np.rint(pixels), 0, 65535).astype(np.uint16)
+    codec.encode(ArraySource(pixels), path, EncodeOptions(4.0))
+    assert kinds_of(path) == [UnitKind.COMPONENTS]
+    found = codec.decode_window(path, Window(0, 0, shape[1], shape[0])).pixels
+    with ContainerReader(path) as reader:
+        ways, size, mapping = PlainWays(reader.header), reader.entries[0].length, reader.header.mapping
+    offsets, spans = (
+        np.array([[[value]] for value in numbers])
+        for numbers in zip(*((entry.offset, entry.scale) for entry in mapping), strict=True)
+    )
+    bare = ways.jpeg2000(((pixels - offsets) / spans).astype(np.float32), size)
+    assert bare.pixels is not None
+    ours, theirs = (np.square(way.astype(float) - pixels).mean() for way in (found, bare.pixels))
+    assert 10 * math.log10(theirs / ours) > 3
+
+
 def test_files_of_components_alone_need_no_weights(codec: Codec, tmp_path: Path) -> None:
     pixels, path = grained(5)[:, 64:], tmp_path / "a.fdegc"
     codec.encode(ArraySource(pixels), path, EncodeOptions(4.0))
