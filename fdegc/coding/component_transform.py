@@ -31,8 +31,12 @@ _OCTAVE = 8
 _LEAST, _LEAST_SPAN = 2.0**-32, 1 / 8
 #: What rounding, and components that are left out, may add to the error, as shares of it.
 _ROUNDING, _LEFT_OUT = 1 / 1600, 1 / 100
-# Rows of the irreversible colour transform.
+#: Factor within which errors of components count alike in the bands, and halvings of what they may be if not.
+_ALIKE, _HALVINGS = 1.1, 40
+# Rows of the irreversible colour transform, each by what an error of its component is in the bands, as JPEG
+# 2000 weighs it.
 _COLOURS = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+_COLOURS *= np.linalg.norm(np.linalg.inv(_COLOURS), axis=0)[:, None]
 
 
 def band_factors(spans: Float64Array, exponents: Bytes | None) -> Float64Array:
@@ -220,7 +224,7 @@ def fit(
     )
     bare = np.diag(plain / factors)
     mixed = np.asarray(_COLOURS @ bare if bands == 3 else bare, np.float64)
-    saved = _bits(detail, mixed, error / bands) - _bits(detail, axes, error / bands)
+    saved = _bits(detail, mixed, axes, error / bands)
     return transform, saved * unit[0].size - 8 * len(transform.pack(False))
 
 
@@ -254,8 +258,18 @@ def _moments(flat: npt.NDArray[np.float32]) -> Float64Array:
     return (flat @ flat.T).astype(np.float64) / flat.shape[1]
 
 
-def _bits(detail: Float64Array, matrix: Float64Array, error: float) -> float:
-    """Bits a pixel of components of bands with such differences of neighbours, by their variances."""
-    variances = np.einsum("ij,jk,ik->i", matrix, detail, matrix)
-    variances *= np.square(np.linalg.inv(matrix)).sum(axis=0)
-    return float(np.log2(1 + variances / error).sum()) / 2
+def _bits(detail: Float64Array, mixed: Float64Array, axes: Float64Array, error: float) -> float:
+    """Bits a pixel that orthonormal axes save beside other components, by what neighbours differ by.
+
+    JPEG 2000 gives all components of either the same error, which is so much of the axes.
+    """
+    own, theirs = (np.einsum("ij,jk,ik->i", matrix, detail, matrix) for matrix in (axes, mixed))
+    worth = np.square(np.linalg.inv(mixed)).sum(axis=0)
+    step = error / float(worth.mean())
+    if worth.max() > _ALIKE * worth.min():
+        # What has less variance than the error loses no more than that.
+        lost, ends = float((own * error / (own + error)).sum()), [math.log(step) - 40, math.log(step) + 40]
+        for _ in range(_HALVINGS):
+            step = math.exp(sum(ends) / 2)
+            ends[int(float((worth * theirs * step / (theirs + step)).sum()) > lost)] = math.log(step)
+    return float(np.log2(1 + theirs / step).sum() - np.log2(1 + own / error).sum()) / 2

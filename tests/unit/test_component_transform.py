@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fdegc.codec import Codec
 from fdegc.codec.ways import Form, PlainWays
+from fdegc.coding import jpeg2000
 from fdegc.coding.component_transform import ComponentTransform, band_exponents, band_factors, fit
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, CorruptStream
@@ -273,6 +274,29 @@ def test_thin_scenes_have_components_where_an_estimate_of_details_says_nothing(
     assert bare.pixels is not None
     ours, theirs = (np.square(way.astype(float) - pixels).mean() for way in (found, bare.pixels))
     assert 10 * math.log10(theirs / ours) > 3
+
+
+@pytest.mark.parametrize("bands", [2, 3, 5])
+def test_floats_of_several_spans_are_coded_in_their_own_units(
+    codec: Codec, tmp_path: Path, bands: int
+) -> None:
+    """JPEG 2000 of bands has as many steps of each, and the widest counts most."""
+    random, path = np.random.default_rng(bands), tmp_path / "a.fdegc"
+    noise = random.gamma(4.0, 0.25, (bands, 96, 96)).clip(0, 3) * np.geomspace(1, 0.2, bands)[:, None, None]
+    pixels = noise.astype(np.float32)
+    spans = np.ptp(pixels.reshape(bands, -1), axis=1).astype(float)
+    unit = (pixels - pixels.min(axis=(1, 2))[:, None, None]) / spans.astype(np.float32)[:, None, None]
+    equal = fit(unit, np.ones(bands), None, np.full(bands, 65535.0), 1e-2)[1]
+    assert fit(unit, spans, None, np.full(bands, 65535.0), 1e-2)[1] > max(equal, 0)
+    result = codec.encode(ArraySource(pixels), path, EncodeOptions(target=Target(TargetKind.PSNR, 30.0)))
+    assert kinds_of(path) == [UnitKind.COMPONENTS]
+    # All bands in steps of one size, as many bytes.
+    steps = np.rint((pixels - pixels.min()) / np.ptp(pixels) * 65535).astype(np.uint16)
+    peer = jpeg2000.decode(jpeg2000.encode(steps, 16, result.bytes), steps.shape, 16) / 65535.0
+    ours = codec.decode_window(path, Window(0, 0, 96, 96)).pixels
+    theirs = peer * np.ptp(pixels) + pixels.min()
+    errors = [np.square(found - pixels, dtype=np.float64).mean() for found in (theirs, ours)]
+    assert 10 * math.log10(errors[0] / errors[1]) > -0.3
 
 
 def test_files_of_components_alone_need_no_weights(codec: Codec, tmp_path: Path) -> None:
