@@ -61,7 +61,7 @@ def require_complete(dataset: Any, path: Path) -> None:
     bands = range(1, dataset.count + 1 if planar else 2)
     if columns * rows * len(bands) > _MAX_CHECKED_BLOCKS:
         return  # reading will tell
-    # Of blocks that begin long before the end nobody asks for the length; there can be 250 000 of them.
+    # Nobody asks how long blocks are that begin well before the end: there can be a quarter of a million.
     near = size - 2 * height * width * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes) - _SLACK
     item = dataset.get_tag_item
     for band in bands:

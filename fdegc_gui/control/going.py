@@ -18,7 +18,8 @@ from fdegc_gui.style.theme import Theme
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.goto_card import GotoCard, Pin
 
-_TOP = 50
+#: Left of the middle, where the place that one goes to is, with pictures one above the other, too.
+_LEFT, _TOP = 12, 50
 _HELP = "Column and row, coordinates of the map, or latitude and longitude."
 
 
@@ -77,9 +78,8 @@ class Going(QObject):
         return False
 
     def _place(self) -> None:
-        left = (self._compare.width() - self.card.width()) // 2
         top = self._compare.bar.height()
-        self.card.put(QPoint(max(0, left), top + _TOP), top)
+        self.card.put(QPoint(_LEFT, top + _TOP), top)
 
     def _on_scene(self) -> None:
         self._actions["go_to"].setEnabled(self._session.scene is not None)

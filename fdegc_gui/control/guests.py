@@ -10,27 +10,16 @@ from typing_extensions import Never
 
 from fdegc.options import EncodeOptions
 from fdegc.raster_info import Window
-from fdegc.results import MetricSet
 from fdegc_gui.control.activities import Activities
 from fdegc_gui.control.engine import EngineKeeper
 from fdegc_gui.control.measuring import Measuring
 from fdegc_gui.jobs import Failure, Job, Lane, Request, Requests
-from fdegc_gui.jobs.guests import (
-    Arrival,
-    CodePeer,
-    FindOffers,
-    Offers,
-    ReadRaster,
-    ReadStream,
-    Reference,
-    ReopenRaster,
-    ReopenStream,
-)
+from fdegc_gui.jobs.guest_files import ReadRaster, ReadStream, ReopenRaster, ReopenStream
+from fdegc_gui.jobs.guests import Arrival, CodePeer, FindOffers, Offers, Reference
 from fdegc_gui.jobs.kept_files import KeepFile, missing_words
 from fdegc_gui.jobs.kept_guests import ForgetGuest, next_guest_folder
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
-from fdegc_gui.jobs.region import SIMILARITY_PIXELS, SIMILARITY_SIDE, MeasureSimilarity
 from fdegc_gui.jobs.scene import Opened
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.comparison import SELECTED, Side
@@ -41,7 +30,7 @@ from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.models.scene import Scene, unpainted
 from fdegc_gui.models.session import Session
 
-_RANK, _MEASURE_RANK = 6, 2
+_RANK = 6
 #: Side of the tiles of what is compressed here.
 _TILE = EncodeOptions().tile_size
 
@@ -383,33 +372,10 @@ class Guests(QObject):
         window = None if result.guest is None else result.guest.window
         if scene.stream is not None:  # with nothing to measure it against
             result.metric_state = MetricState.DONE
-            return
-        if window is None:
+        elif window is None:
             self._measuring.measure(result)
-            return
-        if min(window.width, window.height) < SIMILARITY_SIDE or window.pixels > SIMILARITY_PIXELS:
-            most = SIMILARITY_PIXELS // 10**6
-            self._keep(result, None, f"It takes {SIMILARITY_SIDE} pixels a side and up to {most} million.")
-            return
-        job = MeasureSimilarity(path=scene.path, a=scene.path, b=result.store, window=window, peak=scene.peak)
-        result.metric_state = MetricState.WAITING
-        request: Request[tuple[float | None, str], Never] = self._engine.submit(
-            job,
-            done=lambda answer: self._keep(result, *answer),
-            failed=lambda failure: self._keep(result, None, failure.message),
-            cancelled=lambda: self._keep(result, None, "Cancelled before it was computed."),
-            watch=self._activities.watch(
-                Activity(f"Measuring {result.title}", _MEASURE_RANK, cancellable=True)
-            ),
-        )
-        self._requests.add(request)
-
-    def _keep(self, result: Result, ms_ssim: float | None, note: str) -> None:
-        if self._session.holds(result):
-            part = "It is computed for whole scenes only."
-            notes = {"ms_ssim": note, "vifp": part, "lpips": part}
-            result.metrics, result.metric_state = MetricSet(ms_ssim=ms_ssim, notes=notes), MetricState.DONE
-            self._session.figures_changed.emit(result.key)
+        else:
+            self._measuring.measure_part(result, window)
 
     # ------------------------------------------------------------------ back to what is made here
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 
 from fdegc.options import SLOW_METRICS
+from fdegc.raster_info import Window
 from fdegc.results import MetricSet
 from fdegc_gui.control.activities import Activities
 from fdegc_gui.jobs import Failure, Lane, Requests
 from fdegc_gui.jobs.coding import Measure
+from fdegc_gui.jobs.region import SIMILARITY_PIXELS, SIMILARITY_SIDE, MeasureSimilarity
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.result import MetricState, Result, State
 from fdegc_gui.models.session import Session
 
 _RANK = 2
+_CANCELLED = "Cancelled before it was computed."
 
 
 class Measuring(QObject):
@@ -74,6 +77,33 @@ class Measuring(QObject):
         )
         self._requests.add(request)
 
+    def measure_part(self, result: Result, window: Window) -> None:
+        """MS-SSIM of a result that is of a part of the scene, requested; the rest is of whole scenes."""
+        scene = self._session.scene
+        if scene is None:
+            return
+        if min(window.width, window.height) < SIMILARITY_SIDE or window.pixels > SIMILARITY_PIXELS:
+            most = SIMILARITY_PIXELS // 10**6
+            self._keep_part(
+                result, None, f"It takes {SIMILARITY_SIDE} pixels a side and up to {most} million."
+            )
+            return
+        path = scene.path
+        job = MeasureSimilarity(path=path, a=path, b=result.store, window=window, peak=scene.peak)
+        result.metric_state = MetricState.WAITING
+        request = self._engine.submit(
+            job,
+            done=lambda answer: self._keep_part(result, *answer),
+            failed=lambda failure: self._keep_part(result, None, failure.message),
+            cancelled=lambda: self._keep_part(result, None, _CANCELLED),
+            watch=self._activities.watch(Activity(f"Measuring {result.title}", _RANK, cancellable=True)),
+        )
+        self._requests.add(request)
+
+    def _keep_part(self, result: Result, ms_ssim: float | None, note: str) -> None:
+        part = "It is computed for whole scenes only."
+        self._keep(result, MetricSet(ms_ssim=ms_ssim, notes={"ms_ssim": note, "vifp": part, "lpips": part}))
+
     def _on_started(self, result: Result) -> None:
         if self._session.holds(result):
             result.metric_state = MetricState.RUNNING
@@ -83,8 +113,7 @@ class Measuring(QObject):
         self._keep(result, MetricSet(notes=dict.fromkeys(SLOW_METRICS, failure.message)))
 
     def _on_cancelled(self, result: Result) -> None:
-        words = "Cancelled before it was computed."
-        self._keep(result, MetricSet(notes=dict.fromkeys(SLOW_METRICS, words)))
+        self._keep(result, MetricSet(notes=dict.fromkeys(SLOW_METRICS, _CANCELLED)))
         self.message.emit("Cancelled.")
 
     def _keep(self, result: Result, metrics: MetricSet) -> None:

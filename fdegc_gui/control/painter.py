@@ -13,6 +13,7 @@ from fdegc.types import Samples
 from fdegc_gui.control.activities import Activities
 from fdegc_gui.control.feed import TileFeed
 from fdegc_gui.jobs import Failure, Lane, Request, Requests
+from fdegc_gui.jobs.peaks import FindPeak
 from fdegc_gui.jobs.pictures import (
     CloseFiles,
     PaintedTile,
@@ -24,7 +25,6 @@ from fdegc_gui.jobs.pictures import (
 from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.scene import (
     Detail,
-    FindPeak,
     LoadDetail,
     LoadOverview,
     Opened,

@@ -22,9 +22,9 @@ from fdegc_gui.jobs.base import Answer, Context, Job
 from fdegc_gui.jobs.engine import spared
 from fdegc_gui.jobs.kept import keep_metrics, keep_result
 from fdegc_gui.jobs.kept_guests import keep_guest_metrics
+from fdegc_gui.jobs.peaks import peak_and_offset
 from fdegc_gui.jobs.pictures import PaintedTile, painted_tile
 from fdegc_gui.jobs.sample_writer import SampleWriter
-from fdegc_gui.jobs.scene import peak_and_offset
 from fdegc_gui.models.display import Display, Rendering, resolve
 from fdegc_gui.models.sample_store import INDICES, SampleStore
 from fdegc_gui.models.way import NETWORK_SWITCH

@@ -14,7 +14,7 @@ from typing_extensions import Never
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import BandMapping, Samples
 from fdegc_gui.jobs.base import Context, Job
-from fdegc_gui.jobs.scene import peak_and_offset_of
+from fdegc_gui.jobs.peaks import peak_and_offset_of
 from fdegc_gui.jobs.sources import Origin, Source, known_samples, open_origin
 from fdegc_gui.models.region import Histogram, RegionFigures
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from typing_extensions import Never
 
-from fdegc.control import CancelToken, ProgressMeter
+from fdegc.control import ProgressMeter
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedRaster
 from fdegc.format import is_stream
 from fdegc.raster_info import RasterInfo, Window
@@ -23,6 +23,7 @@ from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.kept import KeptResult, KeptScenes, find_results, find_unfinished
 from fdegc_gui.jobs.kept_files import KeptFile, find_files
 from fdegc_gui.jobs.kept_guests import KeptGuest, find_guests
+from fdegc_gui.jobs.peaks import quick_peak
 from fdegc_gui.jobs.pictures import reduced_picture
 from fdegc_gui.jobs.reduction import chunks
 from fdegc_gui.jobs.render import paint, render
@@ -299,19 +300,6 @@ class LoadOverview(Job[Samples, OverviewRows]):
         return Samples.concatenate(parts, axis=-2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FindPeak(Job[float, Never]):
-    """Peak value for PSNR in source units; it takes reading all of the original."""
-
-    path: Path
-
-    preemptible: ClassVar[bool] = True
-
-    def run(self, context: Context[Never]) -> float:
-        source = context.rasters.get(self.path).source
-        return peak_and_offset(source, context.cancel)[0]
-
-
 class Noticed(NamedTuple):
     """Sentences about a scene: that it is coded without loss, whatever the rate; that it is an animation."""
 
@@ -355,49 +343,6 @@ class EstimateExact(Job[Estimate, Never]):
 
         with open_raster(self.path, palette=palette_way(EncodeOptions(max_error=self.bound))) as source:
             return estimate_exact(source, self.bound, context.cancel)
-
-
-class _Cancellable:
-    """Raster source that can be interrupted while something reads all of it."""
-
-    def __init__(self, source: RasterSource, cancel: CancelToken) -> None:
-        self.info = source.info
-        self._source, self._cancel = source, cancel
-
-    def scan(self) -> Iterator[Window]:
-        return self._source.scan()
-
-    def read(self, window: Window) -> Samples:
-        self._cancel.check()
-        return self._source.read(window)
-
-
-def quick_peak(info: RasterInfo) -> float | None:
-    """Peak value for PSNR where no look at the samples is needed."""
-    return 255.0 if info.dtype == "uint8" else None
-
-
-def peak_and_offset(source: RasterSource, cancel: CancelToken) -> tuple[float, tuple[float, ...]]:
-    """Peak value for PSNR and each band's value of black, as the codec maps the samples."""
-    info = source.info
-    if info.dtype == "uint8":
-        return 255.0, (0.0,) * info.bands
-    from fdegc.raster import peak_value, plan_mapping
-
-    # It takes no more of a source than this has.
-    mapping = plan_mapping(_Cancellable(source, cancel))  # type: ignore[arg-type]
-    return peak_value(mapping), tuple(band.offset for band in mapping)
-
-
-def peak_and_offset_of(path: Path, context: Context[Any]) -> tuple[float, tuple[float, ...]]:
-    """Peak value for PSNR and each band's value of black, of a scene's file of any kind."""
-    if not is_stream(path):
-        return peak_and_offset(context.rasters.get(path).source, context.cancel)
-    from fdegc.format.info import read_info
-    from fdegc.raster import peak_value
-
-    mapping = read_info(path).mapping
-    return peak_value(mapping), tuple(band.offset for band in mapping)
 
 
 def _quick_estimates(info: RasterInfo) -> dict[int, Estimate]:

@@ -15,7 +15,7 @@ from fdegc.errors import FdegcError, InvalidOption
 from fdegc.options import EncodeOptions
 from fdegc.raster_info import RasterInfo, Window
 from fdegc_gui.jobs.base import Context, Job
-from fdegc_gui.jobs.scene import peak_and_offset
+from fdegc_gui.jobs.peaks import peak_and_offset
 from fdegc_gui.jobs.sources import Origin, known_samples, open_origin
 from fdegc_gui.models.tile_map import ByteShare, TileFigure, TileMap
 

@@ -19,7 +19,11 @@ from fdegc_gui.models.metadata import Entry, entries_of
 from fdegc_gui.models.session import Session
 from fdegc_gui.style.theme import figures
 
-_HEIGHT, _NAMES = 260, 140
+_HEIGHT = 260
+#: Width of the column of names: no less and no more, whatever they take.
+_NAMES, _MOST_NAMES = 100, 190
+#: Between a name and its value.
+_GAP = 8
 #: Characters of a value in its row and in its tooltip; copies have all of it.
 _SHOWN, _TOLD = 300, 1500
 
@@ -93,6 +97,10 @@ class MetadataPanel(QWidget):
             groups[entry.group].addChild(row)
             self._rows.append(row)
         self.tree.expandAll()
+        metrics = self.tree.fontMetrics()
+        names = max((metrics.horizontalAdvance(entry.name) for entry in self._entries), default=0)
+        room = 2 * self.tree.indentation() + _GAP
+        self.tree.setColumnWidth(0, min(max(names + room, _NAMES), _MOST_NAMES))
         self._filter(self.search.text())
 
     def _filter(self, words: str) -> None:

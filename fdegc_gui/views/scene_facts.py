@@ -18,6 +18,8 @@ from fdegc_gui.text import human_bytes, quality_name, ratio
 
 _FORMATS = {"GTiff": "GeoTIFF / TIFF", "COG": "Cloud-optimised GeoTIFF", "FDEGC": "FDEGC", "MPO": "JPEG"}
 _NAME = re.compile(r'^\s*[A-Z]+\s*\[\s*"([^"]+)"')
+#: Names of units: of lengths and angles alike in WKT 1.
+_UNIT = re.compile(r'UNIT\["([^"]+)"')
 _AUTHORITY = re.compile(r'(?:AUTHORITY|ID)\s*\[\s*"([^"]+)"\s*,\s*"?(\d+)"?\s*\]\s*\]\s*$')
 
 
@@ -26,6 +28,17 @@ def crs_name(wkt: str) -> str:
     name, code = _NAME.search(wkt), _AUTHORITY.search(wkt.strip())
     text = name.group(1) if name else "defined, without a name"
     return f"{text} ({code.group(1)}:{code.group(2)})" if code else text
+
+
+def crs_unit(wkt: str) -> str:
+    """Unit of a CRS's coordinates from its WKT, as it follows a number; empty where it is not that plain."""
+    if wkt.lstrip().startswith("GEOG"):
+        return "°" if _UNIT.findall(wkt)[-1:] == ["degree"] else ""
+    if not wkt.lstrip().startswith("PROJ"):
+        return ""  # several, as of a height besides
+    units = [unit for unit in _UNIT.findall(wkt) if "degree" not in unit and unit != "unity"]
+    unit = units[-1] if units else ""
+    return " m" if unit in {"metre", "meter"} else f" {unit}" if unit else ""
 
 
 def bounds(info: RasterInfo) -> tuple[float, float, float, float] | None:
@@ -98,8 +111,9 @@ def _place_facts(info: RasterInfo) -> list[tuple[str, str]]:
         rotated = "  (rotated)" if b or d else ""
         across, down = (a * a + d * d) ** 0.5, (b * b + e * e) ** 0.5
         left, bottom, right, top = box
+        unit = crs_unit(info.crs_wkt or "")
         rows += [
-            ("Pixel size", f"{across:.6g} × {down:.6g}{rotated}"),
+            ("Pixel size", f"{across:.6g} × {down:.6g}{unit}{rotated}"),
             ("West, east", f"{left:.9g}, {right:.9g}"),
             ("South, north", f"{bottom:.9g}, {top:.9g}"),
         ]

@@ -17,7 +17,7 @@ from fdegc_gui.views.overlays import pill
 #: Logical pixels a side from which on tiles are parted by lines, and can have room for a figure.
 _LINED, _LABELLED = 24, 44
 #: The tint is as strong as this up to tiles of some logical pixels a side, and gone from others on: from
-#: close up one wants to see the picture.
+#: close up one wants to see the picture.  Where the whole scene is in view it is at its strongest.
 _STRENGTH, _FULL, _GONE = 0.62, 240.0, 560.0
 #: Room around a figure in its label, and around that in its tile.
 _ACROSS, _DOWN, _INSIDE = 5, 1, 4
@@ -47,7 +47,8 @@ class TileOverlay:
         side = self.tiles.tile_size * zoom
         painter.save()
         painter.setClipRect(visible, Qt.ClipOperation.IntersectClip)
-        strength = _STRENGTH * min(max((_GONE - side / ratio) / (_GONE - _FULL), 0.0), 1.0)
+        gone = _end_of_tint(side, rect, visible, ratio)
+        strength = _STRENGTH * min(max((gone - side) / (gone * (1 - _FULL / _GONE)), 0.0), 1.0)
         if strength > 0.0:
             self._paint_tint(painter, rect, visible, zoom, strength)
         if side >= _LINED * ratio:
@@ -109,7 +110,8 @@ class TileOverlay:
         self, painter: QPainter, rect: QRectF, visible: QRectF, zoom: float, ratio: float, font: QFont,
         tokens: Tokens,
     ) -> None:  # fmt: skip
-        near = self.tiles.tile_size * zoom >= _GONE * ratio
+        side = self.tiles.tile_size * zoom
+        near = side >= _end_of_tint(side, rect, visible, ratio)
         gap = _INSIDE * ratio
         for row, column in self._seen(rect, visible, zoom):
             # In the part of the tile that is seen, so that one always knows where one is.
@@ -145,6 +147,12 @@ class TileOverlay:
             painter.end()
             self._labels[key] = label
         return label
+
+
+def _end_of_tint(side: float, rect: QRectF, visible: QRectF, ratio: float) -> float:
+    """Device pixels a side of tiles from which on there is no tint."""
+    fitting = side * min(visible.width() / rect.width(), visible.height() / rect.height(), 1.0)
+    return max(_GONE * ratio, fitting * _GONE / _FULL)
 
 
 def _placed(window: Window, rect: QRectF, zoom: float) -> QRectF:

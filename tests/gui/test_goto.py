@@ -180,6 +180,7 @@ def test_flight_to_what_is_typed(qtbot: QtBot, window: MainWindow, placed: Path)
     assert card.height() > card.field.height() + card.readings[0].height() + 30
     assert [b.text() for b in card.readings if not b.isHidden()] == ["Pixel:  col 300, row 100"]
     qtbot.keyClick(card.field, Qt.Key.Key_Return)
+    assert card.geometry().right() < window.compare.width() // 2 - 20, "not over the place that is gone to"
     assert viewport.center.toTuple() == (300.5, 100.5) and viewport.zoom == 1.0
     assert "pin" in window.compare.reconstruction._overlays
     type_in(qtbot, window, "448050 5410900")

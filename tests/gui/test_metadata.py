@@ -84,3 +84,13 @@ def test_search(qtbot: QtBot, window: MainWindow, tmp_path: Path, scene_path: Pa
     open_scene(qtbot, window, scene_path)
     panel.search.clear()
     assert "SENSOR" not in dict(panel.shown)
+
+
+def test_names_have_the_room_they_take(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    path = write(tmp_path / "tagged.tif", np.zeros((2, 40, 50), np.uint8))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(TIFFTAG_XRESOLUTION="1", **{"A" * 90: "long"})
+    open_scene(qtbot, window, path)
+    tree = window.sidebar.metadata.tree
+    assert tree.columnWidth(0) < 200, "values have room, too"
+    assert tree.columnWidth(0) > tree.fontMetrics().horizontalAdvance("TIFFTAG_XRESOLUTION") + 20

@@ -13,6 +13,7 @@ from PIL import Image
 from PySide6.QtCore import QPointF, QSettings
 from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
+from rasterio.crs import CRS
 
 from fdegc.errors import Cancelled, CorruptStream
 from fdegc.raster_info import RasterInfo, Window
@@ -32,7 +33,7 @@ from fdegc_gui.text import human_bytes, human_seconds, time_left, zoom_percent
 from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.content import SidePicture
 from fdegc_gui.views.costs import cost_of, memory_words
-from fdegc_gui.views.scene_facts import bounds, crs_name
+from fdegc_gui.views.scene_facts import bounds, crs_name, crs_unit
 from fdegc_gui.views.viewport import Viewport
 from tests.gui.display_steps import write
 from tests.gui.window_steps import open_scene
@@ -287,6 +288,14 @@ def test_place_facts() -> None:
     assert crs_name('PROJCS["NAD83 / UTM zone 14N",GEOGCS["x"],AUTHORITY["EPSG","26914"]]') == (
         "NAD83 / UTM zone 14N (EPSG:26914)"
     )
+
+
+def test_units_of_coordinates() -> None:
+    units = {32633: " m", 4326: "°", 2263: " US survey foot"}
+    for code, unit in units.items():
+        for version in ("WKT1_GDAL", "WKT2_2019"):
+            assert crs_unit(CRS.from_epsg(code).to_wkt(version=version)) == unit, (code, version)
+    assert crs_unit("") == crs_unit(CRS.from_epsg(7415).to_wkt(version="WKT2_2019")) == ""
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])

@@ -68,8 +68,8 @@ def test_colours_go_with_what_is_worse() -> None:
     assert nothing.ends is None and nothing.worst(3) == [] and not nothing.picture().any()
 
 
-def painted(overlay: TileOverlay, zoom: float) -> QImage:
-    image = QImage(300, 200, QImage.Format.Format_RGB32)
+def painted(overlay: TileOverlay, zoom: float, width: int = 300, height: int = 200) -> QImage:
+    image = QImage(width, height, QImage.Format.Format_RGB32)
     image.fill(Qt.GlobalColor.black)
     painter = QPainter(image)
     rect = QRectF(0, 0, 150 * zoom, 100 * zoom)
@@ -86,6 +86,13 @@ def test_tint_gives_way_to_the_picture_from_close_up(qapp: object) -> None:
     assert image.pixelColor(20, 20) == QColor(0, 0, 0)
     overlay.chosen = Window(64, 0, 64, 64)
     assert painted(overlay, 2.0).pixelColor(128, 64) == QColor(255, 255, 255)
+
+
+def test_tint_of_a_whole_scene_in_view_is_there_however_large_it_is_seen(qapp: object) -> None:
+    overlay = TileOverlay(tile_map(TileFigure.BYTES, 0, 0, 0, 0, 0, 5))
+    small, large = painted(overlay, 2.0), painted(overlay, 10.0, 1500, 1000)
+    assert large.pixelColor(40, 40) == small.pixelColor(10, 10) != QColor(0, 0, 0)
+    assert painted(overlay, 30.0, 1500, 1000).pixelColor(40, 40) == QColor(0, 0, 0), "three times closer"
 
 
 def run(job: MapTiles) -> TileMap:
