@@ -54,6 +54,30 @@ def test_qt_s_own_file_dialog_is_legible(window: MainWindow, tmp_path: Path, the
     dialog.close()
 
 
+def test_dialogs_are_the_system_s_where_it_has_them(window: MainWindow, tmp_path: Path) -> None:
+    dialogs: list[QFileDialog] = []
+
+    def look(dialog: QDialog) -> None:
+        assert isinstance(dialog, QFileDialog)
+        dialogs.append(dialog)
+        assert not dialog.testOption(QFileDialog.Option.DontUseNativeDialog)
+        dialog.reject()
+
+    files = FileDialogs()
+    for ask in (
+        lambda: files.open_file(window, str(tmp_path)),
+        lambda: files.open_other(window, str(tmp_path), "A"),
+        lambda: files.save_stream(window, str(tmp_path / "x.fdegc")),
+        lambda: files.save_image(window, str(tmp_path / "x.tif")),
+        lambda: files.save_table(window, str(tmp_path / "x.csv")),
+        lambda: files.save_plot(window, str(tmp_path / "x.svg")),
+    ):
+        answered(QFileDialog, look)
+        assert ask() is None
+    assert len(dialogs) == 6
+    assert not QApplication.testAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+
+
 def test_names_get_the_ending_of_the_chosen_kind(window: MainWindow, tmp_path: Path) -> None:
     def choose(name: str, kind: str) -> Callable[[QDialog], None]:
         def answer(dialog: QDialog) -> None:
