@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fdegc.codec.allotting import Share, TileChoices
 from fdegc.codec.ways import Form, PlainTile, PlainWays
 from fdegc.coding import jpeg2000
+from fdegc.coding.component_transform import are_quantities
 from fdegc.control import Check
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import mapping_of
@@ -85,6 +86,12 @@ class Judge:
         # As where the way into the network is chosen, the largest is 1.
         self._weights = [weight / max(weights) for weight in weights]
         self._mapping = mapping_of(header)
+        self._counts = self._weights
+        spans = np.array([entry.scale for entry in self._mapping])
+        # A PSNR that is asked for is one of all bands in the same units.
+        if options.target is None and are_quantities(spans, np.dtype(header.dtype).kind in "iu"):
+            own = spans.max() / np.where(spans > 0, spans, spans.max())
+            self._counts = (own * self._weights).tolist()
         # What the file of a single tile takes for the network, it does not take without latents.
         alone = header.tiles == 1 and not self._capped
         self._network = file_size(header, 0, {}) - file_size(header.without_network, 0, {}) if alone else 0
@@ -124,7 +131,7 @@ class Judge:
 
         def judged(found: npt.NDArray[np.generic], count: int, tile: PlainTile | None) -> _Candidate:
             check()
-            error = _squared_error(samples.pixels, found, mask, self._peak, self._weights)
+            error = _squared_error(samples.pixels, found, mask, self._peak, self._counts)
             return _Candidate(tile, count, error, error if self._fills else 8 * count + worth * error)
 
         def plain(tile: PlainTile) -> _Candidate:
@@ -152,7 +159,7 @@ class Judge:
 
         exponents = range(-_RUNGS if not self._fills else 0, _RUNGS + 1 if not self._capped else 1)
         wanted = [max(round(size * _STEP**exponent), 1) for exponent in exponents]
-        dropped, coarse = self.ways.bits_to_drop(self._weights, _COARSE * ours.squared_error / max(count, 1))
+        dropped, coarse = self.ways.bits_to_drop(self._counts, _COARSE * ours.squared_error / max(count, 1))
 
         def hoped(form: Form) -> _Candidate | None:
             """Look at about whose size JPEG 2000 is worth coding."""

@@ -56,6 +56,18 @@ def band_factors(spans: Float64Array, exponents: Bytes | None) -> Float64Array:
     return factors
 
 
+def are_quantities(spans: Float64Array, whole: bool) -> bool:
+    """Whether bands are different quantities, of which each counts by its own span: floats of spans apart.
+
+    Parameters
+    ----------
+    spans : ndarray, shape (bands,)
+    whole : bool
+        Whether samples are integers.
+    """
+    return not whole and not bool(np.all(band_factors(spans, None)[spans > 0] >= _LEAST_SPAN))
+
+
 def band_exponents(spans: Float64Array, weights: npt.ArrayLike, whole: bool) -> Bytes | None:
     """Exponents for :func:`band_factors` of bands with weights; None where their spans alone will do.
 
@@ -75,7 +87,8 @@ def band_exponents(spans: Float64Array, weights: npt.ArrayLike, whole: bool) -> 
     alike = bool(np.all(shares[spans > 0] >= _LEAST_SPAN))
     if alike and np.all(given == 1):
         return None
-    factors = (np.maximum(shares, _LEAST_SPAN) if whole or alike else np.ones(len(shares))) * given
+    apart = are_quantities(spans, whole)
+    factors = (np.ones(len(shares)) if apart else np.maximum(shares, _LEAST_SPAN)) * given
     exponents = np.rint(-_OCTAVE * np.log2(np.maximum(factors, _LEAST)))
     return np.clip(exponents, 0, 255).astype(np.uint8)
 

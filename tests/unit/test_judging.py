@@ -135,6 +135,40 @@ def test_what_the_network_does_better_costs_one_encoding(monkeypatch: pytest.Mon
     assert len(made) == 3 + 4
 
 
+def test_of_bands_and_components_the_better_by_looks_is_coded(monkeypatch: pytest.MonkeyPatch) -> None:
+    random, coded = np.random.default_rng(5), []
+    grain = random.normal(0, 30, (1, SIDE, SIDE)) * np.array([1, 0.2, -0.6])[:, None, None]
+    pixels = np.clip(np.rint(128 + grain + random.normal(0, 4, grain.shape)), 0, 255).astype(np.uint8)
+    code = PlainWays.jpeg2000
+
+    def counted(self: PlainWays, unit: np.ndarray, size: int, form: Form) -> PlainTile:
+        coded.append(form.transform is not None)
+        return code(self, unit, size, form)
+
+    monkeypatch.setattr(PlainWays, "jpeg2000", counted)
+    judge = Judge(header_of(pixels), EncodeOptions(QUALITY))
+    kept = judge.better(Samples(pixels), None, blurred(pixels, 30.0), 12000, QUALITY, never)
+    assert kept is not None and kept.kind == UnitKind.COMPONENTS and coded == [True]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint16"])
+def test_different_quantities_count_by_their_own_spans(dtype: str) -> None:
+    """Of floats a band of a narrow range is not given up for a wide one; integers count in their units."""
+    random, spans = np.random.default_rng(1), np.array([[[60000.0]], [[60.0]]])
+    unit = scenes.photo(SIDE, SIDE)[:2] / 255
+    off = unit + random.normal(0, 1, unit.shape) * np.array([[[0.0005]], [[0.3]]])
+    pixels, theirs = (np.clip(np.rint(part * spans), 0, spans).astype(dtype) for part in (unit, off))
+    mapping = tuple(BandMapping(0.0, float(span)) for span in spans.ravel())
+    header = StreamHeader(SIDE, SIDE, 2, dtype, 256, 16, 768, bytes(8), "lite", mapping)
+    judge = Judge(header, EncodeOptions(QUALITY))
+    kept = judge.better(Samples(pixels), None, theirs, 600, QUALITY, never)
+    if dtype == "uint16":
+        assert kept is None
+    else:
+        assert kept is not None and kept.pixels is not None
+        assert np.square((kept.pixels - pixels)[1] / 60).mean() < 0.1**2
+
+
 @pytest.mark.parametrize("kind", [TargetKind.SIZE, TargetKind.PSNR])
 @pytest.mark.parametrize("name", TILES)
 def test_with_a_target_no_tile_takes_more_or_is_worse(name: str, kind: TargetKind) -> None:
