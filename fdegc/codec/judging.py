@@ -36,6 +36,8 @@ _COARSE = 0.02
 _NEAR = 1.1
 #: Looks at forms are right to within about as much: one that is worse by more is not coded.
 _CLOSE = 1.05
+#: Where samples have few values, looks without their last bits are worse than that accounts for, by as much.
+_ROUGH = 1.1
 #: Looks at tiles of few bytes are up to a tenth too bad, as layers take bytes that count there: such a tile
 #: is coded even where JPEG 2000 looks as much worse as this.
 _LOOKED = 1.03
@@ -164,7 +166,8 @@ class Judge:
         def hoped(form: Form) -> _Candidate | None:
             """Look at about whose size JPEG 2000 is worth coding."""
             drops = form.transform is None and dropped > 0
-            found = self._best(*looks(wanted, form, *((dropped, coarse) if drops else ())), ours, limit)
+            rough = looks(wanted, form, dropped, coarse) if drops else looks(wanted, form)
+            found = self._best(*rough, ours, _ROUGH * limit if drops else limit)
             if found is not None and drops:  # what is better than the network may need them
                 found = self._best(*looks(wanted, form), ours, limit)
             return found
@@ -199,9 +202,9 @@ class Judge:
         others: list[_Candidate] = []
         first, second = (of_bands, own) if colours else (own, of_bands)
         for form in first + second:
-            if own and form is second[0] and not hopes and not tiny and math.isfinite(saved):
+            if own and form is own[0] and colours and not hopes and not tiny and math.isfinite(saved):
                 # Nor would these serve better than the network; where bytes are given, totals are errors.
-                if not colours or not (self._fills or min(seen, default=0.0) - saved <= ours.total):
+                if not (self._fills or min(seen, default=0.0) - saved <= ours.total):
                     break
             found = hoped(form)
             hopes += [] if found is None else [(form, found)]
