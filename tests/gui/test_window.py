@@ -279,6 +279,7 @@ def test_the_first_paint_has_the_invitation_only_where_no_file_is_given(
         return 0
 
     monkeypatch.setattr(app, "make_application", lambda: qapp)
+    monkeypatch.setattr(app, "_give_up", lambda: None)  # this process goes on after half a minute
     monkeypatch.setattr(app, "MainWindow", functools.partial(MainWindow, engine=fake.engine))
     monkeypatch.setattr(app, "set_up_logging", lambda: None)
     monkeypatch.setattr(
