@@ -68,7 +68,7 @@ def test_dialogs_are_the_system_s_where_it_has_them(window: MainWindow, tmp_path
         lambda: files.open_file(window, str(tmp_path)),
         lambda: files.open_other(window, str(tmp_path), "A"),
         lambda: files.save_stream(window, str(tmp_path / "x.fdegc")),
-        lambda: files.save_image(window, str(tmp_path / "x.tif")),
+        lambda: files.save_image(window, str(tmp_path / "x.tif"), "geotiff"),
         lambda: files.save_table(window, str(tmp_path / "x.csv")),
         lambda: files.save_plot(window, str(tmp_path / "x.svg")),
     ):
