@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -269,7 +269,7 @@ def test_the_first_paint_has_the_invitation_only_where_no_file_is_given(
     onlooker = Onlooker()
 
     def run() -> int:
-        window = next(one for one in QApplication.topLevelWidgets() if isinstance(one, MainWindow))
+        [window] = made  # others may be on their way out
         seen = (lambda: window.session.scene is not None) if named else window.welcome.isVisible
         qtbot.waitUntil(lambda: seen() and ["window"] in painted, timeout=TIMEOUT)
         window.grab()
@@ -280,7 +280,13 @@ def test_the_first_paint_has_the_invitation_only_where_no_file_is_given(
 
     monkeypatch.setattr(app, "make_application", lambda: qapp)
     monkeypatch.setattr(app, "_give_up", lambda: None)  # this process goes on after half a minute
-    monkeypatch.setattr(app, "MainWindow", functools.partial(MainWindow, engine=fake.engine))
+    made: list[MainWindow] = []
+
+    def make(*arguments: Any, **others: Any) -> MainWindow:
+        made.append(MainWindow(*arguments, engine=fake.engine, **others))
+        return made[0]
+
+    monkeypatch.setattr(app, "MainWindow", make)
     monkeypatch.setattr(app, "set_up_logging", lambda: None)
     monkeypatch.setattr(
         app, "Settings", lambda: Settings(QSettings(str(tmp_path / "s.ini"), QSettings.Format.IniFormat))
