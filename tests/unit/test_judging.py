@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fdegc.codec import Codec
 from fdegc.codec.judging import Judge
 from fdegc.codec.ways import Form, PlainTile, PlainWays
 from fdegc.coding import classes, jpeg2000
@@ -14,6 +16,8 @@ from fdegc.control import never
 from fdegc.format.header import StreamHeader
 from fdegc.format.kinds import UnitKind
 from fdegc.options import RATE_POINTS, EncodeOptions, Target, TargetKind
+from fdegc.raster import ArraySource
+from fdegc.raster_info import Window
 from fdegc.types import BandMapping, Samples
 from tests import scenes
 
@@ -149,6 +153,21 @@ def test_of_bands_and_components_the_better_by_looks_is_coded(monkeypatch: pytes
     judge = Judge(header_of(pixels), EncodeOptions(QUALITY))
     kept = judge.better(Samples(pixels), None, blurred(pixels, 30.0), 12000, QUALITY, never)
     assert kept is not None and kept.kind == UnitKind.COMPONENTS and coded == [True]
+
+
+def test_bands_with_details_of_their_own_are_looked_at_as_they_are(tmp_path: Path) -> None:
+    """A rotation spreads what is in one band alone over all components, which an estimate does not see."""
+    side, random = 224, np.random.default_rng(3)
+    ground = scenes.photo(side, side).astype(float).mean(axis=0) / 2 + 20
+    blocks = (random.random((2, 75, 75)) < 0.3).repeat(3, axis=1).repeat(3, axis=2)[:, :side, :side]
+    pixels = np.clip(np.rint(ground + 100 * blocks), 0, 255).astype(np.uint8)
+    path, codec = tmp_path / "a.fdegc", Codec(device="cpu")
+    result = codec.encode(ArraySource(pixels), path, EncodeOptions(3.5))
+    assert dict(result.ways) == {"jpeg2000": 1}
+    found = codec.decode_window(path, Window(0, 0, side, side)).pixels
+    peer = jpeg2000.decode(jpeg2000.encode(pixels, 8, result.bytes), pixels.shape, 8)
+    ours, theirs = (np.square(some.astype(float) - pixels).mean() for some in (found, peer))
+    assert ours < theirs
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint16"])
