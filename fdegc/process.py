@@ -1,6 +1,6 @@
-"""A process that is a program of ours: what it does not import, what it keeps, how it ends.
+"""A process that is a program of ours: how it is started, what it does not import and keeps, how it ends.
 
-Never for a library's user: all of these are settings of a whole process.
+Never for a library's user, but for :func:`running`: the others are settings of a whole process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 #: Objects between two looks at the youngest of them; Python's own is 700.
 _COLLECT_EVERY = 20_000
@@ -87,6 +90,38 @@ def other_threads_run() -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(finder)
+
+
+@contextlib.contextmanager
+def running(module: str, *arguments: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Process of a module of ours, which ends with the context at the latest.
+
+    Parameters
+    ----------
+    module : str
+        As ``python -m`` takes it; found where this process found it.
+    arguments : str
+    streams
+        ``stdin``, ``stdout`` and ``stderr``, as :class:`subprocess.Popen` has them.
+
+    Raises
+    ------
+    OSError
+        If the system starts none.
+    """
+    import subprocess  # here, not above: every start of the command line would pay for it
+
+    root = str(Path(__file__).resolve().parents[1])
+    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments], env={**os.environ, "PYTHONPATH": paths}, **streams
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def collect_less() -> None:

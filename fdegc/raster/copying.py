@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ import rasterio.shutil
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from fdegc.control import CancelToken
+from fdegc.process import running
 from fdegc.raster.gdal import WARNINGS_LOCK
 
 log = logging.getLogger(__name__)
@@ -84,22 +83,9 @@ def copy_raster(
 
 def _watched(request: Any, errors: Any, cancel: CancelToken) -> int:
     """Run of the process; its exit status."""
-    root = str(Path(__file__).resolve().parents[2])
-    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fdegc.copy_program"],
-        stdin=request,
-        stdout=subprocess.DEVNULL,
-        stderr=errors,
-        env={**os.environ, "PYTHONPATH": paths},
-    )
-    try:
+    with running("fdegc.copy_program", stdin=request, stdout=subprocess.DEVNULL, stderr=errors) as process:
         while process.poll() is None:
             cancel.check()
             cancel.wait(_LOOK)
         cancel.check()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    return process.returncode
+        return process.returncode

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.errors import OutputFailed
+from fdegc.process import running
 from fdegc.types import Progress
 from fdegc_gui.jobs.base import Context
 
@@ -92,37 +91,27 @@ def coded_apart(
 
 def _watched(folder: Path, context: Context[Any]) -> int:
     """Run of the process; its exit status."""
-    import fdegc
-
-    root = str(Path(fdegc.__file__).resolve().parent.parent)
-    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     told = folder / "progress"
     start = time.perf_counter()
-    with told.open("wb") as out, (folder / _ERRORS).open("wb") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "fdegc.evaluation.worker", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=errors,
-            env={**os.environ, "PYTHONPATH": paths},
-        )
+    with (
+        told.open("wb") as out,
+        (folder / _ERRORS).open("wb") as errors,
+        running(
+            "fdegc.evaluation.worker", str(folder), stdin=subprocess.DEVNULL, stdout=out, stderr=errors
+        ) as process,
+    ):
         lines, since = 0, start
-        try:
-            while process.poll() is None:
-                context.cancel.check()
-                steps = told.read_bytes().splitlines()
-                now = time.perf_counter()
-                if len(steps) != lines:
-                    lines, since = len(steps), now
-                if steps:
-                    context.progress(_progress(steps[-1], now - since, now - start))
-                context.cancel.wait(_LOOK_SECONDS)
+        while process.poll() is None:
             context.cancel.check()
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    return process.returncode
+            steps = told.read_bytes().splitlines()
+            now = time.perf_counter()
+            if len(steps) != lines:
+                lines, since = len(steps), now
+            if steps:
+                context.progress(_progress(steps[-1], now - since, now - start))
+            context.cancel.wait(_LOOK_SECONDS)
+        context.cancel.check()
+        return process.returncode
 
 
 def _progress(line: bytes, seconds: float, elapsed: float) -> Progress:

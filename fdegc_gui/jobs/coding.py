@@ -24,7 +24,7 @@ from fdegc_gui.jobs.kept import keep_metrics, keep_result
 from fdegc_gui.jobs.kept_guests import keep_guest_metrics
 from fdegc_gui.jobs.peaks import peak_and_offset
 from fdegc_gui.jobs.pictures import PaintedTile, painted_tile
-from fdegc_gui.jobs.sample_writer import SampleWriter
+from fdegc_gui.jobs.sample_writer import SampleWriter, stored
 from fdegc_gui.models.display import Display, Rendering, resolve
 from fdegc_gui.models.sample_store import INDICES, SampleStore
 from fdegc_gui.models.way import NETWORK_SWITCH
@@ -141,17 +141,6 @@ class TileTap:
         self._context.part(CodedTile(painted, figures, statistics))
 
 
-@contextlib.contextmanager
-def _stored(folder: Path, info: RasterInfo) -> Iterator[SampleWriter]:
-    """Context of a writer whose files go away if the work does not succeed."""
-    writer = SampleWriter(folder, info)
-    try:
-        yield writer
-    except BaseException:
-        writer.discard()
-        raise
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TileWork(Job[Answer, CodedTile]):
     """Compression or decoding whose tiles are shown as they come.
@@ -183,7 +172,7 @@ class TileWork(Job[Answer, CodedTile]):
         from fdegc.raster.palettes import coloured_info, info_table
 
         shown, table = coloured_info(info), info_table(info)
-        with _stored(self.folder, shown) as writer, spared(self.kind) as compiled:
+        with stored(self.folder, shown) as writer, spared(self.kind) as compiled:
             # Beside the colours that are shown, so that what is exported keeps the palette.
             indices = None if table is None else SampleWriter(self.folder / INDICES, info)
             yield (

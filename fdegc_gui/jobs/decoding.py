@@ -96,7 +96,7 @@ class ViewFirst:
     def _ahead(self) -> Window | None:
         """Tiles that are looked at and were not passed on, as the window of all of them."""
         view, side = self._looked_at.window, self._side
-        if view is None:
+        if view is None or view.pixels > _AHEAD:  # nor are its many tiles gone through after each of them
             return None
         columns = range(view.x // side * side, view.x + view.width, side)
         rows = range(view.y // side * side, view.y + view.height, side)

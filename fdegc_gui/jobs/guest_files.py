@@ -17,7 +17,7 @@ from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.guests import Arrival, part_psnr
 from fdegc_gui.jobs.peaks import peak_and_offset
 from fdegc_gui.jobs.render import render
-from fdegc_gui.jobs.sample_writer import SampleWriter
+from fdegc_gui.jobs.sample_writer import SampleWriter, stored
 from fdegc_gui.models.display import Rendering
 from fdegc_gui.models.guest import Guest, why_unlike
 
@@ -63,8 +63,7 @@ class _ReadFile(Job[Any, Never]):
         self, guest: Guest, other: RasterInfo, context: Context[Never], fill: Callable[[SampleWriter], None]
     ) -> Arrival:
         """Guest whose samples ``fill`` has stored, with its picture and its PSNR."""
-        writer = SampleWriter(self.folder, self.info)
-        try:
+        with stored(self.folder, self.info) as writer:
             fill(writer)
             store = writer.finish()
             psnr = None
@@ -73,9 +72,6 @@ class _ReadFile(Job[Any, Never]):
                 whole = Window(0, 0, self.info.width, self.info.height)
                 psnr = part_psnr(source, store, whole, peak_and_offset(source, context.cancel)[0], context)
             pyramid = render(store, self.rendering, context.cancel)
-        except BaseException:
-            writer.discard()
-            raise
         note = ""
         if not _same_place(self.info, other):
             note = f"“{self.path.name}” says that it lies elsewhere; pixels are compared one by one."

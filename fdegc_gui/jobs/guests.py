@@ -19,7 +19,7 @@ from fdegc_gui.jobs.kept_guests import keep_guest
 from fdegc_gui.jobs.peaks import peak_and_offset
 from fdegc_gui.jobs.region import RegionReader
 from fdegc_gui.jobs.render import render
-from fdegc_gui.jobs.sample_writer import SampleWriter
+from fdegc_gui.jobs.sample_writer import stored
 from fdegc_gui.jobs.sources import Source
 from fdegc_gui.models.display import Rendering
 from fdegc_gui.models.guest import Guest, Offer, Unfit, samples_of
@@ -198,15 +198,11 @@ class CodePeer(Job[Arrival, Never]):
         return share, f"an equal share of {reference.name} comes to"
 
     def _store(self, info: RasterInfo, window: Window, samples: Samples) -> SampleStore:
-        writer = SampleWriter(self.folder, info, covered=self.window is None)
-        try:
+        with stored(self.folder, info, covered=self.window is None) as writer:
             if self.window is not None and samples.valid is None:
                 samples = replace(samples, valid=np.ones(samples.pixels.shape[1:], np.bool_))
             writer.write(window, samples)
             return writer.finish()
-        except BaseException:
-            writer.discard()
-            raise
 
     def _guest(
         self, info: RasterInfo, coded: Coded, reached: float | None, size: int, psnr: float | None, basis: str

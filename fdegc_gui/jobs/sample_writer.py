@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,3 +90,14 @@ class SampleWriter:
         """Removal of everything that was written."""
         self._stored = None
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def stored(folder: Path, info: RasterInfo, covered: bool = True) -> Iterator[SampleWriter]:
+    """Context of a writer whose files go away if the work does not succeed; parameters of the writer."""
+    writer = SampleWriter(folder, info, covered)
+    try:
+        yield writer
+    except BaseException:
+        writer.discard()
+        raise

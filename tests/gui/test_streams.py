@@ -21,8 +21,9 @@ from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource
-from fdegc.raster_info import Window
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import StreamInfo, TileResult
+from fdegc.types import Samples
 from fdegc_gui.dialogs.error import ErrorDialog
 from fdegc_gui.jobs.decoding import LookedAt, ViewFirst
 from fdegc_gui.main_window import MainWindow
@@ -393,6 +394,25 @@ def test_what_is_decoded_first_is_what_it_would_be(network_file: Path, tmp_path:
     first = ViewFirst(codec, network_file, info.tile_size, info.raster, cancelling, looked_at, cancel)
     with pytest.raises(Cancelled):
         codec.decode(network_file, on_tile=first, cancel=cancel)
+
+
+def test_tiles_of_a_large_view_are_not_gone_through_after_each_tile() -> None:
+    asked = []
+
+    class Asked(set[tuple[int, int]]):
+        def __contains__(self, place: object) -> bool:
+            asked.append(place)
+            return super().__contains__(place)
+
+    side = 64 * 500
+    info, looked_at = RasterInfo("", "FDEGC", side, side, 1, "uint8"), LookedAt()
+    looked_at.window = Window(0, 0, side, side)
+    passed: list[TileResult] = []
+    codec = Codec(device="cpu")
+    first = ViewFirst(codec, Path("none"), 64, info, passed.append, looked_at, CancelToken())
+    first._passed = Asked()
+    first(TileResult(Window(0, 0, 64, 64), Samples(np.zeros((1, 64, 64), np.uint8)), 10))
+    assert len(passed) == 1 and len(asked) == 1
 
 
 @pytest.fixture
