@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -22,9 +20,6 @@ from fdegc_gui.jobs.rasters import Rasters
 from fdegc_gui.jobs.request import Callbacks, Request, Requests, Watch
 
 log = logging.getLogger(__name__)
-
-#: How much the engine's threads step back behind the window's (Linux nice levels).
-_NICE = 5
 
 
 class _Thread(QThread):
@@ -170,7 +165,8 @@ class Lane(QObject):
     def _loop(self) -> None:
         host = None
         if self._engine is not None:
-            _step_back()
+            # At the priority of the window: a thread that stood back behind other programs would keep
+            # Python's lock while it waits for a core, and the window would wait with it.
             host = EngineHost(self._engine)
         while (request := self._queue.get()) is not None:
             self._run_one(request, host)
@@ -214,16 +210,3 @@ class Lane(QObject):
             self._running = None
         if not (again and self._queue.put_back(request)):
             self._posted.emit(tell)
-
-
-def _step_back() -> None:
-    """Lower scheduling priority for this thread and those it will start than the window's has.
-
-    On Linux a nice level belongs to a thread and is inherited by those it creates: torch's pool,
-    made after this, steps back as well.
-    """
-    if sys.platform.startswith("linux"):
-        try:
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-        except OSError as error:  # a container may forbid it; then the window is a little less smooth
-            log.info("could not lower the engine's priority: %s", error)

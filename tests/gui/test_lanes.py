@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,6 +16,7 @@ from fdegc.errors import UnsupportedRaster
 from fdegc.types import Progress
 from fdegc_gui.jobs import Failure, Job, Lane
 from fdegc_gui.jobs.base import Context
+from fdegc_gui.jobs.engine import Engine
 from fdegc_gui.jobs.queue import JobQueue
 
 TIMEOUT = 10_000
@@ -55,6 +58,12 @@ class _Parts(Job[str, int]):
         context.part(1)
         context.part(2)
         raise KeyError("part")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Niceness(Job[int, Never]):
+    def run(self, context: Context[Never]) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -193,3 +202,16 @@ def test_a_failure_and_parts_go_to_who_asked(qtbot: QtBot) -> None:
     with qtbot.waitSignal(lane.stopped, timeout=1000):
         lane.stop()
     assert lane.wait(1000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux alone")
+def test_work_is_not_pushed_aside_by_other_programs(qtbot: QtBot) -> None:
+    """At a lower priority than theirs it took four to eight times as long beside them, not twice."""
+    lane = Lane("test", Engine(load=pytest.fail, devices=list))
+    found: list[int] = []
+    lane.start()
+    lane.submit(_Niceness(), done=found.append)
+    qtbot.waitUntil(lambda: len(found) == 1, timeout=TIMEOUT)
+    assert found == [os.getpriority(os.PRIO_PROCESS, threading.get_native_id())]
+    with qtbot.waitSignal(lane.stopped, timeout=TIMEOUT):
+        lane.stop()
