@@ -178,7 +178,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
 
     torch.set_num_threads(job["threads"])
     if job["float32"]:
-        fdegc.codec.devices.native_bfloat16 = lambda: False
+        fdegc.codec.devices.quick_bfloat16 = lambda: False
     thin_out(job["every"])
     process = psutil.Process()
     samples: list[tuple[float, int]] = []

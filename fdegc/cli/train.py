@@ -106,7 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("auto", "bf16", "fp32"),
         default="auto",
-        help="bfloat16 or float32 (default: auto, bfloat16 where the device has it)",
+        help="bfloat16 or float32 (default: auto, bfloat16 where it is the faster one)",
     )
     parser.add_argument(
         "--val-steps", type=int, default=0, metavar="N", help="validate every N steps (default: at the end)"

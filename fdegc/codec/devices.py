@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
+from llvmlite.binding import get_host_cpu_name
 
 from fdegc.errors import DeviceUnavailable, OutOfMemory
 from fdegc.memory import MEMORY_SHARE, tiles_at_once, usable_cores
@@ -25,6 +26,8 @@ GPU_POSITIONS = 16384
 GPU_WORKERS = 16
 #: Latent positions whose wavefronts advance together on a CPU: four tiles of 512².
 BATCH_POSITIONS = 4096
+#: Smallest float64: zero where denormals are.
+_DENORMAL = 5e-324
 
 
 def available_devices() -> list[tuple[str, str]]:
@@ -53,10 +56,42 @@ def resolve_device(name: str) -> tuple[str, str]:
     raise DeviceUnavailable(f"There is no device '{name}' on this machine; choose one of: auto, {names}.")
 
 
-def native_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware; emulation would be slower than float32."""
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(probe and probe())
+def quick_bfloat16() -> bool:
+    """Whether this CPU computes in bfloat16 faster than in float32.
+
+    It does with matrix tiles (AMX), and on AMD's cores, whose vectors multiply twice as many bfloat16 as
+    float32 at a time.  Intel's multiply no more of them than of float32 (an Emerald Rapids without tiles:
+    half as many), and in float32 convolutions take a quarter of the products
+    (:mod:`fdegc.codec.convolutions`); others have to emulate bfloat16.
+    """
+    tiles, vectors = (
+        getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    )
+    if tiles and tiles():
+        return True
+    return bool(vectors and vectors()) and get_host_cpu_name().startswith("znver")
+
+
+def _denormals_are_zero() -> bool:
+    return _DENORMAL * 1.0 == 0.0  # Python multiplies by the instructions, and in the mode, that torch does
+
+
+@contextmanager
+def no_denormals() -> Iterator[None]:
+    """Flush of denormals to zero in float32 and float64 arithmetic of this thread, for a while.
+
+    Processors take some twenty times as long over numbers below 1.2e-38, such as attention of nearly nothing
+    makes of a few channels: half of the time of g_a.  Nothing but pixels, and latents before they are
+    rounded, may be computed so.
+    """
+    if _denormals_are_zero():
+        yield
+        return
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def synthesis_type(device: torch.device) -> torch.dtype:
@@ -65,10 +100,10 @@ def synthesis_type(device: torch.device) -> torch.dtype:
 
 
 def transform_type(device: torch.device) -> torch.dtype:
-    """Type that g_a computes in: bfloat16 where the device has it."""
+    """Type that g_a computes in: bfloat16 where that is the faster one."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float32
-    return torch.bfloat16 if device.type == "cpu" and native_bfloat16() else torch.float32
+    return torch.bfloat16 if device.type == "cpu" and quick_bfloat16() else torch.float32
 
 
 def has_float64(device: torch.device) -> bool:

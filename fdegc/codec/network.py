@@ -6,7 +6,7 @@ import copy
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from fdegc.codec.convolutions import quick_layers
-from fdegc.codec.devices import has_float64, in_batches, memory_errors, synthesis_type, transform_type
+from fdegc.codec.devices import (
+    has_float64,
+    in_batches,
+    memory_errors,
+    no_denormals,
+    synthesis_type,
+    transform_type,
+)
 from fdegc.codec.launching import Launching, stacked
 from fdegc.coding.integers import EntropyWeights, quantise
 from fdegc.coding.unit import LATENT_LIMIT, IntArray, UnitCoder
@@ -240,7 +247,8 @@ class Network:
 
     def _layers(self, layers: Iterable[nn.Module], x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
         """Apply layers one by one, so that work on a large tile can be cancelled between them."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+        plain = nullcontext() if self._is_gpu else no_denormals()
+        with plain, torch.autocast(self.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             x = x.contiguous(memory_format=torch.channels_last)
             for layer in layers:
                 check()

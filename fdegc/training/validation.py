@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fdegc.codec.devices import native_bfloat16
+from fdegc.codec.devices import quick_bfloat16
 from fdegc.errors import InvalidOption
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.training.data import image_paths, load_image
@@ -31,7 +31,7 @@ def mixed_precision(device: str, precision: str) -> AbstractContextManager[Any]:
     ----------
     device : str
     precision : str
-        "auto" takes bfloat16 where the device multiplies it in hardware, "bf16" and "fp32" what they say.
+        "auto" takes bfloat16 where the device is faster in it, "bf16" and "fp32" what they say.
 
     Raises
     ------
@@ -40,8 +40,8 @@ def mixed_precision(device: str, precision: str) -> AbstractContextManager[Any]:
     if precision not in PRECISIONS:
         raise InvalidOption(f"The precision must be one of {', '.join(PRECISIONS)}, not {precision}.")
     kind = torch.device(device).type
-    native = {"cpu": native_bfloat16, "cuda": _cuda_bfloat16}.get(kind, lambda: False)
-    enabled = precision == "bf16" or (precision == "auto" and native())
+    quick = {"cpu": quick_bfloat16, "cuda": _cuda_bfloat16}.get(kind, lambda: False)
+    enabled = precision == "bf16" or (precision == "auto" and quick())
     return torch.autocast(kind, torch.bfloat16, enabled=enabled)
 
 

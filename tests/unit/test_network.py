@@ -14,6 +14,7 @@ from PIL import Image
 from recorded import RecordedCapture
 from torch import nn
 
+from fdegc.codec import devices
 from fdegc.codec.launching import Launching
 from fdegc.codec.network import HyperFeatures, Network, as_convolutions
 from fdegc.model.fdegcnet import FDEGCNet
@@ -148,3 +149,53 @@ def test_bfloat16_is_off_by_one_level_at_most() -> None:
         levels.append(np.rint(255 * decoded).astype(int))
     difference = np.abs(levels[0] - levels[1])
     assert difference.max() == 1 and 0.02 < (difference > 0).mean() < 0.2
+
+
+def _denormals_are_zero() -> bool:
+    return float((torch.tensor([1e-30]) * 1e-10).item()) == 0.0
+
+
+def test_denormals_are_zero_in_the_transforms_alone() -> None:
+    """Attention of next to nothing makes such numbers, with which a processor takes twenty times as long."""
+    network = Network(find(profile="lite"), "cpu")
+    inside: list[bool] = []
+    y = network.analyse([np.zeros((3, 64, 64), np.float32)], lambda: inside.append(_denormals_are_zero()))[0]
+    analysed = len(inside)
+    network.synthesise([np.round(y)], 3.0, lambda: inside.append(_denormals_are_zero()))
+    assert 0 < analysed < len(inside) and all(inside)
+    assert not _denormals_are_zero()
+
+
+def test_denormals_come_back_however_it_ends_and_stay_away_where_they_were() -> None:
+    with ThreadPoolExecutor(1) as other:
+        other.submit(int).result()  # a new thread would have the arithmetic of who makes it
+        with pytest.raises(RuntimeError, match="stop"), devices.no_denormals():
+            assert _denormals_are_zero() and not other.submit(_denormals_are_zero).result()
+            raise RuntimeError("stop")
+    assert not _denormals_are_zero()
+    torch.set_flush_denormal(True)
+    try:
+        with devices.no_denormals():
+            pass
+        assert _denormals_are_zero()  # as whoever uses the library has asked for
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize(
+    ("tiles", "vectors", "core", "expected"),
+    [
+        (True, True, "sapphirerapids", True),
+        (False, True, "emeraldrapids", False),
+        (False, True, "znver4", True),
+        (False, False, "znver3", False),
+        (False, False, "apple-m1", False),
+    ],
+)
+def test_bfloat16_is_taken_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, tiles: bool, vectors: bool, core: str, expected: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: vectors, raising=False)
+    monkeypatch.setattr(devices, "get_host_cpu_name", lambda: core)
+    assert devices.quick_bfloat16() == expected
