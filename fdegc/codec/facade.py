@@ -186,7 +186,7 @@ class Codec:
             steps = options.refinement
             workers = stack.enter_context(self._crew(network, info, options.tile_size, cancel, steps=steps))
             plan = EncodingPlan.of(network, source, options, origin=origin, reconstruct=reconstruct)
-            side = better_tile_size(plan, workers.check)
+            side = better_tile_size(plan, workers)
             if side != options.tile_size:
                 # Where the memory is not free, the scene is as good as tiles of the usual size make it.
                 with contextlib.suppress(OutOfMemory):

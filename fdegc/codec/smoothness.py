@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from fdegc.codec.choosing import LOOK_SIDE, LOOKS, spread_windows
-from fdegc.codec.inputs import NetworkInputs
+from fdegc.codec.inputs import Float32Array, NetworkInputs
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
-from fdegc.control import Check
+from fdegc.codec.workers import Workers
 from fdegc.options import LONGEST_TILE_SIZE, SMOOTH_TILE_SIZE, TILE_SIZE
 from fdegc.raster.mapping import to_unit, valid_samples
 
@@ -23,7 +25,7 @@ _SPARSE = 0.01
 _SIDE, _CROPS = 256, 2
 
 
-def better_tile_size(plan: EncodingPlan, check: Check) -> int:
+def better_tile_size(plan: EncodingPlan, workers: Workers) -> int:
     """Side of the tiles that serve a scene best: that of the options, or a larger one.
 
     Where tiles take a few hundred bytes, their entries in the index and what wavelets cannot see beyond their
@@ -36,8 +38,8 @@ def better_tile_size(plan: EncodingPlan, check: Check) -> int:
     Parameters
     ----------
     plan : EncodingPlan
-    check : callable
-        Called now and then; raises to cancel.
+    workers : Workers
+        Of the compression.
     """
     options, info = plan.options, plan.info
     longest = max(info.width, info.height)
@@ -51,7 +53,7 @@ def better_tile_size(plan: EncodingPlan, check: Check) -> int:
     if not plan.checks:
         return options.tile_size
     roughness = _roughness(plan)
-    if roughness > _SMOOTH and (roughness > _PERHAPS or _bytes(plan, check) > _SPARSE):
+    if roughness > _SMOOTH and (roughness > _PERHAPS or _bytes(plan, workers) > _SPARSE):
         return options.tile_size
 
     def tiles(side: int) -> int:
@@ -60,17 +62,20 @@ def better_tile_size(plan: EncodingPlan, check: Check) -> int:
     return min(range(TILE_SIZE, SMOOTH_TILE_SIZE + 1, 64), key=tiles)
 
 
-def _bytes(plan: EncodingPlan, check: Check) -> float:
+def _bytes(plan: EncodingPlan, workers: Workers) -> float:
     """Bytes a pixel that latents of some crops take, about."""
-    bits, pixels, inputs = 0.0, 0, NetworkInputs(plan.header)
-    for window in spread_windows(plan.info, _SIDE, _CROPS):
-        unit = to_unit(plan.source.read(window), plan.mapping)
+    inputs = NetworkInputs(plan.header)
+
+    def bits(unit: Float32Array) -> float:
         height, width = (-(-side // 64) * 64 for side in unit.shape[1:])
         padded = reflect_pad(unit, height, width).astype(np.float32, copy=False)
-        for group in inputs.of(padded):
-            bits += plan.network.estimate_bits(np.ascontiguousarray(group), [plan.quality], check)[0]
-        pixels += window.width * window.height
-    return bits / 8 / pixels
+        groups = map(np.ascontiguousarray, inputs.of(padded))
+        found = (plan.network.estimate_bits(group, [plan.quality], workers.check) for group in groups)
+        return sum(itertools.chain.from_iterable(found))
+
+    windows = list(spread_windows(plan.info, _SIDE, _CROPS))
+    crops = (to_unit(plan.source.read(window), plan.mapping) for window in windows)
+    return sum(workers.ordered(bits, crops)) / 8 / sum(window.width * window.height for window in windows)
 
 
 def _roughness(plan: EncodingPlan) -> float:

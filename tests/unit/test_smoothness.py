@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from fdegc.codec import Codec
+from fdegc.codec.devices import Share
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.smoothness import better_tile_size
+from fdegc.codec.workers import Workers
 from fdegc.coding import jpeg2000
-from fdegc.control import CancelToken, never
+from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, OutOfMemory
 from fdegc.format.info import read_info
 from fdegc.options import EncodeOptions, QualityRegion, Target, TargetKind
@@ -94,7 +96,8 @@ def test_smooth_scenes_have_as_few_tiles_as_the_largest_would_make(
     """And those as small as that allows, so that none is a sliver."""
     source = ArraySource(ramp(width, height, slope=0.05, bands=1))
     plan = EncodingPlan.of(codec.networks[0], source, EncodeOptions(2.0))
-    assert better_tile_size(plan, never) == side
+    with Workers(Share(1, 1, 1), CancelToken()) as workers:
+        assert better_tile_size(plan, workers) == side
 
 
 def test_tiles_of_thin_scenes_are_long(codec: Codec, tmp_path: Path) -> None:

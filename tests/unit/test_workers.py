@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from PIL import Image
 from fdegc import memory
 from fdegc.codec import Codec, devices, facade
 from fdegc.codec.devices import Share, gpu_share, in_batches, memory_errors, share_out
+from fdegc.codec.network import Network
 from fdegc.codec.workers import WAITING, Workers, chunks, keep_to_one_thread
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, DeviceUnavailable, OutOfMemory, OutputFailed
@@ -395,3 +396,25 @@ def test_a_window_has_the_pixels_of_the_whole(tmp_path: Path) -> None:
     part = codec.decode_window(path, Window(10, 20, 30, 40))
     whole = codec.decode_window(path, Window(0, 0, 130, 100))
     assert np.array_equal(part.pixels, whole.pixels[:, 20:60, 10:40])
+
+
+def test_the_network_computes_on_workers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere torch divides operations among threads of its own, which wait for each other."""
+    computing: dict[str, set[threading.Thread]] = {}
+
+    def watched(name: str) -> Callable[..., object]:
+        method = getattr(Network, name)
+
+        def compute(*args: object, **kwargs: object) -> object:
+            computing.setdefault(name, set()).add(threading.current_thread())
+            return method(*args, **kwargs)
+
+        return compute
+
+    for name in ("estimate_bits", "analyse", "hyper_analyse", "synthesise"):
+        monkeypatch.setattr(Network, name, watched(name))
+    Codec(device="cpu").encode(
+        ArraySource(pixels(460, 520, 1) // 4 + 90), tmp_path / "a.fdegc", EncodeOptions(2.0)
+    )
+    assert len(computing) == 4
+    assert threading.current_thread() not in set().union(*computing.values())
