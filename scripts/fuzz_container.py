@@ -389,7 +389,8 @@ def write_components(path: Path, header: StreamHeader) -> None:
             weights = [1.0] * header.bands if index % 2 else [0.5**band for band in range(header.bands)]
             exponents = component_transform.band_exponents(spans, weights, whole=header.dtype != "float32")
             transform, _ = component_transform.fit(unit, spans, exponents, spans, 1e-3)
-            tile = ways.jpeg2000(unit, 160, Form(index % 4 > 1, transform))
+            every = jpeg2000.all_levels(*unit.shape[1:])
+            tile = ways.jpeg2000(unit, 160, Form(every if index % 4 > 1 else None, transform))
             assert tile.kind == UnitKind.COMPONENTS
             writer.add(tile.payload, kind=tile.kind, fidelity=90)
         writer.commit()

@@ -140,7 +140,8 @@ class Judge:
             assert tile.pixels is not None
             return judged(tile.pixels, len(tile.payload), tile)
 
-        ours, seen = judged(pixels, size, None), []
+        ours = judged(pixels, size, None)
+        seen: list[float] = []
         unit = to_unit(samples, self._mapping)
         count = pixels[0].size if mask is None else float(mask.sum()) / (mask.size / pixels[0].size)
 
@@ -176,7 +177,7 @@ class Judge:
             """Sizes that are coded."""
             if self._capped:
                 yield size
-            if form.deep and not self._fills:
+            if form.levels != usual and len(depths) > 1 and not self._fills:
                 # Of so few bytes what layers take is too much for looks to be right, and coding is quick.
                 yield from (max(round(about * _TRY_STEP**exponent), 1) for exponent in _TRIES)
             elif not self._fills:
@@ -189,9 +190,10 @@ class Judge:
         transform, saved = self.ways.transform(unit, self._weights, ours.squared_error / max(count, 1))
         # Three bands have a transform in any case, which their own is not always better than.
         colours = self.ways.has_colours
-        depths = (False, True) if _may_deepen(size, height, width) else (False,)
-        of_bands = [Form(deep) for deep in depths]
-        own = [] if transform is None else [Form(deep, transform) for deep in depths]
+        depths = _depths(size, height, width)
+        usual = depths[0]
+        of_bands = [Form(levels) for levels in depths]
+        own = [] if transform is None else [Form(levels, transform) for levels in depths]
         # Of so few bytes layers take too many for looks at them to say anything, and coding is quick.
         tiny = (size <= _TINY or height * width <= _SPECK) and not self._fills
 
@@ -200,23 +202,34 @@ class Judge:
 
         hopes: list[tuple[Form, _Candidate]] = []
         others: list[_Candidate] = []
-        first, second = (of_bands, own) if colours else (own, of_bands)
-        for form in first + second:
-            if own and form is own[0] and colours and not hopes and not tiny and math.isfinite(saved):
-                # Nor would these serve better than the network; where bytes are given, totals are errors.
-                if not (self._fills or min(seen, default=0.0) - saved <= ours.total):
-                    break
+
+        def looked(form: Form) -> float:
+            """Least total of a form, by looks."""
+            before = len(seen)
             found = hoped(form)
-            hopes += [] if found is None else [(form, found)]
+            hopes.extend([] if found is None else [(form, found)])
             if tiny:
                 coded = functools.partial(code, form)
                 sizes = [round(size * _SWEEP_STEP**exponent) for exponent in _SWEEP]
                 swept = list(map(coded, sizes))
                 about = min(zip(sizes, swept, strict=True), key=lambda found: found[1].total)[0]
-                others += swept + [coded(round(about * _TRY_STEP**exponent)) for exponent in _AROUND]
+                others.extend(swept + [coded(round(about * _TRY_STEP**exponent)) for exponent in _AROUND])
+                return min(found.total for found in swept)
+            return min(seen[before:])
+
+        first, second = (of_bands, own) if colours else (own, of_bands)
+        totals: list[tuple[float, Form]] = []
+        for form in first + second:
+            if own and form is own[0] and colours and not hopes and not tiny and math.isfinite(saved):
+                # Nor would these serve better than the network; where bytes are given, totals are errors.
+                if not (self._fills or min(seen, default=0.0) - saved <= ours.total):
+                    break
+            totals.append((looked(form), form))
+        self._look_further(unit, ours.squared_error / max(count, 1), totals, looked)
         least = min((found.total for _, found in hopes), default=0.0)
         for form, found in hopes:
-            if self._capped or len(depths) > 1 or found.total <= _CLOSE * least:
+            always = self._capped or (len(depths) > 1 and form.levels in depths and form.colours)
+            if always or found.total <= _CLOSE * least:
                 others += (code(form, number) for number in sizes_of(form, found.bytes))
         # Whoever saves bytes for a target must not take more of them.
         best = min([ours.total, *(other.total for other in others)])
@@ -272,8 +285,18 @@ class Judge:
         error = _FINER * ours[1] * self._bands / count
         transform = None if self.ways.has_colours else self.ways.transform(unit, self._weights, error)[0]
         sizes = [round(_LEAST * _CHOICE_STEP**n) for n in range(steps + 1)]
-        rungs = self.ways.rungs(unit, sizes, 0, Form(False, transform))
-        looks = [(max(rungs.sizes[n], 1), *lost(rungs.pixels(n))) for n in range(len(rungs.sizes))]
+        looks: list[tuple[int, float, float]] = []
+
+        def looked(form: Form) -> float:
+            """Least error of a form at any of the sizes, as shares of what others lose there."""
+            rungs = self.ways.rungs(unit, sizes, 0, form)
+            found = [(max(rungs.sizes[n], 1), *lost(rungs.pixels(n))) for n in range(len(rungs.sizes))]
+            looks.extend(found)
+            return sum(math.log(max(error, 1e-30)) for _, error, _ in found) / len(found)
+
+        form = Form(transform=transform)
+        self._look_further(unit, ours[1] * self._bands / count, [(looked(form), form)], looked)
+        looks.sort()
         exact = len(self.ways.exact(samples.pixels, known, 0.0, check).payload)
         return TileChoices.of(count, ours, looks, exact)
 
@@ -292,18 +315,64 @@ class Judge:
             return self.ways.exact(samples.pixels, known, 0.0, check)
         unit, mask = to_unit(samples, self._mapping), valid_samples(samples)
         height, width = unit.shape[1:]
-        depths = {False, _may_deepen(share.size, height, width)}
+        depths = _depths(share.size, height, width)
 
         def lost(tile: PlainTile) -> float:
             assert tile.pixels is not None
             return _squared_error(samples.pixels, tile.pixels, mask, self._peak, self._weights)
 
-        best = min((self.ways.jpeg2000(unit, share.size, Form(deep)) for deep in depths), key=lost)
-        transform, _ = self.ways.transform(unit, self._weights, _FINER * lost(best) / (height * width))
-        if transform is None:
-            return best
-        others = (self.ways.jpeg2000(unit, share.size, Form(deep, transform)) for deep in depths)
-        return min([best, *others], key=lost)
+        tiles: list[PlainTile] = []
+
+        def coded(form: Form) -> float:
+            tiles.append(self.ways.jpeg2000(unit, share.size, form))
+            return lost(tiles[-1])
+
+        totals = [(coded(form), form) for form in map(Form, depths)]
+        error = min(total for total, _ in totals) / (height * width)
+        transform, _ = self.ways.transform(unit, self._weights, _FINER * error)
+        if transform is not None:
+            totals += [(coded(form), form) for form in (Form(levels, transform) for levels in depths)]
+        self._look_further(unit, error, totals, coded)
+        return min(tiles, key=lost)
+
+    def _look_further(
+        self,
+        unit: npt.NDArray[np.float32],
+        error: float,
+        totals: Sequence[tuple[float, Form]],
+        looked: Callable[[Form], float],
+    ) -> None:
+        """Look at forms with fewer levels of wavelets, and with bands that are not mixed, where they may pay.
+
+        Parameters
+        ----------
+        unit
+            As for :meth:`~fdegc.codec.ways.PlainWays.jpeg2000`.
+        error : float
+            Squared error a pixel that is expected, in units of the peak.
+        totals : sequence of tuple
+            What is to be small of the forms that were looked at, and these.
+        looked : callable
+            Look at a form; what is to be small of it.
+        """
+        few, apart = self.ways.hints(unit, error / self._bands)
+        found = list(totals)
+        if apart:
+            form = Form(found[0][1].levels, colours=False)
+            found.append((looked(form), form))
+        if not few:
+            return
+        # None at all may be best where one level less is worse.
+        unlike = {(form.transform is None, form.colours): form for _, form in found}
+        for form in unlike.values():
+            looked(replace(form, levels=0))
+        total, form = min(found, key=lambda pair: pair[0])
+        levels = jpeg2000.usual_levels(*unit.shape[1:]) if form.levels is None else form.levels
+        while levels > 1:
+            levels -= 1
+            least, total = total, looked(replace(form, levels=levels))
+            if total >= least:
+                break
 
     def _best(
         self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate, limit: float
@@ -358,11 +427,12 @@ class Judge:
         return best
 
 
-def _may_deepen(size: int, height: int, width: int) -> bool:
-    """Whether packets of so many bytes are worth trying with one level of wavelets more."""
+def _depths(size: int, height: int, width: int) -> list[int]:
+    """Levels of wavelets that are tried in any case of so many bytes: the usual ones, and at times all."""
     shorter, longer = sorted((height, width))
     few = size <= _SPARSE * height * width or height * width <= _SMALL or longer >= _THIN * shorter
-    return few and jpeg2000.deepens(height, width)
+    usual, every = jpeg2000.usual_levels(height, width), jpeg2000.all_levels(height, width)
+    return [usual, every] if few and every != usual else [usual]
 
 
 def worth_of(quality: float, bands: int) -> float:

@@ -31,12 +31,14 @@ _OCTAVE = 8
 _LEAST, _LEAST_SPAN = 2.0**-32, 1 / 8
 #: What rounding, and components that are left out, may add to the error, as shares of it.
 _ROUNDING, _LEFT_OUT = 1 / 1600, 1 / 100
-#: Factor within which errors of components count alike in the bands, and halvings of what they may be if not.
-_ALIKE, _HALVINGS = 1.1, 40
-# Rows of the irreversible colour transform, each by what an error of its component is in the bands, as JPEG
-# 2000 weighs it.
-_COLOURS = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
-_COLOURS *= np.linalg.norm(np.linalg.inv(_COLOURS), axis=0)[:, None]
+#: Factor within which errors of components count alike in the bands.
+_ALIKE = 1.1
+#: Where they do not, logarithms of what errors may be of the mean one, both ways, and halvings of the range.
+_REACH, _HALVINGS = 40.0, 40
+#: Rows of the irreversible colour transform, each by what an error of its component is in the bands, as JPEG
+#: 2000 weighs it.
+COLOURS = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+COLOURS *= np.linalg.norm(np.linalg.inv(COLOURS), axis=0)[:, None]
 
 
 def band_factors(spans: Float64Array, exponents: Bytes | None) -> Float64Array:
@@ -236,7 +238,7 @@ def fit(
         min(bits, 16), scale, kept, means, exponents, angles[: _pairs(bands, kept)]
     )
     bare = np.diag(plain / factors)
-    mixed = np.asarray(_COLOURS @ bare if bands == 3 else bare, np.float64)
+    mixed = np.asarray(COLOURS @ bare if bands == 3 else bare, np.float64)
     saved = _bits(detail, mixed, axes, error / bands)
     return transform, saved * unit[0].size - 8 * len(transform.pack(False))
 
@@ -281,7 +283,10 @@ def _bits(detail: Float64Array, mixed: Float64Array, axes: Float64Array, error: 
     step = error / float(worth.mean())
     if worth.max() > _ALIKE * worth.min():
         # What has less variance than the error loses no more than that.
-        lost, ends = float((own * error / (own + error)).sum()), [math.log(step) - 40, math.log(step) + 40]
+        lost, ends = (
+            float((own * error / (own + error)).sum()),
+            [math.log(step) - _REACH, math.log(step) + _REACH],
+        )
         for _ in range(_HALVINGS):
             step = math.exp(sum(ends) / 2)
             ends[int(float((worth * theirs * step / (theirs + step)).sum()) > lost)] = math.log(step)

@@ -61,7 +61,7 @@ def payloads(dtype: str, mask: np.ndarray | None = None) -> dict[UnitKind, bytes
     assert packets.kind == UnitKind.PACKETS
     bits = 8 if dtype == "uint8" else 7 if np.dtype(dtype).kind in "iu" else 16
     found[UnitKind.PACKETS] = packets.payload
-    deep = ways.jpeg2000((pixels / 255).astype(np.float32), 300, Form(deep=True))
+    deep = ways.jpeg2000((pixels / 255).astype(np.float32), 300, Form(jpeg2000.all_levels(HEIGHT, WIDTH)))
     assert deep.kind == UnitKind.DEEP_PACKETS and deep.payload != packets.payload
     found[UnitKind.DEEP_PACKETS] = deep.payload
     components = ways.jpeg2000((pixels / 255).astype(np.float32), 300, Form(transform=transform_of(dtype)))
