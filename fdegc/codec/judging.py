@@ -36,6 +36,9 @@ _COARSE = 0.02
 _NEAR = 1.1
 #: Looks at forms are right to within about as much: one that is worse by more is not coded.
 _CLOSE = 1.05
+#: Entropy of samples as a share of that of differences up to which fewer levels of wavelets may pay, and
+#: where JPEG 2000 serves better than the network in any case.
+_FLAT, _PERHAPS_FLAT = 1.05, 1.6
 #: Where samples have few values, looks without their last bits are worse than that accounts for, by as much.
 _ROUGH = 1.1
 #: Looks at tiles of few bytes are up to a tenth too bad, as layers take bytes that count there: such a tile
@@ -54,6 +57,8 @@ _CHOICE_REACH = 4.0
 _FINER = 1 / 100
 #: Sizes around the best look that are coded then.
 _TRY_STEP, _TRIES = 1.08, range(-4, 7)
+#: Sizes around the best look at which forms of few code-blocks are coded.
+_CLIMB_STEP, _CLIMB = 1.13, range(-14, 15)
 #: Bytes of latents or pixels up to which sizes are coded without a look: so many steps down and up, and then
 #: between.
 _TINY, _SPECK, _SWEEP_STEP, _SWEEP, _AROUND = 512, 1024, 1.25, range(-8, 3), (-2, -1, 1, 2)
@@ -141,7 +146,7 @@ class Judge:
             return judged(tile.pixels, len(tile.payload), tile)
 
         ours = judged(pixels, size, None)
-        seen: list[float] = []
+        seen: list[tuple[float, int]] = []
         unit = to_unit(samples, self._mapping)
         count = pixels[0].size if mask is None else float(mask.sum()) / (mask.size / pixels[0].size)
 
@@ -155,7 +160,7 @@ class Judge:
                 found = judged(rungs.pixels(number), rungs.sizes[number], None)
                 error = max(found.squared_error - coarse * count, 0.0)
                 total = error if self._fills else 8 * found.bytes + worth * error
-                seen.append(total)
+                seen.append((total, found.bytes))
                 return replace(found, squared_error=error, total=total)
 
             return rungs.sizes, functools.cache(look)
@@ -215,17 +220,41 @@ class Judge:
                 about = min(zip(sizes, swept, strict=True), key=lambda found: found[1].total)[0]
                 others.extend(swept + [coded(round(about * _TRY_STEP**exponent)) for exponent in _AROUND])
                 return min(found.total for found in swept)
-            return min(seen[before:])
+            return min(seen[before:])[0]
+
+        def climbed(form: Form) -> float:
+            """Least total of a form, coded at sizes around the best of those before."""
+            if self._fills:
+                others.append(code(form, size))
+                return others[-1].total
+            about, found = min(seen, default=(0.0, size))[1], dict[int, _Candidate]()
+
+            def total(exponent: int) -> float:
+                if exponent not in found:
+                    found[exponent] = code(form, round(about * _CLIMB_STEP**exponent))
+                return found[exponent].total
+
+            if height * width <= _SMALL:  # of few code-blocks there are few sizes, and totals jump
+                best, steps = min(_CLIMB[::2], key=total), (1, -1)
+            else:
+                best, steps = 0, (2, -2, 1, -1)
+            for step in steps:
+                while best + step in _CLIMB and total(best + step) < total(best):
+                    best += step
+            others.extend(found.values())
+            seen.append((total(best), found[best].bytes))
+            return total(best)
 
         first, second = (of_bands, own) if colours else (own, of_bands)
         totals: list[tuple[float, Form]] = []
         for form in first + second:
             if own and form is own[0] and colours and not hopes and not tiny and math.isfinite(saved):
                 # Nor would these serve better than the network; where bytes are given, totals are errors.
-                if not (self._fills or min(seen, default=0.0) - saved <= ours.total):
+                if not (self._fills or min(seen, default=(0.0, 0))[0] - saved <= ours.total):
                     break
             totals.append((looked(form), form))
-        self._look_further(unit, ours.squared_error / max(count, 1), totals, looked)
+        serves = min(seen, default=(math.inf, 0))[0] < ours.total
+        self._look_further(unit, ours.squared_error / max(count, 1), totals, looked, climbed, serves)
         least = min((found.total for _, found in hopes), default=0.0)
         for form, found in hopes:
             always = self._capped or (len(depths) > 1 and form.levels in depths and form.colours)
@@ -295,7 +324,7 @@ class Judge:
             return sum(math.log(max(error, 1e-30)) for _, error, _ in found) / len(found)
 
         form = Form(transform=transform)
-        self._look_further(unit, ours[1] * self._bands / count, [(looked(form), form)], looked)
+        self._look_further(unit, ours[1] * self._bands / count, [(looked(form), form)], looked, looked, False)
         looks.sort()
         exact = len(self.ways.exact(samples.pixels, known, 0.0, check).payload)
         return TileChoices.of(count, ours, looks, exact)
@@ -332,7 +361,7 @@ class Judge:
         transform, _ = self.ways.transform(unit, self._weights, _FINER * error)
         if transform is not None:
             totals += [(coded(form), form) for form in (Form(levels, transform) for levels in depths)]
-        self._look_further(unit, error, totals, coded)
+        self._look_further(unit, error, totals, coded, coded, False)
         return min(tiles, key=lost)
 
     def _look_further(
@@ -341,6 +370,8 @@ class Judge:
         error: float,
         totals: Sequence[tuple[float, Form]],
         looked: Callable[[Form], float],
+        coded: Callable[[Form], float],
+        serves: bool,
     ) -> None:
         """Look at forms with fewer levels of wavelets, and with bands that are not mixed, where they may pay.
 
@@ -352,27 +383,34 @@ class Judge:
             Squared error a pixel that is expected, in units of the peak.
         totals : sequence of tuple
             What is to be small of the forms that were looked at, and these.
-        looked : callable
-            Look at a form; what is to be small of it.
+        looked, coded : callable
+            Look at a form, and at one of few code-blocks, of which layers say little; what is to be small.
+        serves : bool
+            Whether JPEG 2000 serves better than the network in any case.
         """
-        few, apart = self.ways.hints(unit, error / self._bands)
+        share, apart = self.ways.hints(unit, error / self._bands)
         found = list(totals)
         if apart:
             form = Form(found[0][1].levels, colours=False)
             found.append((looked(form), form))
-        if not few:
+        if share > (_PERHAPS_FLAT if serves else _FLAT):
             return
-        # None at all may be best where one level less is worse.
-        unlike = {(form.transform is None, form.colours): form for _, form in found}
-        for form in unlike.values():
-            looked(replace(form, levels=0))
+        small = unit[0].size <= _SMALL
         total, form = min(found, key=lambda pair: pair[0])
-        levels = jpeg2000.usual_levels(*unit.shape[1:]) if form.levels is None else form.levels
+        known = [other.levels for _, other in found if other.levels is not None]
+        levels = min(known, default=jpeg2000.usual_levels(*unit.shape[1:]))
+        least = total
         while levels > 1:
             levels -= 1
-            least, total = total, looked(replace(form, levels=levels))
-            if total >= least:
+            last, total = total, (coded if small else looked)(replace(form, levels=levels))
+            if total >= last and not small:
                 break
+        if share > _FLAT and total > least:
+            return
+        # None at all may be best where one level less is worse.
+        coded(replace(form, levels=0))
+        for axes in dict.fromkeys([None, *(form.transform for _, form in found)]):
+            coded(Form(0, self.ways.centred(unit, self._weights, error, axes)))
 
     def _best(
         self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate, limit: float

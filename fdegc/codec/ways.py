@@ -37,8 +37,6 @@ _MOST = 65535
 _SHALLOW = 32
 #: Bits that looks at what JPEG 2000 makes of a tile have at least.
 _LEAST_BITS = 4
-#: Entropy of samples as a share of that of differences up to which fewer levels of wavelets may pay.
-_FLAT = 1.05
 #: Parts of the byte that states a form of packets.
 _LEVELS, _MIXED, _TRANSFORMED = 0x07, 0x08, 0x10
 
@@ -257,21 +255,42 @@ class PlainWays:
         error : float
             Squared error a pixel that is expected, in units of the peak.
         """
-        whole = np.dtype(self._dtype).kind in "iu"
         if len(unit) == 1:
             return None, 0.0
-        exponents = component_transform.band_exponents(self._widths, weights, whole)
+        exponents = self._exponents(weights)
         scale = self._scale.ravel().astype(np.float64)
         transform, saved = component_transform.fit(unit, self._widths, exponents, scale, error)
         if min(unit.shape[1:]) < _SHALLOW:
             return transform, math.inf
         return (transform, saved) if saved > 0 else (None, 0.0)
 
-    def hints(self, unit: npt.NDArray[np.float32], error: float) -> tuple[bool, bool]:
-        """Whether a tile may be better off with fewer levels of wavelets, and with bands that are not mixed.
+    def _exponents(self, weights: Sequence[float]) -> component_transform.Bytes | None:
+        whole = np.dtype(self._dtype).kind in "iu"
+        return component_transform.band_exponents(self._widths, weights, whole)
 
-        By entropies of samples and of differences of neighbours: of lettering, dots and stars the former are
-        the smaller ones, and of bands that have little in common those of the bands themselves.
+    def centred(
+        self,
+        unit: npt.NDArray[np.float32],
+        weights: Sequence[float],
+        error: float,
+        axes: ComponentTransform | None,
+    ) -> ComponentTransform:
+        """Transform of a tile that makes medians of bands 0, by the axes of another one if that is given.
+
+        Parameters
+        ----------
+        unit, weights, error
+            As for :meth:`transform`.
+        axes : ComponentTransform or None
+        """
+        return component_transform.centred(unit, self._widths, self._exponents(weights), error, axes)
+
+    def hints(self, unit: npt.NDArray[np.float32], error: float) -> tuple[float, bool]:
+        """What wavelets may save a tile, and whether three bands may be better off if they are not mixed.
+
+        The former is the entropy of samples over that of differences of neighbours: of lettering, dots and
+        stars it is below 1.  Of bands that have little in common the differences say less than those of what
+        they are mixed to.
 
         Parameters
         ----------
@@ -284,11 +303,10 @@ class PlainWays:
         found = [plane_entropies(*plane) for plane in zip(unit, steps, strict=True)]
         own, details = (sum(some) for some in zip(*found, strict=True))
         if not self.has_colours:
-            return own <= _FLAT * details, False
+            return own / max(details, 1e-9), False
         mixed = np.tensordot(component_transform.COLOURS.astype(np.float32), unit, 1)
-        return own <= _FLAT * details, details <= sum(
-            plane_entropies(plane, float(steps.mean()))[1] for plane in mixed
-        )
+        others = sum(plane_entropies(plane, float(steps.mean()))[1] for plane in mixed)
+        return own / max(details, 1e-9), details <= others
 
     def _integers(self, unit: npt.NDArray[np.float32], dropped: int) -> Integers:
         """Samples of JPEG 2000, without so many of their lowest bits."""

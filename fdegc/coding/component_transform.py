@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -229,18 +229,52 @@ def fit(
     while kept > 1 and variances[kept - 1 :].sum() <= _LEFT_OUT * error:
         kept -= 1
     largest = float(np.abs(axes[:kept].astype(np.float32) @ centred).max())
-    # Rounding to steps of s is off by s²/12 a component.
-    wanted = 1 / math.sqrt(12 * _ROUNDING * error / bands)
-    scale = math.floor(_OCTAVE * math.log2(min(wanted, 32766 / max(largest, 1e-6))))
-    scale = min(max(scale, 0), 255)
-    bits = (math.ceil(largest * 2 ** (scale / _OCTAVE)) + 1).bit_length() + 1
-    transform = ComponentTransform(
-        min(bits, 16), scale, kept, means, exponents, angles[: _pairs(bands, kept)]
-    )
+    bits, scale = _depth(largest, error / bands)
+    transform = ComponentTransform(bits, scale, kept, means, exponents, angles[: _pairs(bands, kept)])
     bare = np.diag(plain / factors)
     mixed = np.asarray(COLOURS @ bare if bands == 3 else bare, np.float64)
     saved = _bits(detail, mixed, axes, error / bands)
     return transform, saved * unit[0].size - 8 * len(transform.pack(False))
+
+
+def centred(
+    unit: UnitPixels,
+    spans: Float64Array,
+    exponents: Bytes | None,
+    error: float,
+    axes: ComponentTransform | None = None,
+) -> ComponentTransform:
+    """Transform of bands whose medians become 0, by the axes of another one or else by none.
+
+    Without wavelets nothing else makes the ground that lettering, dots and stars are on cost nothing.
+
+    Parameters
+    ----------
+    unit, spans, exponents, error
+        As for :func:`fit`.
+    axes : ComponentTransform or None
+        Whose components are kept; None: the bands as they are.
+    """
+    bands, error = len(unit), max(error, 1e-15)
+    medians = np.median(unit.reshape(bands, -1), axis=1)
+    means = np.clip(np.rint(medians * 255), 0, 255).astype(np.uint8)
+    kept = bands if axes is None else axes.components
+    angles = np.zeros(_pairs(bands, bands), np.uint8) if axes is None else axes.angles
+    whole = ComponentTransform(1, 0, kept, means, exponents, angles)
+    off = unit.reshape(bands, -1) - (means / 255.0).astype(np.float32)[:, None]
+    found = (whole.matrix() * band_factors(spans, exponents)).astype(np.float32) @ off
+    bits, scale = _depth(float(np.abs(found).max()), error / bands)
+    return replace(whole, bits=bits, scale=scale)
+
+
+def _depth(largest: float, error: float) -> tuple[int, int]:
+    """Bits and scale of components up to a largest magnitude, for an expected squared error of each."""
+    # Rounding to steps of s is off by s²/12 a component.
+    wanted = 1 / math.sqrt(12 * _ROUNDING * error)
+    scale = math.floor(_OCTAVE * math.log2(min(wanted, 32766 / max(largest, 1e-6))))
+    scale = min(max(scale, 0), 255)
+    bits = (math.ceil(largest * 2 ** (scale / _OCTAVE)) + 1).bit_length() + 1
+    return min(bits, 16), scale
 
 
 def _pairs(bands: int, components: int) -> int:
