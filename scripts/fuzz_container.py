@@ -396,6 +396,24 @@ def write_components(path: Path, header: StreamHeader) -> None:
         writer.commit()
 
 
+def write_stated(path: Path, header: StreamHeader) -> None:
+    """Write a short file of tiles that state their form: bands, bands that are mixed, components."""
+    plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
+    ways, y, x = PlainWays(header), *np.mgrid[: header.height, : header.width]
+    dots = (x * y % 19 == 0) * 0.6 + 0.2
+    scene = np.stack([np.roll(dots, 3 * band, 1) for band in range(header.bands)]).astype(np.float32)
+    with ContainerWriter(path, header, overwrite=True) as writer:
+        for index in range(len(plan)):
+            window = plan.window(index)
+            unit = np.ascontiguousarray(scene[:, window.rows, window.cols])
+            centred = ways.centred(unit, [1.0] * header.bands, 1e-3, None)
+            forms = [Form(1), Form(0, centred), Form(0, colours=False), Form(1, centred)]
+            tile = ways.jpeg2000(unit, 160, forms[index % 4])
+            assert tile.kind == UnitKind.STATED
+            writer.add(tile.payload, kind=tile.kind, fidelity=90)
+        writer.commit()
+
+
 def write_seeds(folder: Path) -> None:
     """Files of several kinds, with and without checksums; and one whose front is damaged."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -421,6 +439,7 @@ def write_seeds(folder: Path) -> None:
     seeds = [(write_seed, header) for header in (plain, masked, wide, first, mixed, predicted)]
     seeds += [(write_plain, header) for header in (tiles, exact, several)]
     seeds += [(write_components, header) for header in (colours, five, floats)]
+    seeds += [(write_stated, header) for header in (colours, five, replace(colours, bands=1))]
     for sound in (True, False):
         for number, (write, header) in enumerate(seeds):
             path = folder / f"seed-{sound:d}-{number}"
