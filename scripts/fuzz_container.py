@@ -389,8 +389,27 @@ def write_components(path: Path, header: StreamHeader) -> None:
             weights = [1.0] * header.bands if index % 2 else [0.5**band for band in range(header.bands)]
             exponents = component_transform.band_exponents(spans, weights, whole=header.dtype != "float32")
             transform, _ = component_transform.fit(unit, spans, exponents, spans, 1e-3)
-            tile = ways.jpeg2000(unit, 160, Form(index % 4 > 1, transform))
+            every = jpeg2000.all_levels(*unit.shape[1:])
+            tile = ways.jpeg2000(unit, 160, Form(every if index % 4 > 1 else None, transform))
             assert tile.kind == UnitKind.COMPONENTS
+            writer.add(tile.payload, kind=tile.kind, fidelity=90)
+        writer.commit()
+
+
+def write_stated(path: Path, header: StreamHeader) -> None:
+    """Write a short file of tiles that state their form: bands, bands that are mixed, components."""
+    plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
+    ways, y, x = PlainWays(header), *np.mgrid[: header.height, : header.width]
+    dots = (x * y % 19 == 0) * 0.6 + 0.2
+    scene = np.stack([np.roll(dots, 3 * band, 1) for band in range(header.bands)]).astype(np.float32)
+    with ContainerWriter(path, header, overwrite=True) as writer:
+        for index in range(len(plan)):
+            window = plan.window(index)
+            unit = np.ascontiguousarray(scene[:, window.rows, window.cols])
+            centred = ways.centred(unit, [1.0] * header.bands, 1e-3, None)
+            forms = [Form(1), Form(0, centred), Form(0, colours=False), Form(1, centred)]
+            tile = ways.jpeg2000(unit, 160, forms[index % 4])
+            assert tile.kind == UnitKind.STATED
             writer.add(tile.payload, kind=tile.kind, fidelity=90)
         writer.commit()
 
@@ -420,6 +439,7 @@ def write_seeds(folder: Path) -> None:
     seeds = [(write_seed, header) for header in (plain, masked, wide, first, mixed, predicted)]
     seeds += [(write_plain, header) for header in (tiles, exact, several)]
     seeds += [(write_components, header) for header in (colours, five, floats)]
+    seeds += [(write_stated, header) for header in (colours, five, replace(colours, bands=1))]
     for sound in (True, False):
         for number, (write, header) in enumerate(seeds):
             path = folder / f"seed-{sound:d}-{number}"

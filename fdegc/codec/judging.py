@@ -36,6 +36,9 @@ _COARSE = 0.02
 _NEAR = 1.1
 #: Looks at forms are right to within about as much: one that is worse by more is not coded.
 _CLOSE = 1.05
+#: Entropy of samples as a share of that of differences up to which fewer levels of wavelets may pay, and
+#: where JPEG 2000 serves better than the network in any case.
+_FLAT, _PERHAPS_FLAT = 1.05, 1.6
 #: Where samples have few values, looks without their last bits are worse than that accounts for, by as much.
 _ROUGH = 1.1
 #: Looks at tiles of few bytes are up to a tenth too bad, as layers take bytes that count there: such a tile
@@ -54,6 +57,8 @@ _CHOICE_REACH = 4.0
 _FINER = 1 / 100
 #: Sizes around the best look that are coded then.
 _TRY_STEP, _TRIES = 1.08, range(-4, 7)
+#: Sizes around the best look at which forms of few code-blocks are coded.
+_CLIMB_STEP, _CLIMB = 1.13, range(-14, 15)
 #: Bytes of latents or pixels up to which sizes are coded without a look: so many steps down and up, and then
 #: between.
 _TINY, _SPECK, _SWEEP_STEP, _SWEEP, _AROUND = 512, 1024, 1.25, range(-8, 3), (-2, -1, 1, 2)
@@ -140,7 +145,8 @@ class Judge:
             assert tile.pixels is not None
             return judged(tile.pixels, len(tile.payload), tile)
 
-        ours, seen = judged(pixels, size, None), []
+        ours = judged(pixels, size, None)
+        seen: list[tuple[float, int]] = []
         unit = to_unit(samples, self._mapping)
         count = pixels[0].size if mask is None else float(mask.sum()) / (mask.size / pixels[0].size)
 
@@ -154,7 +160,7 @@ class Judge:
                 found = judged(rungs.pixels(number), rungs.sizes[number], None)
                 error = max(found.squared_error - coarse * count, 0.0)
                 total = error if self._fills else 8 * found.bytes + worth * error
-                seen.append(total)
+                seen.append((total, found.bytes))
                 return replace(found, squared_error=error, total=total)
 
             return rungs.sizes, functools.cache(look)
@@ -176,7 +182,7 @@ class Judge:
             """Sizes that are coded."""
             if self._capped:
                 yield size
-            if form.deep and not self._fills:
+            if form.levels != usual and len(depths) > 1 and not self._fills:
                 # Of so few bytes what layers take is too much for looks to be right, and coding is quick.
                 yield from (max(round(about * _TRY_STEP**exponent), 1) for exponent in _TRIES)
             elif not self._fills:
@@ -189,9 +195,10 @@ class Judge:
         transform, saved = self.ways.transform(unit, self._weights, ours.squared_error / max(count, 1))
         # Three bands have a transform in any case, which their own is not always better than.
         colours = self.ways.has_colours
-        depths = (False, True) if _may_deepen(size, height, width) else (False,)
-        of_bands = [Form(deep) for deep in depths]
-        own = [] if transform is None else [Form(deep, transform) for deep in depths]
+        depths = _depths(size, height, width)
+        usual = depths[0]
+        of_bands = [Form(levels) for levels in depths]
+        own = [] if transform is None else [Form(levels, transform) for levels in depths]
         # Of so few bytes layers take too many for looks at them to say anything, and coding is quick.
         tiny = (size <= _TINY or height * width <= _SPECK) and not self._fills
 
@@ -200,23 +207,58 @@ class Judge:
 
         hopes: list[tuple[Form, _Candidate]] = []
         others: list[_Candidate] = []
-        first, second = (of_bands, own) if colours else (own, of_bands)
-        for form in first + second:
-            if own and form is own[0] and colours and not hopes and not tiny and math.isfinite(saved):
-                # Nor would these serve better than the network; where bytes are given, totals are errors.
-                if not (self._fills or min(seen, default=0.0) - saved <= ours.total):
-                    break
+
+        def looked(form: Form) -> float:
+            """Least total of a form, by looks."""
+            before = len(seen)
             found = hoped(form)
-            hopes += [] if found is None else [(form, found)]
+            hopes.extend([] if found is None else [(form, found)])
             if tiny:
                 coded = functools.partial(code, form)
                 sizes = [round(size * _SWEEP_STEP**exponent) for exponent in _SWEEP]
                 swept = list(map(coded, sizes))
                 about = min(zip(sizes, swept, strict=True), key=lambda found: found[1].total)[0]
-                others += swept + [coded(round(about * _TRY_STEP**exponent)) for exponent in _AROUND]
+                others.extend(swept + [coded(round(about * _TRY_STEP**exponent)) for exponent in _AROUND])
+                return min(found.total for found in swept)
+            return min(seen[before:])[0]
+
+        def climbed(form: Form) -> float:
+            """Least total of a form, coded at sizes around the best of those before."""
+            if self._fills:
+                others.append(code(form, size))
+                return others[-1].total
+            about, found = min(seen, default=(0.0, size))[1], dict[int, _Candidate]()
+
+            def total(exponent: int) -> float:
+                if exponent not in found:
+                    found[exponent] = code(form, round(about * _CLIMB_STEP**exponent))
+                return found[exponent].total
+
+            if height * width <= _SMALL:  # of few code-blocks there are few sizes, and totals jump
+                best, steps = min(_CLIMB[::2], key=total), (1, -1)
+            else:
+                best, steps = 0, (2, -2, 1, -1)
+            for step in steps:
+                while best + step in _CLIMB and total(best + step) < total(best):
+                    best += step
+            others.extend(found.values())
+            seen.append((total(best), found[best].bytes))
+            return total(best)
+
+        first, second = (of_bands, own) if colours else (own, of_bands)
+        totals: list[tuple[float, Form]] = []
+        for form in first + second:
+            if own and form is own[0] and colours and not hopes and not tiny and math.isfinite(saved):
+                # Nor would these serve better than the network; where bytes are given, totals are errors.
+                if not (self._fills or min(seen, default=(0.0, 0))[0] - saved <= ours.total):
+                    break
+            totals.append((looked(form), form))
+        serves = min(seen, default=(math.inf, 0))[0] < ours.total
+        self._look_further(unit, ours.squared_error / max(count, 1), totals, looked, climbed, serves)
         least = min((found.total for _, found in hopes), default=0.0)
         for form, found in hopes:
-            if self._capped or len(depths) > 1 or found.total <= _CLOSE * least:
+            always = self._capped or (len(depths) > 1 and form.levels in depths and form.colours)
+            if always or found.total <= _CLOSE * least:
                 others += (code(form, number) for number in sizes_of(form, found.bytes))
         # Whoever saves bytes for a target must not take more of them.
         best = min([ours.total, *(other.total for other in others)])
@@ -272,8 +314,18 @@ class Judge:
         error = _FINER * ours[1] * self._bands / count
         transform = None if self.ways.has_colours else self.ways.transform(unit, self._weights, error)[0]
         sizes = [round(_LEAST * _CHOICE_STEP**n) for n in range(steps + 1)]
-        rungs = self.ways.rungs(unit, sizes, 0, Form(False, transform))
-        looks = [(max(rungs.sizes[n], 1), *lost(rungs.pixels(n))) for n in range(len(rungs.sizes))]
+        looks: list[tuple[int, float, float]] = []
+
+        def looked(form: Form) -> float:
+            """Least error of a form at any of the sizes, as shares of what others lose there."""
+            rungs = self.ways.rungs(unit, sizes, 0, form)
+            found = [(max(rungs.sizes[n], 1), *lost(rungs.pixels(n))) for n in range(len(rungs.sizes))]
+            looks.extend(found)
+            return sum(math.log(max(error, 1e-30)) for _, error, _ in found) / len(found)
+
+        form = Form(transform=transform)
+        self._look_further(unit, ours[1] * self._bands / count, [(looked(form), form)], looked, looked, False)
+        looks.sort()
         exact = len(self.ways.exact(samples.pixels, known, 0.0, check).payload)
         return TileChoices.of(count, ours, looks, exact)
 
@@ -292,18 +344,73 @@ class Judge:
             return self.ways.exact(samples.pixels, known, 0.0, check)
         unit, mask = to_unit(samples, self._mapping), valid_samples(samples)
         height, width = unit.shape[1:]
-        depths = {False, _may_deepen(share.size, height, width)}
+        depths = _depths(share.size, height, width)
 
         def lost(tile: PlainTile) -> float:
             assert tile.pixels is not None
             return _squared_error(samples.pixels, tile.pixels, mask, self._peak, self._weights)
 
-        best = min((self.ways.jpeg2000(unit, share.size, Form(deep)) for deep in depths), key=lost)
-        transform, _ = self.ways.transform(unit, self._weights, _FINER * lost(best) / (height * width))
-        if transform is None:
-            return best
-        others = (self.ways.jpeg2000(unit, share.size, Form(deep, transform)) for deep in depths)
-        return min([best, *others], key=lost)
+        tiles: list[PlainTile] = []
+
+        def coded(form: Form) -> float:
+            tiles.append(self.ways.jpeg2000(unit, share.size, form))
+            return lost(tiles[-1])
+
+        totals = [(coded(form), form) for form in map(Form, depths)]
+        error = min(total for total, _ in totals) / (height * width)
+        transform, _ = self.ways.transform(unit, self._weights, _FINER * error)
+        if transform is not None:
+            totals += [(coded(form), form) for form in (Form(levels, transform) for levels in depths)]
+        self._look_further(unit, error, totals, coded, coded, False)
+        return min(tiles, key=lost)
+
+    def _look_further(
+        self,
+        unit: npt.NDArray[np.float32],
+        error: float,
+        totals: Sequence[tuple[float, Form]],
+        looked: Callable[[Form], float],
+        coded: Callable[[Form], float],
+        serves: bool,
+    ) -> None:
+        """Look at forms with fewer levels of wavelets, and with bands that are not mixed, where they may pay.
+
+        Parameters
+        ----------
+        unit
+            As for :meth:`~fdegc.codec.ways.PlainWays.jpeg2000`.
+        error : float
+            Squared error a pixel that is expected, in units of the peak.
+        totals : sequence of tuple
+            What is to be small of the forms that were looked at, and these.
+        looked, coded : callable
+            Look at a form, and at one of few code-blocks, of which layers say little; what is to be small.
+        serves : bool
+            Whether JPEG 2000 serves better than the network in any case.
+        """
+        share, apart = self.ways.hints(unit, error / self._bands)
+        found = list(totals)
+        if apart:
+            form = Form(found[0][1].levels, colours=False)
+            found.append((looked(form), form))
+        if share > (_PERHAPS_FLAT if serves else _FLAT):
+            return
+        small = unit[0].size <= _SMALL
+        total, form = min(found, key=lambda pair: pair[0])
+        known = [other.levels for _, other in found if other.levels is not None]
+        levels = min(known, default=jpeg2000.usual_levels(*unit.shape[1:]))
+        least = total
+        while levels > 1:
+            levels -= 1
+            last, total = total, (coded if small else looked)(replace(form, levels=levels))
+            if total >= last and not small:
+                break
+        if share > _FLAT and total > least:
+            return
+        # None at all may be best where one level less is worse.
+        coded(replace(form, levels=0))
+        for axes in dict.fromkeys([None, *(form.transform for _, form in found)]):
+            coded(Form(0, self.ways.centred(unit, self._weights, error, axes)))
 
     def _best(
         self, sizes: Sequence[int], look: Callable[[int], _Candidate], ours: _Candidate, limit: float
@@ -358,11 +465,12 @@ class Judge:
         return best
 
 
-def _may_deepen(size: int, height: int, width: int) -> bool:
-    """Whether packets of so many bytes are worth trying with one level of wavelets more."""
+def _depths(size: int, height: int, width: int) -> list[int]:
+    """Levels of wavelets that are tried in any case of so many bytes: the usual ones, and at times all."""
     shorter, longer = sorted((height, width))
     few = size <= _SPARSE * height * width or height * width <= _SMALL or longer >= _THIN * shorter
-    return few and jpeg2000.deepens(height, width)
+    usual, every = jpeg2000.usual_levels(height, width), jpeg2000.all_levels(height, width)
+    return [usual, every] if few and every != usual else [usual]
 
 
 def worth_of(quality: float, bands: int) -> float:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fdegc.coding import colours, component_transform, exact, jpeg2000
 from fdegc.coding.component_transform import ComponentTransform
 from fdegc.coding.jpeg2000 import Integers
+from fdegc.coding.plane_entropy import plane_entropies
 from fdegc.control import Check, never
 from fdegc.errors import CorruptStream, UnsupportedStream
 from fdegc.format.header import StreamHeader
@@ -26,6 +27,8 @@ Mask = npt.NDArray[np.bool_]
 
 #: Kinds that leave out samples which the lossless planes say are not there.
 SPARING = (UnitKind.NOTHING, UnitKind.EXACT, UnitKind.CLASSES)
+#: Kinds that are packets of JPEG 2000.
+PACKETS = (UnitKind.PACKETS, UnitKind.DEEP_PACKETS, UnitKind.COMPONENTS, UnitKind.STATED)
 #: Pixels that are looked at, and the share of them that may differ, before a tile is tried by its colours.
 _LOOKED_AT, _FEW = 4096, 0.1
 #: Largest number of JPEG 2000 samples here.
@@ -34,6 +37,8 @@ _MOST = 65535
 _SHALLOW = 32
 #: Bits that looks at what JPEG 2000 makes of a tile have at least.
 _LEAST_BITS = 4
+#: Parts of the byte that states a form of packets.
+_LEVELS, _MIXED, _TRANSFORMED = 0x07, 0x08, 0x10
 
 
 def known_samples(
@@ -74,18 +79,66 @@ class PlainTile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """How JPEG 2000 is to code a tile: with all levels of the wavelets or fewer, and which components.
+    """How JPEG 2000 is to code a tile: with how many levels of the wavelets, and which components.
 
     Attributes
     ----------
-    deep : bool
+    levels : int or None
         As for :func:`~fdegc.coding.jpeg2000.encode_packets`.
     transform : ComponentTransform or None
         That makes the components; None for a component a band.
+    colours : bool
+        Whether three bands without a transform are mixed by JPEG 2000's own.
     """
 
-    deep: bool = False
+    levels: int | None = None
     transform: ComponentTransform | None = None
+    colours: bool = True
+
+    def said(self, bands: int, height: int, width: int) -> tuple[UnitKind, bytes]:
+        """Kind of packets of the form, of a tile of such a shape, and what stands in front of them."""
+        usual, every = jpeg2000.usual_levels(height, width), jpeg2000.all_levels(height, width)
+        levels = usual if self.levels is None else self.levels
+        deep, known = levels != usual, levels in (usual, every)
+        if self.transform is not None:
+            if known:
+                return UnitKind.COMPONENTS, self.transform.pack(deep)
+            return UnitKind.STATED, bytes([levels | _TRANSFORMED]) + self.transform.pack(False)
+        if known and (self.colours or bands != 3):
+            return UnitKind.DEEP_PACKETS if deep else UnitKind.PACKETS, b""
+        return UnitKind.STATED, bytes([levels | _MIXED * (self.colours and bands == 3)])
+
+    @staticmethod
+    def of(kind: int, payload: bytes, bands: int, height: int, width: int) -> tuple[Form, bytes]:
+        """Form of a payload of packets, and the packets.
+
+        Raises
+        ------
+        CorruptStream
+            If it states what cannot be.
+        """
+        usual, every = jpeg2000.usual_levels(height, width), jpeg2000.all_levels(height, width)
+        if kind in (UnitKind.PACKETS, UnitKind.DEEP_PACKETS):
+            return Form(every if kind == UnitKind.DEEP_PACKETS else usual), payload
+        if kind == UnitKind.COMPONENTS:
+            transform, deep, packets = ComponentTransform.unpack(payload, bands)
+            return Form(every if deep else usual, transform), packets
+        levels, mixed, transformed = _stated(payload)
+        if levels > every or (mixed and (transformed or bands != 3)):
+            raise CorruptStream("A tile states a form of JPEG 2000 that it cannot have.")
+        if not transformed:
+            return Form(levels, colours=mixed), payload[1:]
+        transform, deep, packets = ComponentTransform.unpack(payload[1:], bands)
+        if deep:
+            raise CorruptStream("A tile states its levels of wavelets twice.")
+        return Form(levels, transform), packets
+
+
+def _stated(payload: bytes) -> tuple[int, bool, bool]:
+    """Levels, and whether bands are mixed and transformed, of the first byte of packets that say so."""
+    if not payload or payload[0] > (_LEVELS | _MIXED | _TRANSFORMED):
+        raise CorruptStream("A tile states no form of JPEG 2000 that this program knows.")
+    return payload[0] & _LEVELS, bool(payload[0] & _MIXED), bool(payload[0] & _TRANSFORMED)
 
 
 #: A component a band.
@@ -165,19 +218,22 @@ class PlainWays:
             Bytes of payload that are wanted.
         form : Form
         """
-        _, height, width = unit.shape
-        transform, deep = form.transform, form.deep
-        if transform is not None:
-            head, samples = transform.pack(deep), transform.forward(unit, self._widths)
-            wanted = max(size - len(head), 1)
-            packets = jpeg2000.encode_packets(samples, transform.bits, wanted, deep, colours=False)
-            if packets is not None:
-                return self._made(UnitKind.COMPONENTS, head + packets, height, width)
-        samples = self._integers(unit, 0)
-        packets = jpeg2000.encode_packets(samples, self._bits, size, deep)
-        if packets is None:
-            return self._made(UnitKind.JPEG2000, jpeg2000.encode(samples, self._bits, size), height, width)
-        return self._made(UnitKind.DEEP_PACKETS if deep else UnitKind.PACKETS, packets, height, width)
+        bands, height, width = unit.shape
+        kind, head = form.said(bands, height, width)
+        samples, bits, colours = self._components(unit, form, 0)
+        packets = jpeg2000.encode_packets(samples, bits, max(size - len(head), 1), form.levels, colours)
+        if packets is None:  # nothing else holds components or says its levels
+            data = jpeg2000.encode(self._integers(unit, 0), self._bits, size)
+            return self._made(UnitKind.JPEG2000, data, height, width)
+        return self._made(kind, head + packets, height, width)
+
+    def _components(
+        self, unit: npt.NDArray[np.float32], form: Form, dropped: int
+    ) -> tuple[Integers, int, bool]:
+        """Samples of a form without so many bits, the bits that they have, and whether they are mixed."""
+        if form.transform is not None:
+            return form.transform.forward(unit, self._widths), form.transform.bits, False
+        return self._integers(unit, dropped), self._bits - dropped, form.colours
 
     def _made(self, kind: UnitKind, payload: bytes, height: int, width: int) -> PlainTile:
         """Tile of so many pixels with what it decodes to."""
@@ -199,15 +255,58 @@ class PlainWays:
         error : float
             Squared error a pixel that is expected, in units of the peak.
         """
-        whole = np.dtype(self._dtype).kind in "iu"
         if len(unit) == 1:
             return None, 0.0
-        exponents = component_transform.band_exponents(self._widths, weights, whole)
+        exponents = self._exponents(weights)
         scale = self._scale.ravel().astype(np.float64)
         transform, saved = component_transform.fit(unit, self._widths, exponents, scale, error)
         if min(unit.shape[1:]) < _SHALLOW:
             return transform, math.inf
         return (transform, saved) if saved > 0 else (None, 0.0)
+
+    def _exponents(self, weights: Sequence[float]) -> component_transform.Bytes | None:
+        whole = np.dtype(self._dtype).kind in "iu"
+        return component_transform.band_exponents(self._widths, weights, whole)
+
+    def centred(
+        self,
+        unit: npt.NDArray[np.float32],
+        weights: Sequence[float],
+        error: float,
+        axes: ComponentTransform | None,
+    ) -> ComponentTransform:
+        """Transform of a tile that makes medians of bands 0, by the axes of another one if that is given.
+
+        Parameters
+        ----------
+        unit, weights, error
+            As for :meth:`transform`.
+        axes : ComponentTransform or None
+        """
+        return component_transform.centred(unit, self._widths, self._exponents(weights), error, axes)
+
+    def hints(self, unit: npt.NDArray[np.float32], error: float) -> tuple[float, bool]:
+        """What wavelets may save a tile, and whether three bands may be better off if they are not mixed.
+
+        The former is the entropy of samples over that of differences of neighbours: of lettering, dots and
+        stars it is below 1.  Of bands that have little in common the differences say less than those of what
+        they are mixed to.
+
+        Parameters
+        ----------
+        unit
+            As for :meth:`jpeg2000`.
+        error : float
+            Squared error a sample that is expected, in units of the peak.
+        """
+        steps = math.sqrt(12 * error) / np.maximum(self._steps * np.array(self._spans), 1e-6)
+        found = [plane_entropies(*plane) for plane in zip(unit, steps, strict=True)]
+        own, details = (sum(some) for some in zip(*found, strict=True))
+        if not self.has_colours:
+            return own / max(details, 1e-9), False
+        mixed = np.tensordot(component_transform.COLOURS.astype(np.float32), unit, 1)
+        others = sum(plane_entropies(plane, float(steps.mean()))[1] for plane in mixed)
+        return own / max(details, 1e-9), details <= others
 
     def _integers(self, unit: npt.NDArray[np.float32], dropped: int) -> Integers:
         """Samples of JPEG 2000, without so many of their lowest bits."""
@@ -252,23 +351,19 @@ class PlainWays:
         dropped : int
             Bits that samples of bands are to lack; those of components have no more than they need.
         """
-        transform = form.transform
-        if transform is not None:
-            head, samples = len(transform.pack(form.deep)), transform.forward(unit, self._widths)
-            wanted = sorted({max(size - head, 1) for size in sizes})
-            looked = jpeg2000.Ladder(samples, transform.bits, wanted, form.deep, colours=False)
-            return Rungs(
-                tuple(size + head for size in looked.sizes),
-                lambda number: self._from_components(looked.decode(number), transform),
-            )
-        bits, scale = self._bits - dropped, self._scale / self._coarser(dropped)
-        ladder = jpeg2000.Ladder(self._integers(unit, dropped), bits, sizes, form.deep)
+        transform, scale = form.transform, self._scale / self._coarser(dropped)
+        head = len(form.said(*unit.shape)[1])
+        wanted = sorted({max(size - head, 1) for size in sizes})
+        samples, bits, colours = self._components(unit, form, dropped)
+        ladder = jpeg2000.Ladder(samples, bits, wanted, form.levels, colours)
 
         def pixels(number: int) -> Pixels:
+            if transform is not None:
+                return self._from_components(ladder.decode(number), transform)
             found = ladder.decode(number).astype(np.float32) / scale
             return from_unit(np.minimum(found, 1), self._mapping, self._dtype)
 
-        return Rungs(ladder.sizes, pixels)
+        return Rungs(tuple(size + head for size in ladder.sizes), pixels)
 
     def exact_if(
         self, pixels: Pixels, known: Mask | None, hoped: float, most: float, check: Check
@@ -358,14 +453,14 @@ class PlainWays:
         shape = (len(self._mapping), height, width)
         if kind == UnitKind.JPEG2000:
             return self._from_jpeg2000(jpeg2000.decode(payload, shape, self._bits))
-        if kind in (UnitKind.PACKETS, UnitKind.DEEP_PACKETS):
-            deep = kind == UnitKind.DEEP_PACKETS
-            return self._from_jpeg2000(jpeg2000.decode_packets(payload, shape, self._bits, deep))
-        if kind == UnitKind.COMPONENTS:
-            transform, deep, packets = ComponentTransform.unpack(payload, len(self._mapping))
-            shape = transform.components, height, width
-            samples = jpeg2000.decode_packets(packets, shape, transform.bits, deep, colours=False)
-            return self._from_components(samples, transform)
+        if kind in PACKETS:
+            form, packets = Form.of(kind, payload, *shape)
+            if form.transform is None:
+                found = jpeg2000.decode_packets(packets, shape, self._bits, form.levels, form.colours)
+                return self._from_jpeg2000(found)
+            bits, shape = form.transform.bits, (form.transform.components, height, width)
+            samples = jpeg2000.decode_packets(packets, shape, bits, form.levels, colours=False)
+            return self._from_components(samples, form.transform)
         if kind == UnitKind.EXACT:
             return exact.decode(payload, shape, self._dtype, known, check)
         if kind == UnitKind.CLASSES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +31,14 @@ _OCTAVE = 8
 _LEAST, _LEAST_SPAN = 2.0**-32, 1 / 8
 #: What rounding, and components that are left out, may add to the error, as shares of it.
 _ROUNDING, _LEFT_OUT = 1 / 1600, 1 / 100
-#: Factor within which errors of components count alike in the bands, and halvings of what they may be if not.
-_ALIKE, _HALVINGS = 1.1, 40
-# Rows of the irreversible colour transform, each by what an error of its component is in the bands, as JPEG
-# 2000 weighs it.
-_COLOURS = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
-_COLOURS *= np.linalg.norm(np.linalg.inv(_COLOURS), axis=0)[:, None]
+#: Factor within which errors of components count alike in the bands.
+_ALIKE = 1.1
+#: Where they do not, logarithms of what errors may be of the mean one, both ways, and halvings of the range.
+_REACH, _HALVINGS = 40.0, 40
+#: Rows of the irreversible colour transform, each by what an error of its component is in the bands, as JPEG
+#: 2000 weighs it.
+COLOURS = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+COLOURS *= np.linalg.norm(np.linalg.inv(COLOURS), axis=0)[:, None]
 
 
 def band_factors(spans: Float64Array, exponents: Bytes | None) -> Float64Array:
@@ -227,18 +229,52 @@ def fit(
     while kept > 1 and variances[kept - 1 :].sum() <= _LEFT_OUT * error:
         kept -= 1
     largest = float(np.abs(axes[:kept].astype(np.float32) @ centred).max())
+    bits, scale = _depth(largest, error / bands)
+    transform = ComponentTransform(bits, scale, kept, means, exponents, angles[: _pairs(bands, kept)])
+    bare = np.diag(plain / factors)
+    mixed = np.asarray(COLOURS @ bare if bands == 3 else bare, np.float64)
+    saved = _bits(detail, mixed, axes, error / bands)
+    return transform, saved * unit[0].size - 8 * len(transform.pack(False))
+
+
+def centred(
+    unit: UnitPixels,
+    spans: Float64Array,
+    exponents: Bytes | None,
+    error: float,
+    axes: ComponentTransform | None = None,
+) -> ComponentTransform:
+    """Transform of bands whose medians become 0, by the axes of another one or else by none.
+
+    Without wavelets nothing else makes the ground that lettering, dots and stars are on cost nothing.
+
+    Parameters
+    ----------
+    unit, spans, exponents, error
+        As for :func:`fit`.
+    axes : ComponentTransform or None
+        Whose components are kept; None: the bands as they are.
+    """
+    bands, error = len(unit), max(error, 1e-15)
+    medians = np.median(unit.reshape(bands, -1), axis=1)
+    means = np.clip(np.rint(medians * 255), 0, 255).astype(np.uint8)
+    kept = bands if axes is None else axes.components
+    angles = np.zeros(_pairs(bands, bands), np.uint8) if axes is None else axes.angles
+    whole = ComponentTransform(1, 0, kept, means, exponents, angles)
+    off = unit.reshape(bands, -1) - (means / 255.0).astype(np.float32)[:, None]
+    found = (whole.matrix() * band_factors(spans, exponents)).astype(np.float32) @ off
+    bits, scale = _depth(float(np.abs(found).max()), error / bands)
+    return replace(whole, bits=bits, scale=scale)
+
+
+def _depth(largest: float, error: float) -> tuple[int, int]:
+    """Bits and scale of components up to a largest magnitude, for an expected squared error of each."""
     # Rounding to steps of s is off by s²/12 a component.
-    wanted = 1 / math.sqrt(12 * _ROUNDING * error / bands)
+    wanted = 1 / math.sqrt(12 * _ROUNDING * error)
     scale = math.floor(_OCTAVE * math.log2(min(wanted, 32766 / max(largest, 1e-6))))
     scale = min(max(scale, 0), 255)
     bits = (math.ceil(largest * 2 ** (scale / _OCTAVE)) + 1).bit_length() + 1
-    transform = ComponentTransform(
-        min(bits, 16), scale, kept, means, exponents, angles[: _pairs(bands, kept)]
-    )
-    bare = np.diag(plain / factors)
-    mixed = np.asarray(_COLOURS @ bare if bands == 3 else bare, np.float64)
-    saved = _bits(detail, mixed, axes, error / bands)
-    return transform, saved * unit[0].size - 8 * len(transform.pack(False))
+    return min(bits, 16), scale
 
 
 def _pairs(bands: int, components: int) -> int:
@@ -281,7 +317,10 @@ def _bits(detail: Float64Array, mixed: Float64Array, axes: Float64Array, error: 
     step = error / float(worth.mean())
     if worth.max() > _ALIKE * worth.min():
         # What has less variance than the error loses no more than that.
-        lost, ends = float((own * error / (own + error)).sum()), [math.log(step) - 40, math.log(step) + 40]
+        lost, ends = (
+            float((own * error / (own + error)).sum()),
+            [math.log(step) - _REACH, math.log(step) + _REACH],
+        )
         for _ in range(_HALVINGS):
             step = math.exp(sum(ends) / 2)
             ends[int(float((worth * theirs * step / (theirs + step)).sum()) > lost)] = math.log(step)

@@ -56,24 +56,17 @@ _UNCOUNTED = 22
 _BOUNDED = 99.99
 
 
-def _levels(height: int, width: int) -> int:
+def all_levels(height: int, width: int) -> int:
     """Halvings where the codestream is kept: five, or as many as GDAL allows for its shorter side."""
     return min(_MOST_LEVELS, max(min(height, width).bit_length() - 2, 0))
 
 
-def deepens(height: int, width: int) -> bool:
-    """Whether packets of so large a picture are others if they are to be deep."""
-    return _packet_levels(height, width) != _packet_levels(height, width, deep=True)
-
-
-def _packet_levels(height: int, width: int, deep: bool = False) -> int:
-    """Halvings where the packets are kept: fewer of what is small, unless they are to be deep.
+def usual_levels(height: int, width: int) -> int:
+    """Halvings of packets that nothing else is said of: fewer of what is small.
 
     One of some few samples a side takes more bytes than it saves: of tiles of 64, up to two decibels' worth.
     Of a slow ramp it saves most of the bytes.
     """
-    if deep:
-        return _levels(height, width)
     shorter = min(height, width)
     most = _MOST_LEVELS if shorter >= _LARGE else _MOST_LEVELS - 1
     return min(most, max(shorter.bit_length() - 3, 0))
@@ -90,11 +83,11 @@ def encode(samples: Integers, bits: int, size: int) -> bytes:
     size : int
         Bytes that are wanted.  OpenJPEG keeps below it, apart from what nothing at all takes.
     """
-    return _encode(samples, bits, size, _levels(*samples.shape[1:]))
+    return _encode(samples, bits, size, all_levels(*samples.shape[1:]))
 
 
 def encode_packets(
-    samples: Integers, bits: int, size: int, deep: bool = False, colours: bool = True
+    samples: Integers, bits: int, size: int, levels: int | None = None, colours: bool = True
 ) -> bytes | None:
     """Packets of a codestream of a picture, of at most about a size.
 
@@ -102,8 +95,8 @@ def encode_packets(
     ----------
     samples, bits, size
         As for :func:`encode`.
-    deep : bool
-        Whether with as many levels as :func:`encode` has.
+    levels : int or None
+        Halvings, 0 to :func:`all_levels`; None for :func:`usual_levels`.
     colours : bool
         Whether three components are mixed by the colour transform.
 
@@ -114,9 +107,9 @@ def encode_packets(
     """
     components, height, width = samples.shape
     shape = components, height, width
-    frame = len(restore(b"", shape, bits, deep, colours))
-    levels = _packet_levels(height, width, deep)
-    return strip(_encode(samples, bits, size + frame, levels, colours), shape, bits, deep, colours)
+    levels = usual_levels(height, width) if levels is None else levels
+    frame = len(restore(b"", shape, bits, levels, colours))
+    return strip(_encode(samples, bits, size + frame, levels, colours), shape, bits, levels, colours)
 
 
 def _encode(samples: Integers, bits: int, size: int, levels: int, colours: bool = True) -> bytes:
@@ -190,7 +183,7 @@ class Ladder:
         1 to 16; samples are below 2^bits.
     sizes : sequence of int
         Bytes of packets that are wanted, growing.
-    deep, colours : bool
+    levels, colours
         As for :func:`encode_packets`.
 
     Attributes
@@ -205,13 +198,13 @@ class Ladder:
         samples: Integers,
         bits: int,
         sizes: Sequence[int],
-        deep: bool = False,
+        levels: int | None = None,
         colours: bool = True,
     ) -> None:
         self._shape = samples.shape[0], samples.shape[1], samples.shape[2]
         self._bits = bits
-        levels = _packet_levels(*self._shape[1:], deep)
-        frame = len(restore(b"", self._shape, bits, deep, colours))
+        levels = usual_levels(*self._shape[1:]) if levels is None else levels
+        frame = len(restore(b"", self._shape, bits, levels, colours))
         # Each further layer pays for its tile-part.
         wanted = [size + frame + _PART * number for number, size in enumerate(sizes)]
         parts = {"TILEPARTS": "LAYERS"} if len(_rates(samples, bits, wanted, levels)) > 1 else {}
@@ -239,7 +232,11 @@ class Ladder:
 
 
 def strip(
-    data: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False, colours: bool = True
+    data: bytes,
+    shape: tuple[int, int, int],
+    bits: int,
+    levels: int | None = None,
+    colours: bool = True,
 ) -> bytes | None:
     """Packets of a codestream, if :func:`restore` makes the same codestream of them; else None.
 
@@ -248,15 +245,19 @@ def strip(
     data : bytes
     shape : (components, height, width)
     bits : int
-    deep, colours : bool
+    levels, colours
         As for :func:`encode_packets`.
     """
-    packets = data[len(restore(b"", shape, bits, deep, colours)) - len(_END) : -len(_END)]
-    return packets if restore(packets, shape, bits, deep, colours) == data else None
+    packets = data[len(restore(b"", shape, bits, levels, colours)) - len(_END) : -len(_END)]
+    return packets if restore(packets, shape, bits, levels, colours) == data else None
 
 
 def restore(
-    packets: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False, colours: bool = True
+    packets: bytes,
+    shape: tuple[int, int, int],
+    bits: int,
+    levels: int | None = None,
+    colours: bool = True,
 ) -> bytes:
     """Codestream of a picture around its packets.
 
@@ -266,17 +267,22 @@ def restore(
         Anything; what the library is told of the picture is what the shape says.
     shape : (components, height, width)
     bits : int
-    deep, colours : bool
+    levels, colours
         As for :func:`encode_packets`.
     """
-    return _framed(packets, shape, bits, _packet_levels(*shape[1:], deep), colours)
+    levels = usual_levels(*shape[1:]) if levels is None else levels
+    return _framed(packets, shape, bits, levels, colours)
 
 
 def decode_packets(
-    packets: bytes, shape: tuple[int, int, int], bits: int, deep: bool = False, colours: bool = True
+    packets: bytes,
+    shape: tuple[int, int, int],
+    bits: int,
+    levels: int | None = None,
+    colours: bool = True,
 ) -> Integers:
     """Samples of packets of :func:`encode_packets`; parameters, result and exception as of :func:`decode`."""
-    return _decode(restore(packets, shape, bits, deep, colours), shape, bits)
+    return _decode(restore(packets, shape, bits, levels, colours), shape, bits)
 
 
 def _mixes(components: int, colours: bool) -> bool:
@@ -391,7 +397,7 @@ def _tile_part(count: int) -> bytes:
 
 def _check(data: bytes, shape: tuple[int, int, int], bits: int) -> None:
     """Refusal of all but what :func:`encode` writes, so that decoding is bounded by the shape."""
-    levels = _levels(*shape[1:])
+    levels = all_levels(*shape[1:])
     expected = {_SOC: struct.pack(">H", _SOC), _SIZ: _siz(shape, bits), _COD: _cod(shape[0], levels)}
     found = []
     for marker, start, stop in _segments(data):

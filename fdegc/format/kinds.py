@@ -21,7 +21,8 @@ class UnitKind(IntEnum):
     tile whose first unit is NOTHING has no sample that is there.  PACKETS are JPEG 2000 without what follows
     from the tile; JPEG2000 with it is what files held before, and what a foreign OpenJPEG makes.
     DEEP_PACKETS are PACKETS with as many levels as JPEG2000 has.  COMPONENTS are packets of a transform of
-    the bands, which stands in front of them.
+    the bands, which stands in front of them.  STATED are packets of bands or components that say
+    their levels, and whether three bands are mixed.
     """
 
     LATENTS = 0
@@ -32,6 +33,7 @@ class UnitKind(IntEnum):
     PACKETS = 5
     DEEP_PACKETS = 6
     COMPONENTS = 7
+    STATED = 8
 
 
 #: How results name them.
@@ -42,6 +44,7 @@ WAYS: dict[int, str] = {
     UnitKind.PACKETS: "jpeg2000",
     UnitKind.DEEP_PACKETS: "jpeg2000",
     UnitKind.COMPONENTS: "jpeg2000",
+    UnitKind.STATED: "jpeg2000",
     UnitKind.EXACT: "exact",
     UnitKind.CLASSES: "classes",
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 import tracemalloc
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdegc.codec.ways import Form, PlainWays
+from fdegc.codec.ways import PACKETS, Form, PlainWays
 from fdegc.coding import colours, exact, jpeg2000
 from fdegc.coding.component_transform import ComponentTransform, fit
 from fdegc.control import never
@@ -29,7 +30,7 @@ from fdegc.raster_info import DTYPES
 from fdegc.types import BandMapping
 
 HEIGHT, WIDTH, BANDS = 20, 30, 2
-WAVELETS = (UnitKind.JPEG2000, UnitKind.PACKETS, UnitKind.DEEP_PACKETS, UnitKind.COMPONENTS)
+WAVELETS = (UnitKind.JPEG2000, *PACKETS)
 
 
 def header_of(dtype: str) -> StreamHeader:
@@ -61,12 +62,15 @@ def payloads(dtype: str, mask: np.ndarray | None = None) -> dict[UnitKind, bytes
     assert packets.kind == UnitKind.PACKETS
     bits = 8 if dtype == "uint8" else 7 if np.dtype(dtype).kind in "iu" else 16
     found[UnitKind.PACKETS] = packets.payload
-    deep = ways.jpeg2000((pixels / 255).astype(np.float32), 300, Form(deep=True))
+    deep = ways.jpeg2000((pixels / 255).astype(np.float32), 300, Form(jpeg2000.all_levels(HEIGHT, WIDTH)))
     assert deep.kind == UnitKind.DEEP_PACKETS and deep.payload != packets.payload
     found[UnitKind.DEEP_PACKETS] = deep.payload
     components = ways.jpeg2000((pixels / 255).astype(np.float32), 300, Form(transform=transform_of(dtype)))
     assert components.kind == UnitKind.COMPONENTS
     found[UnitKind.COMPONENTS] = components.payload
+    stated = ways.jpeg2000((pixels / 255).astype(np.float32), 300, Form(1, transform_of(dtype)))
+    assert stated.kind == UnitKind.STATED
+    found[UnitKind.STATED] = stated.payload
     samples = np.rint(pixels / 255 * ((1 << bits) - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
     found[UnitKind.JPEG2000] = jpeg2000.encode(samples, bits, 400)
     if np.dtype(dtype).kind in "iu":
@@ -187,6 +191,58 @@ def test_exact_tiles_of_another_type_are_refused() -> None:
             decode("float64", UnitKind.EXACT, bytes([way]) + made["float64"][1:])
     with pytest.raises(CorruptStream, match="impossible bound"):
         decode("uint8", UnitKind.EXACT, b"\0" + b"\xff" * 4 + made["uint8"][5:])
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3])
+def test_forms_of_packets_come_back_from_payloads(bands: int) -> None:
+    """Every number of levels, with bands as they are, mixed or transformed; no more bytes than need be."""
+    header = replace(header_of("uint8"), bands=bands)
+    ways, every = PlainWays(header), jpeg2000.all_levels(HEIGHT, WIDTH)
+    unit = np.resize(tile("uint8") / 50, (bands, HEIGHT, WIDTH)).astype(np.float32)
+    centred = ways.centred(unit, [1.0] * bands, 1e-4, None)
+    kinds: list[UnitKind] = []
+    for levels in range(every + 1):
+        for form in (Form(levels), Form(levels, colours=False), Form(levels, centred)):
+            made = ways.jpeg2000(unit, 300, form)
+            found, packets = Form.of(made.kind, made.payload, bands, HEIGHT, WIDTH)
+            kind, head = form.said(bands, HEIGHT, WIDTH)
+            assert kind == made.kind and made.payload == head + packets and found.levels == levels
+            assert (found.transform is None) == (form.transform is None)
+            assert bands != 3 or form.transform is not None or found.colours == form.colours
+            assert (kind == UnitKind.STATED) == (len(head) in (1, 1 + len(centred.pack(False))))
+            again = ways.decode(kind, made.payload, HEIGHT, WIDTH)
+            assert made.pixels is not None and np.array_equal(again, made.pixels)
+            assert np.square(again / 255 - unit).mean() < 0.01
+            kinds.append(kind)
+    usual = jpeg2000.usual_levels(HEIGHT, WIDTH)
+    assert kinds[3 * usual] == UnitKind.PACKETS and kinds[3 * every] == UnitKind.DEEP_PACKETS
+    assert kinds[3 * usual + 2] == kinds[3 * every + 2] == UnitKind.COMPONENTS
+    assert set(kinds[:3]) == {UnitKind.STATED}
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_forms_that_cannot_be_are_refused_before_packets_are_read(
+    bands: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways, every = PlainWays(replace(header_of("uint8"), bands=bands)), jpeg2000.all_levels(HEIGHT, WIDTH)
+    unit = np.resize(tile("uint8") / 50, (bands, HEIGHT, WIDTH)).astype(np.float32)
+    sound = ways.jpeg2000(unit, 300, Form(0, ways.centred(unit, [1.0] * bands, 1e-4, None))).payload
+    read: list[bytes] = []
+    monkeypatch.setattr(jpeg2000, "decode_packets", lambda *args, **_: read.append(args[0]))
+    for first in range(256):
+        levels, mixed, transformed = first & 7, bool(first & 8), bool(first & 16)
+        if first < 32 and levels <= every and not (mixed and (transformed or bands != 3)):
+            continue
+        with pytest.raises(CorruptStream, match="form of JPEG 2000"):
+            ways.decode(UnitKind.STATED, bytes([first]) + sound[1:], HEIGHT, WIDTH)
+    with pytest.raises(CorruptStream, match="form of JPEG 2000"):
+        ways.decode(UnitKind.STATED, b"", HEIGHT, WIDTH)
+    with pytest.raises(CorruptStream, match="twice"):
+        ways.decode(UnitKind.STATED, sound[:1] + bytes([sound[1] | 0x10]) + sound[2:], HEIGHT, WIDTH)
+    for length in range(1, 4 + bands):
+        with pytest.raises(CorruptStream, match="cut off"):
+            ways.decode(UnitKind.STATED, sound[:length], HEIGHT, WIDTH)
+    assert not read
 
 
 # ------------------------------------------------------------------ what the index says of tiles

@@ -13,7 +13,7 @@ from PIL import Image
 from fdegc.codec import Codec, choosing
 from fdegc.codec.inputs import NetworkInputs
 from fdegc.codec.tiling import TilePlan
-from fdegc.codec.ways import PlainWays
+from fdegc.codec.ways import PACKETS, PlainWays
 from fdegc.coding import jpeg2000
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, CorruptStream
@@ -586,7 +586,7 @@ def test_slow_ramps_have_all_levels(codec: Codec, tmp_path: Path, side: int, rat
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [(200, "does not know \\(200\\): update FDEGC"), (8, "update FDEGC")]
+    ("kind", "words"), [(200, "does not know \\(200\\): update FDEGC"), (9, "update FDEGC")]
 )
 def test_unknown_kinds_are_named_and_cost_their_tile(
     codec: Codec, tmp_path: Path, mixed_file: tuple[Path, Samples], kind: int, words: str
@@ -626,7 +626,7 @@ def test_payloads_of_other_kinds_cost_their_tile(
     ):
         if kinds[tile] != kind:
             changed_units(path, out, {tile: {"kind": kind}})
-            if kind in (UnitKind.PACKETS, UnitKind.DEEP_PACKETS, UnitKind.COMPONENTS):  # nearly any bytes
+            if kind in PACKETS:  # nearly any bytes
                 check_rest(codec, out, sound, tile)
             else:
                 check_cost(codec, out, sound, tile, "")
