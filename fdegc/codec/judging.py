@@ -62,6 +62,8 @@ _CLIMB_STEP, _CLIMB = 1.13, range(-14, 15)
 #: Bytes of latents or pixels up to which sizes are coded without a look: so many steps down and up, and then
 #: between.
 _TINY, _SPECK, _SWEEP_STEP, _SWEEP, _AROUND = 512, 1024, 1.25, range(-8, 3), (-2, -1, 1, 2)
+#: What such looks may be too bad by: bytes that layers take, and a share of the network's total.
+_LAYERS, _HOPELESS = 32, 1.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,14 +215,15 @@ class Judge:
             before = len(seen)
             found = hoped(form)
             hopes.extend([] if found is None else [(form, found)])
-            if tiny:
+            least = min(seen[before:])[0]
+            if tiny and least - 8 * _LAYERS <= _HOPELESS * ours.total:
                 coded = functools.partial(code, form)
                 sizes = [round(size * _SWEEP_STEP**exponent) for exponent in _SWEEP]
                 swept = list(map(coded, sizes))
                 about = min(zip(sizes, swept, strict=True), key=lambda found: found[1].total)[0]
                 others.extend(swept + [coded(round(about * _TRY_STEP**exponent)) for exponent in _AROUND])
                 return min(found.total for found in swept)
-            return min(seen[before:])[0]
+            return least
 
         def climbed(form: Form) -> float:
             """Least total of a form, coded at sizes around the best of those before."""
@@ -235,9 +238,9 @@ class Judge:
                 return found[exponent].total
 
             if height * width <= _SMALL:  # of few code-blocks there are few sizes, and totals jump
-                best, steps = min(_CLIMB[::2], key=total), (1, -1)
+                best, steps = min(_CLIMB[::2], key=total), [1, -1]
             else:
-                best, steps = 0, (2, -2, 1, -1)
+                best, steps = 0, [2, -2, 1, -1]
             for step in steps:
                 while best + step in _CLIMB and total(best + step) < total(best):
                     best += step

@@ -13,6 +13,7 @@ from fdegc.coding import colours, component_transform, exact, jpeg2000
 from fdegc.coding.component_transform import ComponentTransform
 from fdegc.coding.jpeg2000 import Integers
 from fdegc.coding.plane_entropy import plane_entropies
+from fdegc.coding.products import product
 from fdegc.control import Check, never
 from fdegc.errors import CorruptStream, UnsupportedStream
 from fdegc.format.header import StreamHeader
@@ -304,8 +305,8 @@ class PlainWays:
         own, details = (sum(some) for some in zip(*found, strict=True))
         if not self.has_colours:
             return own / max(details, 1e-9), False
-        mixed = np.tensordot(component_transform.COLOURS.astype(np.float32), unit, 1)
-        others = sum(plane_entropies(plane, float(steps.mean()))[1] for plane in mixed)
+        mixed = product(component_transform.COLOURS.astype(np.float32), unit.reshape(len(unit), -1))
+        others = sum(plane_entropies(p, float(steps.mean()))[1] for p in mixed.reshape(unit.shape))
         return own / max(details, 1e-9), details <= others
 
     def _integers(self, unit: npt.NDArray[np.float32], dropped: int) -> Integers:

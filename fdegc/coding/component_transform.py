@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.coding.jpeg2000 import Integers
+from fdegc.coding.products import product
 from fdegc.errors import CorruptStream
 
 Float64Array = npt.NDArray[np.float64]
@@ -179,18 +180,18 @@ class ComponentTransform:
         matrix = self.matrix() * band_factors(spans, self.exponents) * 2.0 ** (self.scale / _OCTAVE)
         half = 1 << self.bits - 1
         shift = half - matrix @ (self.means / 255.0)
-        flat = matrix.astype(np.float32) @ unit.reshape(len(unit), -1)
+        flat = product(matrix.astype(np.float32), unit.reshape(len(unit), -1))
         flat += shift.astype(np.float32)[:, None]
-        samples = np.clip(np.rint(flat, out=flat), 0, 2 * half - 1, out=flat)
         kind = np.uint8 if self.bits <= 8 else np.uint16
-        return samples.astype(kind).reshape(self.components, *unit.shape[1:])
+        samples: Integers = np.rint(flat, out=flat).clip(0, 2 * half - 1, out=flat).astype(kind)
+        return samples.reshape(self.components, *unit.shape[1:])
 
     def backward(self, samples: Integers, spans: Float64Array) -> UnitPixels:
         """Bands of such samples, not clipped; parameters as of :meth:`forward`."""
         factors = band_factors(spans, self.exponents)
         matrix = self.matrix().T / factors[:, None] / 2.0 ** (self.scale / _OCTAVE)
         half = 1 << self.bits - 1
-        flat = matrix.astype(np.float32) @ (samples.reshape(len(samples), -1).astype(np.float32) - half)
+        flat = product(matrix.astype(np.float32), samples.reshape(len(samples), -1).astype(np.float32) - half)
         flat += (self.means / 255.0).astype(np.float32)[:, None]
         return flat.reshape(len(factors), *samples.shape[1:])
 
@@ -228,7 +229,7 @@ def fit(
     kept = bands
     while kept > 1 and variances[kept - 1 :].sum() <= _LEFT_OUT * error:
         kept -= 1
-    largest = float(np.abs(axes[:kept].astype(np.float32) @ centred).max())
+    largest = float(np.abs(product(axes[:kept].astype(np.float32), centred)).max())
     bits, scale = _depth(largest, error / bands)
     transform = ComponentTransform(bits, scale, kept, means, exponents, angles[: _pairs(bands, kept)])
     bare = np.diag(plain / factors)
@@ -262,7 +263,7 @@ def centred(
     angles = np.zeros(_pairs(bands, bands), np.uint8) if axes is None else axes.angles
     whole = ComponentTransform(1, 0, kept, means, exponents, angles)
     off = unit.reshape(bands, -1) - (means / 255.0).astype(np.float32)[:, None]
-    found = (whole.matrix() * band_factors(spans, exponents)).astype(np.float32) @ off
+    found = product((whole.matrix() * band_factors(spans, exponents)).astype(np.float32), off)
     bits, scale = _depth(float(np.abs(found).max()), error / bands)
     return replace(whole, bits=bits, scale=scale)
 
@@ -304,7 +305,7 @@ def _angles(axes: Float64Array) -> tuple[Bytes, Float64Array]:
 
 def _moments(flat: npt.NDArray[np.float32]) -> Float64Array:
     """Means of products of the rows."""
-    return (flat @ flat.T).astype(np.float64) / flat.shape[1]
+    return product(flat, flat.T).astype(np.float64) / flat.shape[1]
 
 
 def _bits(detail: Float64Array, mixed: Float64Array, axes: Float64Array, error: float) -> float:

@@ -54,6 +54,9 @@ _DETAIL = (
 _UNCOUNTED = 22
 # Per cent of the samples' own size: from 100 on, OpenJPEG knows no bounds.
 _BOUNDED = 99.99
+#: Threads that OpenJPEG starts for each picture and ends with it: tiles are coded beside each other, and of a
+#: small one they take longer than all the rest.
+_ONE_THREAD = {"GDAL_NUM_THREADS": "1"}
 
 
 def all_levels(height: int, width: int) -> int:
@@ -134,6 +137,7 @@ def _written(
     levels_said = {"RESOLUTIONS": str(levels + 1)} if min(height, width) > 1 else {}
     place = {"transform": Affine(*_PLACE)}
     with (
+        rasterio.Env(**_ONE_THREAD),
         rasterio.open("", "w", "MEM", width, height, components, dtype=samples.dtype, **place) as picture,
         MemoryFile(ext=".j2k") as file,
     ):
@@ -316,6 +320,7 @@ def decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
 
 def _decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
     """Samples of a codestream whose headers are those of the shape."""
+    import rasterio
     from rasterio.errors import RasterioError
     from rasterio.io import MemoryFile
 
@@ -323,6 +328,7 @@ def _decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
     try:
         folder = uuid.uuid4().hex
         with (
+            rasterio.Env(**_ONE_THREAD),
             MemoryFile(_WORLD, dirname=folder, filename="tile.wld"),
             MemoryFile(data, dirname=folder, filename="tile.j2k") as file,
             file.open(driver=_DRIVER) as picture,

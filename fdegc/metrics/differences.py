@@ -102,7 +102,8 @@ class ErrorAccumulator:
             if not error.size:
                 return
             with np.errstate(over="ignore"):
-                self._squared[band] += np.dot(error, error)
+                # Not a product of BLAS, which NumPy gives threads of its own.
+                self._squared[band] += np.einsum("i,i->", error, error)
                 self._sums[band] += error.sum()
             self._largest[band] = max(self._largest[band], error.max(), -error.min())
             self._counts[band] += error.size
