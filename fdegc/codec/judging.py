@@ -40,7 +40,7 @@ _CLOSE = 1.05
 _EXACT_WORTH = 1.6
 #: Entropy of samples as a share of that of differences up to which fewer levels of wavelets may pay, and
 #: where JPEG 2000 serves better than the network in any case.
-_FLAT, _PERHAPS_FLAT = 1.05, 2.0
+_FLAT, _PERHAPS_FLAT = 1.05, 1.6
 #: Where samples have few values, looks without their last bits are worse than that accounts for, by as much.
 _ROUGH = 1.1
 #: Looks at tiles of few bytes are up to a tenth too bad, as layers take bytes that count there: such a tile
