@@ -36,6 +36,8 @@ _COARSE = 0.02
 _NEAR = 1.1
 #: Looks at forms are right to within about as much: one that is worse by more is not coded.
 _CLOSE = 1.05
+#: Drawings without loss are worth as many times what they cost with some, in the forms that are for them.
+_EXACT_WORTH = 1.6
 #: Entropy of samples as a share of that of differences up to which fewer levels of wavelets may pay, and
 #: where JPEG 2000 serves better than the network in any case.
 _FLAT, _PERHAPS_FLAT = 1.05, 1.6
@@ -237,10 +239,11 @@ class Judge:
                     found[exponent] = code(form, round(about * _CLIMB_STEP**exponent))
                 return found[exponent].total
 
+            steps: tuple[int, ...] = (2, -2, 1, -1)
             if height * width <= _SMALL:  # of few code-blocks there are few sizes, and totals jump
-                best, steps = min(_CLIMB[::2], key=total), [1, -1]
+                best, steps = min(_CLIMB[::2], key=total), (1, -1)
             else:
-                best, steps = 0, [2, -2, 1, -1]
+                best = 0
             for step in steps:
                 while best + step in _CLIMB and total(best + step) < total(best):
                     best += step
@@ -264,12 +267,19 @@ class Judge:
             if always or found.total <= _CLOSE * least:
                 others += (code(form, number) for number in sizes_of(form, found.bytes))
         # Whoever saves bytes for a target must not take more of them.
-        best = min([ours.total, *(other.total for other in others)])
-        most = size if self._capped else best / 8
-        others += [
+        best = min([ours, *others], key=lambda candidate: candidate.total)
+        stated = best.tile is not None and best.tile.kind == UnitKind.STATED
+        most = size if self._capped else best.total / 8 * (_EXACT_WORTH if stated else 1.0)
+        exacts = [
             _Candidate(tile, len(tile.payload), 0.0, 0.0 if self._fills else 8.0 * len(tile.payload))
             for tile in self.ways.exact_if(samples.pixels, known, _HOPE * size, most, check)
         ]
+        if exacts and not (self._capped or self._fills):
+            least = min(other.total for other in exacts) / _EXACT_WORTH
+            others = [
+                o for o in others if o.total < least or o.tile is None or o.tile.kind != UnitKind.STATED
+            ]
+        others += exacts
         if self._capped:
             others = [o for o in others if o.bytes <= size and o.squared_error <= ours.squared_error]
         tile = min([ours, *others], key=lambda candidate: candidate.total).tile
@@ -387,7 +397,7 @@ class Judge:
         totals : sequence of tuple
             What is to be small of the forms that were looked at, and these.
         looked, coded : callable
-            Look at a form, and at one of few code-blocks, of which layers say little; what is to be small.
+            Look at a form, and at one of few code-blocks, where layers say little; what is to be small.
         serves : bool
             Whether JPEG 2000 serves better than the network in any case.
         """

@@ -150,6 +150,12 @@ def test_any_transform_gives_samples_or_is_refused(data: st.DataObject) -> None:
 # ------------------------------------------------------------------ files
 
 
+@pytest.fixture(autouse=True)
+def no_further_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of grain, forms that are tested elsewhere would be better still."""
+    monkeypatch.setattr(PlainWays, "hints", lambda *_: (math.inf, False))
+
+
 @pytest.fixture(scope="module")
 def codec() -> Codec:
     return Codec(device="cpu")

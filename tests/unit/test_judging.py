@@ -10,7 +10,7 @@ import pytest
 
 from fdegc.codec import Codec
 from fdegc.codec.judging import Judge
-from fdegc.codec.ways import Form, PlainTile, PlainWays
+from fdegc.codec.ways import PACKETS, Form, PlainTile, PlainWays
 from fdegc.coding import classes, jpeg2000
 from fdegc.control import never
 from fdegc.format.header import StreamHeader
@@ -118,6 +118,62 @@ def test_tiles_of_few_bytes_are_coded_where_looks_are_nearly_as_good() -> None:
     assert 8 * len(kept.payload) + worth * error(kept) < 0.97 * (8 * size + worth * ours)
 
 
+def test_looks_without_some_bits_may_be_rougher_than_rounding_is() -> None:
+    """Of samples that all lie between steps, rounding adds three times the error that it has in others."""
+    random, step = np.random.default_rng(0), 255 / 31
+    y, x = np.mgrid[:96, :96]
+    field = 128 + 60 * np.sin(x / 9) * np.cos(y / 7) + random.normal(0, 30, x.shape)
+    pixels = np.rint((np.clip(field // step, 0, 30) + 0.5) * step).astype(np.uint8)[np.newaxis]
+    kept = Judge(header_of(pixels), EncodeOptions(2.0)).better(
+        Samples(pixels), None, blurred(pixels, 18.3), 1500, 2.0, never
+    )
+    assert kept is not None and kept.kind in PACKETS
+
+
+def judged(pixels: np.ndarray, steps: float, size: int) -> tuple[PlainTile, PlainTile]:
+    """What is kept of a tile, and the best of all forms that say nothing of themselves."""
+    ways, unit = PlainWays(header_of(pixels)), unit_of(pixels)
+    kept = Judge(header_of(pixels), EncodeOptions(QUALITY)).better(
+        Samples(pixels), None, blurred(pixels, steps), size, QUALITY, never
+    )
+    levels = {jpeg2000.usual_levels(*unit.shape[1:]), jpeg2000.all_levels(*unit.shape[1:])}
+    forms = [(number, Form(level)) for number in range(60, 2 * size, size // 25) for level in levels]
+    plain = (ways.jpeg2000(unit, number, form) for number, form in forms)
+    assert kept is not None
+    return kept, min(plain, key=lambda found: total(pixels, found))
+
+
+def test_dots_and_lettering_are_coded_without_wavelets() -> None:
+    """Of what stands on a ground of one value, wavelets make more than there was: by 5 dB and more."""
+    random = np.random.default_rng(1)
+    stars = random.normal(800, 20, (64, 64))
+    for row, column in random.integers(2, 62, (30, 2)):
+        stars[row, column] += random.uniform(10000, 50000)
+        stars[row, column + 1] += random.uniform(2000, 10000)
+    chip = scenes.drawing(40, 33).astype(float).mean(axis=0)
+    for pixels, size in (
+        (stars.astype(np.uint16), 400),
+        (np.rint(chip + random.normal(0, 2, chip.shape)), 600),
+    ):
+        deep = pixels.dtype == np.uint16
+        pixels = pixels[np.newaxis] if deep else np.clip(pixels, 0, 255).astype(np.uint8)[np.newaxis]
+        kept, plain = judged(pixels, 20.0, size)
+        assert kept.kind == UnitKind.STATED and kept.payload[0] & 7 <= 1
+        assert total(pixels, kept) < 0.8 * total(pixels, plain)
+
+
+def test_bands_that_have_nothing_in_common_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three bands with details of their own, the colour transform makes three with all of them."""
+    monkeypatch.setattr(PlainWays, "transform", lambda *_: (None, 0.0))
+    fields = np.random.default_rng(4).normal(0, 70, (3, 76, 76))
+    for axis in (1, 2, 1, 2):
+        fields = fields + np.roll(fields, 1, axis)
+    pixels = np.clip(np.rint(128 + fields[:, 4:, 4:] / 5), 0, 255).astype(np.uint8)
+    kept, plain = judged(pixels, 40.0, 3000)
+    assert kept.kind == UnitKind.STATED and not kept.payload[0] & 0x18
+    assert total(pixels, kept) < 0.97 * total(pixels, plain)
+
+
 def test_what_the_network_does_better_costs_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     write: Callable[..., bytes] = jpeg2000._written
@@ -150,6 +206,8 @@ def test_of_bands_and_components_the_better_by_looks_is_coded(monkeypatch: pytes
         return code(self, unit, size, form)
 
     monkeypatch.setattr(PlainWays, "jpeg2000", counted)
+    # Of noise, forms without wavelets would be looked at, too.
+    monkeypatch.setattr(PlainWays, "hints", lambda *_: (np.inf, False))
     judge = Judge(header_of(pixels), EncodeOptions(QUALITY))
     kept = judge.better(Samples(pixels), None, blurred(pixels, 30.0), 12000, QUALITY, never)
     assert kept is not None and kept.kind == UnitKind.COMPONENTS and coded == [True]
