@@ -61,6 +61,9 @@ _FINER = 1 / 100
 _TRY_STEP, _TRIES = 1.08, range(-4, 7)
 #: Sizes around the best look at which forms of few code-blocks are coded.
 _CLIMB_STEP, _CLIMB = 1.13, range(-14, 15)
+#: Those of them that are tried first, of which all are every second one up to so many pixels, and what share
+#: of the least total so far the best of them must not exceed for the others to be tried.
+_STARTS, _FEW_PIXELS, _FAR = (-4, -2, 0, 2, 4), 2048, 1.15
 #: Bytes of latents or pixels up to which sizes are coded without a look: so many steps down and up, and then
 #: between.
 _TINY, _SPECK, _SWEEP_STEP, _SWEEP, _AROUND = 512, 1024, 1.25, range(-8, 3), (-2, -1, 1, 2)
@@ -239,11 +242,14 @@ class Judge:
                     found[exponent] = code(form, round(about * _CLIMB_STEP**exponent))
                 return found[exponent].total
 
-            steps: tuple[int, ...] = (2, -2, 1, -1)
-            if height * width <= _SMALL:  # of few code-blocks there are few sizes, and totals jump
-                best, steps = min(_CLIMB[::2], key=total), (1, -1)
-            else:
-                best = 0
+            # Of few code-blocks there are few sizes, and totals jump.
+            pixels_there = height * width
+            starts = (
+                _CLIMB[::2] if pixels_there <= _FEW_PIXELS else _STARTS if pixels_there <= _SMALL else [0]
+            )
+            best = min(starts, key=total)
+            # What is far behind at all of these is so at sizes between.
+            steps = (2, -2, 1, -1) if len(starts) == 1 or total(best) <= _FAR * min(seen)[0] else ()
             for step in steps:
                 while best + step in _CLIMB and total(best + step) < total(best):
                     best += step
