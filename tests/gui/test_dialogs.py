@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QDialog,
     QFileDialog,
+    QInputDialog,
     QLineEdit,
     QMessageBox,
     QToolButton,
@@ -118,3 +119,19 @@ def test_return_answers_questions_safely(qtbot: QtBot, window: MainWindow, tmp_p
         assert ask() is False
         answered(QMessageBox, lambda box: qtbot.keyClick(box, Qt.Key.Key_Escape))
         assert ask() is False
+
+
+def test_one_of_several_rasters_is_chosen_by_name(window: MainWindow, tmp_path: Path) -> None:
+    files, parts = FileDialogs(), ("netcdf:a.nc:sst", "netcdf:a.nc:err")
+
+    def choose(dialog: QDialog) -> None:
+        assert isinstance(dialog, QInputDialog)
+        assert dialog.labelText() == "a.nc holds 2 rasters. Which one shall be opened?"
+        assert tuple(dialog.comboBoxItems()) == parts and not dialog.isComboBoxEditable()
+        dialog.setTextValue(parts[1])
+        dialog.accept()
+
+    answered(QInputDialog, choose)
+    assert files.choose_part(window, tmp_path / "a.nc", parts) == parts[1]
+    answered(QInputDialog, lambda dialog: dialog.reject())
+    assert files.choose_part(window, tmp_path / "a.nc", parts) is None
