@@ -62,15 +62,17 @@ def shoot_menus(app: QApplication, window: MainWindow, name: str, out: Path) -> 
 
 def shoot(app: QApplication, window: MainWindow, scene: Path, rates: list[int], out: Path) -> None:
     """Open, compress, save."""
-    before = window.session.scene
+    before, name = window.session.scene, scene.stem.split("_")[0]
+    window.expect()
     window.controller.open(scene.absolute())
+    save(app, window, out, f"{name}-opening", 1280)
     wait(app, lambda: window.session.scene is not before, f"opening {scene}")
     window.controller.keeper.load()
     opened = window.session.scene
     assert opened is not None
-    name = scene.stem.split("_")[0]
     session = window.session
     if opened.stream is not None:
+        save(app, window, out, f"{name}-fdegc-decoding", 1280)
         wait(
             app, lambda: STREAM in session.results and session.results[STREAM].state is State.DONE, "decoding"
         )
@@ -81,6 +83,7 @@ def shoot(app: QApplication, window: MainWindow, scene: Path, rates: list[int], 
         session.set_rate(rate)
         window.start_compress()
         if rate == rates[0]:
+            save(app, window, out, f"{name}-queued", 1280)
             wait(app, lambda r=rate: r in session.results and session.results[r].tiles_done > 0, "tile")
             save(app, window, out, f"{name}-running", 1280)
         wait(

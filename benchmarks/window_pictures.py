@@ -38,7 +38,8 @@ def wait(app: QApplication, condition: Callable[[], bool], what: str) -> None:
 
 
 def save(app: QApplication, window: MainWindow, out: Path, name: str, only: int | None = None) -> None:
-    """Save the window at every size in both themes."""
+    """Save the window at every size in both themes, as it is now: files are written once all is seen."""
+    shots = {}
     for theme in THEMES:
         window.set_theme(theme)
         for width, height in SIZES:
@@ -49,13 +50,14 @@ def save(app: QApplication, window: MainWindow, out: Path, name: str, only: int 
                 window.compare.viewport.fit()
             for _ in range(5):
                 app.processEvents()
-            target = out / f"{name}-{theme}-{width}.png"
-            picture(window, app).save(target, optimize=True)
-            print(target)
+            shots[out / f"{name}-{theme}-{width}.png"] = picture(window, app)
+    for target, shot in shots.items():
+        few_colours(shot, _COLORS).save(target, optimize=True)
+        print(target, flush=True)
 
 
 def picture(window: MainWindow, app: QApplication) -> Image.Image:
-    """Window with what has popped up over it, in few colours, so that files stay small."""
+    """Window with what has popped up over it."""
     shot = window.grab()
     painter = QPainter(shot)
     for other, at in popped_up(app, window):
@@ -68,7 +70,7 @@ def picture(window: MainWindow, app: QApplication) -> Image.Image:
     image = shot.toImage().convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     pixels = rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3)
-    return few_colours(Image.fromarray(pixels), _COLORS)
+    return Image.fromarray(pixels.copy())
 
 
 def popped_up(app: QApplication, window: MainWindow) -> Iterable[tuple[QWidget, QPoint]]:

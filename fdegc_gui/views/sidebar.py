@@ -71,6 +71,7 @@ class SideBar(QWidget):
         for section in self.sections.values():
             section.toggled.connect(self._on_toggled)
         self._lay_out()
+        self._on_scene()
         session.scene_changed.connect(self._on_scene)
         changes = (session.scene_changed, session.sides_changed, session.rate_changed)
         for signal in (*changes, session.result_changed, session.figures_changed):
@@ -151,6 +152,8 @@ class SideBar(QWidget):
         self.rates.setVisible(not stream)
         self._title.setVisible(not stream)
         self.sections["results"].setVisible(not stream)
+        for name in ("facts", "metadata"):  # which have nothing to say before
+            self.sections[name].setVisible(scene is not None)
 
     def _on_focus(self) -> None:
         """Title of the figures: whose they are, if not the selected rate point's, and of how many tiles."""
