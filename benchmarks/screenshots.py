@@ -10,6 +10,7 @@ as well, stretched from 2 to 98 %, with the display card open and the pointer's 
 ``--dialogs`` menus, dialogs, the loupe, a palette that is announced, files that are damaged.  With
 ``--layouts`` every layout of the comparison as NAME-LAYOUT-THEME-WIDTH.png, pixels from close up, a region,
 maps of the tiles, a place that was gone to, metadata, the menus.
+With ``--webp`` the larger ones are WebP, as in the guide.
 With ``--codecs jpeg-444,webp`` those at the size of every rate, as NAME-codecs-THEME-WIDTH.png.
 """
 
@@ -31,7 +32,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QHelpEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QScrollArea, QToolTip, QWidget
 
-from benchmarks.window_pictures import FAILURES, SIZES, save, save_asked, wait
+from benchmarks.window_pictures import FAILURES, SIZES, WEBP, save, save_asked, wait
 from fdegc.errors import UnsupportedRaster
 from fdegc.raster_info import Window
 from fdegc_gui.app import make_application
@@ -56,7 +57,7 @@ def shoot_menus(app: QApplication, window: MainWindow, name: str, out: Path) -> 
         entry = menu.menuAction()
         at = window.menuBar().actionGeometry(entry).bottomLeft()
         menu.popup(window.menuBar().mapToGlobal(at))
-        save(app, window, out, f"{name}-menu-{title.lower()}", 1280)
+        save(app, window, out, f"{name}-menu-{title.lower()}", None if title == "Compare" else 1280)
         menu.hide()
 
 
@@ -160,7 +161,7 @@ def shoot_layouts(app: QApplication, window: MainWindow, out: Path) -> None:
     window.comparing.close_region()
     compare.set_layout(Layout.SWIPE)
     window.actions_["full_screen"].trigger()
-    save(app, window, out, f"{name}-full-screen", 2560)
+    save(app, window, out, f"{name}-full-screen")
     window.actions_["full_screen"].trigger()
     session.set_style(DifferenceStyle())
     compare.set_layout(Layout.AUTOMATIC)
@@ -407,7 +408,9 @@ def main() -> int:
         "--out", type=Path, default=Path(__file__).resolve().parent.parent / "docs" / "images"
     )
     parser.add_argument("--dialogs", action="store_true", help="show menus, dialogs, announcements as well")
+    parser.add_argument("--webp", action="store_true", help="the larger ones as WebP, half as many bytes")
     arguments = parser.parse_args()
+    WEBP.update({SIZES[1][0]} if arguments.webp else ())
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         app = make_application()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from fdegc.raster_info import Window
 from fdegc_gui.actions import Actions
@@ -96,7 +96,15 @@ class CompareView(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.bar)
-        layout.addLayout(self._panes, 1)
+        self._gutter = QWidget()
+        self._gutter.setObjectName("gutter")
+        self._gutter.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._gutter.hide()
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        row.addLayout(self._panes, 1)
+        row.addWidget(self._gutter)
+        layout.addLayout(row, 1)
         for floating in (*self.chips.values(), self.display, self.region):
             floating.raise_()
         self._connect()
@@ -374,7 +382,8 @@ class CompareView(QWidget):
         room = room_beside(self.display, self.width())
         if room != self._room:
             self._room = room
-            self._panes.setContentsMargins(0, 0, room, 0)
+            self._gutter.setFixedWidth(room)
+            self._gutter.setVisible(room > 0)
             self._lay_out()
 
     def _place_chips(self) -> None:

@@ -136,7 +136,13 @@ class SideBar(QWidget):
         """Unfolding of a section, brought into view as soon as its contents have their size."""
         section = self.sections[name]
         section.set_open(True)
-        QTimer.singleShot(_LAID_OUT_MS, self, lambda: self._scroll.ensureWidgetVisible(section, 0, 12))
+        QTimer.singleShot(_LAID_OUT_MS, self, lambda: self._scroll_to(section))
+
+    def _scroll_to(self, section: QWidget) -> None:
+        """Section in view, with its beginning where there is no room for all of it."""
+        self._scroll.ensureWidgetVisible(section, 0, 12)
+        bar = self._scroll.verticalScrollBar()
+        bar.setValue(min(bar.value(), max(0, section.y() - 12)))
 
     def set_folded(self, names: set[str]) -> None:
         """Folding of the named sections, unfolding of the others."""

@@ -106,6 +106,15 @@ def test_estimates_look_like_estimates_and_are_refined_where_one_sees_it(
     assert "Measured on this scene" in row.toolTip() and row.grab().toImage() != guess, "the same figures"
 
 
+def test_fields_of_figures_are_as_high_as_lists(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    rates = window.sidebar.rates
+    for key, field in (("any_quality", rates.field.quality), ("rate_exact", rates.options.bound)):
+        window.actions_[key].trigger()
+        qtbot.waitUntil(field.isVisible, timeout=10_000)
+        assert field.height() >= rates.effort.choice.height()
+
+
 def test_the_memory_is_said_once_for_all_rates(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
     open_scene(qtbot, window, scene_path)
     qtbot.waitUntil(lambda: window.session.refined, timeout=10_000)
