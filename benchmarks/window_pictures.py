@@ -17,13 +17,15 @@ from fdegc_gui.main_window import MainWindow
 SIZES = ((1280, 800), (2560, 1440))
 THEMES = ("light", "dark")
 _TIMEOUT_SECONDS = 1800.0
+#: Seconds after which nothing moves any more.
+_SETTLED = 0.2
 #: Colours of a picture, and rounds in which they are chosen.
 _COLORS, _ROUNDS = 200, 8
 #: Share of a picture from which on a colour is that of a surface.
 _SURFACE = 0.002
 #: Widths of windows whose pictures are WebP with losses, which takes half of a PNG in few colours.
 WEBP: set[int] = set()
-_WEBP_QUALITY = 85
+_WEBP_QUALITIES, _WEBP_BYTES = (88, 80, 70, 60, 50), 400_000
 #: What the application reported.
 FAILURES: list[str] = []
 
@@ -40,8 +42,29 @@ def wait(app: QApplication, condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
-def save(app: QApplication, window: MainWindow, out: Path, name: str, only: int | None = None) -> None:
-    """Save the window at every size in both themes, as it is now: files are written once all is seen."""
+def save(
+    app: QApplication,
+    window: MainWindow,
+    out: Path,
+    name: str,
+    only: int | None = None,
+    section: str | None = None,
+) -> None:
+    """Save the window at every size in both themes, as it is now: files are written once all is seen.
+
+    Parameters
+    ----------
+    app : QApplication
+    window : MainWindow
+    out : Path
+        A folder.
+    name : str
+        What the files' names begin with.
+    only : int, optional
+        The only width that is wanted.
+    section : str, optional
+        Of the side bar, to be in view.
+    """
     shots = {}
     for theme in THEMES:
         window.set_theme(theme)
@@ -51,16 +74,27 @@ def save(app: QApplication, window: MainWindow, out: Path, name: str, only: int 
             window.resize(width, height)
             if window.compare.viewport.fitted:
                 window.compare.viewport.fit()
-            for _ in range(5):
+            if section is not None:
+                window.sidebar.reveal(section)
+            end = time.perf_counter() + _SETTLED
+            while time.perf_counter() < end:
                 app.processEvents()
             ending = "webp" if width in WEBP else "png"
             shots[out / f"{name}-{theme}-{width}.{ending}"] = picture(window, app)
     for target, shot in shots.items():
-        if target.suffix == ".webp":
-            shot.save(target, quality=_WEBP_QUALITY, method=6)
-        else:
-            few_colours(shot, _COLORS).save(target, optimize=True)
+        write(shot, target)
         print(target, flush=True)
+
+
+def write(shot: Image.Image, target: Path) -> None:
+    """Write a picture as WebP of at most 400 kB, or as PNG in few colours, as its name ends."""
+    if target.suffix != ".webp":
+        few_colours(shot, _COLORS).save(target, optimize=True)
+        return
+    for quality in _WEBP_QUALITIES:
+        shot.save(target, quality=quality, method=6)
+        if target.stat().st_size <= _WEBP_BYTES:
+            break
 
 
 def picture(window: MainWindow, app: QApplication) -> Image.Image:
