@@ -163,6 +163,7 @@ def shoot_layouts(app: QApplication, window: MainWindow, out: Path) -> None:
     window.comparing.close_region()
     compare.set_layout(Layout.SWIPE)
     window.actions_["full_screen"].trigger()
+    window.showNormal()  # as large as is wanted: there is no screen of that size here
     save(app, window, out, f"{name}-full-screen")
     window.actions_["full_screen"].trigger()
     session.set_style(DifferenceStyle())

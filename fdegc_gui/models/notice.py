@@ -80,7 +80,8 @@ def _tiles(stream: StreamInfo, damaged: Sequence[Window]) -> str:
     stay = "stays" if len(damaged) == 1 else "stay"
     sentence = f"{len(damaged)} of {stream.tiles} tiles cannot be decoded and {stay} empty: {_listed(named)}."
     if stream.halo and stream.tiles > len(damaged):
-        sentence += f" Up to {stream.halo} pixels around them are inexact."
+        around = "it" if len(damaged) == 1 else "them"
+        sentence += f" Up to {stream.halo} pixels around {around} are inexact."
     return sentence
 
 

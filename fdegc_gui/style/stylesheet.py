@@ -99,7 +99,7 @@ QComboBox QAbstractItemView {
 }
 QAbstractSpinBox {
     background: @raised@; border: 1px solid @strong_border@; border-radius: 6px;
-    padding: 4px 8px; min-height: 18px;
+    padding: 2px 0; min-height: 19px;
 }
 QAbstractSpinBox:focus { border-color: @accent@; }
 QAbstractSpinBox:disabled { color: @faint@; border-color: @border@; }
