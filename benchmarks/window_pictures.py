@@ -25,7 +25,7 @@ _COLORS, _ROUNDS = 200, 8
 _SURFACE = 0.002
 #: Widths of windows whose pictures are WebP with losses, which takes half of a PNG in few colours.
 WEBP: set[int] = set()
-_WEBP_QUALITIES, _WEBP_BYTES = (88, 80, 70, 60, 50), 400_000
+_WEBP_QUALITIES, _WEBP_BYTES = (88, 80, 70, 60, 50, 40), 400_000
 #: What the application reported.
 FAILURES: list[str] = []
 

@@ -69,6 +69,7 @@ def test_a_palette_is_announced_before_it_is_coded_and_selects_no_loss(
     assert not window.actions_["rate_3"].isEnabled()
     assert window.sidebar.action.main.text() == "Compress without loss"
     assert session.options(EXACT) == EncodeOptions(max_error=0.0)
+    assert "100 MB" not in rates.memory.text(), "which the network would take"
     assert window.sidebar.facts.values["Colours"] == "of a palette, whose indices are in the file"
 
 
