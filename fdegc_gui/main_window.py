@@ -209,6 +209,7 @@ class MainWindow(QMainWindow):
         self.sidebar.rates.chosen.connect(session.set_rate)
         for chooser in (self.sidebar.results, self.sidebar.plot):
             chooser.chosen.connect(lambda key: session.choose(Side.B, key))
+        self.sidebar.plot.chosen_first.connect(lambda key: session.choose(Side.A, key))
         self.welcome.open_wanted.connect(self.ask_open)
         self.welcome.file_wanted.connect(lambda name: self.open(Path(name)))
         self.compare.view_changed.connect(controller.painter.set_view)

@@ -148,6 +148,8 @@ def colours_text(source: RasterSource) -> str:
     """Words for colours that are stored otherwise than as red, green and blue; empty for others."""
     if source.colour_space:
         return f"{source.colour_space}, read and kept as RGB"
+    if source.has_palette:
+        return "of a palette, whose indices are in the file"
     inks = ("cyan", "magenta", "yellow", "black")
     return "CMYK, as four bands of ink" if source.info.color_interpretation[:4] == inks else ""
 

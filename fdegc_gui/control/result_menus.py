@@ -45,7 +45,10 @@ class ResultMenus(QObject):
             self.menu_for_result(key).popup(table.viewport().mapToGlobal(at))
 
     def _show_for_plot(self, at: QPoint) -> None:
-        self.menu_for_plot().popup(self._sidebar.plot.mapToGlobal(at))
+        plot = self._sidebar.plot
+        key = plot.result_at(at)
+        menu = self.menu_for_plot() if key is None else self.menu_for_result(key)
+        menu.popup(plot.mapToGlobal(at))
 
     def _menu(self) -> QMenu:
         menu = QMenu(self._window)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,6 +67,22 @@ def file_dialog(parent: QWidget, title: str, folder: str, filters: list[str]) ->
     return dialog
 
 
+def part_names(path: Path, parts: tuple[str, ...]) -> list[str]:
+    """Names of the rasters in a file without what they have in common: page 2, or a variable's name.
+
+    Parameters
+    ----------
+    path : Path
+    parts : tuple of str
+        As GDAL names them.
+    """
+    names = []
+    for part in parts:
+        page = re.match(r"GTIFF_DIR:(\d+):", part)
+        names.append(f"Page {page[1]}" if page else part.partition(str(path))[2].strip('":/'))
+    return names if all(names) and len(set(names)) == len(names) else list(parts)
+
+
 def _chosen(dialog: QFileDialog) -> Path | None:
     """File that the user chooses; None if none."""
     accepted = dialog.exec() == QDialog.DialogCode.Accepted
@@ -83,9 +100,10 @@ class FileDialogs:
 
     def choose_part(self, parent: QWidget, path: Path, parts: tuple[str, ...]) -> str | None:
         """Name of one of several rasters in a file, as the user chooses it."""
-        words = f"{path.name} holds {len(parts)} rasters. Which one shall be opened?"
-        name, chosen = QInputDialog.getItem(parent, "Choose a raster", words, list(parts), 0, False)
-        return name if chosen else None
+        words = f"“{path.name}” holds {len(parts)} rasters. Which one shall be opened?"
+        names = part_names(path, parts)
+        name, chosen = QInputDialog.getItem(parent, "Choose a raster", words, names, 0, False)
+        return parts[names.index(name)] if chosen else None
 
     def open_other(self, parent: QWidget, folder: str, side: str) -> Path | None:
         """File to compare with, as the user chooses it."""
@@ -170,6 +188,7 @@ class FileDialogs:
         box.setText(f"Results of “{name}” cannot be kept. Leave it?")
         box.setInformativeText(words)
         leave = box.addButton("Leave", QMessageBox.ButtonRole.DestructiveRole)
+        leave.setAutoDefault(False)  # another style moves the keys to it, but not what Return does
         stay = box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(stay)
         box.setEscapeButton(stay)
@@ -184,6 +203,7 @@ class FileDialogs:
         box.setText(f"“{path.name}” exists already. Replace it?")
         box.setInformativeText(f"It is in “{path.parent}”. What it holds now would be lost.")
         replace = box.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
+        replace.setAutoDefault(False)
         keep = box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)

@@ -77,9 +77,11 @@ def _tiles(stream: StreamInfo, damaged: Sequence[Window]) -> str:
     named = [_place(stream, window) for window in damaged[:_NAMED]]
     if len(damaged) > _NAMED:
         named.append(f"{len(damaged) - _NAMED} more")
-    sentence = f"{len(damaged)} of {stream.tiles} tiles cannot be decoded and stay empty: {_listed(named)}."
+    stay = "stays" if len(damaged) == 1 else "stay"
+    sentence = f"{len(damaged)} of {stream.tiles} tiles cannot be decoded and {stay} empty: {_listed(named)}."
     if stream.halo and stream.tiles > len(damaged):
-        sentence += f" Up to {stream.halo} pixels around them are inexact."
+        around = "it" if len(damaged) == 1 else "them"
+        sentence += f" Up to {stream.halo} pixels around {around} are inexact."
     return sentence
 
 

@@ -132,7 +132,8 @@ def read_place(text: str) -> list[Place]:
     plain = re.sub(r"^point|\bpx\b|\bpixels?\b|\bdeg(?:rees?)?\b", " ", _decimal_points(plain))
     tokens = [(m.lastgroup or "", m.group()) for m in _TOKEN.finditer(plain) if m.lastgroup != "space"]
     if rest := next((value for kind, value in tokens if kind == "rest"), None):
-        raise Unreadable(f"“{rest}” cannot be read as part of a coordinate.")
+        word = next((word for word in text.split() if rest in word.lower()), rest)
+        raise Unreadable(f"“{word}” cannot be read as part of a coordinate.")
     numbers = [value for kind, value in tokens if kind == "number"]
     if len(numbers) < 2:
         raise Unreadable("A place has two coordinates.")

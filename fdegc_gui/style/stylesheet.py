@@ -4,6 +4,7 @@ STYLE = """
 QMainWindow, QDialog { background: @window@; }
 QWidget { color: @text@; }
 #canvas { background: @border@; }
+#gutter { background: @canvas@; }
 QToolTip { background: @tooltip@; color: @tooltip_text@; border: none; padding: 6px 8px; }
 
 QMenuBar { background: @panel@; border-bottom: 1px solid @border@; padding: 2px 6px; }
@@ -96,6 +97,17 @@ QComboBox QAbstractItemView {
     background: @raised@; border: 1px solid @border@; padding: 4px;
     selection-background-color: @accent_soft@; selection-color: @text@;
 }
+QAbstractSpinBox {
+    background: @raised@; border: 1px solid @strong_border@; border-radius: 6px;
+    padding: 2px 0; min-height: 19px;
+}
+QAbstractSpinBox:focus { border-color: @accent@; }
+QAbstractSpinBox:disabled { color: @faint@; border-color: @border@; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; width: 20px; }
+QAbstractSpinBox::up-button { subcontrol-position: top right; }
+QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
+QAbstractSpinBox::up-arrow { image: url(@up@); width: 9px; height: 9px; }
+QAbstractSpinBox::down-arrow { image: url(@down@); width: 9px; height: 9px; }
 QCheckBox { spacing: 8px; }
 QCheckBox:disabled { color: @faint@; }
 QCheckBox::indicator {
@@ -155,6 +167,7 @@ QTableView#bare::item:selected { background: @accent_soft@; color: @text@; }
 QLineEdit {
     background: @raised@; border: 1px solid @strong_border@; border-radius: 6px; padding: 5px 8px;
 }
+QLineEdit QToolButton { background: transparent; border: none; padding: 0; min-height: 0; }
 QLineEdit:focus { border-color: @accent@; }
 QLineEdit:disabled { color: @faint@; border-color: @border@; }
 QLineEdit[wrong="true"] { border-color: @bad@; }

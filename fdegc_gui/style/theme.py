@@ -71,7 +71,7 @@ LIGHT = Tokens(
     canvas="#d3d7dc",
     canvas_empty="#c4c9d0",
     checker="#e9ebee",
-    pill="#d91a1e24",
+    pill="#f01a1e24",
     pill_text="#f4f6f8",
     tooltip="#1f242b",
     tooltip_text="#f1f3f5",
@@ -101,7 +101,7 @@ DARK = Tokens(
     canvas="#0d0f12",
     canvas_empty="#191d22",
     checker="#23282f",
-    pill="#d90b0d10",
+    pill="#f0242a31",
     pill_text="#eef1f4",
     tooltip="#e7eaee",
     tooltip_text="#14171b",
@@ -186,7 +186,7 @@ def _sheet(tokens: Tokens) -> str:
         value = getattr(tokens, item.name)
         sheet = sheet.replace(f"@{item.name}@", value)
     shade = "dark" if tokens is DARK else "light"  # a style sheet cannot colour an image
-    for name, icon in (("chevron", "combo"), ("tick", "tick")):
+    for name, icon in (("chevron", "combo"), ("up", "up"), ("down", "down"), ("tick", "tick")):
         path = data_dir("resources") / "icons" / f"{icon}-{shade}.svg"
         sheet = sheet.replace(f"@{name}@", f'"{path.as_posix()}"')
     return sheet

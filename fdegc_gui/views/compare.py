@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from fdegc.raster_info import Window
 from fdegc_gui.actions import Actions
@@ -17,7 +17,7 @@ from fdegc_gui.views.compare_bar import FASTEST_MS, SLOWEST_MS, CompareBar
 from fdegc_gui.views.display_card import DisplayCard
 from fdegc_gui.views.gestures import FLIP_KEY, LOUPE_KEY
 from fdegc_gui.views.loupe import Loupe
-from fdegc_gui.views.placing import Stage, joined, place_cards, place_chips
+from fdegc_gui.views.placing import Stage, joined, place_cards, place_chips, room_beside
 from fdegc_gui.views.region_card import RegionCard
 from fdegc_gui.views.stage_pictures import Arrangement, StagePictures
 from fdegc_gui.views.viewport import Viewport
@@ -71,6 +71,7 @@ class CompareView(QWidget):
         self._wanted = Layout.AUTOMATIC
         self._upright, self._line = True, 0.5
         self._held, self._turned = False, False
+        self._room = 0  # beside the panes, for a card
         self._blink = QTimer(self)
         self._blink.setInterval(800)
         self._blink.timeout.connect(self.toggle)
@@ -95,7 +96,15 @@ class CompareView(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.bar)
-        layout.addLayout(self._panes, 1)
+        self._gutter = QWidget()
+        self._gutter.setObjectName("gutter")
+        self._gutter.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._gutter.hide()
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        row.addLayout(self._panes, 1)
+        row.addWidget(self._gutter)
+        layout.addLayout(row, 1)
         for floating in (*self.chips.values(), self.display, self.region):
             floating.raise_()
         self._connect()
@@ -144,7 +153,7 @@ class CompareView(QWidget):
             return Layout.SINGLE
         if self._wanted is not Layout.AUTOMATIC or scene is None:
             return Layout.SIDE_BY_SIDE if self._wanted is Layout.AUTOMATIC else self._wanted
-        stage = self.width(), self.height() - self.bar.height()
+        stage = self.width() - self._room, self.height() - self.bar.height()
         return best_pair((scene.info.width, scene.info.height), stage)
 
     def set_layout(self, layout: Layout) -> None:
@@ -370,6 +379,12 @@ class CompareView(QWidget):
     def _place_cards(self) -> None:
         under = self.reconstruction.legend is not None
         place_cards(self.display, self.region, self.size(), self.bar.height(), under)
+        room = room_beside(self.display, self.width())
+        if room != self._room:
+            self._room = room
+            self._gutter.setFixedWidth(room)
+            self._gutter.setVisible(room > 0)
+            self._lay_out()
 
     def _place_chips(self) -> None:
         stage = Stage(self.original, self.reconstruction, self.shown, self.side, self._upright)

@@ -24,6 +24,7 @@ class ExactOptions(QWidget):
         self.bound.setSpecialValueText("0, without loss")
         self.bound.setRange(0.0, _MOST)
         self.bound.setKeyboardTracking(False)
+        self.bound.lineEdit().setTextMargins(6, 0, 0, 0)  # which a style sheet cannot give it
         self.bound.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.bound.valueChanged.connect(session.set_bound)
         self._line = QWidget()

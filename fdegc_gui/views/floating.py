@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QResizeEvent
+from PySide6.QtGui import QHideEvent, QMouseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QWidget
 
 #: What is left between a card and the edges of the stage, in logical pixels.
@@ -16,6 +16,7 @@ class FloatingCard(QFrame):
     Signals
     -------
     resized()
+        Its size or its place is another one, or whether it is seen.
     """
 
     resized = Signal()
@@ -61,6 +62,14 @@ class FloatingCard(QFrame):
         self._placed = self.pos() if self._placed is not None else None
         self.setCursor(Qt.CursorShape.ArrowCursor)
         event.accept()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.resized.emit()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.resized.emit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

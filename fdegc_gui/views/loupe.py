@@ -138,7 +138,8 @@ class Loupe(QWidget):
             content = self._contents[side]
             painter.setPen(QColor(tokens.text))
             painter.setFont(self.font())
-            name = metrics.elidedText(f"{side.value}  {content.label}", Qt.TextElideMode.ElideRight, _SIDE)
+            label = content.label.removeprefix("Reconstruction · ")  # which there is no room for
+            name = metrics.elidedText(f"{side.value}  {label}", Qt.TextElideMode.ElideRight, _SIDE)
             painter.drawText(QRectF(left, _FRAME, _SIDE, self._line()), Qt.AlignmentFlag.AlignVCenter, name)
             painter.save()
             painter.scale(1 / ratio, 1 / ratio)

@@ -17,6 +17,8 @@ from fdegc_gui.views.overlays import MARGIN, zoom_rect
 
 #: Distance of a card from the right edge, and from the upper one, below the pane's label.
 _CARD_RIGHT, _CARD_TOP = 12, 50
+#: Least width of the panes beside a card; where there is less it lies over them.
+_PANES = 400
 _GAP = 10
 
 
@@ -61,6 +63,16 @@ def place_cards(
     if under_legend:
         low = min(low, top + _CARD_TOP)
     region.put(QPoint(stage.width() - region.width() - _CARD_RIGHT, max(top + 6, low)), top)
+
+
+def room_beside(display: FloatingCard, stage: int) -> int:
+    """Width that the panes leave to the display card, so that it does not cover what it changes.
+
+    None where the card is hidden, where the user has moved it, and where the panes would be too narrow.
+    """
+    room = display.width() + 2 * _CARD_RIGHT
+    beside = not display.isHidden() and not display.is_moved and stage - room >= _PANES
+    return room if beside else 0
 
 
 def place_chips(session: Session, chips: Mapping[Side, PictureChip], stage: Stage) -> None:

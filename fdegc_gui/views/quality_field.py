@@ -27,6 +27,7 @@ class QualityField(QWidget):
         self.quality.setDecimals(len(f"{STEP:g}") - 2)
         self.quality.setSingleStep(_PAGE)
         self.quality.setKeyboardTracking(False)
+        self.quality.lineEdit().setTextMargins(6, 0, 0, 0)  # which a style sheet cannot give it
         self.quality.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.quality.valueChanged.connect(session.set_quality)
         self.forecast = QLabel()

@@ -253,7 +253,7 @@ class RateSelector(QWidget):
             if self.rows[rate].words != said:
                 self.rows[rate].words = said
                 self.rows[rate].update()
-        memory = memory_words(forecasts.values())
+        memory = memory_words(one for rate, one in forecasts.items() if rate in session.rates)
         if self.memory.text() != memory:
             self.memory.setText(memory)
 

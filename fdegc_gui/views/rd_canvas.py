@@ -99,6 +99,11 @@ class RdCanvas:
                 )
         self.marks.setData(spots)
 
+    def key_at(self, at: QPoint) -> int | None:
+        """Key of the point at a position in the viewport; None where there is none."""
+        found = self.marks.pointsAt(self.marks.mapFromScene(self.widget.mapToScene(at)))
+        return found[0].data().key if len(found) else None
+
     def add_legend(self, drawing: Drawing, tokens: Tokens) -> None:
         """Legend within the plot, for a file."""
         import pyqtgraph as pg

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from fdegc_gui.models.asking import Asked, Course, ask, course_of
@@ -32,9 +32,12 @@ class RdPlot(QWidget):
     -------
     chosen(int)
         A point was clicked: the key of its result.
+    chosen_first(int)
+        With Shift: the key of what is to be picture A.
     """
 
     chosen = Signal(int)
+    chosen_first = Signal(int)
 
     def __init__(self, session: Session, theme: Theme) -> None:
         super().__init__()
@@ -148,9 +151,16 @@ class RdPlot(QWidget):
             return None
         return course.exactly_at(session.quality)
 
-    def _on_clicked(self, _item: object, marks: list[Any]) -> None:
+    def _on_clicked(self, _item: object, marks: list[Any], event: Any) -> None:
         if len(marks):
-            self.chosen.emit(marks[0].data().key)
+            first = event is not None and event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+            (self.chosen_first if first else self.chosen).emit(marks[0].data().key)
+
+    def result_at(self, at: QPoint) -> int | None:
+        """Key of the result whose point is at a position in this widget; None where there is none."""
+        if self._canvas is None:
+            return None
+        return self._canvas.key_at(self._canvas.widget.viewport().mapFrom(self, at))
 
     def _drawing(self) -> Drawing:
         series = self._series()

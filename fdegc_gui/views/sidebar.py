@@ -71,6 +71,7 @@ class SideBar(QWidget):
         for section in self.sections.values():
             section.toggled.connect(self._on_toggled)
         self._lay_out()
+        self._on_scene()
         session.scene_changed.connect(self._on_scene)
         changes = (session.scene_changed, session.sides_changed, session.rate_changed)
         for signal in (*changes, session.result_changed, session.figures_changed):
@@ -135,7 +136,13 @@ class SideBar(QWidget):
         """Unfolding of a section, brought into view as soon as its contents have their size."""
         section = self.sections[name]
         section.set_open(True)
-        QTimer.singleShot(_LAID_OUT_MS, self, lambda: self._scroll.ensureWidgetVisible(section, 0, 12))
+        QTimer.singleShot(_LAID_OUT_MS, self, lambda: self._scroll_to(section))
+
+    def _scroll_to(self, section: QWidget) -> None:
+        """Section in view, with its beginning where there is no room for all of it."""
+        self._scroll.ensureWidgetVisible(section, 0, 12)
+        bar = self._scroll.verticalScrollBar()
+        bar.setValue(min(bar.value(), max(0, section.y() - 12)))
 
     def set_folded(self, names: set[str]) -> None:
         """Folding of the named sections, unfolding of the others."""
@@ -151,6 +158,8 @@ class SideBar(QWidget):
         self.rates.setVisible(not stream)
         self._title.setVisible(not stream)
         self.sections["results"].setVisible(not stream)
+        for name in ("facts", "metadata"):  # which have nothing to say before
+            self.sections[name].setVisible(scene is not None)
 
     def _on_focus(self) -> None:
         """Title of the figures: whose they are, if not the selected rate point's, and of how many tiles."""

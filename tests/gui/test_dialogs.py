@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QDialog,
     QFileDialog,
+    QInputDialog,
     QLineEdit,
     QMessageBox,
     QToolButton,
@@ -19,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from fdegc_gui.dialogs.files import IMAGE_FILTERS, OPEN_FILTER, FileDialogs, file_dialog
+from fdegc_gui.dialogs.files import IMAGE_FILTERS, OPEN_FILTER, FileDialogs, file_dialog, part_names
 from fdegc_gui.main_window import MainWindow
 
 
@@ -109,6 +110,11 @@ def test_names_get_the_ending_of_the_chosen_kind(window: MainWindow, tmp_path: P
 
 
 def test_return_answers_questions_safely(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    def in_another_theme(box: QDialog) -> None:
+        """As the system's goes over to dark in the evening, while a question waits."""
+        window.set_theme("dark" if window.theme.choice == "light" else "light")
+        qtbot.keyClick(box, Qt.Key.Key_Return)
+
     files = FileDialogs()
     for ask in (
         lambda: files.confirm_overwrite(window, tmp_path / "x.fdegc"),
@@ -116,5 +122,28 @@ def test_return_answers_questions_safely(qtbot: QtBot, window: MainWindow, tmp_p
     ):
         answered(QMessageBox, lambda box: qtbot.keyClick(box, Qt.Key.Key_Return))
         assert ask() is False
+        answered(QMessageBox, in_another_theme)
+        assert ask() is False
         answered(QMessageBox, lambda box: qtbot.keyClick(box, Qt.Key.Key_Escape))
         assert ask() is False
+
+
+def test_one_of_several_rasters_is_chosen_by_name(window: MainWindow, tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    files, parts = FileDialogs(), (f'NETCDF:"{path}":sst', f'NETCDF:"{path}":err')
+
+    def choose(dialog: QDialog) -> None:
+        assert isinstance(dialog, QInputDialog)
+        assert dialog.labelText() == "“a.nc” holds 2 rasters. Which one shall be opened?"
+        assert dialog.comboBoxItems() == ["sst", "err"] and not dialog.isComboBoxEditable()
+        dialog.setTextValue("err")
+        dialog.accept()
+
+    answered(QInputDialog, choose)
+    assert files.choose_part(window, path, parts) == parts[1]
+    answered(QInputDialog, lambda dialog: dialog.reject())
+    assert files.choose_part(window, path, parts) is None
+    assert part_names(path, (f"GTIFF_DIR:1:{path}", f"GTIFF_DIR:2:{path}")) == ["Page 1", "Page 2"]
+    assert part_names(path, (f'HDF5:"{path}"://g/d', f"netcdf:{path}:e")) == ["g/d", "e"]
+    for unclear in (("one", "two"), (f"A:{path}:x", f"B:{path}:x")):
+        assert part_names(path, unclear) == list(unclear)

@@ -17,6 +17,7 @@ from fdegc.types import BandStatistics, RasterStatistics
 from fdegc_gui.jobs.coding import Compress
 from fdegc_gui.jobs.decoding import Decode
 from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models.comparison import Layout
 from fdegc_gui.models.display import (
     GAMMA_STEPS,
     Display,
@@ -388,6 +389,31 @@ def test_cards_are_dragged_aside_and_stay_on_the_stage(qtbot: QtBot, window: Mai
     assert stage.rect().contains(card.geometry()) and card.y() > stage.bar.height()
     window.resize(900, 600)
     assert stage.rect().contains(card.geometry())
+
+
+@pytest.mark.parametrize("layout", [Layout.SIDE_BY_SIDE, Layout.STACKED, Layout.SWIPE])
+def test_the_card_covers_nothing_of_the_pictures_until_it_is_moved(
+    qtbot: QtBot, window: MainWindow, scene: Path, layout: Layout
+) -> None:
+    open_scene(qtbot, window, scene)
+    stage = window.compare
+    stage.set_layout(layout)
+    panes = [pane for pane in (stage.original, stage.reconstruction) if pane.isVisible()]
+    wide = [pane.geometry() for pane in panes]
+    zoom = stage.viewport.zoom
+    window.actions_["display"].trigger()
+    card = stage.display
+    qtbot.waitUntil(lambda: card.histogram.spread is not None, timeout=TIMEOUT)
+    assert not any(card.geometry().intersects(pane.geometry()) for pane in panes)
+    assert stage.viewport.fitted and stage.viewport.zoom <= zoom
+    grip = QPoint(30, 12)
+    window.actions_["display"].trigger()
+    assert [pane.geometry() for pane in panes] == wide and stage.viewport.zoom == zoom
+    window.actions_["display"].trigger()
+    qtbot.mousePress(card, Qt.MouseButton.LeftButton, pos=grip)
+    qtbot.mouseMove(card, grip + QPoint(-90, 40))
+    qtbot.mouseRelease(card, Qt.MouseButton.LeftButton, pos=grip)
+    assert [pane.geometry() for pane in panes] == wide, "whoever moves it knows where it is in nobody's way"
 
 
 # ------------------------------------------------------------------------------ transparency

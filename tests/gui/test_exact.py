@@ -69,6 +69,18 @@ def test_a_palette_is_announced_before_it_is_coded_and_selects_no_loss(
     assert not window.actions_["rate_3"].isEnabled()
     assert window.sidebar.action.main.text() == "Compress without loss"
     assert session.options(EXACT) == EncodeOptions(max_error=0.0)
+    assert "100 MB" not in rates.memory.text(), "which the network would take"
+    assert window.sidebar.facts.values["Colours"] == "of a palette, whose indices are in the file"
+
+
+def test_classes_without_a_palette_are_announced(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    classes = np.random.default_rng(4).integers(0, 6, (10, 13)).repeat(16, 0).repeat(16, 1).astype(np.uint8)
+    open_scene(qtbot, window, write(tmp_path / "classes.tif", classes[None]))
+    session = window.session
+    qtbot.waitUntil(lambda: session.rate == EXACT, timeout=TIMEOUT)
+    assert not session.results and window.notice.isVisible()
+    assert window.notice.heading.text() == "This scene is coded without loss"
+    assert "6 distinct values in large areas" in window.notice.text.text()
 
 
 def test_a_scene_of_more_bands_after_one_without_loss(

@@ -213,7 +213,7 @@ def test_outside_or_unreadable_is_said(
     words = type_in(qtbot, window, "448901 5410900")
     assert words == "Outside of the scene: column 1802, row 200 of 600 × 400 pixels."
     assert type_in(qtbot, window, "48.8584 N 2.2945 E").startswith("Outside of the scene: column −")
-    assert "cannot be read" in type_in(qtbot, window, "somewhere")
+    assert type_in(qtbot, window, "5 somewhere").startswith("“somewhere” cannot be read")
     type_in(qtbot, window, "5, 5")
     assert not card.field.property("wrong")
     open_scene(qtbot, window, scene_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -492,6 +493,9 @@ def test_table_of_all_results(qtbot: QtBot, several: MainWindow, user: FakeUser,
     assert window.session.key_of(Side.B) == guests_of(window)[0].key
     tip = table.model.data(table.model.index(2, 0), Qt.ItemDataRole.ToolTipRole)
     assert "libjpeg" in tip and "all of the scene" in tip
+    jpeg = offer(qtbot, window, "jpeg-444")
+    assert re.match(rf"JPEG 4:4:4 at {jpeg.parameter} \d+: {re.escape(jpeg.settings)} \[", tip)
+    assert f"[{jpeg.version}]" in tip and any(sign.isdigit() for sign in jpeg.version)
     window.actions_["copy_table"].trigger()
     lines = QGuiApplication.clipboard().text().splitlines()
     assert len(lines) == 5 and lines[1].split("\t")[0] == "FDEGC rate 2"

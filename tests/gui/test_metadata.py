@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.metadata import Entry, entries_of
-from tests.gui.display_steps import open_scene, write
+from tests.gui.display_steps import TIMEOUT, open_scene, write
 
 
 def test_entries_of_everything_a_file_carries() -> None:
@@ -72,6 +72,8 @@ def test_search(qtbot: QtBot, window: MainWindow, tmp_path: Path, scene_path: Pa
     window.actions_["sidebar"].trigger()
     window.actions_["metadata"].trigger()
     assert window.sidebar.isVisible() and panel.search.hasFocus()
+    head = window.sidebar.sections["metadata"]._button
+    qtbot.waitUntil(lambda: head.visibleRegion().boundingRect().height() == head.height(), timeout=TIMEOUT)
     qtbot.keyClicks(panel.search, "camera")
     assert panel.shown == [("SENSOR", "Camera of the North")] and panel.count.text().startswith("1 of ")
     panel.search.setText("band 2 842")

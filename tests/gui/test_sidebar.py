@@ -79,3 +79,46 @@ def test_advice_in_the_app_names_no_option_of_the_command_line(
     result.encode = replace(result.encode, advice=advice)
     notice = advice_notice(result)
     assert notice is not None and notice.text.endswith("a higher rate, or no loss, keeps more.")
+
+
+def test_estimates_look_like_estimates_and_are_refined_where_one_sees_it(
+    qtbot: QtBot, window: MainWindow, scene_path: Path
+) -> None:
+    seen: list[list[str]] = []
+    rows = window.sidebar.rates.rows
+
+    def look() -> None:
+        sizes = [rows[rate].cost.size for rate in range(1, 7)]
+        if sizes not in seen:
+            seen.append(sizes)
+
+    window.session.estimates_changed.connect(look)
+    open_scene(qtbot, window, scene_path)
+    qtbot.waitUntil(lambda: window.session.refined, timeout=10_000)
+    assert len(seen) >= 2, "from the weights' averages, then from parts of the scene"
+    assert seen[-1] == [f"≈ {rate} kB" for rate in range(1, 7)]
+    assert all(size.startswith("≈ ") for sizes in seen for size in sizes)
+    row = rows[3]
+    cost = row.cost
+    assert "Estimated for this scene" in row.toolTip()
+    guess = row.grab().toImage()
+    row.show_cost(replace(cost, exact=True))
+    assert "Measured on this scene" in row.toolTip() and row.grab().toImage() != guess, "the same figures"
+
+
+def test_fields_of_figures_are_as_high_as_lists(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    rates = window.sidebar.rates
+    for key, field in (("any_quality", rates.field.quality), ("rate_exact", rates.options.bound)):
+        window.actions_[key].trigger()
+        qtbot.waitUntil(field.isVisible, timeout=10_000)
+        assert field.height() >= rates.effort.choice.height()
+
+
+def test_the_memory_is_said_once_for_all_rates(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+    open_scene(qtbot, window, scene_path)
+    qtbot.waitUntil(lambda: window.session.refined, timeout=10_000)
+    rates = window.sidebar.rates
+    assert rates.memory.isVisible() and rates.memory.text() == "Takes about 100 MB of memory at any rate."
+    for row in rates.rows.values():
+        assert "MB" not in f"{row.cost.size} {row.cost.time}" and "memory" not in row.toolTip()

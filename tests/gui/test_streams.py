@@ -316,6 +316,9 @@ def test_many_damaged_tiles_are_counted(stream: StreamInfo) -> None:
     assert nothing is not None and nothing.heading == "Nothing of “scene.fdegc” can be decoded"
     assert nothing.text.startswith("All of its tiles are damaged or missing. Fetch the file again")
     assert nothing.text.endswith("from a backup.") and not nothing.places
+    one = damage_notice(scene, make(tiles[:1]))
+    assert one is not None and one.text.startswith("1 of 6 tiles cannot be decoded and stays empty: tile 0")
+    assert "Up to 16 pixels around it are inexact." in one.text
     assert damage_notice(scene, make(())) is None
     assert damage_notice(scene, None) is None and damage_notice(None, None) is None
     assert damage_notice(Scene(1, Path("a.tif"), stream.raster), make(tiles)) is None

@@ -1,0 +1,125 @@
+"""The plot of results under the pointer: what hovering says, what clicks choose, that the table agrees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QContextMenuEvent, QHelpEvent
+from PySide6.QtWidgets import QApplication, QMenu, QScrollArea, QToolTip, QWidget
+from pytestqt.qtbot import QtBot
+
+from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models.comparison import ORIGINAL, Side
+from fdegc_gui.models.points import QUALITIES
+from fdegc_gui.models.result import MetricState
+from fdegc_gui.text import fixed, human_bytes
+from tests.gui.window_steps import TIMEOUT, compress, open_scene
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def plotted(qtbot: QtBot, window: MainWindow, scene_path: Path) -> MainWindow:
+    """A scene compressed at rates 2 and 5, the latter selected, both measured, and the plot in view."""
+    open_scene(qtbot, window, scene_path)
+    for rate in (2, 5):
+        compress(qtbot, window, rate)
+    results, plot = window.session.results, window.sidebar.plot
+    qtbot.waitUntil(lambda: all(results[r].metric_state is MetricState.DONE for r in (2, 5)), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not plot.isHidden(), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: canvas_of(window).width() > 100, timeout=TIMEOUT)
+    for area in window.sidebar.findChildren(QScrollArea):
+        area.ensureWidgetVisible(canvas_of(window))
+    qtbot.waitUntil(lambda: not canvas_of(window).visibleRegion().isEmpty(), timeout=TIMEOUT)
+    plot._canvas.widget.grab()  # axes take their room when they are painted
+    QApplication.processEvents()
+    return window
+
+
+def canvas_of(window: MainWindow) -> QWidget:
+    viewport: QWidget = window.sidebar.plot._canvas.widget.viewport()
+    return viewport
+
+
+def spot(window: MainWindow, key: int) -> QPoint:
+    """Where the point of a result is in the plot's viewport."""
+    plot = window.sidebar.plot
+    [(x, y)] = [(x, y) for x, y, found in plot.points if found == key]
+    widget = plot._canvas.widget
+    at: QPoint = widget.mapFromScene(widget.getPlotItem().vb.mapViewToScene(QPointF(x, y)))
+    return at
+
+
+def test_hovering_over_a_point_says_its_figures(qtbot: QtBot, plotted: MainWindow) -> None:
+    canvas, results = canvas_of(plotted), plotted.session.results
+
+    def said(at: QPoint) -> str:
+        QToolTip.hideText()
+        qtbot.waitUntil(lambda: not QToolTip.isVisible(), timeout=TIMEOUT)
+        for step in (QPoint(-1, 0), QPoint(0, 0)):
+            qtbot.mouseMove(canvas, at + step)
+            qtbot.wait(20)  # pyqtgraph takes a hundred moves a second
+        QApplication.sendEvent(canvas, QHelpEvent(QEvent.Type.ToolTip, at, canvas.mapToGlobal(at)))
+        return QToolTip.text() if QToolTip.isVisible() else ""
+
+    for key in (2, 5):
+        encode = results[key].encode
+        assert encode is not None
+        assert said(spot(plotted, key)).splitlines() == [
+            f"FDEGC, rate {key}",
+            f"{human_bytes(encode.bytes)}, {fixed(encode.bpp, 3)} bpp",
+            f"PSNR {encode.psnr:.2f} dB",
+            "MS-SSIM 0.9877 (19.08 dB)",
+            "VIFp 0.750",
+            f"largest error {31 if key == 2 else 3}",
+            "coded in 1.5 s",
+        ]
+    assert said((spot(plotted, 2) + spot(plotted, 5)) / 2) == "", "there is nothing between them"
+
+
+def test_a_click_shows_a_result_as_b_and_with_shift_as_a(qtbot: QtBot, plotted: MainWindow) -> None:
+    session, canvas = plotted.session, canvas_of(plotted)
+    qtbot.mouseMove(canvas, spot(plotted, 2))
+    qtbot.mouseClick(canvas, LEFT, pos=spot(plotted, 2))
+    assert (session.key_of(Side.A), session.key_of(Side.B)) == (ORIGINAL, 2)
+    qtbot.mouseMove(canvas, spot(plotted, 5))
+    qtbot.mouseClick(canvas, LEFT, Qt.KeyboardModifier.ShiftModifier, spot(plotted, 5))
+    assert (session.key_of(Side.A), session.key_of(Side.B)) == (5, 2)
+
+
+def test_a_right_click_on_a_point_is_one_on_its_result(qtbot: QtBot, plotted: MainWindow) -> None:
+    canvas = canvas_of(plotted)
+
+    def menu_at(at: QPoint) -> list[str]:
+        event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, at, canvas.mapToGlobal(at))
+        QApplication.sendEvent(canvas, event)
+        qtbot.waitUntil(lambda: QApplication.activePopupWidget() is not None, timeout=TIMEOUT)
+        popup = QApplication.activePopupWidget()
+        assert isinstance(popup, QMenu)
+        words = [action.text().replace("&", "") for action in popup.actions() if action.text()]
+        popup.close()
+        return words
+
+    assert menu_at(spot(plotted, 2))[:2] == ["Show as picture A", "Show as picture B"]
+    assert menu_at(QPoint(4, 4))[0] == "Copy the plot"
+
+
+@pytest.mark.parametrize("axis", range(len(QUALITIES)))
+def test_every_figure_of_the_plot_is_that_of_the_table(plotted: MainWindow, axis: int) -> None:
+    plot, model = plotted.sidebar.plot, plotted.sidebar.results.model
+    plot.quality.setCurrentIndex(axis)
+    for sizes, column in ((0, 2), (1, 1)):
+        plot.size_axis.setCurrentIndex(sizes)
+        places = {key: (x, y) for x, y, key in plot.points}
+        assert len(places) == 2
+        for point in model.points():
+            row = model.row_of(point.key)
+            assert row is not None
+            shown = [str(model.data(model.index(row, i))) for i in range(6)]
+            x, y = places[point.key]
+            assert shown[column] == (fixed(x, 3) if column == 2 else human_bytes(round(1e3 * x)))
+            figure = {"psnr": (3, 2), "vifp": (5, 3)}.get(QUALITIES[axis][0])
+            if figure is not None:
+                assert shown[figure[0]].removesuffix(" dB") == fixed(y, figure[1])
