@@ -275,17 +275,12 @@ class Judge:
         # Whoever saves bytes for a target must not take more of them.
         best = min([ours, *others], key=lambda candidate: candidate.total)
         stated = best.tile is not None and best.tile.kind == UnitKind.STATED
-        most = size if self._capped else best.total / 8 * (_EXACT_WORTH if stated else 1.0)
-        exacts = [
-            _Candidate(tile, len(tile.payload), 0.0, 0.0 if self._fills else 8.0 * len(tile.payload))
+        favour = _EXACT_WORTH if stated and not (self._capped or self._fills) else 1.0
+        most = size if self._capped else favour * best.total / 8
+        others += [
+            _Candidate(tile, len(tile.payload), 0.0, 0.0 if self._fills else 8 * len(tile.payload) / favour)
             for tile in self.ways.exact_if(samples.pixels, known, _HOPE * size, most, check)
         ]
-        if exacts and not (self._capped or self._fills):
-            least = min(other.total for other in exacts) / _EXACT_WORTH
-            others = [
-                o for o in others if o.total < least or o.tile is None or o.tile.kind != UnitKind.STATED
-            ]
-        others += exacts
         if self._capped:
             others = [o for o in others if o.bytes <= size and o.squared_error <= ours.squared_error]
         tile = min([ours, *others], key=lambda candidate: candidate.total).tile
