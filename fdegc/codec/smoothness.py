@@ -21,7 +21,7 @@ _SMOOTH = 2 / 255
 #: from four on.
 _PERHAPS = 8 / 255
 #: Bytes a pixel up to which tiles cost too much beside what is in them, and what crops are looked at for it.
-_SPARSE = 0.01
+_SPARSE = 0.015
 _SIDE, _CROPS = 256, 2
 
 

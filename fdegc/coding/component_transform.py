@@ -272,8 +272,8 @@ def _depth(largest: float, error: float) -> tuple[int, int]:
     """Bits and scale of components up to a largest magnitude, for an expected squared error of each."""
     # Rounding to steps of s is off by s²/12 a component.
     wanted = 1 / math.sqrt(12 * _ROUNDING * error)
-    scale = math.floor(_OCTAVE * math.log2(min(wanted, 32766 / max(largest, 1e-6))))
-    scale = min(max(scale, 0), 255)
+    # An expected error may be infinite.
+    scale = min(math.floor(_OCTAVE * math.log2(max(min(wanted, 32766 / max(largest, 1e-6)), 1.0))), 255)
     bits = (math.ceil(largest * 2 ** (scale / _OCTAVE)) + 1).bit_length() + 1
     return min(bits, 16), scale
 

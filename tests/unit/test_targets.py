@@ -105,8 +105,10 @@ def test_tiles_without_latents_use_the_bytes_that_there_are(codec: Codec, tmp_pa
         return codec.encode(ArraySource(pixels), out, options, reconstruct=True, overwrite=True)
 
     unchecked, checked = (coded(6700, check) for check in (False, True))
-    assert checked.ways == {"jpeg2000": 4} and 6560 <= checked.bytes <= unchecked.bytes <= 6700
-    assert checked.psnr is not None and unchecked.psnr is not None and checked.psnr > unchecked.psnr
+    # Without wavelets a tile has three code-blocks, whose sizes leap, and two decibels more.
+    assert checked.ways == {"jpeg2000": 4} and 6530 <= checked.bytes <= unchecked.bytes <= 6700
+    assert checked.psnr is not None and unchecked.psnr is not None and checked.psnr > unchecked.psnr + 2
+    assert checked.psnr > 23
     # Latents of so much noise take more at the lowest quality.
     with pytest.raises(TargetMissed, match="out of reach"):
         coded(5350, False)
