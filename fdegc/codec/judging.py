@@ -272,9 +272,15 @@ class Judge:
             always = self._capped or (len(depths) > 1 and form.levels in depths and form.colours)
             if always or found.total <= _CLOSE * least:
                 others += (code(form, number) for number in sizes_of(form, found.bytes))
-        # Whoever saves bytes for a target must not take more of them.
         best = min([ours, *others], key=lambda candidate: candidate.total)
         stated = best.tile is not None and best.tile.kind == UnitKind.STATED
+        if stated and not self._fills:
+            # At a size that the network is far from, forms that did not serve near it may serve better.
+            for _, form in totals:
+                climbed(form)
+            best = min([best, *others], key=lambda candidate: candidate.total)
+            stated = best.tile is not None and best.tile.kind == UnitKind.STATED
+        # Whoever saves bytes for a target must not take more of them.
         favour = _EXACT_WORTH if stated and not (self._capped or self._fills) else 1.0
         most = size if self._capped else favour * best.total / 8
         others += [
@@ -405,8 +411,8 @@ class Judge:
         share, apart = self.ways.hints(unit, error / self._bands)
         found = list(totals)
         if apart:
-            form = Form(found[0][1].levels, colours=False)
-            found.append((looked(form), form))
+            unmixed = [replace(other, colours=False) for _, other in totals if other.transform is None]
+            found += [(looked(form), form) for form in unmixed]
         if share > (_PERHAPS_FLAT if serves else _FLAT):
             return
         small = unit[0].size <= _SMALL
@@ -423,6 +429,8 @@ class Judge:
             return
         # None at all may be best where one level less is worse.
         coded(replace(form, levels=0))
+        if form.transform is not None:  # whose bytes may be more than it saves
+            coded(Form(0))
         for axes in dict.fromkeys([None, *(form.transform for _, form in found)]):
             coded(Form(0, self.ways.centred(unit, self._weights, error, axes)))
 

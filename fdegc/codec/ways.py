@@ -40,6 +40,9 @@ _SHALLOW = 32
 _LEAST_BITS = 4
 #: Parts of the byte that states a form of packets.
 _LEVELS, _MIXED, _TRANSFORMED = 0x07, 0x08, 0x10
+#: Bits a pixel that details of three bands take, up to which their entropies say little of wavelets: those of
+#: aerial images take more.
+_LITTLE = 1.4
 
 
 def known_samples(
@@ -291,7 +294,7 @@ class PlainWays:
 
         The former is the entropy of samples over that of differences of neighbours: of lettering, dots and
         stars it is below 1.  Of bands that have little in common the differences say less than those of what
-        they are mixed to.
+        they are mixed to; where either say next to nothing, as of smooth ramps, mixing may cost all the same.
 
         Parameters
         ----------
@@ -307,7 +310,7 @@ class PlainWays:
             return own / max(details, 1e-9), False
         mixed = product(component_transform.COLOURS.astype(np.float32), unit.reshape(len(unit), -1))
         others = sum(plane_entropies(p, float(steps.mean()))[1] for p in mixed.reshape(unit.shape))
-        return own / max(details, 1e-9), details <= others
+        return own / max(details, 1e-9), details <= max(others, _LITTLE)
 
     def _integers(self, unit: npt.NDArray[np.float32], dropped: int) -> Integers:
         """Samples of JPEG 2000, without so many of their lowest bits."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fdegc.codec import Codec
+from fdegc.codec import Codec, judging
 from fdegc.codec.judging import Judge
 from fdegc.codec.ways import PACKETS, Form, PlainTile, PlainWays
 from fdegc.coding import classes, jpeg2000
@@ -172,6 +172,39 @@ def test_bands_that_have_nothing_in_common_are_not_mixed(monkeypatch: pytest.Mon
     kept, plain = judged(pixels, 40.0, 3000)
     assert kept.kind == UnitKind.STATED and not kept.payload[0] & 0x18
     assert total(pixels, kept) < 0.97 * total(pixels, plain)
+
+
+def test_ramps_whose_ends_lie_apart_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of next to no details the colour transform seems to save most, but gives each band the ends of all."""
+    monkeypatch.setattr(PlainWays, "transform", lambda *_: (None, 0.0))
+    monkeypatch.setattr(PlainWays, "exact_if", lambda *_: iter(()))
+    rows, columns = np.mgrid[:160, :160] - 79.5
+    turn = np.arctan2(rows, columns) / 2 / np.pi
+    pixels = np.rint(255 * ((turn + np.arange(3)[:, None, None] / 3) % 1)).astype(np.uint8)
+    kept, plain = judged(pixels, 3.0, 1500)
+    assert kept.kind == UnitKind.STATED and not kept.payload[0] & 0x18
+    assert total(pixels, kept) < 0.8 * total(pixels, plain)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.9, UnitKind.STATED), (1.1, UnitKind.EXACT)])
+def test_no_loss_is_taken_where_it_takes_little_more(
+    monkeypatch: pytest.MonkeyPatch, share: float, expected: UnitKind
+) -> None:
+    """Never is what is worse than either kept instead of both."""
+    field = np.random.default_rng(1).normal(0, 1, (76, 76))
+    for axis in (0, 1, 0, 1):
+        field = field + np.roll(field, 1, axis)
+    field = field[8:72, 8:72] / field.std()
+    pixels = np.repeat(np.rint(255 / (1 + np.exp(-2 * field))).astype(np.uint8)[np.newaxis], 3, 0)
+    monkeypatch.setattr(PlainWays, "exact_if", lambda *_: iter(()))
+    lossy, plain = judged(pixels, 20.0, 600)
+    assert lossy.kind == UnitKind.STATED
+    assert total(pixels, plain) < 1.2 * total(pixels, lossy)
+    # So large that it costs as many times what the best of the others does as _EXACT_WORTH allows, or more.
+    payload = bytes(round(total(pixels, lossy) / 8 * judging._EXACT_WORTH / share))
+    exact = PlainTile(UnitKind.EXACT, payload, pixels)
+    monkeypatch.setattr(PlainWays, "exact_if", lambda *_: iter([exact]))
+    assert judged(pixels, 20.0, 600)[0].kind == expected
 
 
 def test_what_the_network_does_better_costs_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
