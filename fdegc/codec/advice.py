@@ -40,12 +40,13 @@ def advice_on(
     tiles, plain = latents + jpeg2000 + exact, jpeg2000 + exact
     if tiles and plain >= _MOST * tiles:
         hows = [how for how, count in (("as JPEG 2000", jpeg2000), ("without loss", exact)) if count]
+        if jpeg2000:
+            better = "; a higher rate, or no loss (--lossless), keeps more"
+        else:
+            better = "; --lossless keeps all of it so" if latents else ""
         said.append(
             f"This scene is unlike those that the network was trained on: {plain} of {tiles} tiles were kept "
-            f"{' or '.join(hows)}, which was better; a higher rate, or no loss (--lossless), keeps more."
-            if jpeg2000
-            else f"This scene is unlike those that the network was trained on: {plain} of {tiles} tiles were "
-            "kept without loss, which was better; --lossless keeps all of it so."
+            f"{' or '.join(hows)}, which was better{better}."
         )
     side = plan.tiles.tile_size
     if side in _BEHIND and len(plan.tiles) > 1 and tiles and jpeg2000 >= _MOST * tiles:

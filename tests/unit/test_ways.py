@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from fdegc.codec import Codec, choosing
+from fdegc.codec.advice import advice_on
 from fdegc.codec.inputs import NetworkInputs
+from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import TilePlan
 from fdegc.codec.ways import PACKETS, PlainWays
 from fdegc.coding import jpeg2000
@@ -155,6 +157,33 @@ def test_several_tiles_are_nearly_as_good_as_jpeg_2000_of_all(codec: Codec, tmp_
         result, shown = encode(codec, pixels, tmp_path / "a.fdegc", EncodeOptions(rate, 128))
         peer = jpeg2000.decode(jpeg2000.encode(pixels, 8, result.bytes), pixels.shape, 8)
         assert psnr(pixels, shown) >= psnr(pixels, peer) - 1.0
+
+
+@pytest.mark.parametrize(
+    ("ways", "said"),
+    [
+        ({UnitKind.LATENTS: 3, UnitKind.STATED: 2}, None),
+        (
+            {UnitKind.LATENTS: 1, UnitKind.STATED: 2},
+            "2 of 3 tiles were kept as JPEG 2000, which was better; a hig",
+        ),
+        (
+            {UnitKind.LATENTS: 1, UnitKind.EXACT: 2},
+            "kept without loss, which was better; --lossless keeps all",
+        ),
+        ({UnitKind.CLASSES: 2}, "2 of 2 tiles were kept without loss, which was better."),
+        (
+            {UnitKind.PACKETS: 1, UnitKind.EXACT: 1},
+            "as JPEG 2000 or without loss, which was better; a higher rate",
+        ),
+    ],
+)
+def test_a_scene_that_hardly_needed_the_network_is_said_to_be_such(
+    codec: Codec, ways: dict[UnitKind, int], said: str | None
+) -> None:
+    plan = EncodingPlan.of(codec.networks[0], ArraySource(scenes.photo(64, 64)), EncodeOptions(2.0))
+    found = advice_on(plan, ways, None)
+    assert len(found) == (said is not None) and (said is None or said in found[0])
 
 
 def test_what_small_tiles_cost_is_said_where_it_counts(codec: Codec, tmp_path: Path) -> None:
