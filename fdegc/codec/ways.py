@@ -40,9 +40,9 @@ _SHALLOW = 32
 _LEAST_BITS = 4
 #: Parts of the byte that states a form of packets.
 _LEVELS, _MIXED, _TRANSFORMED = 0x07, 0x08, 0x10
-#: Bits a pixel that details of three bands take, up to which their entropies say little of wavelets: those of
-#: aerial images take more.
-_LITTLE = 1.4
+#: Bits a pixel that details of three bands take, up to which their entropies say little of wavelets, and how
+#: many times as many samples do then: of aerial images details take more, or samples less.
+_LITTLE, _RAMPS = 1.4, 6.0
 
 
 def known_samples(
@@ -310,7 +310,8 @@ class PlainWays:
             return own / max(details, 1e-9), False
         mixed = product(component_transform.COLOURS.astype(np.float32), unit.reshape(len(unit), -1))
         others = sum(plane_entropies(p, float(steps.mean()))[1] for p in mixed.reshape(unit.shape))
-        return own / max(details, 1e-9), details <= max(others, _LITTLE)
+        ramps = details <= _LITTLE and own > _RAMPS * details
+        return own / max(details, 1e-9), ramps or details <= others
 
     def _integers(self, unit: npt.NDArray[np.float32], dropped: int) -> Integers:
         """Samples of JPEG 2000, without so many of their lowest bits."""
