@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fdegc.codec import Codec, judging
+from fdegc.codec import Codec, tile_search
 from fdegc.codec.judging import Judge
 from fdegc.codec.ways import PACKETS, Form, PlainTile, PlainWays
 from fdegc.coding import classes, jpeg2000
@@ -201,7 +201,7 @@ def test_no_loss_is_taken_where_it_takes_little_more(
     assert lossy.kind == UnitKind.STATED
     assert total(pixels, plain) < 1.2 * total(pixels, lossy)
     # So large that it costs as many times what the best of the others does as _EXACT_WORTH allows, or more.
-    payload = bytes(round(total(pixels, lossy) / 8 * judging._EXACT_WORTH / share))
+    payload = bytes(round(total(pixels, lossy) / 8 * tile_search._EXACT_WORTH / share))
     exact = PlainTile(UnitKind.EXACT, payload, pixels)
     monkeypatch.setattr(PlainWays, "exact_if", lambda *_: iter([exact]))
     assert judged(pixels, 20.0, 600)[0].kind == expected
