@@ -83,6 +83,9 @@ class TileSearch:
         self._seen: list[tuple[float, int]] = []
         self._hopes: list[tuple[Form, Candidate]] = []
         self._coded: list[Candidate] = []
+        # The same by forms and sizes that were wanted, and between which sizes forms were coded at many.
+        self._made: dict[Form, dict[int, Candidate]] = {}
+        self._swept: dict[Form, range] = {}
 
     def better(
         self, samples: npt.NDArray[np.generic], known: npt.NDArray[np.bool_] | None
@@ -165,11 +168,16 @@ class TileSearch:
     # ------------------------------------------------------------------ what is coded
 
     def _code(self, form: Form, size: int) -> Candidate:
-        return self._comparison.of_plain(self._ways.jpeg2000(self._unit, max(size, 1), form))
+        """Form at a size, which is coded once."""
+        made, size = self._made.setdefault(form, {}), max(size, 1)
+        if size not in made:
+            made[size] = self._comparison.of_plain(self._ways.jpeg2000(self._unit, size, form))
+        return made[size]
 
     def _sweep(self, form: Form) -> float:
         """Least total of a form, coded at many sizes up to the network's."""
         sizes = steps_of(self._size, _SWEEP_STEP, _SWEEP)
+        self._swept[form] = range(sizes[0], sizes[-1] + 1)
         swept = [self._code(form, size) for size in sizes]
         about = min(zip(sizes, swept, strict=True), key=lambda found: found[1].total)[0]
         self._coded += swept
@@ -207,7 +215,10 @@ class TileSearch:
         for form, found in self._hopes:
             usual = len(self._depths) > 1 and form.levels in self._depths and form.colours
             if self._standard.capped or usual or found.total <= _CLOSE * least:
-                self._coded += [self._code(form, size) for size in self._sizes_of(form, found.bytes)]
+                # What was coded says more than looks do; only a target leaves few sizes of it.
+                known = () if self._standard.capped else self._swept.get(form, ())
+                sizes = [size for size in self._sizes_of(form, found.bytes) if size not in known]
+                self._coded += [self._code(form, size) for size in sizes]
 
     def _sizes_of(self, form: Form, about: int) -> Iterator[int]:
         """Sizes at which a form is coded of which a look at some size speaks for it."""

@@ -228,6 +228,32 @@ def test_what_the_network_does_better_costs_one_encoding(monkeypatch: pytest.Mon
     assert len(made) == 3 + 4
 
 
+@pytest.mark.parametrize("shape", [(8, 8), (24, 20)])
+def test_no_form_of_a_small_tile_is_coded_twice_at_about_a_size(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    coded: dict[Form, list[int]] = {}
+    code = PlainWays.jpeg2000
+
+    def counted(self: PlainWays, unit: np.ndarray, size: int, form: Form) -> PlainTile:
+        coded.setdefault(form, []).append(size)
+        return code(self, unit, size, form)
+
+    monkeypatch.setattr(PlainWays, "jpeg2000", counted)
+    monkeypatch.setattr(PlainWays, "hints", lambda *_: (np.inf, False))
+    pixels = scenes.photo(*shape)
+    judge = Judge(header_of(pixels), EncodeOptions(QUALITY))
+    size = pixels[0].size // 2 + len("lite")
+    theirs = blurred(pixels, 12.0)
+    kept = judge.better(Samples(pixels), None, theirs, pixels[0].size // 2, QUALITY, never)
+    assert kept is not None and len(coded) >= 2
+    for sizes in coded.values():
+        assert len(set(sizes)) == len(sizes)
+        # At steps of a quarter, and four between the best of these and the next.
+        swept = range(round(size / 1.25**8), round(size * 1.25**2) + 1)
+        assert sum(some in swept for some in sizes) <= 11 + 4
+
+
 def test_of_bands_and_components_the_better_by_looks_is_coded(monkeypatch: pytest.MonkeyPatch) -> None:
     random, coded = np.random.default_rng(5), []
     grain = random.normal(0, 30, (1, SIDE, SIDE)) * np.array([1, 0.2, -0.6])[:, None, None]
