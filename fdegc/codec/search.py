@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdegc.codec.allotting import Share, TileChoices
-from fdegc.codec.judging import Judge, worth_of
+from fdegc.codec.comparing import worth_of
+from fdegc.codec.judging import Judge
 from fdegc.codec.latents import LatentCoders, LatentStore
 from fdegc.codec.mosaic import LatentMosaic
 from fdegc.codec.network import Float32Array, Network

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fdegc.codec import Codec, judging
+from fdegc.codec import Codec, tile_search
 from fdegc.codec.judging import Judge
 from fdegc.codec.ways import PACKETS, Form, PlainTile, PlainWays
 from fdegc.coding import classes, jpeg2000
@@ -201,7 +201,7 @@ def test_no_loss_is_taken_where_it_takes_little_more(
     assert lossy.kind == UnitKind.STATED
     assert total(pixels, plain) < 1.2 * total(pixels, lossy)
     # So large that it costs as many times what the best of the others does as _EXACT_WORTH allows, or more.
-    payload = bytes(round(total(pixels, lossy) / 8 * judging._EXACT_WORTH / share))
+    payload = bytes(round(total(pixels, lossy) / 8 * tile_search._EXACT_WORTH / share))
     exact = PlainTile(UnitKind.EXACT, payload, pixels)
     monkeypatch.setattr(PlainWays, "exact_if", lambda *_: iter([exact]))
     assert judged(pixels, 20.0, 600)[0].kind == expected
@@ -226,6 +226,32 @@ def test_what_the_network_does_better_costs_one_encoding(monkeypatch: pytest.Mon
     # Of what is kept, one more with all bits, one of finer steps, and the one that is kept.
     assert judge.better(Samples(pixels), None, blurred(pixels, 30.0), 6000, QUALITY, never) is not None
     assert len(made) == 3 + 4
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (24, 20)])
+def test_no_form_of_a_small_tile_is_coded_twice_at_about_a_size(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    coded: dict[Form, list[int]] = {}
+    code = PlainWays.jpeg2000
+
+    def counted(self: PlainWays, unit: np.ndarray, size: int, form: Form) -> PlainTile:
+        coded.setdefault(form, []).append(size)
+        return code(self, unit, size, form)
+
+    monkeypatch.setattr(PlainWays, "jpeg2000", counted)
+    monkeypatch.setattr(PlainWays, "hints", lambda *_: (np.inf, False))
+    pixels = scenes.photo(*shape)
+    judge = Judge(header_of(pixels), EncodeOptions(QUALITY))
+    size = pixels[0].size // 2 + len("lite")
+    theirs = blurred(pixels, 12.0)
+    kept = judge.better(Samples(pixels), None, theirs, pixels[0].size // 2, QUALITY, never)
+    assert kept is not None and len(coded) >= 2
+    for sizes in coded.values():
+        assert len(set(sizes)) == len(sizes)
+        # At steps of a quarter, and four between the best of these and the next.
+        swept = range(round(size / 1.25**8), round(size * 1.25**2) + 1)
+        assert sum(some in swept for some in sizes) <= 11 + 4
 
 
 def test_of_bands_and_components_the_better_by_looks_is_coded(monkeypatch: pytest.MonkeyPatch) -> None:
