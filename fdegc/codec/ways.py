@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fdegc.coding import colours, component_transform, exact, jpeg2000
 from fdegc.coding.component_transform import ComponentTransform
 from fdegc.coding.jpeg2000 import Integers
-from fdegc.coding.plane_entropy import plane_entropies
+from fdegc.coding.plane_entropy import plane_entropies, tone_errors
 from fdegc.coding.products import product
 from fdegc.control import Check, never
 from fdegc.errors import CorruptStream, UnsupportedStream
@@ -43,6 +43,9 @@ _LEVELS, _MIXED, _TRANSFORMED = 0x07, 0x08, 0x10
 #: Bits a pixel that details of three bands take, up to which their entropies say little of wavelets, and how
 #: many times as many samples do then: of aerial images details take more, or samples less.
 _LITTLE, _RAMPS = 1.4, 6.0
+#: What few tones may miss of bands to say enough of them: a share of the error that is expected, and one of
+#: their variance, of which tones miss twice to four times as much where they are none but levels of grey.
+_TONES_GAIN, _TONES_SHARE = 0.3, 0.01
 
 
 def known_samples(
@@ -293,7 +296,8 @@ class PlainWays:
         """What wavelets may save a tile, and whether three bands may be better off if they are not mixed.
 
         The former is the entropy of samples over that of differences of neighbours: of lettering, dots and
-        stars it is below 1.  Of bands that have little in common the differences say less than those of what
+        stars it is below 1.  It is 0 where a few tones say far more of the bands than is expected, as of maps
+        and masks with some grain, whose samples alone do not tell how seldom neighbours differ.  Of bands that have little in common the differences say less than those of what
         they are mixed to; where either say next to nothing, as of smooth ramps, mixing may cost all the same.
 
         Parameters
@@ -306,12 +310,19 @@ class PlainWays:
         steps = math.sqrt(12 * error) / np.maximum(self._steps * np.array(self._spans), 1e-6)
         found = [plane_entropies(*plane) for plane in zip(unit, steps, strict=True)]
         own, details = (sum(some) for some in zip(*found, strict=True))
+        own = 0.0 if self._has_few_tones(unit, error) else own
         if not self.has_colours:
             return own / max(details, 1e-9), False
         mixed = product(component_transform.COLOURS.astype(np.float32), unit.reshape(len(unit), -1))
         others = sum(plane_entropies(p, float(steps.mean()))[1] for p in mixed.reshape(unit.shape))
         ramps = details <= _LITTLE and own > _RAMPS * details
         return own / max(details, 1e-9), ramps or details <= others
+
+    def _has_few_tones(self, unit: npt.NDArray[np.float32], error: float) -> bool:
+        """Whether few tones a band are nearer to it than a squared error a sample, in units of the peak."""
+        factors = np.square(self._steps * np.array(self._spans))
+        left, variance = factors @ np.array([tone_errors(plane) for plane in unit])
+        return bool(left <= min(_TONES_GAIN * error * len(unit), _TONES_SHARE * variance))
 
     def _integers(self, unit: npt.NDArray[np.float32], dropped: int) -> Integers:
         """Samples of JPEG 2000, without so many of their lowest bits."""

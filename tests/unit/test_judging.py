@@ -162,6 +162,19 @@ def test_dots_and_lettering_are_coded_without_wavelets() -> None:
         assert total(pixels, kept) < 0.8 * total(pixels, plain)
 
 
+def test_areas_of_few_tones_are_coded_without_wavelets() -> None:
+    """Maps and masks with some grain: the samples are of two kinds, but neighbours seldom differ."""
+    random = np.random.default_rng(2)
+    field = random.normal(0, 1, (SIDE + 8, SIDE + 8))
+    for axis in (0, 1) * 4:
+        field = field + np.roll(field, 1, axis)
+    areas = np.where(field[8:, 8:] > 0, 20, 230) + random.normal(0, 2, (SIDE, SIDE))
+    pixels = np.clip(np.rint(areas), 0, 255).astype(np.uint8)[np.newaxis]
+    kept, plain = judged(pixels, 25.0, 1500)
+    assert kept.kind == UnitKind.STATED and kept.payload[0] & 7 == 0
+    assert total(pixels, kept) < 0.6 * total(pixels, plain)
+
+
 def test_bands_that_have_nothing_in_common_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three bands with details of their own, the colour transform makes three with all of them."""
     monkeypatch.setattr(PlainWays, "transform", lambda *_: (None, 0.0))
