@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from fdegc_gui.control.engine import EngineKeeper
 from fdegc_gui.jobs import Failure, Lane, Requests
@@ -11,6 +11,10 @@ from fdegc_gui.jobs.scene import EstimateExact, LookForNotices, Noticed
 from fdegc_gui.models.scene import Scene
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import EXACT
+
+#: A scene is painted, and a largest error typed, before estimates are made: they begin with much work in
+#: Python, for whose lock the window would have to wait.
+_REST_MS = 150
 
 
 class Estimating(QObject):
@@ -43,9 +47,14 @@ class Estimating(QObject):
         super().__init__(parent)
         self._session, self._engine, self._keeper = session, engine, keeper
         self.lane = Lane("estimates", None, self)
-        self._requests, self._exact = Requests(), Requests()
-        session.way_changed.connect(self._want_exact)
-        keeper.changed.connect(self.want)
+        self._notices, self._rates, self._exact = Requests(), Requests(), Requests()
+        self._bound = 0.0
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self._submit)
+        session.way_changed.connect(self.want)
+        keeper.changed.connect(self._on_engine)
 
     def take_over(self, scene: Scene) -> None:
         """Look at a scene that has just been opened."""
@@ -54,25 +63,18 @@ class Estimating(QObject):
             done=self._on_noticed,
             failed=lambda failure: self.failed.emit("Something could not be done.", failure),
         )
-        self._requests.add(request)
+        self._notices.add(request)
         self.want()
 
     def leave_scene(self) -> None:
         """Dropping of what is asked for."""
-        self._requests.drop()
-        self._exact.drop()
+        self._rest.stop()
+        for requests in (self._notices, self._rates, self._exact):
+            requests.drop()
 
     def want(self) -> None:
-        """Requests for the estimates that are missing, once there is an engine."""
-        scene, session = self._scene, self._session
-        if scene is not None and not session.refined:
-            request = self._engine.submit(
-                EstimateRates(path=scene.path, device=self._keeper.device),
-                done=session.set_estimates,
-                failed=self._on_failed,
-            )
-            self._requests.add(request)
-        self._want_exact()
+        """Requests, in a moment, for the estimates that are missing, once there is an engine."""
+        self._rest.start()
 
     @property
     def _scene(self) -> Scene | None:
@@ -84,20 +86,33 @@ class Estimating(QObject):
         ready = self._keeper.ready is not None
         return scene if ready and scene is not None and scene.stream is None else None
 
-    def _want_exact(self) -> None:
-        """Request for the estimate for the largest error that is asked for, unless it is there."""
+    def _submit(self) -> None:
         session, scene = self._session, self._scene
-        if scene is None or EXACT in session.estimates:
+        if scene is None:
             return
-        bound = session.bound
-        self._exact.drop()
-        self._exact.add(
-            self.lane.submit(
-                EstimateExact(path=scene.path, bound=bound),
-                done=lambda estimate: session.set_exact_estimate(bound, estimate),
-                failed=self._on_failed,
+        if not session.refined and not self._rates.still_open():
+            self._rates.add(
+                self._engine.submit(
+                    EstimateRates(path=scene.path, device=self._keeper.device),
+                    done=session.set_estimates,
+                    failed=self._on_failed,
+                )
             )
-        )
+        bound = session.bound
+        if EXACT not in session.estimates and not (self._exact.still_open() and bound == self._bound):
+            self._bound = bound
+            self._exact.drop()
+            self._exact.add(
+                self.lane.submit(
+                    EstimateExact(path=scene.path, bound=bound),
+                    done=lambda estimate: session.set_exact_estimate(bound, estimate),
+                    failed=self._on_failed,
+                )
+            )
+
+    def _on_engine(self) -> None:
+        self._rates.drop()  # of the device before
+        self.want()
 
     def _on_noticed(self, noticed: Noticed) -> None:
         if noticed.lossless is not None:
