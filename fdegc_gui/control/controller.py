@@ -14,6 +14,7 @@ from fdegc_gui.control.activities import Activities
 from fdegc_gui.control.coding import Coding
 from fdegc_gui.control.differing import Differ
 from fdegc_gui.control.engine import EngineKeeper
+from fdegc_gui.control.estimating import Estimating
 from fdegc_gui.control.feed import TileFeed
 from fdegc_gui.control.guests import Guests
 from fdegc_gui.control.measuring import Measuring
@@ -21,17 +22,16 @@ from fdegc_gui.control.painter import Painter
 from fdegc_gui.control.prober import Prober
 from fdegc_gui.control.regions import Regions
 from fdegc_gui.jobs import Failure, Lane, Request, Requests
-from fdegc_gui.jobs.coding import EngineReady, EstimateRates
+from fdegc_gui.jobs.coding import EngineReady
 from fdegc_gui.jobs.engine import Engine
 from fdegc_gui.jobs.export import Export
 from fdegc_gui.jobs.kept import KeptScenes, TrimKept
 from fdegc_gui.jobs.pictures import CloseFiles
 from fdegc_gui.jobs.rasters import Rasters
-from fdegc_gui.jobs.scene import EstimateExact, LookForNotices, Noticed, Opened, OpenScene, PrepareToOpen
+from fdegc_gui.jobs.scene import Opened, OpenScene, PrepareToOpen
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.result import Saved, SavedKind, State
 from fdegc_gui.models.session import Session
-from fdegc_gui.models.way import EXACT
 from fdegc_gui.text import human_bytes
 
 _OPEN_RANK, _EXPORT_RANK = 3, 4
@@ -91,7 +91,6 @@ class Controller(QObject):
         self._kept = kept if kept is not None else KeptScenes(None)
         self._held: Path | None = None
         self._opening: Request[Opened, Never] | None = None
-        self._estimates, self._exact = Requests(), Requests()
         self._exports = Requests()
         rasters = Rasters()
         self.engine = Lane("engine", engine, self)
@@ -99,6 +98,7 @@ class Controller(QObject):
         self.exports = Lane("exports", None, self)
         self.activities = Activities(self)
         self.keeper = EngineKeeper(self.engine, device, self.activities, self)
+        self.estimating = Estimating(session, self.engine, self.keeper, self)
         self.measuring = Measuring(session, self.engine, self.activities, self)
         self.painter = Painter(session, self.files, rasters, self._feed, self.activities, self)
         self.prober = Prober(session, rasters, self)
@@ -125,14 +125,22 @@ class Controller(QObject):
             self.folder,
             self,
         )
-        session.way_changed.connect(self._want_exact)
         self.activities.changed.connect(self.activity_changed)
         self.keeper.changed.connect(self._on_engine)
         self.keeper.failed.connect(self.failed)
         self.painter.failed.connect(self._on_failed)
         self.coding.failed.connect(self.failed)
         self.guests.failed.connect(self.failed)
-        for part in (self.keeper, self.measuring, self.painter, self.coding, self.differ, self.guests):
+        self.estimating.failed.connect(self._on_failed)
+        for part in (
+            self.keeper,
+            self.estimating,
+            self.measuring,
+            self.painter,
+            self.coding,
+            self.differ,
+            self.guests,
+        ):
             part.message.connect(self.message)
         for lane in self.lanes:
             lane.stopped.connect(self._on_lane_stopped)
@@ -140,8 +148,8 @@ class Controller(QObject):
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
-        """Lanes: engine, files, exports, pictures, probes, differences, regions, guests."""
-        keepers = (self.painter, self.prober, self.differ, self.regions, self.guests)
+        """Lanes: engine, files, exports, estimates, pictures, probes, differences, regions, guests."""
+        keepers = (self.estimating, self.painter, self.prober, self.differ, self.regions, self.guests)
         return self.engine, self.files, self.exports, *(keeper.lane for keeper in keepers)
 
     # ------------------------------------------------------------------ wishes
@@ -275,13 +283,7 @@ class Controller(QObject):
         if scene.stream is not None:
             QTimer.singleShot(0, lambda: self._decode(scene.number))  # after the overview's first paint
             return
-        self._estimates.add(
-            self.files.submit(
-                LookForNotices(path=scene.path), done=self._on_noticed, failed=self._on_prepare_failed
-            )
-        )
-        self._want_estimates()
-        self._want_exact()
+        self.estimating.take_over(scene)
         self._trim()
 
     def _trim(self, everything: bool = False) -> None:
@@ -289,27 +291,6 @@ class Controller(QObject):
             self.files.submit(
                 TrimKept(kept=self._kept, everything=everything), failed=self._on_prepare_failed
             )
-
-    def _on_noticed(self, noticed: Noticed) -> None:
-        if noticed.lossless is not None:
-            self.session.set_unasked(noticed.lossless)
-        if noticed.pictures is not None:
-            self.message.emit(noticed.pictures)
-
-    def _want_exact(self) -> None:
-        """Estimate for the largest error that is asked for, unless it is there."""
-        session = self.session
-        scene, bound = session.scene, session.bound
-        if scene is None or scene.stream is not None or EXACT in session.estimates:
-            return
-        self._exact.drop()
-        self._exact.add(
-            self.files.submit(
-                EstimateExact(path=scene.path, bound=bound),
-                done=lambda estimate: session.set_exact_estimate(bound, estimate),
-                failed=self._on_estimates_failed,
-            )
-        )
 
     def _on_open_failed(self, path: Path, failure: Failure) -> None:
         self.open_failed.emit(path)
@@ -335,35 +316,15 @@ class Controller(QObject):
     def _on_engine(self, ready: EngineReady | None) -> None:
         if ready is not None:
             self.session.set_device(ready.label)
-            self._want_estimates()
 
     def _decode(self, number: int) -> None:
         if self.session.is_current(number):
             self.coding.start()
 
-    def _want_estimates(self) -> None:
-        scene = self.session.scene
-        if (
-            self.keeper.ready is not None
-            and scene is not None
-            and scene.stream is None
-            and not self.session.refined
-        ):
-            request = self.engine.submit(
-                EstimateRates(path=scene.path, device=self.keeper.device),
-                done=self.session.set_estimates,
-                failed=self._on_estimates_failed,
-            )
-            self._estimates.add(request)
-
-    def _on_estimates_failed(self, failure: Failure) -> None:
-        self.message.emit("The estimates could not be refined; see the log.")
-
     def _leave_scene(self) -> None:
         """Cancellation of what runs for the open scene, and removal of its files."""
         self.coding.leave_scene()
-        self._estimates.drop()
-        self._exact.drop()
+        self.estimating.leave_scene()
         scene = self.session.scene
         if scene is not None and not self._exports.still_open():
             for path in self.folder.glob(f"scene{scene.number}-*"):

@@ -44,7 +44,14 @@ class Measuring(QObject):
         self._session, self._engine, self._activities = session, engine, activities
         self._allow_download = False
         self._requests = Requests()
-        session.scene_changed.connect(self._requests.drop)
+        session.scene_changed.connect(self._leave_scene)
+
+    def _leave_scene(self) -> None:
+        """Dropping of what is measured; the status line says so, for it may take a while to end."""
+        going = self._requests.still_open()
+        self._requests.drop()
+        for request in going:
+            request.cancel()
 
     def set_download(self, allowed: bool) -> None:
         """Permission for LPIPS to download its backbone; results that lack it are measured again."""

@@ -18,6 +18,9 @@ from fdegc_gui.jobs.base import Context, Job
 if TYPE_CHECKING:
     from fdegc.raster import RasterSource
 
+#: Pixels that are read between two looks at the cancel token.
+_PIECE = 4_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FindPeak(Job[float, Never]):
@@ -40,7 +43,14 @@ class _Cancellable:
         self._source, self._cancel = source, cancel
 
     def scan(self) -> Iterator[Window]:
-        return self._source.scan()
+        block = self._source.block_shape[0]
+        for window in self._source.scan():
+            rows = max(1, _PIECE // (window.width * block)) * block
+            y, bottom = window.y, window.y + window.height
+            while y < bottom:
+                stop = min(bottom, (y // rows + 1) * rows)  # at the end of a block
+                yield Window(window.x, y, window.width, stop - y)
+                y = stop
 
     def read(self, window: Window) -> Samples:
         self._cancel.check()

@@ -18,6 +18,9 @@ from fdegc_gui.style.theme import LIGHT, Tokens
 #: Width and height of a plot in a file, in pixels of a picture.
 _SAVED = 900, 600
 
+#: The original stays picture A, as it does with a click in the table of results.
+_CLICKS = "click: as picture B, with Shift as A"
+
 #: Place of a point, and the point.
 Spot = tuple[float, float, Point]
 
@@ -62,7 +65,9 @@ class RdCanvas:
         self.widget.setMenuEnabled(False)
         for side in ("bottom", "left"):
             self.widget.getAxis(side).enableAutoSIPrefix(False)
-        self.marks: Any = pg.ScatterPlotItem(hoverable=True, tip=lambda x, y, data: data.words)
+        self.marks: Any = pg.ScatterPlotItem(
+            hoverable=True, tip=lambda x, y, data: f"{data.words}\n{_CLICKS}"
+        )
         self.marks.setZValue(10)
         self.widget.addItem(self.marks)
         self._curves: list[Any] = []

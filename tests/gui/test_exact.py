@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from pytestqt.qtbot import QtBot
 
 from fdegc.cli import main
 from fdegc.codec.exact_estimate import estimate_exact
+from fdegc.errors import Cancelled
 from fdegc.format.info import read_info
 from fdegc.memory import MEMORY_SHARE
 from fdegc.options import TILE_SIZE, EncodeOptions
@@ -27,7 +29,7 @@ from fdegc_gui.models.points import BOUNDED, OURS
 from fdegc_gui.models.result import State
 from fdegc_gui.models.way import EXACT
 from tests.gui.display_steps import write
-from tests.gui.fakes import FakeUser, saved
+from tests.gui.fakes import FakeCodec, FakeUser, saved
 from tests.gui.window_steps import compress, open_scene
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -172,6 +174,50 @@ def test_the_estimate_of_no_loss_comes_from_coding_parts_so(
     assert session.estimates[EXACT].bytes < exactly / 2
     row = window.sidebar.rates.rows[EXACT]
     assert row.cost.size.startswith("≈") and row.words == "± 10"
+
+
+def test_the_next_scene_does_not_wait_for_the_estimate_of_no_loss(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, gate = threading.Event(), threading.Event()
+
+    def busy(*_: object) -> None:
+        entered.set()
+        gate.wait(TIMEOUT / 1000)  # it does not listen
+        raise Cancelled
+
+    monkeypatch.setattr("fdegc.codec.exact_estimate.estimate_exact", busy)
+    open_scene(qtbot, window, scene_path)
+    qtbot.waitUntil(entered.is_set, timeout=TIMEOUT)
+    try:
+        open_scene(qtbot, window, scene)
+        assert window.session.scene is not None and window.session.scene.path == scene
+        assert EXACT not in window.session.estimates
+    finally:
+        gate.set()
+
+
+def test_another_largest_error_asks_for_no_second_estimate_of_the_rates(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, gate, estimate = [], threading.Event(), FakeCodec.estimate_all
+
+    def slow(self: FakeCodec, *arguments: object, **named: object) -> object:
+        calls.append(self)
+        gate.wait(TIMEOUT / 1000)
+        return estimate(self, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FakeCodec, "estimate_all", slow)
+    open_scene(qtbot, window, scene_path)
+    try:
+        qtbot.waitUntil(lambda: EXACT in window.session.estimates, timeout=TIMEOUT)
+        assert len(calls) == 1
+        window.session.set_bound(3.0)
+        qtbot.waitUntil(lambda: EXACT in window.session.estimates, timeout=TIMEOUT)
+    finally:
+        gate.set()
+    qtbot.waitUntil(lambda: window.session.refined, timeout=TIMEOUT)
+    assert len(calls) == 1
 
 
 def test_estimate_within_a_fifth_of_the_file(tmp_path: Path) -> None:

@@ -10,13 +10,17 @@ from PySide6.QtCore import QPointF
 from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
+from fdegc.control import CancelToken
+from fdegc.errors import Cancelled
+from fdegc.raster import open_raster
 from fdegc.raster_info import Window
 from fdegc.types import Samples
+from fdegc_gui.jobs.peaks import peak_and_offset
 from fdegc_gui.jobs.reduction import aligned
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.sample_store import block_means
 from fdegc_gui.views.canvas import Pane
-from tests.gui.display_steps import TIMEOUT, choose, compress, open_scene, settled
+from tests.gui.display_steps import TIMEOUT, choose, compress, open_scene, settled, write
 
 
 def shown_at(pane: Pane, window: Window) -> np.ndarray:
@@ -95,6 +99,32 @@ def test_a_huge_result_is_shown_as_finely_as_its_original(
     np.testing.assert_array_equal(shown_at(pane, part), decoded[..., ::-1])
     window.actions_["rate_5"].trigger()
     assert pane.patch is None, "no picture of another rate point"
+
+
+def test_the_look_for_the_peak_is_given_up_between_pieces_of_whole_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fdegc_gui.jobs.peaks._PIECE", 3_000)
+    pixels = np.random.default_rng(2).integers(0, 4000, (2, 150, 100), dtype=np.uint16)
+    path = write(tmp_path / "strips.tif", pixels, blockysize=16)
+    cancel, reads = CancelToken(), []
+    with open_raster(path) as source:
+        read = source.read
+
+        def counted(window: Window) -> Samples:
+            reads.append(window)
+            if len(reads) == 2:
+                cancel.cancel()
+            return read(window)
+
+        monkeypatch.setattr(source, "read", counted)
+        with pytest.raises(Cancelled):
+            peak_and_offset(source, cancel)
+        assert [(window.y, window.height) for window in reads] == [(0, 16), (16, 16)]
+        reads.clear()
+        peak, _ = peak_and_offset(source, CancelToken())
+    assert sum(window.height for window in reads) % 150 == 0
+    assert peak == pytest.approx(float(np.ptp(pixels)), rel=0.01)
 
 
 def test_parts_are_aligned_and_averaged() -> None:

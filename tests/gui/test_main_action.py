@@ -81,7 +81,7 @@ def test_it_says_queued_at_once_and_can_be_cancelled_before_it_began(
 
     monkeypatch.setattr(FakeCodec, "estimate_all", busy)
     window.session.refined = False
-    window.controller._want_estimates()
+    window.controller.estimating.want()
     try:
         qtbot.waitUntil(entered.is_set, timeout=TIMEOUT)
         button.main.click()

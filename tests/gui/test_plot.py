@@ -75,6 +75,7 @@ def test_hovering_over_a_point_says_its_figures(qtbot: QtBot, plotted: MainWindo
             "VIFp 0.750",
             f"largest error {31 if key == 2 else 3}",
             "coded in 1.5 s",
+            "click: as picture B, with Shift as A",
         ]
     assert said((spot(plotted, 2) + spot(plotted, 5)) / 2) == "", "there is nothing between them"
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QPointF
 from pytestqt.qtbot import QtBot
 
+from fdegc.results import MetricSet
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.views.status import reading_ms
-from tests.gui.fakes import FakeEngine
-from tests.gui.window_steps import TIMEOUT, open_scene
+from tests.gui.fakes import FakeEngine, fake_measure
+from tests.gui.window_steps import TIMEOUT, compress, open_scene
 
 SHORT = "The values are in the clipboard."
 LONG = "Saved “a_scene_with_a_long_name-r4.png” in “/some/folder”, 1.2 MB. PNG holds no coordinate system."
@@ -107,3 +111,26 @@ def test_the_position_follows_the_pointer_while_compressing(
         window.compare.hovered.emit(QPointF(column, 9))
         assert window.status.position.isVisible()
         assert window.status.position.text().startswith(f"col {column}  row 9")
+
+
+def test_what_is_still_measured_of_a_scene_that_was_left_is_said_to_be_cancelled(
+    qtbot: QtBot, make_window: Callable[..., MainWindow], scene_path: Path, scene: Path, fake: FakeEngine
+) -> None:
+    entered, gate = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any, **named: Any) -> MetricSet:
+        entered.set()
+        gate.wait(TIMEOUT / 1000)  # it does not listen
+        return fake_measure(*arguments, **named)
+
+    window = make_window(replace(fake.engine, measure=slow))
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    try:
+        qtbot.waitUntil(entered.is_set, timeout=TIMEOUT)
+        qtbot.waitUntil(lambda: "Measuring rate 4" in window.status.text.text(), timeout=TIMEOUT)
+        open_scene(qtbot, window, scene)
+        assert window.status.text.text().startswith("Cancelling…")
+    finally:
+        gate.set()
+    qtbot.waitUntil(lambda: "Cancelling…" not in window.status.text.text(), timeout=TIMEOUT)
