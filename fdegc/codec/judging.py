@@ -170,4 +170,5 @@ class Judge:
         if transform is not None:
             totals += [(coded(form), form) for form in (Form(levels, transform) for levels in depths)]
         FormSearch(self.ways, unit, weights, error, coded, coded).run(totals, False)
-        return min(tiles, key=lost)
+        # Some forms cannot be as small as that, however little they say.
+        return min(tiles, key=lambda tile: (max(len(tile.payload) - share.size, 0), lost(tile)))

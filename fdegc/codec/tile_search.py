@@ -39,8 +39,9 @@ _TINY, _SPECK, _SWEEP_STEP, _SWEEP, _AROUND = 512, 1024, 1.25, range(-8, 3), (-2
 _LAYERS, _HOPELESS = 32, 1.1
 #: What a lossless tile may take by a first look, as a share of what the network took, to be tried.
 _HOPE = 2.0
-#: Drawings without loss are worth as many times what they cost with some, in the forms that are for them.
-_EXACT_WORTH = 1.6
+#: Drawings without loss are worth as many times what they cost with some, in the forms that are for them,
+#: and take no more than this share of their samples then, which noise does.
+_EXACT_WORTH, _DRAWN = 1.6, 0.4
 
 
 class TileSearch:
@@ -239,10 +240,12 @@ class TileSearch:
         capped, fills = self._standard.capped, self._standard.fills
         # Whoever saves bytes for a target must not take more of them.
         favour = _EXACT_WORTH if self._is_stated and not capped else 1.0
-        most = self._size if capped else favour * self._best.total / 8
+        cost = self._best.total / 8
+        most = self._size if capped else max(cost, min(favour * cost, _DRAWN * samples.nbytes))
         for tile in self._ways.exact_if(samples, known, _HOPE * self._size, most, self._comparison.check):
             size = len(tile.payload)
-            self._coded.append(Candidate(tile, size, 0.0, 0.0 if fills else 8 * size / favour))
+            worth = favour if size <= _DRAWN * samples.nbytes else 1.0
+            self._coded.append(Candidate(tile, size, 0.0, 0.0 if fills else 8 * size / worth))
 
     # ------------------------------------------------------------------ what is chosen
 

@@ -297,8 +297,9 @@ class PlainWays:
 
         The former is the entropy of samples over that of differences of neighbours: of lettering, dots and
         stars it is below 1.  It is 0 where a few tones say far more of the bands than is expected, as of maps
-        and masks with some grain, whose samples alone do not tell how seldom neighbours differ.  Of bands that have little in common the differences say less than those of what
-        they are mixed to; where either say next to nothing, as of smooth ramps, mixing may cost all the same.
+        and masks with some grain, whose samples alone do not tell how seldom neighbours differ.  Of bands
+        that have little in common the differences say less than those of what they are mixed to; where either
+        say next to nothing, as of smooth ramps, mixing may cost all the same.
 
         Parameters
         ----------

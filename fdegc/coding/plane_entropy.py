@@ -1,4 +1,4 @@
-"""Entropies of planes and of their details, and what few tones leave of them: what transforms may be worth."""
+"""Entropies of planes and of their details, and what few tones leave of them, before any is coded."""
 
 from __future__ import annotations
 

@@ -220,6 +220,20 @@ def test_no_loss_is_taken_where_it_takes_little_more(
     assert judged(pixels, 20.0, 600)[0].kind == expected
 
 
+def test_noise_is_not_kept_without_loss_as_drawings_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the same forms, having no details either; but most of its bytes would be noise."""
+    speckle = np.random.default_rng(6).gamma(1.0, 60.0, (1, 64, 64))
+    pixels = np.clip(np.rint(speckle), 0, 255).astype(np.uint8)
+    monkeypatch.setattr(PlainWays, "exact_if", lambda *_: iter(()))
+    lossy, _ = judged(pixels, 40.0, 600)
+    assert lossy.kind == UnitKind.STATED
+    payload = bytes(round(total(pixels, lossy) / 8 * 1.5))
+    assert len(payload) > tile_search._DRAWN * pixels.nbytes
+    exact = PlainTile(UnitKind.EXACT, payload, pixels)
+    monkeypatch.setattr(PlainWays, "exact_if", lambda *_: iter([exact]))
+    assert judged(pixels, 40.0, 600)[0].kind == UnitKind.STATED
+
+
 def test_what_the_network_does_better_costs_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     write: Callable[..., bytes] = jpeg2000._written

@@ -25,7 +25,7 @@ from fdegc.format.kinds import UnitKind
 from fdegc.format.reader import ContainerReader
 from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource
-from fdegc.raster_info import Window
+from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import EncodeResult, Estimate
 from fdegc.types import Samples
 from fdegc.weights import find
@@ -461,3 +461,14 @@ def test_metrics_are_in_the_units_of_the_samples(
     assert answer["per_band"][2]["max_error"] == np.abs(error[2]).max()
     for name in ("psnr", "psnr_dtype", "max_error", "rmse", "mean_error", "sam"):
         assert coded[name] == pytest.approx(answer[name])
+
+
+def test_a_tile_takes_no_more_than_its_share_where_some_form_can(tmp_path):
+    """Scattered holes far below the rest cost some forms more than there is, whatever they are asked for."""
+    random = np.random.default_rng(0)
+    holes = random.random((1, 64, 64)) < 0.3
+    pixels = np.where(holes, -(2**31), random.integers(0, 5000, holes.shape)).astype(np.int32)
+    info = RasterInfo("", "MEM", 64, 64, 1, "int32", nodata=-(2.0**31))
+    options = EncodeOptions(target=Target(TargetKind.SIZE, 1024.0))
+    result = Codec(device="cpu").encode(ArraySource(pixels, info=info), tmp_path / "a.fdegc", options)
+    assert 733 <= result.bytes <= 1024
