@@ -41,8 +41,9 @@ class FormSearch:
         Of the bands' errors; the largest is 1.
     error : float
         Squared error a pixel that is expected, in units of the peak.
-    looked, coded : callable
-        Look at a form, and at one of few code-blocks, where layers say little; what is to be small.
+    looked, coded, scanned : callable
+        Look at a form, at one of few code-blocks, where layers say little, and at one that may serve at any
+        size; what is to be small.
     """
 
     ways: PlainWays
@@ -51,6 +52,7 @@ class FormSearch:
     error: float
     looked: Callable[[Form], float]
     coded: Callable[[Form], float]
+    scanned: Callable[[Form], float]
 
     def run(self, totals: Sequence[tuple[float, Form]], serves: bool) -> None:
         """Looks at those of these forms that may pay.
@@ -62,24 +64,30 @@ class FormSearch:
         serves : bool
             Whether JPEG 2000 serves better than the network in any case.
         """
-        share, apart = self.ways.hints(self.unit, self.error / len(self.unit))
-        found = list(totals)
-        if apart:
+        hints, found = self.ways.hints(self.unit, self.error / len(self.unit)), list(totals)
+        if hints.halved:
+            found += [(self.scanned(form), form) for form in map(Form, range(1, self._usual))]
+        if hints.apart:
             unmixed = [replace(form, colours=False) for _, form in totals if form.transform is None]
             found += [(self.looked(form), form) for form in unmixed]
-        if share > (_PERHAPS_FLAT if serves else _FLAT):
+        if hints.share > (_PERHAPS_FLAT if serves else _FLAT):
             return
         total, form = min(found, key=lambda pair: pair[0])
         known = [other.levels for _, other in found if other.levels is not None]
         last = self._with_fewer_levels(form, total, known)
-        if share > _FLAT and last > total:
+        if hints.share > _FLAT and last > total:
             return
         self._without_wavelets(form, [other for _, other in found])
+
+    @property
+    def _usual(self) -> int:
+        """Levels where nothing is said of them."""
+        return jpeg2000.usual_levels(*self.unit.shape[1:])
 
     def _with_fewer_levels(self, form: Form, total: float, known: Sequence[int]) -> float:
         """What is to be small of a form with the fewest levels that were tried, from one with more."""
         small = self.unit[0].size <= SMALL
-        levels = min(known, default=jpeg2000.usual_levels(*self.unit.shape[1:]))
+        levels = min(known, default=self._usual)
         while levels > 1:
             levels -= 1
             last, total = total, (self.coded if small else self.looked)(replace(form, levels=levels))

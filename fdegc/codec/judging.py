@@ -131,7 +131,8 @@ class Judge:
 
         form = Form(transform=transform)
         expected = ours[1] * self._bands / count
-        FormSearch(self.ways, unit, weights, expected, looked, looked).run([(looked(form), form)], False)
+        further = FormSearch(self.ways, unit, weights, expected, looked, looked, looked)
+        further.run([(looked(form), form)], False)
         looks.sort()
         exact = len(self.ways.exact(samples.pixels, known, 0.0, check).payload)
         return TileChoices.of(count, ours, looks, exact)
@@ -169,6 +170,6 @@ class Judge:
         transform, _ = self.ways.transform(unit, weights, _FINER * error)
         if transform is not None:
             totals += [(coded(form), form) for form in (Form(levels, transform) for levels in depths)]
-        FormSearch(self.ways, unit, weights, error, coded, coded).run(totals, False)
+        FormSearch(self.ways, unit, weights, error, coded, coded, coded).run(totals, False)
         # Some forms cannot be as small as that, however little they say.
         return min(tiles, key=lambda tile: (max(len(tile.payload) - share.size, 0), lost(tile)))

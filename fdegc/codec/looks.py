@@ -103,6 +103,10 @@ class Looks:
                 break
         return self.at(best)
 
+    def least(self) -> Candidate:
+        """Look of the least total at any of the sizes."""
+        return min(map(self.at, range(len(self.sizes))), key=lambda found: found.total)
+
     def lowest(self, ours: Candidate) -> int:
         """Size at which the total is least, of those that a target leaves.
 

@@ -152,6 +152,14 @@ class TileSearch:
         # What is better than the network without some bits may need them.
         return self._looks(self._wanted, form).best(self._ours, self._limit)
 
+    def _scan(self, form: Form) -> float:
+        """Least total of a form that may serve far from the network's size alone."""
+        if self._standard.fills:
+            return self._look(form)
+        found = self._looks(self._wanted, form).least()
+        self._hopes.append((form, found))
+        return found.total
+
     def _looks(self, sizes: list[int], form: Form, dropped: int = 0, coarse: float = 0.0) -> Looks:
         return Looks(self._ways, self._comparison, sizes, form, self._seen, dropped, coarse)
 
@@ -159,7 +167,9 @@ class TileSearch:
         """Looks at forms that may pay after these."""
         serves = self._least_seen < self._ours.total
         weights = self._standard.weights
-        further = FormSearch(self._ways, self._unit, weights, self._error, self._look, self._climb)
+        further = FormSearch(
+            self._ways, self._unit, weights, self._error, self._look, self._climb, self._scan
+        )
         further.run(totals, serves)
 
     @property

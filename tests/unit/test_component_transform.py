@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdegc.codec import Codec
-from fdegc.codec.ways import Form, PlainWays
+from fdegc.codec.ways import Form, Hints, PlainWays
 from fdegc.coding import jpeg2000
 from fdegc.coding.component_transform import ComponentTransform, band_exponents, band_factors, fit
 from fdegc.control import CancelToken
@@ -153,7 +153,7 @@ def test_any_transform_gives_samples_or_is_refused(data: st.DataObject) -> None:
 @pytest.fixture(autouse=True)
 def no_further_forms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of grain, forms that are tested elsewhere would be better still."""
-    monkeypatch.setattr(PlainWays, "hints", lambda *_: (math.inf, False))
+    monkeypatch.setattr(PlainWays, "hints", lambda *_: Hints(math.inf, False, False))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from fdegc.codec import Codec, tile_search
 from fdegc.codec.judging import Judge
-from fdegc.codec.ways import PACKETS, Form, PlainTile, PlainWays
+from fdegc.codec.ways import PACKETS, Form, Hints, PlainTile, PlainWays
 from fdegc.coding import classes, jpeg2000
 from fdegc.control import never
 from fdegc.format.header import StreamHeader
@@ -175,6 +175,19 @@ def test_areas_of_few_tones_are_coded_without_wavelets() -> None:
     assert total(pixels, kept) < 0.6 * total(pixels, plain)
 
 
+def test_what_was_jpeg2000_of_few_levels_is_so_again() -> None:
+    """Its own coefficients come back, where the usual levels lose some of them."""
+    photo = scenes.photo(SIDE, SIDE)[:1]
+    packets = jpeg2000.encode_packets(photo, 8, photo.size // 24, 1)
+    assert packets is not None
+    pixels = jpeg2000.decode_packets(packets, photo.shape, 8, 1)
+    kept, plain = judged(pixels, 8.0, round(1.5 * len(packets)))
+    assert kept.kind == UnitKind.STATED and kept.payload[0] & 7 in (1, 2)
+    assert total(pixels, kept) < 0.9 * total(pixels, plain)
+    assert len(kept.payload) < 1.1 * len(packets)
+    assert np.square(kept.pixels.astype(float) - pixels).mean() < 0.2
+
+
 def test_bands_that_have_nothing_in_common_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three bands with details of their own, the colour transform makes three with all of them."""
     monkeypatch.setattr(PlainWays, "transform", lambda *_: (None, 0.0))
@@ -267,7 +280,7 @@ def test_no_form_of_a_small_tile_is_coded_twice_at_about_a_size(
         return code(self, unit, size, form)
 
     monkeypatch.setattr(PlainWays, "jpeg2000", counted)
-    monkeypatch.setattr(PlainWays, "hints", lambda *_: (np.inf, False))
+    monkeypatch.setattr(PlainWays, "hints", lambda *_: Hints(np.inf, False, False))
     pixels = scenes.photo(*shape)
     judge = Judge(header_of(pixels), EncodeOptions(QUALITY))
     size = pixels[0].size // 2 + len("lite")
@@ -293,7 +306,7 @@ def test_of_bands_and_components_the_better_by_looks_is_coded(monkeypatch: pytes
 
     monkeypatch.setattr(PlainWays, "jpeg2000", counted)
     # Of noise, forms without wavelets would be looked at, too.
-    monkeypatch.setattr(PlainWays, "hints", lambda *_: (np.inf, False))
+    monkeypatch.setattr(PlainWays, "hints", lambda *_: Hints(np.inf, False, False))
     judge = Judge(header_of(pixels), EncodeOptions(QUALITY))
     kept = judge.better(Samples(pixels), None, blurred(pixels, 30.0), 12000, QUALITY, never)
     assert kept is not None and kept.kind == UnitKind.COMPONENTS and coded == [True]

@@ -17,7 +17,7 @@ from fdegc.cli import main
 from fdegc.codec import Codec, correction, search
 from fdegc.codec import estimate as estimating
 from fdegc.codec.search import solve
-from fdegc.codec.ways import PlainWays
+from fdegc.codec.ways import Hints, PlainWays
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, InvalidOption, TargetMissed
 from fdegc.format.info import read_info
@@ -108,7 +108,7 @@ def test_tiles_without_latents_use_the_bytes_that_there_are(
         return codec.encode(ArraySource(pixels), out, options, reconstruct=True, overwrite=True)
 
     with monkeypatch.context() as usual:  # with wavelets, whose sizes are as fine as what is asked for
-        usual.setattr(PlainWays, "hints", lambda *_: (math.inf, False))
+        usual.setattr(PlainWays, "hints", lambda *_: Hints(math.inf, False, False))
         unchecked, checked = (coded(6700, check) for check in (False, True))
     assert checked.ways == {"jpeg2000": 4} and 6560 <= checked.bytes <= unchecked.bytes <= 6700
     assert checked.psnr is not None and unchecked.psnr is not None and checked.psnr > unchecked.psnr
