@@ -113,14 +113,18 @@ def test_it_is_fitted_stored_and_applied(
 
 
 def test_the_file_does_not_depend_on_the_number_of_workers(codec: Codec, tmp_path: Path) -> None:
-    options, pixels = EncodeOptions(3.0, tile_size=64), scene(256, 320)
+    options, pixels = EncodeOptions(3.0, tile_size=64, check=False), scene(256, 320)
     coded(codec, pixels, tmp_path / "two.fdegc", options)
     coded(Codec(device="cpu", threads=1), pixels, tmp_path / "one.fdegc", options)
     assert correction_of(tmp_path / "one.fdegc") is not None
     assert (tmp_path / "one.fdegc").read_bytes() == (tmp_path / "two.fdegc").read_bytes()
 
 
-def test_the_figure_in_the_file_is_that_of_corrected_pixels(codec: Codec, tmp_path: Path) -> None:
+def test_the_figure_in_the_file_is_that_of_corrected_pixels(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of a picture of so few tones JPEG 2000 without wavelets would make more than the network does.
+    monkeypatch.setattr(PlainWays, "_has_few_tones", lambda *_: False)
     pixels = scene(256, 320)
     result = codec.encode(ArraySource(pixels), tmp_path / "a.fdegc", EncodeOptions(3.0, tile_size=64))
     assert correction_of(tmp_path / "a.fdegc") is not None
