@@ -37,7 +37,8 @@ def available_devices() -> list[tuple[str, str]]:
     ]
     if torch.backends.mps.is_available():
         devices.append(("mps", "GPU (Apple Metal)"))
-    return [*devices, ("cpu", f"CPU ({usable_cores()} cores)")]
+    cores = usable_cores()
+    return [*devices, ("cpu", f"CPU ({cores} {'core' if cores == 1 else 'cores'})")]
 
 
 def resolve_device(name: str) -> tuple[str, str]:

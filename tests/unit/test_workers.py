@@ -355,12 +355,18 @@ def test_a_gpu_gets_what_it_has_room_for() -> None:
 def test_several_gpus_are_listed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: ("Large", "Small")[number])
-    cpu = ("cpu", f"CPU ({devices.usable_cores()} cores)")
+    monkeypatch.setattr(devices, "usable_cores", lambda: 8)
+    cpu = ("cpu", "CPU (8 cores)")
     assert devices.available_devices() == [("cuda:0", "GPU 0: Large"), ("cuda:1", "GPU 1: Small"), cpu]
     assert devices.resolve_device("cuda:1") == ("cuda:1", "GPU 1: Small")
     assert devices.resolve_device("auto") == devices.resolve_device("cuda") == ("cuda:0", "GPU 0: Large")
     with pytest.raises(DeviceUnavailable, match="choose one of: auto, cuda:0, cuda:1, cpu"):
         devices.resolve_device("cuda:2")
+
+
+def test_a_single_core_is_named_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "usable_cores", lambda: 1)
+    assert devices.available_devices()[-1] == ("cpu", "CPU (1 core)")
 
 
 def test_a_gpu_without_room_for_a_tile_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
