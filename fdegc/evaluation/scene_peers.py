@@ -91,7 +91,7 @@ def find_scene_peers(
                 coders.append(_jpegxl(coder, bands, bits))
             else:
                 # libjxl codes further bands as extra channels, which it does without loss or badly.
-                unfit.append(Unfit(coder.label, "holds 1 or 3 bands of 8 or 16 bits, no signs"))
+                unfit.append(Unfit(coder.label, "holds 1 or 3 bands of unsigned 8 or 16 bits"))
         else:
             unfit.append(Unfit(coder.label, "holds 8-bit grey or colour"))
     return ScenePeers(coders, missing, unfit, bands)

@@ -142,7 +142,11 @@ def lost_metadata(reader: ContainerReader) -> tuple[str, ...]:
     ]
     if reader.chain_broken:
         lost.append("everything after a damaged place")
-    return tuple(lost)
+    header = reader.header
+    needed = {MASK: header.has_mask, ALPHA: header.has_alpha, MISSING: header.has_band_masks}
+    # What a file was cut off before is damaged nowhere.
+    gone = [WORDS[tag] for tag, wanted in needed.items() if wanted and tag not in reader.blocks]
+    return (*lost, *(word for word in gone if word not in lost))
 
 
 def describe(reader: ContainerReader) -> StreamInfo:

@@ -414,7 +414,8 @@ def _add_chunks(
 
 
 def _unsuitable(path: Path, kind: str, info: RasterInfo) -> OutputFailed:
+    bands = "a band" if info.bands == 1 else f"{info.bands} bands"
     return OutputFailed(
-        f"“{path}” cannot be written: {kind} cannot hold {info.bands} band(s) of {info.dtype}; "
+        f"“{path}” cannot be written: {kind} cannot hold {bands} of {info.dtype}; "
         "choose a name that ends in .tif."
     )

@@ -242,7 +242,7 @@ def test_scene_that_other_codecs_cannot_hold(qtbot: QtBot, window: MainWindow, s
     for words in (
         "WebP   ·   holds 8-bit grey or colour",
         "JPEG 4:4:4   ·   holds 8-bit grey or colour",
-        "JPEG XL   ·   holds 1 or 3 bands of 8 or 16 bits, no signs",
+        "JPEG XL   ·   holds 1 or 3 bands of unsigned 8 or 16 bits",
     ):
         assert not actions[words].isEnabled()
         assert "cannot hold this scene" in actions[words].toolTip()
