@@ -157,6 +157,10 @@ class EncodeResult:
     max_error: float | None = None
 
 
+#: What is lost of a file that ends early, or that cannot be followed from some place on.
+REST = "everything after a damaged place"
+
+
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
     """Facts of a ``.fdegc`` file, read without the network.
@@ -187,6 +191,11 @@ class StreamInfo:
     psnr: float | None = None
     worst: float | None = None
     bound: float | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether ``bytes``, ``bpp`` and ``ratio`` are those of all that was compressed."""
+        return REST not in self.lost
 
 
 @dataclass(frozen=True, slots=True)

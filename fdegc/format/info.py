@@ -15,7 +15,7 @@ from fdegc.format.planes import PlaneReader
 from fdegc.format.reader import ContainerReader
 from fdegc.options import QUALITY_STEPS
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo
-from fdegc.results import StreamInfo
+from fdegc.results import REST, StreamInfo
 from fdegc.types import IDENTITY, BandMapping, Components
 
 #: Tells what a file was made from; of no use to a decoder.
@@ -141,7 +141,7 @@ def lost_metadata(reader: ContainerReader) -> tuple[str, ...]:
         if tag not in (b"TAIL", OVERVIEW, ORIGIN)
     ]
     if reader.chain_broken:
-        lost.append("everything after a damaged place")
+        lost.append(REST)
     header = reader.header
     needed = {MASK: header.has_mask, ALPHA: header.has_alpha, MISSING: header.has_band_masks}
     # What a file was cut off before is damaged nowhere.

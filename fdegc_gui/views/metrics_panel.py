@@ -35,6 +35,7 @@ _DECODE_PREVIEW = (
 _NO_ORIGINAL = "A .fdegc file comes without its original, so there is nothing to compare with."
 _STORED = "As it was measured when the file was made, to a third of a decibel."
 _DAMAGED = "Tiles are damaged; the file says only what it was of the whole when it was made."
+_INCOMPLETE = "A part of the file is missing or damaged."
 _PENDING = "Computed when all tiles are finished."
 
 
@@ -74,14 +75,20 @@ def _carried(scene: Scene, result: Result | None) -> dict[str, Figure]:
         )
     if result is not None and result.damaged:
         psnr = Figure(NONE, _DAMAGED)
-    return out | {
-        "bytes": Figure(human_bytes(stream.bytes)),
-        "bpp": Figure(fixed(stream.bpp, 3)),
-        "ratio": Figure(ratio(stream.ratio)),
-        "psnr": psnr,
-        "encode_time": Figure(NONE, "It was compressed at another time."),
-        "decode_time": Figure(NONE if seconds is None else human_seconds(seconds)),
-    }
+    sizes = {"bpp": Figure(fixed(stream.bpp, 3)), "ratio": Figure(ratio(stream.ratio))}
+    if not stream.is_whole:  # so small only because the rest is missing
+        sizes = dict.fromkeys(sizes, Figure(NONE, _INCOMPLETE))
+        psnr = Figure(NONE, _DAMAGED)
+    return (
+        out
+        | sizes
+        | {
+            "bytes": Figure(human_bytes(stream.bytes)),
+            "psnr": psnr,
+            "encode_time": Figure(NONE, "It was compressed at another time."),
+            "decode_time": Figure(NONE if seconds is None else human_seconds(seconds)),
+        }
+    )
 
 
 def figures_of(session: Session) -> dict[str, Figure]:

@@ -22,6 +22,9 @@ _NAME = re.compile(r'^\s*[A-Z]+\s*\[\s*"([^"]+)"')
 _UNIT = re.compile(r'UNIT\["([^"]+)"')
 _AUTHORITY = re.compile(r'(?:AUTHORITY|ID)\s*\[\s*"([^"]+)"\s*,\s*"?(\d+)"?\s*\]\s*\]\s*$')
 
+#: Of a file that is not whole.
+_UNKNOWN = "not known: a part of the file is missing or damaged"
+
 
 def crs_name(wkt: str) -> str:
     """CRS in words: name of the coordinate reference system and its code, from its WKT."""
@@ -90,10 +93,10 @@ def _bands(info: RasterInfo) -> str:
 
 def _stream_facts(stream: StreamInfo) -> list[tuple[str, str]]:
     return [
-        ("Bits per pixel", f"{stream.bpp:.3f}"),
-        ("Ratio", ratio(stream.ratio)),
+        ("Bits per pixel", f"{stream.bpp:.3f}" if stream.is_whole else _UNKNOWN),
+        ("Ratio", ratio(stream.ratio) if stream.is_whole else _UNKNOWN),
         ("Quality", exactness_text(stream.bound) or quality_name(stream.quality)),
-        *([("PSNR", fidelity)] if (fidelity := fidelity_text(stream)) else []),
+        *([("PSNR", fidelity)] if stream.is_whole and (fidelity := fidelity_text(stream)) else []),
         *([("Profile", stream.profile), ("Weights", stream.weights_hash)] if stream.profile else []),
         ("Tiles", f"{stream.tiles} of {stream.tile_size} px: {ways_text(stream.ways)}"),
         ("Format version", str(stream.version)),

@@ -30,7 +30,9 @@ from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.notice import damage_notice
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.models.scene import STREAM, Scene
+from fdegc_gui.text import NONE
 from fdegc_gui.views.canvas import Pane
+from fdegc_gui.views.scene_facts import facts_of
 from tests.gui.fakes import FakeEngine, FakeUser, damage, saved, write_stream
 
 TIMEOUT = 10_000
@@ -237,6 +239,26 @@ def test_lost_metadata_are_said_until_dismissed(
     assert notice.isVisible(), "opened again, it is said again"
     window.actions_["close_scene"].trigger()
     assert notice.isHidden()
+
+
+def test_a_file_that_ends_early_claims_no_sizes_of_the_whole(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    path = tmp_path / "scene.fdegc"
+    write_stream(path, halves(), 300, 200)
+    open_stream(qtbot, window, path)
+    cells = window.sidebar.metrics.cells
+    assert cells["bpp"].value.text() != NONE and cells["ratio"].value.text() != NONE
+    content = path.read_bytes()
+    path = tmp_path / "cut.fdegc"
+    path.write_bytes(content[: content.index(b"payload 19") + 10])
+    open_stream(qtbot, window, path)
+    assert "everything after a damaged place" in window.notice.text.text()
+    for name in ("bpp", "ratio", "psnr"):
+        assert cells[name].value.text() == NONE
+    assert cells["bytes"].value.text() != NONE
+    rows = dict(facts_of(window.session.scene))
+    assert rows["Bits per pixel"] == rows["Ratio"] == "not known: a part of the file is missing or damaged"
 
 
 def test_damaged_tiles_are_named_and_can_be_looked_at(
