@@ -8,6 +8,7 @@ from fdegc_gui.control.engine import EngineKeeper
 from fdegc_gui.jobs import Failure, Lane, Requests
 from fdegc_gui.jobs.coding import EstimateRates
 from fdegc_gui.jobs.scene import EstimateExact, LookForNotices, Noticed
+from fdegc_gui.models.costs import refine
 from fdegc_gui.models.scene import Scene
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import EXACT
@@ -94,7 +95,7 @@ class Estimating(QObject):
             self._rates.add(
                 self._engine.submit(
                     EstimateRates(path=scene.path, device=self._keeper.device),
-                    done=session.set_estimates,
+                    done=lambda estimates: refine(session, estimates),
                     failed=self._on_failed,
                 )
             )

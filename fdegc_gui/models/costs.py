@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from fdegc.options import EFFORT_STEPS
 from fdegc.results import Estimate
@@ -60,11 +61,16 @@ def refined_estimate(session: Session, estimate: Estimate, effort: int) -> Estim
 
 
 def learn_pace(session: Session, result: Result) -> None:
-    """Experience from a finished result, unless an earlier run had done a part of it."""
+    """Experience from a finished result, unless an earlier run had done a part of it.
+
+    Before estimates are refined nobody knows how fast this machine is: then it waits until they are.
+    """
+    if not session.refined:
+        session.untimed.append(result)
+        return
     points, encode = _points(session), result.encode
     if (
         result.key != EXACT  # which says nothing of the network's pace
-        and session.refined  # else nobody knows how fast this machine is
         and session.scene is not None
         and points
         and encode is not None
@@ -75,6 +81,15 @@ def learn_pace(session: Session, result: Result) -> None:
         kind = kind_of(session.scene.info, session.device, result.effort)
         session.pace.learn(kind, expected, spent)
         session.estimates_changed.emit()
+
+
+def refine(session: Session, estimates: Mapping[int, Estimate]) -> None:
+    """Estimates that were refined by trying the network on the open scene, and what was finished before."""
+    session.set_estimates(estimates)
+    waiting, session.untimed = session.untimed, []
+    for result in waiting:
+        if session.holds(result):
+            learn_pace(session, result)
 
 
 def _points(session: Session) -> dict[float, Estimate]:

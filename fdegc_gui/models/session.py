@@ -95,6 +95,8 @@ class Session(Wishes):
         self.pace = pace if pace is not None else Pace()
         self.device = self.pace.device
         self.refined = False
+        #: What was finished before estimates were refined, whose time means nothing until then.
+        self.untimed: list[Result] = []
         self.results: dict[int, Result] = {}
         #: What was asked for and has not begun, by key: how to compress, or the decoding.
         self.waiting: dict[int, Way] = {}
@@ -180,7 +182,7 @@ class Session(Wishes):
         self.original_backdrop = None
         self.reduced, self._statistics = reduced, statistics
         self.estimates = dict(estimates)
-        self.refined = False
+        self.refined, self.untimed = False, []
         self._forget_exactness()  # which may tell of another rate: all has to be of the new scene by then
         self.scene_changed.emit()
         self.estimates_changed.emit()
@@ -395,7 +397,7 @@ class Session(Wishes):
         """Device, by its label, that the next compression will run on; experience of others means nothing."""
         if device != self.device:
             self.device = device
-            self.refined = False  # times are those of the other device
+            self.refined, self.untimed = False, []  # times are those of the other device
             self.estimates_changed.emit()
 
     def set_unasked(self, notice: str) -> None:

@@ -13,11 +13,12 @@ from fdegc.control import CancelToken
 from fdegc.raster_info import RasterInfo
 from fdegc.results import Estimate
 from fdegc_gui.main_window import MainWindow
-from fdegc_gui.models.costs import forecasts_of
+from fdegc_gui.models.costs import forecasts_of, refine
 from fdegc_gui.models.forecast import FIXED_SECONDS, Pace, forecasts, kind_of
 from fdegc_gui.models.result import Result
 from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.models.scene import unpainted
+from fdegc_gui.models.way import EXACT
 from fdegc_gui.settings import Settings
 from fdegc_gui.views.costs import cost_of
 from tests.gui.fakes import FakeCodec, FakeEngine
@@ -126,6 +127,24 @@ def test_rows_learn_from_a_finished_one_and_the_next_run_of_the_app_knows(
     assert known != Pace().seconds(kind, 3.0)
     window.close()
     assert settings.pace.seconds(kind, 3.0) == known
+
+
+def test_what_was_finished_before_estimates_were_refined_is_learnt_from_then(
+    qtbot: QtBot, window: MainWindow, scene_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    session = window.session
+    qtbot.waitUntil(lambda: session.refined, timeout=TIMEOUT)
+    refined = {row: one for row, one in session.estimates.items() if row != EXACT}
+    session.refined = False
+    compress(qtbot, window, 4)
+    kind = kind_of(session.scene.info, "CPU (fake)")  # type: ignore[union-attr]
+    assert session.pace.seconds(kind, 3.0) == Pace().seconds(kind, 3.0)
+    refine(session, refined)
+    assert session.refined and session.pace.seconds(kind, 3.0) != Pace().seconds(kind, 3.0)
+    known = session.pace.text
+    refine(session, refined)
+    assert session.pace.text == known, "nothing is learnt twice"
 
 
 def test_a_row_says_what_its_run_shows_of_its_time(tmp_path: Path) -> None:
