@@ -164,29 +164,38 @@ _COLUMNS = (
 
 
 def table_text(points: Iterable[Point], separator: str) -> str:
-    """Table of results as text: a comma between the figures for a file, a tab for the clipboard."""
+    """Table of results as text: a comma between the figures for a file, a tab for the clipboard.
+
+    LPIPS, which few have installed, is a column only where there is one.
+    """
+    points = tuple(points)
+    left_out = () if any(point.lpips is not None for point in points) else ("lpips",)
     out = io.StringIO()
-    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer = csv.DictWriter(
+        out,
+        [name for name in _COLUMNS if name not in left_out],
+        extrasaction="ignore",
+        delimiter=separator,
+        lineterminator="\n",
+    )
+    writer.writeheader()
     for point in points:
-        name = point.name if point.key >= FIRST_GUEST else f"{OURS} {point.name.lower()}"
-        writer.writerow(
-            (
-                name,
-                "yes" if point.part else "no",
-                "" if point.bytes is None else point.bytes,
-                _plain(point.bpp, 5),
-                _plain(point.psnr, 3),
-                _plain(point.ms_ssim, 6),
-                _plain(point.ms_ssim_db, 3),
-                _plain(point.vifp, 5),
-                _plain(point.lpips, 5),
-                "" if point.max_error is None else f"{point.max_error:g}",
-                _plain(point.encode_seconds, 3),
-                _plain(point.decode_seconds, 3),
-                " ".join(point.facts.split()),
-            )
+        figures = (
+            point.name if point.key >= FIRST_GUEST else f"{OURS} {point.name.lower()}",
+            "yes" if point.part else "no",
+            "" if point.bytes is None else point.bytes,
+            _plain(point.bpp, 5),
+            _plain(point.psnr, 3),
+            _plain(point.ms_ssim, 6),
+            _plain(point.ms_ssim_db, 3),
+            _plain(point.vifp, 5),
+            _plain(point.lpips, 5),
+            "" if point.max_error is None else f"{point.max_error:g}",
+            _plain(point.encode_seconds, 3),
+            _plain(point.decode_seconds, 3),
+            " ".join(point.facts.split()),
         )
+        writer.writerow(dict(zip(_COLUMNS, figures, strict=True)))
     return out.getvalue()
 
 

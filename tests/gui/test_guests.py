@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 import time
@@ -23,6 +24,7 @@ from fdegc_gui.jobs.kept import KeptScenes
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import ORIGINAL, SELECTED, Layout, Side
 from fdegc_gui.models.guest import FIRST_GUEST, Offer, coded_window
+from fdegc_gui.models.points import points_of, table_text
 from fdegc_gui.models.result import MetricState, Result
 from fdegc_gui.models.scene import STREAM
 from tests.gui.display_steps import settled, write
@@ -499,6 +501,7 @@ def test_table_of_all_results(qtbot: QtBot, several: MainWindow, user: FakeUser,
     window.actions_["copy_table"].trigger()
     lines = QGuiApplication.clipboard().text().splitlines()
     assert len(lines) == 5 and lines[1].split("\t")[0] == "FDEGC rate 2"
+    assert "vifp" in lines[0] and "lpips" not in lines[0] and len({line.count("\t") for line in lines}) == 1
     user.answer = tmp_path / "results.csv"
     with saved(qtbot, window, TIMEOUT):
         window.actions_["export_table"].trigger()
@@ -506,6 +509,13 @@ def test_table_of_all_results(qtbot: QtBot, several: MainWindow, user: FakeUser,
     rows = list(csv.DictReader(io.StringIO(user.answer.read_text())))
     assert [row["result"] for row in rows][2:] == ["JPEG 4:4:4"] * 2
     assert int(rows[3]["bytes"]) == guests_of(window)[1].bytes and float(rows[0]["psnr_db"]) > 20
+
+
+def test_lpips_is_a_column_of_the_copy_where_there_is_one(several: MainWindow) -> None:
+    points = points_of(several.session.results.values(), 100)
+    points[1] = dataclasses.replace(points[1], lpips=0.25)
+    rows = list(csv.DictReader(io.StringIO(table_text(points, ","))))
+    assert [row["lpips"] for row in rows] == ["", "0.25000", "", ""]
 
 
 def test_plot_in_a_file(qtbot: QtBot, several: MainWindow, user: FakeUser, tmp_path: Path) -> None:
