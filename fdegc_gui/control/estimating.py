@@ -122,4 +122,5 @@ class Estimating(QObject):
             self.message.emit(noticed.pictures)
 
     def _on_failed(self, failure: Failure) -> None:
-        self.message.emit("The estimates could not be refined; see the log.")
+        words = "The estimates could not be refined; see the log."
+        self.message.emit(failure.message if failure.expected else words)

@@ -14,6 +14,7 @@ from rasterio.transform import Affine
 
 from fdegc.raster_info import RasterInfo
 from fdegc.types import Samples
+from fdegc_gui.jobs.base import Failure
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.display import Display, Stretch
 from fdegc_gui.models.probe import PixelValues, degrees, difference, map_words, number, readout
@@ -103,6 +104,15 @@ def test_a_file_that_vanishes_is_said_in_words(
         window.session.set_display(Display((2, 1, 0), Stretch.AS_IS))
     assert "noise.tif" in said.args[0] and "does not exist" in said.args[0]
     assert window.compare.original.patch is None and window.isVisible()
+
+
+def test_an_estimate_that_fails_says_why(qtbot: QtBot, window: MainWindow, scene: Path) -> None:
+    open_scene(qtbot, window, scene)
+    estimating = window.controller.estimating
+    for expected, words in ((True, "“a.tif” does not exist."), (False, "see the log")):
+        with qtbot.waitSignal(estimating.message, timeout=TIMEOUT) as said:
+            estimating._on_failed(Failure("“a.tif” does not exist.", "", expected))
+        assert words in said.args[0]
 
 
 def test_the_place_is_marked_in_the_other_pane(qtbot: QtBot, window: MainWindow, scene: Path) -> None:
