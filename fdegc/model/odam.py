@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fdegc.model.odconv import ODConv2d, convolve_together
+from fdegc.model.odconv import ODConv2d, by_columns, convolve_together
 
 
 class DynamicBottleneck(nn.Module):
@@ -45,16 +45,14 @@ class ODAM(nn.Module):
 
     def _branches(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Trunk and mask side by side, with half the operations."""
-        # Kernels of samples take channels as planes; the rest of a network on a GPU may not.
-        planes = x.contiguous()
-        both = torch.cat((planes, planes))
+        # Elsewhere than on a GPU, kernels of samples take channels as planes.
+        features = x if by_columns(x) else x.contiguous()
+        both = torch.cat((features, features))
         for pair in zip(self.trunk.children(), self.mask.children(), strict=True):
             out = both
             for name in ("conv1", "conv2", "conv3"):
                 layers = [getattr(bottleneck, name) for bottleneck in pair]
                 out = convolve_together(layers, out if name == "conv1" else F.relu(out))
             both = both + out
-        if planes is not x:
-            both = both.contiguous(memory_format=torch.channels_last)
         trunk, mask = both.chunk(2)
         return trunk, mask

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 #: Candidate kernels that one dynamic convolution mixes.
 CANDIDATES = 4
-#: Whether kernels larger than 1×1 are applied in training as matrix products, not as a grouped convolution;
+#: Whether kernels are applied in training as matrix products, channels last, not as a grouped convolution;
 #: None: on CUDA, where the gradients of convolutions with as many groups as samples are slow.
 BY_COLUMNS: bool | None = None
 #: Values of a kernel from which on the gradient of a mixture is summed in so many parts.
@@ -151,21 +151,60 @@ def convolve_together(layers: Sequence[ODConv2d], x: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape (n · B, out, H, W)
+        Channels-last where :func:`by_columns` says so.
     """
-    kernels = _trained_kernels(layers, x)
-    columns = x.is_cuda if BY_COLUMNS is None else BY_COLUMNS
-    return _convolve_columns(x, kernels) if columns and kernels.shape[3] > 1 else _convolve(x, kernels)
+    if not by_columns(x):
+        return _convolve(x, _trained_kernels(layers, x))
+    side = layers[0].kernel_size
+    kernels = _trained_kernels(layers, x, taps_first=True)
+    rows = x.permute(0, 2, 3, 1).to(kernels.dtype).contiguous()
+    out: Tensor = ColumnConvolution.apply(rows, kernels.flatten(2), side)
+    return out.permute(0, 3, 1, 2)
 
 
-def _convolve_columns(x: Tensor, kernels: Tensor) -> Tensor:
-    """What :func:`_convolve` does, as one product a sample with the columns of its neighbourhoods."""
-    batch, out_channels, _, side = kernels.shape[:4]
-    height, width = x.shape[2:]
-    margin = side // 2
-    padded = F.pad(x.to(kernels.dtype), (margin, margin, margin, margin))
-    columns = padded.unfold(2, side, 1).unfold(3, side, 1).permute(0, 1, 4, 5, 2, 3)
-    out = torch.bmm(kernels.flatten(2), columns.reshape(batch, -1, height * width))
-    return out.view(batch, out_channels, height, width)
+def by_columns(x: Tensor) -> bool:
+    """Whether samples are convolved with kernels of their own as matrix products, in training."""
+    return x.is_cuda if BY_COLUMNS is None else BY_COLUMNS
+
+
+class ColumnConvolution(torch.autograd.Function):
+    """What :func:`_convolve` does, channels last, as one product a sample with columns of its neighbourhoods.
+
+    (B, H, W, in) and (B, out, k · k · in) to (B, H, W, out).  A column is the k · k neighbours of a position,
+    each with its channels, which lie side by side.  The gradient for the features is made in the same way, of
+    the kernels turned by half a turn; adding up overlapping columns instead takes a GPU three times as long.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernels: Tensor, side: int) -> Tensor:
+        """Features, convolved."""
+        columns = _columns(x, side)
+        ctx.save_for_backward(columns, kernels)
+        ctx.side, ctx.shape = side, x.shape
+        return torch.bmm(columns, kernels.transpose(1, 2)).view(*x.shape[:3], -1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Gradients of features and kernels."""
+        columns, kernels = ctx.saved_tensors
+        batch, outputs = kernels.shape[:2]
+        gradient = gradient.contiguous()
+        for_kernels = torch.bmm(gradient.view(batch, -1, outputs).transpose(1, 2), columns)
+        turned = kernels.view(batch, outputs, ctx.side**2, -1)
+        if ctx.side > 1:
+            turned = turned.flip(2)
+        turned = turned.transpose(1, 2).reshape(batch, ctx.side**2 * outputs, -1)
+        return torch.bmm(_columns(gradient, ctx.side), turned).view(ctx.shape), for_kernels, None
+
+
+def _columns(x: Tensor, side: int) -> Tensor:
+    """Neighbourhoods of all positions of (B, H, W, C): (B, H · W, k · k · C), zero beyond the margin."""
+    batch, height, width = x.shape[:3]
+    if side > 1:
+        margin = side // 2
+        x = F.pad(x, (0, 0, margin, margin, margin, margin))
+        x = x.unfold(1, side, 1).unfold(2, side, 1).permute(0, 1, 2, 4, 5, 3)
+    return x.reshape(batch, height * width, -1)
 
 
 def _convolve(x: Tensor, kernels: Tensor) -> Tensor:
@@ -186,8 +225,10 @@ def _convolve(x: Tensor, kernels: Tensor) -> Tensor:
     return out.view(batch, out_channels, height, width)
 
 
-def _trained_kernels(layers: Sequence[ODConv2d], x: Tensor) -> Tensor:
+def _trained_kernels(layers: Sequence[ODConv2d], x: Tensor, taps_first: bool = False) -> Tensor:
     """The kernel of each sample in training, as (n · B, out, in, k, k), in bfloat16 under autocast.
+
+    With ``taps_first`` it is (n · B, out, k · k, in).
 
     Most operations of a training step are here, on tensors so small that their number is what counts: so all
     attentions of a layer are one matrix product, and layers that have their inputs at the same time share
@@ -196,12 +237,23 @@ def _trained_kernels(layers: Sequence[ODConv2d], x: Tensor) -> Tensor:
     """
     batch, (out_channels, in_channels, side) = x.shape[0], layers[0].weight.shape[1:4]
     *gates, mixture = _attend([layer.attention for layer in layers], x)
-    outer = torch.bmm(gates[1].unsqueeze(2), gates[0].unsqueeze(1))
-    if side > 1:
-        outer = torch.bmm(outer.view(batch, -1, 1), gates[2].unsqueeze(1))
-    candidates = _stacked([layer.weight.flatten(1) for layer in layers]).to(mixture.dtype)
+    channel, filters = gates[:2]
+    weights: list[Tensor] = [layer.weight for layer in layers]
+    shape: tuple[int, ...]
+    if taps_first:
+        if side > 1:
+            channel = torch.bmm(gates[2].unsqueeze(2), channel.unsqueeze(1)).flatten(1)
+        outer = torch.bmm(filters.unsqueeze(2), channel.unsqueeze(1))
+        shape = (batch, out_channels, side * side, in_channels)
+        weights = [weight.permute(0, 1, 3, 4, 2) for weight in weights] if side > 1 else weights
+    else:
+        outer = torch.bmm(filters.unsqueeze(2), channel.unsqueeze(1))
+        if side > 1:
+            outer = torch.bmm(outer.view(batch, -1, 1), gates[2].unsqueeze(1))
+        shape = (batch, out_channels, in_channels, side, side)
+    candidates = _stacked([weight.flatten(1) for weight in weights]).to(mixture.dtype)
     mixed: Tensor = Mixture.apply(mixture, candidates)
-    return (mixed.view(batch, -1) * outer.view(batch, -1)).view(batch, out_channels, in_channels, side, side)
+    return (mixed.view(batch, -1) * outer.view(batch, -1)).view(shape)
 
 
 class Mixture(torch.autograd.Function):
@@ -237,6 +289,25 @@ class Mixture(torch.autograd.Function):
         return weights, torch.bmm(mixture.transpose(1, 2), gradient)
 
 
+class PooledMean(torch.autograd.Function):
+    """Mean over positions in another type: (B, C, H, W) to (B, C).
+
+    Its gradient is the same number at every position, and is not written to each of them in that type.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Means."""
+        ctx.shape, ctx.dtype = x.shape, x.dtype
+        return x.mean((2, 3), dtype=dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Gradient of the features, without memory of its own."""
+        height, width = ctx.shape[2:]
+        return (gradient / (height * width)).to(ctx.dtype)[:, :, None, None].expand(ctx.shape), None
+
+
 def _attend(attentions: Sequence[OmniAttention], x: Tensor) -> list[Tensor]:
     """Gates of input channels, of filters, of taps if there are some, (n · B, ·) each; mixtures (n, B, ·)."""
     kind = x.device.type
@@ -247,7 +318,8 @@ def _attend(attentions: Sequence[OmniAttention], x: Tensor) -> list[Tensor]:
     heads = [attention.heads for attention in attentions]
     sizes = [head.out_channels for head in heads[0]]
     with torch.autocast(kind, enabled=False):
-        pooled = x.mean((2, 3), dtype=attentions[0].fc.weight.dtype).view(count, batch // count, -1)
+        pooled: Tensor = PooledMean.apply(x, attentions[0].fc.weight.dtype)
+        pooled = pooled.view(count, batch // count, -1)
         fc = _stacked([attention.fc.weight.flatten(1) for attention in attentions])
         descriptor = torch.bmm(pooled, fc.transpose(1, 2))
         descriptor = F.relu(
