@@ -20,11 +20,9 @@ R = TypeVar("R")
 
 #: Tiles that a GPU takes at a time: enough for a launch to be small beside its work.
 GPU_BATCH = 8
-#: Latent positions whose wavefronts advance together on a GPU: sixteen tiles of 512².
-GPU_POSITIONS = 16384
 #: Threads that feed a GPU and code beside it; they launch in turn.
 GPU_WORKERS = 16
-#: Latent positions whose wavefronts advance together on a CPU: four tiles of 512².
+#: Latent positions whose wavefronts advance together: four tiles of 512².
 BATCH_POSITIONS = 4096
 #: Smallest float64: zero where denormals are.
 _DENORMAL = 5e-324
@@ -168,7 +166,7 @@ def share_out(
             f"{bytes_text(free)} free; use smaller tiles or --device cpu."
         )
     return gpu_share(
-        room, tiles, min(threads or GPU_WORKERS, threads or usable_cores()), GPU_POSITIONS // positions
+        room, tiles, min(threads or GPU_WORKERS, threads or usable_cores()), BATCH_POSITIONS // positions
     )
 
 
@@ -182,8 +180,8 @@ def free_on_gpu(device: torch.device) -> int:
 def gpu_share(room: int, tiles: int, workers: int, wavefronts: int) -> Share:
     """Workers and batches of a GPU with room for some tiles at a time; batches come first."""
     batch = max(1, min(GPU_BATCH, room, -(-tiles // workers)))
-    together = max(1, min(2 * batch, room, wavefronts))
-    return Share(max(1, min(workers, room // batch, -(-tiles // batch))), batch, together)
+    workers = max(1, min(workers, room // batch, -(-tiles // batch)))
+    return Share(workers, batch, max(1, min(room, wavefronts, tiles // (2 * workers))))
 
 
 #: What torch says besides raising its own OutOfMemoryError.

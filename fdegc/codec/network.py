@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
@@ -31,7 +30,7 @@ from fdegc.control import Check, never
 from fdegc.errors import WeightsInvalid
 from fdegc.model.context import mixture_likelihood
 from fdegc.model.fdegcnet import FDEGCNet
-from fdegc.model.graphs import Repeated, Repeats, StreamCapture
+from fdegc.model.graphs import Repeats
 from fdegc.model.uninitialised import Uninitialised
 from fdegc.types import STRIDE
 from fdegc.weights import WeightsEntry, load
@@ -143,8 +142,6 @@ class Network:
         Computes φ.
     coder : UnitCoder
         Codes latents, with matrix products on the device if it has float64.
-    steps : set of Repeated
-        Steps of wavefronts that a GPU has captured, or is about to.
 
     Raises
     ------
@@ -154,7 +151,6 @@ class Network:
     def __init__(self, entry: WeightsEntry, device: str) -> None:
         self.entry = entry
         self.device = torch.device(device)
-        self.steps: weakref.WeakSet[Repeated] = weakref.WeakSet()
         tensors = load(entry)
         try:
             self.entropy = EntropyWeights.of(tensors)
@@ -182,7 +178,8 @@ class Network:
             self._launching = Launching(self.device)
             self.features = HyperFeatures(net, self.device, self._launching if self._is_gpu else None)
             self.net = net.to(self.device)
-            products = self._products() if self._is_gpu else None
+            turn = self._launching.turn
+            products = DeviceParameterNetwork(self.entropy, self.device, turn) if self._is_gpu else None
             self.coder = UnitCoder(self.entropy, products)
             if self._is_gpu:  # workers use other streams than the one that brought the weights
                 torch.cuda.synchronize(self.device)
@@ -190,17 +187,6 @@ class Network:
         self._quick: dict[nn.Module, nn.Sequential] = {}
         self._guard = threading.Lock()
         self._known_gains: dict[float, tuple[Tensor, Tensor]] = {}
-
-    def _products(self) -> DeviceParameterNetwork:
-        """Parameter network on a GPU, whose steps of wavefronts are graphs."""
-        capture = StreamCapture(self.device)
-
-        def repeated(step: Callable[[], Tensor]) -> Repeated:
-            made = Repeated(step, capture)
-            self.steps.add(made)
-            return made
-
-        return DeviceParameterNetwork(self.entropy, self.device, self._launching.turn, repeated)
 
     def _fastest(self, transform: nn.Sequential, dtype: torch.dtype) -> nn.Sequential:
         """Layers of g_a or g_s as this device is to compute them in a type."""

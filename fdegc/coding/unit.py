@@ -74,12 +74,15 @@ class UnitCoder:
     ----------
     weights : EntropyWeights
     network : ParameterNetwork or DeviceParameterNetwork, optional
-        Where the context and parameter network is evaluated: on the CPU by default.
+        Where the context and parameter network is evaluated for encoding, which needs all positions at once:
+        on the CPU by default.  Decoding evaluates it there anyway, since a device would be asked for some
+        dozen positions at a time, and waited for.
     """
 
     def __init__(self, weights: EntropyWeights, network: Products | None = None) -> None:
         self.weights = weights
-        self._network = network or ParameterNetwork(weights)
+        self._stepwise = ParameterNetwork(weights)
+        self._network = network or self._stepwise
         share = weights.active.astype(np.int64)
         self._active = cumulative(np.stack([(1 << ACTIVE_BITS) - share, share], axis=2), ACTIVE_BITS)
         self._z = cumulative(weights.z_tables, Z_BITS)
@@ -214,7 +217,8 @@ class UnitCoder:
         latent = self.weights.latent
         order = walk(tuple(head.shape for head in heads))
         field = blank(order, latent)
-        wanted = np.unique(np.concatenate([head.channels for head in heads]))
+        ids = np.unique(np.concatenate([head.channels for head in heads]))
+        columns = np.concatenate([np.searchsorted(ids, head.channels) for head in heads])
         column_starts = _starts([len(head.channels) for head in heads])
         words = np.concatenate([head.words for head in heads])
         word_starts = _starts([len(head.words) for head in heads])
@@ -223,30 +227,29 @@ class UnitCoder:
         broken = np.zeros(len(heads), bool)
         latents = np.zeros((len(order.place), latent), np.int32)
         most = int(np.diff(order.steps).max())
+        evaluate = self._stepwise.evaluator(ids, most, positions_last(phis))
         values = np.zeros((most, latent), np.int32)
-        with self._network.stepping(wanted, most, positions_last(phis)) as (evaluate, ids):
-            columns = np.concatenate([np.searchsorted(ids, head.channels) for head in heads])
-            for start, stop in zip(order.steps[:-1], order.steps[1:], strict=True):
-                check()
-                part, count = slice(start, stop), stop - start
-                raw = evaluate(field, order.taps[part], order.place[part])
-                values[:count] = 0
-                mixture.decode(
-                    states,
-                    words,
-                    word_starts,
-                    order.unit[part],
-                    raw,
-                    columns,
-                    column_starts,
-                    radii,
-                    values[:count],
-                    ids,
-                    broken,
-                    *self._constants,
-                )
-                put(field, order.field[part], values[:count])
-                latents[order.place[part]] = values[:count]
+        for start, stop in zip(order.steps[:-1], order.steps[1:], strict=True):
+            check()
+            part, count = slice(start, stop), stop - start
+            raw = evaluate(field, order.taps[part], order.place[part])
+            values[:count] = 0
+            mixture.decode(
+                states,
+                words,
+                word_starts,
+                order.unit[part],
+                raw,
+                columns,
+                column_starts,
+                radii,
+                values[:count],
+                ids,
+                broken,
+                *self._constants,
+            )
+            put(field, order.field[part], values[:count])
+            latents[order.place[part]] = values[:count]
         latents_of: list[IntArray | CorruptStream] = []
         for unit, head in enumerate(heads):
             if broken[unit]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +33,6 @@ from fdegc.coding.integers import (
 REACH = 2
 #: Positions up to which a product of our own is faster than a library's.
 FEW_ROWS = 16
-#: Rows of a step that is captured are a multiple of these.
-_SLOT_ROWS = 32
-#: Steps that are kept captured though nobody uses them.
-_SLOTS = 48
 
 Float64Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -281,26 +277,6 @@ class ParameterNetwork:
 
         return evaluate
 
-    @contextlib.contextmanager
-    def stepping(
-        self, channels: npt.NDArray[np.intp], rows: int, phi: npt.NDArray[np.int32]
-    ) -> Iterator[tuple[Evaluate, npt.NDArray[np.intp]]]:
-        """Evaluator for the steps of a wavefront, and the channels that its outputs are about.
-
-        Parameters
-        ----------
-        channels, rows, phi
-            As of :meth:`evaluator`.
-
-        Yields
-        ------
-        evaluate : callable
-            As of :meth:`evaluator`; not to be called later.
-        channels : ndarray of int
-            Growing; those that were asked for, and maybe more.
-        """
-        yield self.evaluator(channels, rows, phi), channels
-
 
 class DeviceParameterNetwork:
     """Parameter network as dense products on a device with float64, a GPU: the same integers.
@@ -313,9 +289,6 @@ class DeviceParameterNetwork:
     device : torch.device
     turn : context manager, optional
         Entered while kernels are launched.
-    repeated : callable, optional
-        Makes a quick one of a function that is called again and again with everything at its place, such as a
-        CUDA graph; steps of wavefronts are computed so.
     """
 
     def __init__(
@@ -323,145 +296,49 @@ class DeviceParameterNetwork:
         weights: EntropyWeights,
         device: torch.device,
         turn: contextlib.AbstractContextManager[Any] | None = None,
-        repeated: Callable[[Callable[[], torch.Tensor]], Callable[[], torch.Tensor]] | None = None,
     ) -> None:
-        self.device = device
-        self.turn = turn or contextlib.nullcontext()
+        self._device = device
+        self._turn = turn or contextlib.nullcontext()
         self._latent = weights.latent
         # Scaled as activations are; by powers of two, so that sums stay exact.
-        self.context = _operand(weights.context, device) * 2.0**-SHIFT_1
+        self._context = _operand(weights.context, device) * 2.0**-SHIFT_1
         self._features = _operand(weights.features, device) * 2.0**-SHIFT_1
         self._bias1 = _operand(weights.bias1, device) * 2.0**-SHIFT_1
-        self.layer2 = _operand(weights.layer2, device) * 2.0**-SHIFT_2
-        self.bias2 = _operand(weights.bias2, device) * 2.0**-SHIFT_2
-        self.layer3 = _operand(weights.layer3, device)
-        self._repeated = repeated
-        self._slots: dict[tuple[int, int], list[_Slot]] = {}
+        self._layer2 = _operand(weights.layer2, device) * 2.0**-SHIFT_2
+        self._bias2 = _operand(weights.bias2, device) * 2.0**-SHIFT_2
+        self._layer3 = _operand(weights.layer3, device)
 
     def evaluator(self, channels: npt.NDArray[np.intp], rows: int, phi: npt.NDArray[np.int32]) -> Evaluate:
         """Evaluator as of :meth:`ParameterNetwork.evaluator`."""
-        base = self.base(phi)
-        last = self.layer3[:, _columns(channels, self._latent).to(self.device)].contiguous()
-        buffers = _Buffers(rows, len(self.context), last.shape[1], self.device)
+        pinned = self._device.type == "cuda"
+        operand = torch.from_numpy(np.ascontiguousarray(phi.T)).to(self._device)
+        base = torch.addmm(self._bias1, operand.double(), self._features)
+        last = self._layer3[:, _columns(channels, self._latent).to(self._device)].contiguous()
+        contexts = torch.empty(rows, len(self._context), dtype=torch.int16, pin_memory=pinned)
+        columns = torch.empty(rows, dtype=torch.int64, pin_memory=pinned)
+        outputs = torch.empty(rows, last.shape[1], dtype=torch.float64, pin_memory=pinned)
+        gathered, chosen, out = contexts.numpy(), columns.numpy(), outputs.numpy()
+        done: Any = torch.cuda.Event() if pinned else None
 
         def evaluate(field: Field, taps: Ints, places: Ints) -> Float64Array:
-            count = buffers.fill(field, taps, places)
-            with self.turn:  # for which others wait: the fewer kernels the better
-                operand = buffers.contexts[:count].to(self.device, non_blocking=True).double()
-                sums = base.index_select(0, buffers.places[:count].to(self.device, non_blocking=True))
-                hidden = _activated(sums.addmm_(operand, self.context))
-                hidden = _activated(torch.addmm(self.bias2, hidden, self.layer2))
-                buffers.take(torch.mm(hidden, last), count)
-            return buffers.wait(count)
+            count = len(taps)
+            gather(field, taps, gathered[:count])
+            chosen[:count] = places
+            with self._turn:  # for which others wait: the fewer kernels the better
+                operand = contexts[:count].to(self._device, non_blocking=True).double()
+                sums = base.index_select(0, columns[:count].to(self._device, non_blocking=True))
+                hidden = _activated(sums.addmm_(operand, self._context))
+                hidden = _activated(torch.addmm(self._bias2, hidden, self._layer2))
+                outputs[:count].copy_(torch.mm(hidden, last), non_blocking=True)
+                if pinned:
+                    done.record()
+            if pinned:
+                # Not for the whole stream: torch has few, and none that others capture on can be waited for.
+                done.synchronize()
+            view: Float64Array = out[:count]
+            return view
 
         return evaluate
-
-    @contextlib.contextmanager
-    def stepping(
-        self, channels: npt.NDArray[np.intp], rows: int, phi: npt.NDArray[np.int32]
-    ) -> Iterator[tuple[Evaluate, npt.NDArray[np.intp]]]:
-        """Evaluator for the steps of a wavefront, as of :meth:`ParameterNetwork.stepping`."""
-        if self._repeated is None:
-            yield self.evaluator(channels, rows, phi), channels
-            return
-        stream = torch.cuda.current_stream(self.device).cuda_stream if self.device.type == "cuda" else 0
-        # What a graph works with is its own, so those that are at work at a time need one each.  And each
-        # stays on the stream that it was captured on, since libraries keep workspaces by stream.
-        key = stream, -(-rows // _SLOT_ROWS) * _SLOT_ROWS
-        free = self._slots.setdefault(key, [])
-        slot = free.pop() if free else _Slot(self, key[1], self._repeated)
-        try:
-            with self.turn:
-                slot.base = self.base(phi)
-            yield slot.evaluate, np.arange(self._latent)
-        finally:
-            slot.base = torch.empty(0)
-            free.append(slot)
-            self._drop_slots()
-
-    def _drop_slots(self) -> None:
-        """Leave of those that were used first, where scenes of many shapes have left too many."""
-        for key in list(self._slots):
-            if sum(map(len, list(self._slots.values()))) <= _SLOTS:
-                return
-            with contextlib.suppress(IndexError):  # another thread has taken it
-                self._slots[key].pop(0)
-
-    def base(self, phi: npt.NDArray[np.int32]) -> torch.Tensor:
-        """What the first layer makes of φ of all positions: float64, shape (positions, hidden)."""
-        operand = torch.from_numpy(np.ascontiguousarray(phi.T)).to(self.device)
-        return torch.addmm(self._bias1, operand.double(), self._features)
-
-
-class _Buffers:
-    """Memory of the host through which contexts go to a device and outputs come back."""
-
-    def __init__(self, rows: int, contexts: int, outputs: int, device: torch.device) -> None:
-        self._pinned = device.type == "cuda"
-        self._done: Any = torch.cuda.Event() if self._pinned else None
-        self.contexts = torch.zeros(rows, contexts, dtype=torch.int16, pin_memory=self._pinned)
-        self.places = torch.zeros(rows, dtype=torch.int64, pin_memory=self._pinned)
-        self.outputs = torch.empty(rows, outputs, dtype=torch.float64, pin_memory=self._pinned)
-
-    def fill(self, field: Field, taps: Ints, places: Ints) -> int:
-        """Number of positions whose contexts and places are there now."""
-        gather(field, taps, self.contexts[: len(taps)].numpy())
-        self.places[: len(taps)].numpy()[:] = places
-        return len(taps)
-
-    def take(self, outputs: torch.Tensor, count: int) -> None:
-        """Begin of the copy of outputs of so many positions from the device."""
-        self.outputs[:count].copy_(outputs[:count], non_blocking=True)
-        if self._pinned:
-            self._done.record()
-
-    def wait(self, count: int) -> Float64Array:
-        """Outputs of so many positions, once they are there."""
-        if self._pinned:
-            # Not for all of the stream: torch has few, and nobody may wait for one that others capture on.
-            self._done.synchronize()
-        view: Float64Array = self.outputs[:count].numpy()
-        return view
-
-
-class _Slot:
-    """Step of a wavefront with everything at its place on the device: always all rows, and all channels."""
-
-    def __init__(
-        self,
-        network: DeviceParameterNetwork,
-        rows: int,
-        repeated: Callable[[Callable[[], torch.Tensor]], Callable[[], torch.Tensor]],
-    ) -> None:
-        device, self._network = network.device, network
-        hidden, outputs = network.layer3.shape
-        self.base = torch.empty(0)
-        self._buffers = _Buffers(rows, len(network.context), outputs, device)
-        self._contexts = torch.zeros_like(self._buffers.contexts, device=device)
-        self._operand = torch.empty(self._contexts.shape, dtype=torch.float64, device=device)
-        self._sums = torch.zeros(rows, hidden, dtype=torch.float64, device=device)
-        self._first, self._second = torch.empty_like(self._sums), torch.empty_like(self._sums)
-        self._outputs = torch.empty(rows, outputs, dtype=torch.float64, device=device)
-        self._compute = repeated(self._layers)
-
-    def _layers(self) -> torch.Tensor:
-        """Outputs of contexts and sums that are on the device."""
-        network = self._network
-        self._operand.copy_(self._contexts)
-        torch.addmm(self._sums, self._operand, network.context, out=self._first)
-        torch.addmm(network.bias2, _activated(self._first), network.layer2, out=self._second)
-        return torch.mm(_activated(self._second), network.layer3, out=self._outputs)
-
-    def evaluate(self, field: Field, taps: Ints, places: Ints) -> Float64Array:
-        """Exact outputs, as an :data:`Evaluate` has them."""
-        buffers = self._buffers
-        count = buffers.fill(field, taps, places)
-        with self._network.turn:
-            self._contexts[:count].copy_(buffers.contexts[:count], non_blocking=True)
-            chosen = buffers.places[:count].to(self._network.device, non_blocking=True)
-            torch.index_select(self.base, 0, chosen, out=self._sums[:count])
-            buffers.take(self._compute(), count)
-        return buffers.wait(count)
 
 
 def _columns(channels: npt.NDArray[np.intp], latent: int) -> torch.Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,8 +18,6 @@ from torch import Tensor
 Function = Callable[[], Tensor]
 #: Plain calls before a function is captured: libraries choose algorithms, optimisers make their state.
 WARM_UP = 3
-# Other threads may ask for memory while one captures, which is an error in the default mode.
-_MODE = "thread_local"
 
 
 class Capture(Protocol):
@@ -68,69 +66,20 @@ class CudaCapture:
         graph, pool = torch.cuda.CUDAGraph(), self._pool or torch.cuda.graph_pool_handle()
         current = torch.cuda.current_stream(self.device)
         try:
-            with torch.cuda.graph(graph, pool=pool, stream=self._stream, capture_error_mode=_MODE):
+            # Other threads may ask for memory meanwhile, which is an error in the default mode.
+            mode = "thread_local"
+            with torch.cuda.graph(graph, pool=pool, stream=self._stream, capture_error_mode=mode):
                 out = function()
         except Exception:
+            # What a capture that fails leaves behind: its stream as the current one, an allocator that waits
+            # for its end, and a generator that refuses to draw outside of a graph.
             torch.cuda.set_stream(current)
-            _recover(current.device_index, pool)
+            with contextlib.suppress(RuntimeError, AttributeError):  # it has ended, or torch has no such name
+                torch._C._cuda_endAllocateToPool(current.device_index, pool)
+            generator = torch.cuda.default_generators[current.device_index]
+            generator.graphsafe_set_state(generator.clone_state())
             if self._pool is not None:
                 self._pool = torch.cuda.graph_pool_handle()  # the other may count as being recorded for ever
-            raise
-
-        def replay() -> Tensor:
-            graph.replay()
-            return out
-
-        return replay
-
-
-def _recover(device: int, pool: Any) -> None:
-    """End of what a capture that fails leaves behind.
-
-    That is an allocator that waits for its end, and a generator that refuses to draw outside of a graph.
-    """
-    with contextlib.suppress(RuntimeError, AttributeError):  # it has ended, or torch has no such name
-        torch._C._cuda_endAllocateToPool(device, pool)
-    generator = torch.cuda.default_generators[device]
-    generator.graphsafe_set_state(generator.clone_state())
-
-
-class StreamCapture:
-    """CUDA graphs on the caller's own stream, without waiting for the device.
-
-    For functions that ask for no memory: what they read and write is there already.  Each of them is to be
-    called on the stream that it was captured on, which is not the default one.
-
-    Parameters
-    ----------
-    device : str or torch.device
-    """
-
-    def __init__(self, device: str | torch.device) -> None:
-        self.device = torch.device(device)
-
-    def warm(self, function: Function) -> Tensor:
-        """Plain call of a function."""
-        return function()
-
-    def capture(self, function: Function) -> Function:
-        """CUDA graph of a function's kernels, recorded; nothing is computed yet.
-
-        Raises
-        ------
-        Exception
-            If it cannot be captured.
-        """
-        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
-        index = torch.cuda.current_stream(self.device).device_index
-        try:
-            graph.capture_begin(pool, capture_error_mode=_MODE)
-            try:
-                out = function()
-            finally:
-                graph.capture_end()
-        except Exception:
-            _recover(index, pool)
             raise
 
         def replay() -> Tensor:

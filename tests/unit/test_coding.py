@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import zlib
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorded import RecordedCapture
 
 from fdegc.coding import integers, mixture, range_coder, wavefront
 from fdegc.coding.integers import Z_BITS, EntropyWeights, quantise
@@ -30,7 +28,6 @@ from fdegc.coding.laplace_tables import (
 from fdegc.coding.phi import MARGIN, PHI_STEPS, choose_dither, snap
 from fdegc.coding.unit import EMPTY, LATENT_LIMIT, CodedUnit, UnitCoder
 from fdegc.errors import CorruptStream, DecoderMismatch
-from fdegc.model.graphs import Repeated
 
 M, HIDDEN = 16, 24
 
@@ -191,27 +188,6 @@ def test_integer_network_follows_the_float_network() -> None:
     x = np.maximum(x, 0.01 * x) @ (WEIGHTS.layer2 / 2.0**16) + WEIGHTS.bias2 / 2.0**28
     x = np.maximum(x, 0.01 * x) @ (WEIGHTS.layer3 / 2.0**16)
     assert np.abs(got - x).max() < 2e-3
-
-
-def test_captured_steps_give_the_same_integers() -> None:
-    """A wavefront's steps as a GPU captures them, recorded on the CPU, over batches of several sizes."""
-    rng = np.random.default_rng(4)
-    steps: list[Repeated] = []
-
-    def repeated(step: Callable[[], torch.Tensor]) -> Repeated:
-        steps.append(Repeated(step, RecordedCapture()))
-        return steps[-1]
-
-    dense = wavefront.DeviceParameterNetwork(WEIGHTS, torch.device("cpu"), repeated=repeated)
-    coder = UnitCoder(WEIGHTS, dense)
-    for count, height in ((1, 12), (3, 12), (1, 7), (2, 12)):
-        made = [make_unit(rng, height, 9, spread=2.0) for _ in range(count)]
-        units = [CODER.encode(y, z, features([z])[0], 4) for y, z, features in made]
-        phis = [features([z])[0] for _, z, features in made]
-        found = coder.decode(units, [(height, 9)] * count, lambda _, phis=phis: phis, 4)
-        assert all(np.array_equal(one, y) for one, (y, _, _) in zip(found, made, strict=True))
-    # All of these steps have at most 32 rows: one place, captured once, serves them.
-    assert [step.captured for step in steps] == [True]
 
 
 @pytest.mark.parametrize("spread", [0.1, 3.0, 3000.0])

@@ -348,7 +348,8 @@ def test_a_gpu_gets_what_it_has_room_for() -> None:
     assert gpu_share(room=20, tiles=400, workers=8, wavefronts=16) == Share(2, 8, 16)
     assert gpu_share(room=5, tiles=400, workers=8, wavefronts=16) == Share(1, 5, 5)
     assert gpu_share(room=1, tiles=400, workers=8, wavefronts=16) == Share(1, 1, 1)
-    assert gpu_share(room=1000, tiles=4, workers=8, wavefronts=16) == Share(4, 1, 2)
+    assert gpu_share(room=1000, tiles=4, workers=8, wavefronts=16) == Share(4, 1, 1)
+    assert gpu_share(room=1000, tiles=40, workers=16, wavefronts=3) == Share(14, 3, 1)
     assert gpu_share(room=1000, tiles=400, workers=8, wavefronts=0) == Share(8, 8, 1)  # of many bands
 
 
