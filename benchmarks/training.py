@@ -2,8 +2,8 @@
 
 Usage::
 
-    python benchmarks/training.py [--profile lite | --config FILE] [--device cpu] [--graph both] [--lanes 1 2]
-        [--threads 2] [--train DIR] [BATCHxCROP ...]
+    python benchmarks/training.py [--profile lite | --config FILE] [--device cpu] [--graph both] [--threads 2]
+        [--train DIR] [BATCHxCROP ...]
 
 The step is the trainer's own: crops, forward, backward, clipping, optimisers, averages.  With ``--train`` its
 crops are real: on a GPU out of the images in its memory, within the step; on the CPU cut beside it, which is
@@ -12,9 +12,8 @@ are noise.
 
 ``operations`` counts what PyTorch is asked to compute in a step, views left out; ``kernels`` what a GPU
 launches, and ``busy`` is the share of the time in which it runs one of them, both by the profiler.  On a GPU
-each size is measured without and with a graph (of one lane and of two), and the mean ``loss`` of the
-same steps says whether they agree.  All sizes are measured in one run, one after the other, and compared
-with the first row.
+each size is measured without and with a graph, and the mean ``loss`` of the same steps says whether they
+agree.  All sizes are measured in one run, one after the other, and compared with the first row.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ class Noise:
 class Bench:
     """A step of one size, ready to be made again and again."""
 
-    def __init__(self, args: argparse.Namespace, batch: int, crop: int, lanes: int) -> None:
+    def __init__(self, args: argparse.Namespace, batch: int, crop: int, graph: bool) -> None:
         self.device = args.device
         config = read_config(args.config) if args.config else None
         options = TrainOptions(Path(), Path(), Path(), config, profile=args.profile, batch=batch, crop=crop)
@@ -92,10 +91,8 @@ class Bench:
         optimisers = self.recipe.optimisers(net)
         use_tensor_rates(optimisers, self.device)
         ema = copy.deepcopy(net).requires_grad_(False).eval()
-        capture = CudaCapture(self.device) if lanes else None
-        self.step = Step(
-            net, ema, optimisers, self.recipe, args.precision, capture=capture, lanes=max(lanes, 1)
-        )
+        capture = CudaCapture(self.device) if graph else None
+        self.step = Step(net, ema, optimisers, self.recipe, args.precision, capture=capture)
         self.rng = np.random.default_rng(0)
         self.done = 0
 
@@ -147,10 +144,10 @@ class Bench:
         return round(len(spans) / 3), busy / (end - spans[0][0])
 
 
-def measure(args: argparse.Namespace, size: str, lanes: int) -> tuple[list[str], float]:
+def measure(args: argparse.Namespace, size: str, graph: bool) -> tuple[list[str], float]:
     """Columns of a row, and its speed in Mpx/s."""
     batch, crop = (int(part) for part in size.split("x"))
-    bench = Bench(args, batch, crop, lanes)
+    bench = Bench(args, batch, crop, graph)
     cpu = args.device == "cpu"
     cutting, drawn = "–", None
     if cpu and args.train:
@@ -169,18 +166,10 @@ def measure(args: argparse.Namespace, size: str, lanes: int) -> tuple[list[str],
     )
     with Counter() as counter:
         bench.step.compute()
-    if lanes and not bench.step.captured:
+    if graph and not bench.step.captured:
         print(f"{size}: not captured: {bench.step.take_failure()}")
     speed = batch * crop**2 / 1e6 / seconds
-    row = [
-        size,
-        f"{lanes} lanes" if lanes else "no",
-        cutting,
-        f"{seconds:.4f}",
-        str(counter.count),
-        launches,
-        busy,
-    ]
+    row = [size, "yes" if graph else "no", cutting, f"{seconds:.4f}", str(counter.count), launches, busy]
     return [*row, f"{sums[0] / max(sums[3], 1):.4f}", f"{speed:.3f}"], speed
 
 
@@ -192,7 +181,6 @@ def main() -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="the research recipe instead")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--graph", choices=("both", "on", "off"), default="both", help="on a GPU")
-    parser.add_argument("--lanes", type=int, nargs="+", default=[1, 2], help="of a graph")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
     parser.add_argument(
         "--dynamic",
@@ -222,11 +210,11 @@ def main() -> None:
     ]
     print("| " + " | ".join(columns) + " |")
     print("|" + "---|" * len(columns))
-    graphs = [0] if cpu else {"both": [0, *args.lanes], "on": args.lanes, "off": [0]}[args.graph]
+    graphs = [False] if cpu else {"both": [False, True], "on": [True], "off": [False]}[args.graph]
     first = None
     for size in args.sizes or (["8x128", "32x128", "8x256"] if cpu else ["8x256", "32x256", "8x512"]):
-        for lanes in graphs:
-            row, speed = measure(args, size, lanes)
+        for graph in graphs:
+            row, speed = measure(args, size, graph)
             first = first or speed
             print("| " + " | ".join([*row, f"×{speed / first:.2f}"]) + " |", flush=True)
 

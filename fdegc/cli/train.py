@@ -158,13 +158,6 @@ def _add_device_options(parser: argparse.ArgumentParser) -> None:
         help="capture a step as a CUDA graph (default: auto, on a GPU with one process)",
     )
     parser.add_argument(
-        "--lanes",
-        type=int,
-        default=2,
-        metavar="N",
-        help="parts of a batch that a GPU computes side by side in a captured step (default: 2)",
-    )
-    parser.add_argument(
         "--parts",
         type=float,
         metavar="MIB",
@@ -209,7 +202,6 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         stop_at=args.stop_at,
         images=args.images,
         graph=args.graph,
-        lanes=args.lanes,
         parts=args.parts,
         **given,
     )

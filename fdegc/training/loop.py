@@ -121,7 +121,6 @@ class Trainer:
             restarted=self.restarted,
             settled=options.span[0] > 0.0,
             capture=capture,
-            lanes=options.lanes,
         )
         step.model = self.model = self.group.parallel(self.net)
         return step
@@ -286,7 +285,7 @@ class Trainer:
                 if self.step % self.recipe.log_steps == 0:
                     self._look(log, say)
                     if failure := self._stepper.take_failure():
-                        say({"note": failure})
+                        say({"note": f"the step runs without a graph, as capturing it failed: {failure}"})
                 if self.options.val_steps and self.step % self.options.val_steps == 0:
                     self.validate(log)
                 if self.clock() - saved > save_minutes * 60:

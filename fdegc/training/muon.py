@@ -7,7 +7,6 @@ in × (out·k·k).  The candidates of a dynamic convolution are a stack of such 
 
 from __future__ import annotations
 
-import functools
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,10 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fdegc.model.lanes import Lanes
-
-#: Streams of a GPU on which stacks are updated side by side.
-LANES = 6
 #: Quintic coefficients of Jordan et al.: steep at 0, so that small singular values rise in few steps.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -72,23 +67,6 @@ class _Stack:
     momentum: Tensor
 
 
-def _shared(stacks: list[_Stack]) -> list[list[_Stack]]:
-    """Stacks in :data:`LANES` lists that take about equally long."""
-    lanes: list[list[_Stack]] = [[] for _ in range(LANES)]
-    loads = [0.0] * LANES
-
-    def work(stack: _Stack) -> float:
-        count, rows, cols = stack.momentum.shape
-        # Products of the smaller side's square with the larger one, and launches that cost as much.
-        return 1e8 + 1.0 * count * min(rows, cols) ** 2 * max(rows, cols)
-
-    for stack in sorted(stacks, key=work, reverse=True):
-        least = loads.index(min(loads))
-        lanes[least].append(stack)
-        loads[least] += work(stack)
-    return [lane for lane in lanes if lane]
-
-
 class Muon(torch.optim.Optimizer):
     """Orthogonalised Nesterov momentum on kernels of 4 or 5 dimensions.
 
@@ -111,7 +89,6 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, params: Iterable[nn.Parameter], lr: float | Tensor, momentum: float = 0.95) -> None:
         self.found_inf: Tensor | None = None
         self._stacks: dict[int, tuple[list[nn.Parameter], list[_Stack]]] = {}
-        self._lanes: Lanes | None = None
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -131,17 +108,8 @@ class Muon(torch.optim.Optimizer):
             skip, rate = None, group["lr"]
             if self.found_inf is not None:
                 skip, rate = self.found_inf > 0, rate * (1.0 - self.found_inf)
-            if not members:
-                continue
-            if self._lanes is None:
-                self._lanes = Lanes(members[0].device, LANES)
-
-            def update(lane: list[_Stack], **how: Any) -> None:
-                for stack in lane:
-                    self._update(stack, **how)
-
-            how = {"rate": rate, "momentum": group["momentum"], "skip": skip}
-            self._lanes.run([functools.partial(update, lane, **how) for lane in _shared(stacks)])
+            for stack in stacks:
+                self._update(stack, rate, group["momentum"], skip)
 
     def _stack(self, members: list[nn.Parameter]) -> list[_Stack]:
         shapes: dict[tuple[int, int], list[nn.Parameter]] = defaultdict(list)

@@ -99,8 +99,6 @@ class TrainOptions:
         host (:class:`~fdegc.training.data.CropSampler`); "auto": "device" on GPUs.
     graph : str
         "auto": the step is captured where it can be, on CUDA with one process; "off".
-    lanes : int
-        Parts of a batch that a GPU computes side by side in a captured step.
     parts : float or None
         Weights are also written in files of at most so many MiB.
     """
@@ -136,7 +134,6 @@ class TrainOptions:
     stop_at: float | None = None
     images: str = "auto"
     graph: str = "auto"
-    lanes: int = 2
     parts: float | None = None
 
 
@@ -215,8 +212,6 @@ def check_choices(options: TrainOptions) -> None:
             raise InvalidOption(f"{name} must be one of {', '.join(choices)}, not {value}.")
     if not 0.0 <= options.colours <= 1.0:
         raise InvalidOption(f"The share of crops in random colours is from 0 to 1, not {options.colours:g}.")
-    if options.lanes < 1:
-        raise InvalidOption(f"A batch has one lane or several, not {options.lanes}.")
     if options.parts is not None and options.parts <= 0:
         raise InvalidOption("Parts of weights must be larger than 0 MiB.")
 

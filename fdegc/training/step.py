@@ -8,10 +8,8 @@ finite is decided on the device, sums for the log stay there until the log wants
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +19,8 @@ from torch.optim import Optimizer
 
 from fdegc.model.fdegcnet import FDEGCNet
 from fdegc.model.graphs import Capture, Repeated
-from fdegc.model.lanes import Lanes
-from fdegc.training.casting import CastWeights
 from fdegc.training.recipes import Recipe
-from fdegc.training.validation import is_mixed, mixed_precision, rate_distortion
+from fdegc.training.validation import mixed_precision, rate_distortion
 
 #: Tensors begin at multiples of this many values in a joined one, as an allocator would have them.
 _ALIGNMENT = 64
@@ -70,9 +66,6 @@ class Step:
     settled : bool
         Whether the average began as good weights, which are not to be forgotten.
     capture : Capture, optional
-    lanes : int
-        Parts of a batch that a GPU computes side by side, in steps that are captured
-        (:class:`~fdegc.model.lanes.Lanes`), if the batch can be shared equally and BatchNorm is frozen.
 
     Attributes
     ----------
@@ -95,19 +88,14 @@ class Step:
         restarted: Tensor | None = None,
         settled: bool = False,
         capture: Capture | None = None,
-        lanes: int = 1,
     ) -> None:
         self.net, self.optimisers, self.recipe = net, optimisers, recipe
         self.model: nn.Module = net
         self.precision, self.restarted, self.settled = precision, restarted, settled
         self.capture = capture
         self.rate = 1.0
-        self.lanes = lanes if capture is not None else 1
         self.weights, self.averages = join(net), join(ema)
         self.device = self.weights.device
-        self._cast = CastWeights(net, self.weights, is_mixed(self.device.type, precision))
-        self._side_by_side = Lanes(self.device, self.lanes)
-        self._frozen = False
         self._boost, self._decay = (torch.ones((), device=self.device) for _ in range(2))
         self._sums = torch.zeros(5, device=self.device)
         self._usual = torch.zeros((), device=self.device)
@@ -117,15 +105,11 @@ class Step:
         self._repeated = Repeated(self.compute)
 
     def take_failure(self) -> str | None:
-        """What follows of a failure to capture the step, and why, once; None if there was none."""
+        """Reason why the step could not be captured, once; None if it was, or nobody tried."""
         failure, self._repeated.failure = self._repeated.failure, None
-        if failure is None:
-            return None
-        if self.lanes > 1:
-            lanes, self.lanes, self._key = self.lanes, 1, None
-            return f"batches stay in one piece, as capturing a step of {lanes} lanes failed: {failure}"
-        self.capture = None  # nor will it go better with another batch
-        return f"the step runs without a graph, as capturing it failed: {failure}"
+        if failure is not None:
+            self.capture = None  # nor will it go better with another batch
+        return failure
 
     @property
     def captured(self) -> bool:
@@ -164,7 +148,6 @@ class Step:
             for optimiser in self.optimisers.values():
                 optimiser.zero_grad()
             self._usual.zero_()  # other batches, other gradients
-            self._frozen = frozen
         self._prepare(frozen, held)
         _put(self._drawn, drawn)
         _put(self._quality, quality)
@@ -213,9 +196,12 @@ class Step:
         if x.is_cuda:  # never on the CPU, where torch's convolutions corrupt memory with it
             x = x.contiguous(memory_format=torch.channels_last)
         lmbda = recipe.lambdas(quality) * self._boost
+        with mixed_precision(self.device.type, self.precision):
+            out = self.model(x, quality)
+        loss, mse, bpp = rate_distortion(out, x, lmbda)
         for optimiser in optimisers.values():
             optimiser.zero_grad()
-        loss, mse, bpp = self._differentiate(x, quality, lmbda)
+        recipe.objective(loss, lmbda).backward()
         capturing = x.is_cuda and torch.cuda.is_current_stream_capturing()
         with torch.no_grad():
             # A single odd crop must not end a night's run.  Judged by the gradients, which are the same in
@@ -234,39 +220,6 @@ class Step:
             row = torch.cat((means.masked_fill(bad > 0, 0.0), 1.0 - bad[None], bad[None]))
             self._sums.add_(row)
         return means
-
-    def _differentiate(self, x: Tensor, quality: Tensor, lmbda: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of all parameters; loss, MSE and bpp of the samples."""
-        if self.model is not self.net:  # several processes average what is accumulated
-            whole, figures = self._objective(self.model, x, quality, lmbda)
-            whole.backward()
-            return figures
-        self._cast.refresh()
-        lanes = self.lanes if self._frozen and len(x) % self.lanes == 0 else 1
-
-        def share(*part: Tensor) -> tuple[list[Tensor | None], tuple[Tensor, ...]]:
-            mean, figures = self._objective(self._cast.call, *part)
-            # Asked for, not accumulated: parameters belong to none of the lanes.
-            gradients = torch.autograd.grad(mean / lanes, self._cast.leaves, allow_unused=True)
-            return list(gradients), tuple(figure.detach() for figure in figures)
-
-        batches = zip(x.chunk(lanes), quality.chunk(lanes), lmbda.chunk(lanes), strict=True)
-        shares = self._side_by_side.run([functools.partial(share, *part) for part in batches])
-        gradients = shares[0][0]
-        for others, _ in shares[1:]:
-            torch._foreach_add_(*([g for g in of if g is not None] for of in (gradients, others)))
-        self._cast.hand_over(gradients)
-        loss, mse, bpp = (torch.cat(figures) for figures in zip(*(of for _, of in shares), strict=True))
-        return loss, mse, bpp
-
-    def _objective(
-        self, model: Callable[..., Any], x: Tensor, quality: Tensor, lmbda: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """What is differentiated; loss, MSE and bpp of the samples."""
-        with mixed_precision(self.device.type, self.precision):
-            out = model(x, quality)
-        figures = rate_distortion(out, x, lmbda)
-        return self.recipe.objective(figures[0], lmbda), figures
 
     def _tame(self, gradients: list[Tensor]) -> Tensor:
         """Shorten gradients that are much longer than usual; 1.0 if they are of no use at all, else 0.0.

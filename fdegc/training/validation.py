@@ -37,16 +37,12 @@ def mixed_precision(device: str, precision: str) -> AbstractContextManager[Any]:
     ------
     InvalidOption
     """
-    kind = torch.device(device).type
-    return torch.autocast(kind, torch.bfloat16, enabled=is_mixed(device, precision))
-
-
-def is_mixed(device: str, precision: str) -> bool:
-    """Whether :func:`mixed_precision` takes bfloat16; the same parameters and errors."""
     if precision not in PRECISIONS:
         raise InvalidOption(f"The precision must be one of {', '.join(PRECISIONS)}, not {precision}.")
-    quick = {"cpu": quick_bfloat16, "cuda": _cuda_bfloat16}.get(torch.device(device).type, lambda: False)
-    return precision == "bf16" or (precision == "auto" and quick())
+    kind = torch.device(device).type
+    quick = {"cpu": quick_bfloat16, "cuda": _cuda_bfloat16}.get(kind, lambda: False)
+    enabled = precision == "bf16" or (precision == "auto" and quick())
+    return torch.autocast(kind, torch.bfloat16, enabled=enabled)
 
 
 def _cuda_bfloat16() -> bool:
