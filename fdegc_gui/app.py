@@ -28,7 +28,7 @@ from fdegc_gui.style.theme import Theme, set_up_fonts
 log = logging.getLogger(__name__)
 
 #: Seconds between two chances for the window's thread to run while another one computes in Python.
-_SWITCH_INTERVAL = 0.002
+_SWITCH_INTERVAL = 0.0005
 #: A thread that does not answer this long after the window was closed is left behind.
 _LAST_RESORT_MS = 30_000
 

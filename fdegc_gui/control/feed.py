@@ -87,7 +87,7 @@ class TileFeed(QObject):
 def _apply(result: Result, painted: PaintedTile, figures: TileFigures | None) -> None:
     """Addition of a tile's pixels, and of its figures if it is a new one."""
     window = painted.window
-    result.pyramid.write(window.x, window.y, painted.bgra)
+    result.pyramid.write(window.x, window.y, painted.bgra, painted.reduced)
     result.pyramid.transparent |= painted.transparent
     if result.backdrop is not None and painted.transparent:  # others hide it, up to their smooth edges
         result.backdrop.erase(window.x, window.y, window.width, window.height)

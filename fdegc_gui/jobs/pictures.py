@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.reduction import Reducible, aligned, chunks
 from fdegc_gui.jobs.render import paint, render
 from fdegc_gui.models.display import Rendering
-from fdegc_gui.models.pyramid import Bgra, Patch, Pyramid
+from fdegc_gui.models.pyramid import Bgra, Patch, Pyramid, reductions
 from fdegc_gui.models.sample_store import SampleStore
 
 #: Longest side of the quick picture that goes before a whole one.
@@ -33,18 +33,22 @@ class PaintedTile:
     transparent : bool
         Whether any pixel is.
     rendering : Rendering
+    reduced : list of ndarray
+        The same, halved again and again.
     """
 
     window: Window
     bgra: Bgra
     transparent: bool
     rendering: Rendering
+    reduced: list[Bgra] = field(default_factory=list)
 
 
 def painted_tile(window: Window, samples: Samples, info: RasterInfo, rendering: Rendering) -> PaintedTile:
     """Picture of one tile, rendered."""
     bgra = paint(samples, info, rendering)
-    return PaintedTile(window, bgra, bool(bgra[..., 3].min() < 255), rendering)
+    # Reduced here, since the thread that has the window must not take so long.
+    return PaintedTile(window, bgra, bool(bgra[..., 3].min() < 255), rendering, reductions(bgra))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ Bgra = npt.NDArray[np.uint8]
 
 #: Halving stops below this side.
 _SMALLEST_SIDE = 128
+#: Halving of a tile's picture in advance stops at this side: what is left is quickly done.
+_FINEST_REDUCTION = 32
 
 
 def premultiplied_bgra(rgba: npt.NDArray[np.uint8]) -> Bgra:
@@ -55,6 +58,15 @@ def halve(image: Bgra) -> Bgra:
     total += 2
     total >>= 2
     return total.astype(np.uint8)
+
+
+def reductions(bgra: Bgra) -> list[Bgra]:
+    """Picture of a tile, halved again and again: what :meth:`Pyramid.write` would make of it."""
+    out: list[Bgra] = []
+    while max(bgra.shape[:2]) > _FINEST_REDUCTION:
+        bgra = halve(bgra)
+        out.append(bgra)
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +161,7 @@ class Pyramid:
                 best = k
         return best
 
-    def write(self, x: int, y: int, bgra: Bgra) -> None:
+    def write(self, x: int, y: int, bgra: Bgra, reduced: Sequence[Bgra] = ()) -> None:
         """Update of a rectangle of full-resolution pixels and of every level under it.
 
         Parameters
@@ -158,11 +170,14 @@ class Pyramid:
             Where its upper left corner lies in the scene; multiples of 2**base.
         bgra : ndarray of uint8, shape (height, width, 4)
             As :func:`premultiplied_bgra` gives it.
+        reduced : sequence of ndarray
+            As of :func:`reductions`; what is there need not be made here.
         """
+        made = list(reduced)
         for _ in range(self.base):
-            bgra = halve(bgra)
+            bgra = made.pop(0) if made else halve(bgra)
         x0, y0 = x >> self.base, y >> self.base
-        self._put(x0, y0, bgra)
+        self._put(x0, y0, bgra, made)
 
     def erase(self, x: int, y: int, width: int, height: int) -> None:
         """Transparency, from now on, of the pixels that lie inside a rectangle of the scene."""
@@ -175,14 +190,22 @@ class Pyramid:
         """Whole rows of the finest level that is kept, put in place, the first one at row ``y0`` of it."""
         self._put(0, y0, pixels)
 
-    def _put(self, x0: int, y0: int, pixels: Bgra) -> None:
+    def _put(self, x0: int, y0: int, pixels: Bgra, reduced: Sequence[Bgra] = ()) -> None:
         """Pixels written at the finest level kept, and a rebuild of what depends on it."""
         first = self.levels[0]
         x1, y1 = min(x0 + pixels.shape[1], first.shape[1]), min(y0 + pixels.shape[0], first.shape[0])
         first[y0:y1, x0:x1] = pixels[: y1 - y0, : x1 - x0]
+        made = iter(reduced)
         for finer, coarser in itertools.pairwise(self.levels):
+            height, width = finer.shape[:2]
+            # Whole blocks of four pixels, or cut where the scene ends: they depend on nothing beside them.
+            whole = x0 % 2 == y0 % 2 == 0 and (x1 % 2 == 0 or x1 == width) and (y1 % 2 == 0 or y1 == height)
             x0, y0, x1, y1 = x0 // 2, y0 // 2, -(-x1 // 2), -(-y1 // 2)
-            coarser[y0:y1, x0:x1] = halve(finer[2 * y0 : 2 * y1, 2 * x0 : 2 * x1])
+            known = next(made, None) if whole else None
+            if known is None:
+                made = iter(())
+                known = halve(finer[2 * y0 : 2 * y1, 2 * x0 : 2 * x1])
+            coarser[y0:y1, x0:x1] = known[: y1 - y0, : x1 - x0]
 
 
 def _inside(start: int, end: int, scene: int, scale: float) -> slice:

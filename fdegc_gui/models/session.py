@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from fdegc.results import Estimate
 from fdegc.types import RasterStatistics, Samples
@@ -428,8 +428,14 @@ class Session(Wishes):
         if waiting != (key in self.waiting):
             if waiting:
                 self.waiting[key] = self.way(key)
+                # What begins at once is told of then, and not twice in a row.
+                QTimer.singleShot(0, self, lambda: self._tell_waiting(key))
             else:
                 del self.waiting[key]
+                self.result_changed.emit(key)
+
+    def _tell_waiting(self, key: int) -> None:
+        if key in self.waiting:
             self.result_changed.emit(key)
 
     def begin(self, key: int, quality: float, tiles_total: int, store: SampleStore) -> Result:

@@ -25,6 +25,7 @@ from fdegc_gui.jobs.engine import spared
 from fdegc_gui.jobs.sample_writer import SampleWriter
 from fdegc_gui.logs import ExceptionHook
 from fdegc_gui.main_window import MainWindow
+from fdegc_gui.models import pyramid
 from fdegc_gui.models.pyramid import Pyramid, halve, premultiplied_bgra
 from fdegc_gui.models.scene import display_base
 from fdegc_gui.settings import Settings
@@ -49,13 +50,19 @@ def random_rgba(height: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 300), (333, 257), (512, 512)])
 @pytest.mark.parametrize("base", [0, 2])
-def test_pyramid_of_tiles_equals_pyramid_of_the_whole(width: int, height: int, base: int) -> None:
+@pytest.mark.parametrize("side", [64, 68, 52])
+@pytest.mark.parametrize("reduced", [False, True], ids=["halved here", "halved before"])
+def test_pyramid_of_tiles_equals_pyramid_of_the_whole(
+    width: int, height: int, base: int, side: int, reduced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pyramid, "_FINEST_REDUCTION", 4)
     bgra = premultiplied_bgra(random_rgba(height, width))
     whole, parts = Pyramid(width, height, base), Pyramid(width, height, base)
     whole.write(0, 0, bgra)
-    for y in range(0, height, 64):
-        for x in range(0, width, 64):
-            parts.write(x, y, np.ascontiguousarray(bgra[y : y + 64, x : x + 64]))
+    for y in range(0, height, side):
+        for x in range(0, width, side):
+            part = np.ascontiguousarray(bgra[y : y + side, x : x + side])
+            parts.write(x, y, part, pyramid.reductions(part) if reduced else ())
     for one, other in zip(whole.levels, parts.levels, strict=True):
         assert np.array_equal(one, other)
 
