@@ -108,11 +108,12 @@ def exactness(device: str, pixels: np.ndarray, rates: Sequence[int]) -> bool:
                             damaged += len(reader.decode(path, on_tile=picture).damaged)
                             pictures.append(picture.pixels.astype(np.int16))
                     difference = int(np.abs(pictures[0] - pictures[-1]).max())
-                    same = len(digests) == 1 and None not in digests and not damaged
-                    good &= same and difference <= 1
+                    same = len(digests) == 1 and None not in digests
+                    good &= same and not damaged and difference <= 1
+                    lost = f", {damaged} TILES DAMAGED" if damaged else ""
                     print(
                         f"| {rate} | {name} | {'on' if fast else 'off'} | {path.stat().st_size} "
-                        f"| {'equal' if same else 'DIFFERENT'} | {difference} |",
+                        f"| {'equal' if same else 'DIFFERENT'}{lost} | {difference} |",
                         flush=True,
                     )
     return good
