@@ -45,7 +45,7 @@ from fdegc_gui.models.way import EXACT, FREE
 from fdegc_gui.settings import Settings
 from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme
-from fdegc_gui.views import warming
+from fdegc_gui.views import plotting
 from fdegc_gui.views.compare import CompareView
 from fdegc_gui.views.drop import DropHint, dropped_files, several_words
 from fdegc_gui.views.header_bar import Header
@@ -232,7 +232,7 @@ class MainWindow(QMainWindow):
         self.actions_["lpips"].setVisible(optional.lpips_installed())
         self.controller.measuring.set_download(settings.lpips_download)
         self.recent = Recent(settings, self.controller, self.menus, self.welcome, self.open, self)
-        self.idle = Idle(warming.steps(), self.controller.activities, self)
+        self.idle = Idle(plotting.steps(), self.controller.activities, self)
         self.devices.ready.connect(self.idle.start)
 
     def expect(self) -> None:

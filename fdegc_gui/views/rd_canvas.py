@@ -14,6 +14,7 @@ from PySide6.QtSvg import QSvgGenerator
 from fdegc_gui.models.points import Point
 from fdegc_gui.style.series import series_color, series_mark
 from fdegc_gui.style.theme import LIGHT, Tokens
+from fdegc_gui.views.plotting import pyqtgraph
 
 #: Width and height of a plot in a file, in pixels of a picture.
 _SAVED = 900, 600
@@ -57,12 +58,11 @@ class RdCanvas:
     """
 
     def __init__(self) -> None:
-        import pyqtgraph as pg
+        pg = pyqtgraph()
 
-        self.widget: Any = pg.PlotWidget()
+        self.widget: Any = pg.PlotWidget(enableMenu=False)
         self.widget.setMouseEnabled(x=False, y=False)
         self.widget.hideButtons()
-        self.widget.setMenuEnabled(False)
         for side in ("bottom", "left"):
             self.widget.getAxis(side).enableAutoSIPrefix(False)
         self.marks: Any = pg.ScatterPlotItem(
@@ -74,7 +74,7 @@ class RdCanvas:
 
     def draw(self, drawing: Drawing, tokens: Tokens) -> None:
         """Drawing in the colours of a theme."""
-        import pyqtgraph as pg
+        pg = pyqtgraph()
 
         self.widget.setBackground(tokens.panel)
         for side, label in (("bottom", drawing.across), ("left", drawing.up)):
@@ -111,7 +111,7 @@ class RdCanvas:
 
     def add_legend(self, drawing: Drawing, tokens: Tokens) -> None:
         """Legend within the plot, for a file."""
-        import pyqtgraph as pg
+        pg = pyqtgraph()
 
         legend = self.widget.addLegend(offset=(-20, -20), labelTextColor=tokens.text, labelTextSize="13pt")
         for name, points in drawing.series.items():

@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent
 from fdegc.options import QUALITY_MAX, QUALITY_MIN
 from fdegc_gui.models.asking import STEP, Asked, Course
 from fdegc_gui.style.theme import Tokens
+from fdegc_gui.views.plotting import pyqtgraph
 
 #: Distance from the curve within which it is taken hold of, and of a move that is no click (pixels).
 _GRIP, _MOVED = 12.0, 4.0
@@ -42,7 +43,7 @@ class CurveDrag(QObject):
     asked = Signal(object)
 
     def __init__(self, widget: Any, course: Callable[[], Course | None], unit: Callable[[], float]) -> None:
-        import pyqtgraph as pg
+        pg = pyqtgraph()
 
         super().__init__(widget)
         self._widget, self._course, self._unit = widget, course, unit
@@ -65,7 +66,7 @@ class CurveDrag(QObject):
 
     def set_curve(self, curve: list[tuple[float, float]], tokens: Tokens) -> None:
         """Curve that can be taken hold of, in the plot's units, and the colours of a theme."""
-        import pyqtgraph as pg
+        pg = pyqtgraph()
 
         self._curve = curve
         self.line.setPen(pg.mkPen(tokens.accent, width=1, style=Qt.PenStyle.DashLine))

@@ -25,8 +25,8 @@ _ENOUGH = 2
 class RdPlot(QWidget):
     """Quality over size of all results, drawn by pyqtgraph; hidden until there are two.
 
-    pyqtgraph is imported when the plot first has something to show.  That costs a fifth of a second
-    once, on the GUI thread: its import touches Qt's classes, and on another thread that crashed.
+    pyqtgraph is imported when the plot first has something to show, if it was not made ready before
+    (`fdegc_gui.views.plotting`).
 
     Signals
     -------

@@ -51,18 +51,44 @@ def test_steps_wait_for_input_and_activities_to_end(qtbot: QtBot, monkeypatch: p
     assert not work._timer.isActive(), "it is done once"
 
 
-def test_the_plot_is_made_ready_in_small_steps() -> None:
-    code = (
-        "import sys, time\n"
-        "from fdegc_gui.app import make_application\n"
-        "from fdegc_gui.views import warming\n"
-        "app = make_application()\n"
-        "steps, count = warming.steps(), 0\n"
-        "while 'pyqtgraph' not in sys.modules:\n"
-        "    next(steps)\n"
-        "    count += 1\n"
-        "assert count > 100, count\n"
-        "assert not list(steps)[2:]\n"
+_STEPS = """
+import sys
+from fdegc_gui.app import make_application
+from fdegc_gui.views import plotting
+app, steps, count = make_application(), plotting.steps(), 0
+while "pyqtgraph" not in sys.modules:
+    next(steps)
+    count += 1
+assert count > 100, count
+half = sys.modules["pyqtgraph"]
+assert not hasattr(half, "PlotWidget")
+"""
+
+
+def _run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+
+
+def test_the_plot_is_made_ready_in_small_steps_and_whoever_needs_it_at_once_gets_it_whole() -> None:
+    done = _run(
+        _STEPS + "for _ in range(30): next(steps)\n"
+        "assert not hasattr(half, 'PlotWidget')\n"
+        "assert plotting.pyqtgraph() is half and half.PlotWidget(enableMenu=False)\n"
+        "left = len(list(steps))\n"
+        "assert left < 5, left\n"
+        "print(sorted(name for name in vars(half) if not name.startswith('__')))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    plain = _run(
+        "from fdegc_gui.app import make_application\n"
+        "import pyqtgraph\n"
+        "print(sorted(name for name in vars(pyqtgraph) if not name.startswith('__')))\n"
+    )
+    assert done.stdout == plain.stdout, "as by a plain import"
+
+
+def test_steps_of_the_plot_go_to_the_end_or_leave_nothing_half_imported() -> None:
+    done = _run(_STEPS + "count = len(list(steps))\nassert count > 30, count\nhalf.PlotWidget()\n")
+    assert done.returncode == 0, done.stderr
+    done = _run(_STEPS + "plotting._importing.close()\nassert plotting.pyqtgraph().PlotWidget()\n")
     assert done.returncode == 0, done.stderr
