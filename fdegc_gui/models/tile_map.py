@@ -14,8 +14,10 @@ from fdegc_gui.models.colormaps import SEQUENTIAL, table
 from fdegc_gui.models.pyramid import Bgra
 from fdegc_gui.text import NONE, decibels, human_bytes
 
-#: Colours: the last one is where most bytes went, or most of the error is.
+#: Colours: the last one is where most bytes a pixel went, or most of the error is.
 COLORS = SEQUENTIAL[0]
+#: dB that all colours are at least: twice the error.  Less would be told as if it were much.
+_LEAST_SPAN = 6.0
 
 
 class TileFigure(enum.Enum):
@@ -89,28 +91,58 @@ class TileMap:
         inside = parts[0] @ self.values @ parts[1]
         return ByteShare(float(inside), float(inside / self.values.sum()))
 
+    @property
+    def levels(self) -> npt.NDArray[np.float64]:
+        """What tiles are compared by: bits a pixel, for those at the edge are smaller than others; or dB."""
+        if self.figure is TileFigure.PSNR:
+            return self.values
+        heights, widths = (
+            np.minimum(self.tile_size, size - self.tile_size * np.arange(count))
+            for size, count in zip(self.size[::-1], self.values.shape, strict=True)
+        )
+        return 8 * self.values / np.outer(heights, widths)
+
     def words(self, row: int, column: int) -> str:
         """Value of a tile in words."""
         value = float(self.values[row, column])
         if math.isnan(value):
             return NONE
-        return human_bytes(round(value)) if self.figure is TileFigure.BYTES else decibels(value)
+        if self.figure is TileFigure.PSNR:
+            return decibels(value)
+        return f"{human_bytes(round(value))} · {self.label(row, column)}"
+
+    def label(self, row: int, column: int) -> str:
+        """Level of a tile in words that are as short as they can be."""
+        level = float(self.levels[row, column])
+        return NONE if math.isnan(level) else self.level_words(level)
+
+    def level_words(self, level: float) -> str:
+        """One of `levels` in words."""
+        return decibels(level) if self.figure is TileFigure.PSNR else f"{level:.2f} bpp"
 
     def worst(self, count: int) -> list[tuple[int, int]]:
-        """Rows and columns of the tiles that most bytes went into, or that are kept worst, these first."""
-        flat = self.values.ravel()
+        """Rows and columns of the tiles that took most bits a pixel, or that are kept worst, these first."""
+        flat = self.levels.ravel()
         order = np.argsort(-flat if self.figure is TileFigure.BYTES else flat, kind="stable")
         known = order[np.isfinite(flat[order])][:count]
         return [(int(at) // self.values.shape[1], int(at) % self.values.shape[1]) for at in known]
 
     @property
     def ends(self) -> tuple[float, float] | None:
-        """Values of the first and of the last colour; None if no tile has a finite one."""
-        found = self.values[np.isfinite(self.values)]
+        """Levels of the first and of the last colour; None if no tile has a finite one.
+
+        Bits a pixel begin at none, and decibels span a doubling of the error at least, so that tiles that are
+        nearly alike look so.
+        """
+        levels = self.levels
+        found = levels[np.isfinite(levels)]
         if not found.size:
             return None
         low, high = float(found.min()), float(found.max())
-        return (low, high) if self.figure is TileFigure.BYTES else (high, low)
+        if self.figure is TileFigure.BYTES:
+            return 0.0, high
+        missing = max(_LEAST_SPAN - (high - low), 0.0) / 2
+        return high + missing, low - missing
 
     def picture(self) -> Bgra:
         """Picture with a pixel a tile, transparent where nothing is known.
@@ -119,10 +151,11 @@ class TileMap:
         -------
         ndarray of uint8, shape (rows, columns, 4)
         """
-        out = np.zeros((*self.values.shape, 4), np.uint8)
+        levels = self.levels
+        out = np.zeros((*levels.shape, 4), np.uint8)
         first, last = self.ends or (0.0, 0.0)
         span = last - first
-        clean = np.where(np.isposinf(self.values), first, self.values)
+        clean = np.where(np.isposinf(levels), first, levels)
         part = (clean - first) / span if span else np.zeros_like(clean)
         known = ~np.isnan(clean)
         steps = np.rint(np.where(known, part, 0.0).clip(0, 1) * 255).astype(np.uint8)

@@ -15,12 +15,13 @@ _SOON = 2.0
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of a rate point; ``exact`` once the rate point is finished."""
+    """Cost of a rate point; ``exact`` once it is finished, ``queued`` before it has begun."""
 
     size: str = NONE
     time: str = NONE
     exact: bool = False
     progress: float | None = None
+    queued: bool = False
 
 
 def cost_of(estimate: Estimate | None, result: Result | None, *, timed: bool = True) -> Cost:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QEnterEvent, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
@@ -72,6 +73,8 @@ class _Row(QAbstractButton):
         if not what:
             what = f"Rate {self.rate}: trained with λ = {lmbda(self.rate)} (loss λ·MSE + bpp)."
         text = f"{what}\n{kind}: {cost.size}, {cost.time}."
+        if cost.queued:
+            text += "\nQueued."
         self.setToolTip(text)
         self.setAccessibleDescription(text)
         self.update()
@@ -139,11 +142,16 @@ class _Row(QAbstractButton):
 
     def _paint_state(self, painter: QPainter, box: QRectF) -> None:
         tokens = self._theme.tokens
-        if self._cost.exact:
+        if self._cost.exact and not self._cost.queued:
             ratio = self.devicePixelRatioF()
             tick = icons.pixmap("check", tokens.good, round(15 * ratio))
             tick.setDevicePixelRatio(ratio)
             painter.drawPixmap(round(box.right() - 21), round((self.height() - 15) / 2), tick)
+        elif self._cost.queued:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(tokens.accent))
+            for step in (-1, 0, 1):
+                painter.drawEllipse(QPointF(box.right() - 13.5 + 5 * step, self.height() / 2), 1.5, 1.5)
         elif self._cost.progress is not None:
             side = 13.0
             ring = QRectF(box.right() - 20, (self.height() - side) / 2, side, side)
@@ -242,7 +250,9 @@ class RateSelector(QWidget):
             cost = cost_of(forecasts.get(rate), result, timed=session.refined or rate == EXACT)
             row.setEnabled(rate in session.rates)
             if self._progress is not None and self._progress[0] == key and _is_running(result):
-                cost = Cost(cost.size, cost.time, False, self._progress[1])
+                cost = replace(cost, exact=False, progress=self._progress[1])
+            elif key in session.waiting:
+                cost = replace(cost, queued=True)
             if cost != row.cost:
                 row.show_cost(cost)
         words = {

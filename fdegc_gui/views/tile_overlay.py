@@ -117,7 +117,7 @@ class TileOverlay:
             # In the part of the tile that is seen, so that one always knows where one is.
             place = _placed(self.tiles.window(row, column), rect, zoom).intersected(visible)
             room = place.adjusted(gap, gap, -gap, -gap)
-            label = self._label(self.tiles.words(row, column), ratio, font, tokens)
+            label = self._label(self.tiles.label(row, column), ratio, font, tokens)
             if label.width() <= room.width() and label.height() <= room.height():
                 # From close up at the lower edge, out of the picture's way.
                 y = room.bottom() - label.height() if near else room.center().y() - label.height() / 2

@@ -19,7 +19,6 @@ from fdegc_gui.actions import Actions
 from fdegc_gui.models.colormaps import table
 from fdegc_gui.models.tile_map import COLORS, TileFigure, TileMap
 from fdegc_gui.style.theme import Theme, figures
-from fdegc_gui.text import decibels, human_bytes
 
 #: Places that are listed, and rows that are seen at once.
 PLACES, _SEEN = 30, 6
@@ -133,10 +132,7 @@ class TilePanel(QWidget):
         self.ramp.setVisible(ends is not None)
         self.places.setVisible(bool(worst))
         if tiles is not None and ends is not None:
-            in_words = (
-                decibels if tiles.figure is TileFigure.PSNR else lambda value: human_bytes(round(value))
-            )
-            self.ramp.show_ends(*map(in_words, ends))
+            self.ramp.show_ends(*map(tiles.level_words, ends))
             row = self.places.sizeHintForRow(0)
             self.places.setFixedHeight(row * min(len(worst), _SEEN) + 2 * self.places.frameWidth() + 4)
 

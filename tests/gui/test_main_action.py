@@ -114,8 +114,18 @@ def test_again_is_queued_behind_another(
     button = window.sidebar.action
     button.again.click()
     assert button.again.text() == "Queued" and not button.again.isEnabled() and button.main.isEnabled()
+    window.actions_["rate_3"].trigger()
+    row = window.sidebar.rates.rows[3]
+    bare = row.grab().toImage()
+    button.main.click()
+    qtbot.waitUntil(lambda: row.cost.queued, timeout=TIMEOUT)
+    assert row.toolTip().endswith("Queued.") and row.grab().toImage() != bare
+    assert [rate for rate, one in window.sidebar.rates.rows.items() if one.cost.queued] == [1, 3]
     fake.gate.set()
-    qtbot.waitUntil(lambda: finished(window, 2) and button.again.text() == "Compress again", timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: finished(window, 3), timeout=TIMEOUT)
+    assert not any(one.cost.queued for one in window.sidebar.rates.rows.values())
+    window.actions_["rate_1"].trigger()
+    assert button.again.text() == "Compress again"
 
 
 def test_several_rate_points_can_wait(

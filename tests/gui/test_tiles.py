@@ -37,12 +37,15 @@ def tile_map(figure: TileFigure, *values: float) -> TileMap:
 
 def test_worst_tiles_and_their_windows() -> None:
     sizes = tile_map(TileFigure.BYTES, 10, 900, 30, 0, 70, 20)
-    assert sizes.values.shape == (2, 3) and sizes.ends == (0.0, 900.0)
+    assert sizes.values.shape == (2, 3) and sizes.ends == (0.0, 8 * 900 / 64**2)
     assert sizes.worst(2) == [(0, 1), (1, 1)]
-    assert sizes.window(1, 2) == Window(128, 64, 22, 36) and sizes.words(0, 1) == "900 bytes"
+    assert sizes.window(1, 2) == Window(128, 64, 22, 36) and sizes.words(0, 1) == "900 bytes · 1.76 bpp"
+    cut = tile_map(TileFigure.BYTES, 400, 500, 200, 300, 300, 150)
+    assert cut.worst(2) == [(1, 2), (0, 2)], "tiles that the edge cuts are small for their bytes"
     levels = tile_map(TileFigure.PSNR, 30, math.inf, 20.5, math.nan, 40, 35)
     assert levels.worst(9) == [(0, 2), (0, 0), (1, 2), (1, 1)], "not those without error or without samples"
     assert levels.ends == (40.0, 20.5)
+    assert tile_map(TileFigure.PSNR, *[30, 31] * 3).ends == (33.5, 27.5), "nearly alike"
     assert (levels.words(0, 2), levels.words(0, 1), levels.words(1, 0)) == ("20.50 dB", "lossless", "–")
 
 
@@ -57,13 +60,16 @@ def test_share_of_bytes_of_a_region() -> None:
 
 
 def test_colours_go_with_what_is_worse() -> None:
-    light = tile_map(TileFigure.BYTES, 0, 1, 2, 3, 4, 5).picture()[..., :3].sum(axis=-1).ravel()
+    areas = np.outer([64, 36], [64, 64, 22]).ravel()
+    light = tile_map(TileFigure.BYTES, *(np.arange(6) * areas)).picture()[..., :3].sum(axis=-1).ravel()
     assert (np.diff(light.astype(int)) > 0).all()
     levels = tile_map(TileFigure.PSNR, 30, math.inf, 20, math.nan, 30, 30).picture()
     assert levels[0, 2, :3].sum() > levels[0, 0, :3].sum() and not levels[1, 0].any()
     assert (levels[0, 1] == levels[0, 0]).all(), "without error as the best of the others"
     one = tile_map(TileFigure.BYTES, *[7.0] * 6)
-    assert (one.picture() == one.picture()[0, 0]).all()
+    assert (one.picture()[0, :2] == one.picture()[0, 0]).all() and one.picture()[1, 2].sum() > 0
+    even = tile_map(TileFigure.PSNR, *[30, 30.1] * 3).picture().astype(int)
+    assert 0 < np.abs(even[0, 0] - even[0, 1]).max() < 10
     nothing = tile_map(TileFigure.PSNR, *[math.nan] * 6)
     assert nothing.ends is None and nothing.worst(3) == [] and not nothing.picture().any()
 
@@ -168,7 +174,7 @@ def test_file_without_its_original(qtbot: QtBot, window: MainWindow, tmp_path: P
     window.actions_["tiles_bytes"].trigger()
     qtbot.waitUntil(lambda: window.tiles.tiles is not None, timeout=TIMEOUT)
     panel = window.sidebar.tiles
-    assert panel.places.count() == 6 and panel.ramp.ends == ("9 bytes", "9 bytes")
+    assert panel.places.count() == 6 and panel.ramp.ends == ("0.00 bpp", "0.09 bpp")
     assert window.actions_["tiles_bytes"].isChecked()
     pane = window.compare.reconstruction
     seen = pane.grab().toImage()
