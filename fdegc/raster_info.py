@@ -279,6 +279,20 @@ class RasterInfo:
         )
 
 
+def fits_kind(info: RasterInfo, kind: str) -> bool:
+    """Whether a kind of raster file can hold a raster's samples, or the colours of its palette.
+
+    Parameters
+    ----------
+    info : RasterInfo
+    kind : str
+        One of :data:`~fdegc.options.KINDS`.
+    """
+    if kind == "png":
+        return bool(info.palette) or (info.dtype in ("uint8", "uint16") and info.bands in (1, 3))
+    return kind != "jp2" or bool(info.palette) or info.dtype in ("uint8", "int16", "uint16")
+
+
 def default_colors(bands: int) -> tuple[str, ...]:
     """Colour interpretation of bands nobody has described."""
     if bands == 3:

@@ -40,7 +40,7 @@ from fdegc.raster.tiff_tags import (
     set_in_place,
 )
 from fdegc.raster.validity import nodata_fits
-from fdegc.raster_info import RasterInfo, Window, default_colors
+from fdegc.raster_info import RasterInfo, Window, default_colors, fits_kind
 from fdegc.types import Samples
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -179,7 +179,7 @@ class Jp2Sink(_CopySink):
     driver = "JP2OpenJPEG"
 
     def __init__(self, path: Path, info: RasterInfo, overwrite: bool) -> None:
-        if info.dtype not in ("uint8", "int16", "uint16"):
+        if not fits_kind(info, "jp2"):
             raise _unsuitable(path, "JPEG 2000", info)
         super().__init__(path, info, overwrite, _with_alpha_only(info))
 
@@ -218,7 +218,7 @@ class PngSink(_CopySink):
     driver = "PNG"
 
     def __init__(self, path: Path, info: RasterInfo, overwrite: bool) -> None:
-        if info.dtype not in ("uint8", "uint16") or info.bands not in (1, 3):
+        if not fits_kind(info, "png"):
             raise _unsuitable(path, "PNG", info)
         tags = {key: text for key, text in info.tags.items() if _is_keyword(key)}
         # Viewers take the three bands for red, green and blue, whatever the raster says.

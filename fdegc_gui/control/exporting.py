@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from fdegc.format import SUFFIX
 from fdegc.options import KINDS, TIFF_KINDS
+from fdegc.raster_info import fits_kind
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.dialogs.files import FileDialogs
 from fdegc_gui.jobs import Failure
@@ -61,10 +62,11 @@ class Exporting:
         if scene is None or result is None or result.state is not State.DONE:
             return
         mark = "-decoded" if scene.stream else f"-{result.way.file_mark}"
+        kinds = tuple(kind for kind in KINDS if fits_kind(scene.info, kind))
         plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
-        kind = "png" if plain else self._settings.tiff_kind
+        kind = "png" if plain and "png" in kinds else self._settings.tiff_kind
         suggestion = self.suggest("image", f"{scene.path.stem}{mark}{KINDS[kind][0][0]}")
-        chosen = self._files.save_image(self._window, suggestion, kind)
+        chosen = self._files.save_image(self._window, suggestion, kind, kinds)
         if chosen is None:
             return
         target, kind = chosen

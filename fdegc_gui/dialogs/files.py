@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QProcess, QSize, QUrl
@@ -126,7 +126,9 @@ class FileDialogs:
         """Path for the compressed file, as the user chooses it."""
         return self._save(parent, "Save the compressed file", suggestion, {STREAM_FILTER: (SUFFIX,)})[0]
 
-    def save_image(self, parent: QWidget, suggestion: str, kind: str) -> tuple[Path, str] | None:
+    def save_image(
+        self, parent: QWidget, suggestion: str, kind: str, kinds: Collection[str] = tuple(KINDS)
+    ) -> tuple[Path, str] | None:
         """Path and kind of file for the reconstruction, as the user chooses them.
 
         Parameters
@@ -136,6 +138,8 @@ class FileDialogs:
             Path.
         kind : str
             One of :data:`~fdegc.options.KINDS`, chosen at first.
+        kinds : collection of str
+            Those that are offered; a name may all the same end as another one's.
 
         Returns
         -------
@@ -144,11 +148,12 @@ class FileDialogs:
             What the name ends in counts; of those that end alike, the chosen one.
         """
         usual = next(words for words, one in IMAGE_KINDS.items() if one == kind)
-        path, words = self._save(parent, "Save the reconstruction", suggestion, IMAGE_FILTERS, usual)
+        offered = [words for words, one in IMAGE_KINDS.items() if one in kinds]
+        path, words = self._save(parent, "Save the reconstruction", suggestion, IMAGE_FILTERS, usual, offered)
         if path is None:
             return None
-        kinds = (IMAGE_KINDS[one] for one in (words, *IMAGE_FILTERS) if one in IMAGE_KINDS)
-        return path, next(one for one in kinds if path.suffix.lower() in KINDS[one][0])
+        found = (IMAGE_KINDS[one] for one in (words, *IMAGE_FILTERS) if one in IMAGE_KINDS)
+        return path, next(one for one in found if path.suffix.lower() in KINDS[one][0])
 
     def _save(
         self,
@@ -157,9 +162,13 @@ class FileDialogs:
         suggestion: str,
         filters: Mapping[str, tuple[str, ...]],
         usual: str | None = None,
+        offered: Sequence[str] = (),
     ) -> tuple[Path | None, str]:
-        """Path that the user chooses, or None, and the filter that was chosen, at first ``usual``."""
-        dialog = file_dialog(parent, title, str(Path(suggestion).parent), list(filters))
+        """Path that the user chooses, or None, and the filter that was chosen, at first ``usual``.
+
+        Some filters may be offered; the endings of all are taken as they are.
+        """
+        dialog = file_dialog(parent, title, str(Path(suggestion).parent), list(offered or filters))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setOption(QFileDialog.Option.DontConfirmOverwrite)  # asked below, once the suffix is there
         dialog.selectFile(Path(suggestion).name)

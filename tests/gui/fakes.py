@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from fdegc.format.info import describe, read_info
 from fdegc.format.metadata import OVERVIEW, metadata_blocks
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
-from fdegc.options import EncodeOptions
+from fdegc.options import KINDS, EncodeOptions
 from fdegc.raster.saving import kind_of
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import (
@@ -233,6 +233,7 @@ class FakeUser(FileDialogs):
         self.answer: Path | None = None
         self.kind: str | None = None  # of image that is chosen; by default what its name says
         self.usual_kind = ""
+        self.offered_kinds: tuple[str, ...] = ()
         self.replace = True
         self.leave = True
         self.lost: list[str] = []
@@ -270,8 +271,10 @@ class FakeUser(FileDialogs):
         self.suggested = suggestion
         return self.answer
 
-    def save_image(self, parent: Any, suggestion: str, kind: str) -> tuple[Path, str] | None:
-        self.suggested, self.usual_kind = suggestion, kind
+    def save_image(
+        self, parent: Any, suggestion: str, kind: str, kinds: Collection[str] = tuple(KINDS)
+    ) -> tuple[Path, str] | None:
+        self.suggested, self.usual_kind, self.offered_kinds = suggestion, kind, tuple(kinds)
         return None if self.answer is None else (self.answer, kind_of(self.answer, self.kind))
 
     def confirm_loss(self, parent: Any, name: str, words: str) -> bool:

@@ -103,6 +103,22 @@ def test_names_get_the_ending_of_the_chosen_kind(window: MainWindow, tmp_path: P
         answered(QFileDialog, choose(name, kind))
         path, found = expected
         assert files.save_image(window, str(tmp_path / "x.tif"), "cog") == (tmp_path / path, found)
+
+
+def test_some_kinds_are_offered_and_a_name_may_end_as_another(window: MainWindow, tmp_path: Path) -> None:
+    def answer(dialog: QDialog) -> None:
+        assert isinstance(dialog, QFileDialog)
+        assert [words.split(" (")[0] for words in dialog.nameFilters()] == ["GeoTIFF", "COG"]
+        dialog.findChildren(QLineEdit)[0].setText(str(tmp_path / "r1.png"))
+        dialog.done(QDialog.DialogCode.Accepted)
+
+    answered(QFileDialog, answer)
+    chosen = FileDialogs().save_image(window, str(tmp_path / "x.tif"), "cog", ("geotiff", "cog"))
+    assert chosen == (tmp_path / "r1.png", "png"), "what is wrong with that is said when it is written"
+
+
+def test_dialogs_that_are_left_give_nothing(window: MainWindow, tmp_path: Path) -> None:
+    files = FileDialogs()
     answered(QFileDialog, lambda dialog: dialog.reject())
     assert files.save_stream(window, str(tmp_path / "x.fdegc")) is None
     answered(QFileDialog, lambda dialog: dialog.reject())

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from pytestqt.qtbot import QtBot
 
+from fdegc.options import KINDS
 from fdegc.raster.saving import is_cog
 from fdegc_gui.main_window import MainWindow
+from tests.gui.display_steps import write
 from tests.gui.fakes import FakeUser, saved
 from tests.gui.window_steps import compress, error_dialog, finished, open_scene
 
@@ -83,6 +86,22 @@ def test_export_reconstruction_as_png(
         window.actions_["export_image"].trigger()
     with Image.open(user.answer) as image:
         assert image.size == (192, 160)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_kinds_that_cannot_hold_the_scene_are_not_offered(
+    qtbot: QtBot, window: MainWindow, scene_path: Path, user: FakeUser, tmp_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 1)
+    window.actions_["export_image"].trigger()
+    assert user.offered_kinds == tuple(KINDS) and user.suggested.endswith(".png")
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 70, 80), dtype=np.uint8)
+    open_scene(qtbot, window, write(tmp_path / "five.tif", pixels, crs=None, transform=None))
+    compress(qtbot, window, 1)
+    window.actions_["export_image"].trigger()
+    assert user.offered_kinds == ("geotiff", "cog", "jp2"), "of five bands"
+    assert user.suggested.endswith(".tif")
 
 
 def test_geotiff_keeps_crs_and_transform(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +18,11 @@ from fdegc.cli import main
 from fdegc.codec import Codec
 from fdegc.errors import OutputFailed
 from fdegc.format.info import read_info
-from fdegc.options import COMPRESSIONS, EncodeOptions
+from fdegc.options import COMPRESSIONS, KINDS, EncodeOptions
 from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.raster.mapping import usable_samples
-from fdegc.raster_info import DTYPES, RasterInfo, Window
+from fdegc.raster_info import DTYPES, RasterInfo, Window, fits_kind
+from fdegc.types import Samples
 from tests.file_differences import file_differences
 from tests.rasters import (
     CRSS,
@@ -157,6 +160,18 @@ def test_real_scenes(tmp_path, data_dir, codec):
 
 
 # ------------------------------------------------------------------ what a format cannot hold
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_offered_is_what_can_be_written(bands: int, dtype: str, tmp_path: Path) -> None:
+    info = RasterInfo("x", "GTiff", 20, 10, bands, dtype)
+    samples = Samples(np.zeros((bands, 10, 20), dtype))
+    for kind, (endings, _) in KINDS.items():
+        target = tmp_path / f"{kind}{endings[0]}"
+        with contextlib.suppress(OutputFailed), open_sink(target, info, kind=kind) as sink:
+            sink.write(Window(0, 0, 20, 10), samples)
+        assert target.exists() == fits_kind(info, kind)
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
