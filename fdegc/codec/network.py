@@ -19,7 +19,6 @@ from fdegc.codec.devices import (
     in_batches,
     memory_errors,
     no_denormals,
-    synthesis_type,
     transform_type,
 )
 from fdegc.codec.launching import Launching, stacked
@@ -183,7 +182,7 @@ class Network:
             self.coder = UnitCoder(self.entropy, products)
             if self._is_gpu:  # workers use other streams than the one that brought the weights
                 torch.cuda.synchronize(self.device)
-        self._type, self._synthesis_type = transform_type(self.device), synthesis_type(self.device)
+        self._type = transform_type(self.device)
         self._quick: dict[nn.Module, nn.Sequential] = {}
         self._guard = threading.Lock()
         self._known_gains: dict[float, tuple[Tensor, Tensor]] = {}
@@ -348,13 +347,8 @@ class Network:
             )
 
     def _pixels(self, y: Tensor, check: Check, clip: bool) -> Tensor:
-        """Pixels of a latent without gain.
-
-        What pixels are sums of is float32 everywhere: as bfloat16 it alone would be off by most of a level.
-        """
-        *layers, last = self._fastest(self.net.g_s, self._synthesis_type)
-        x = self._layers(layers, y, check, self._synthesis_type)
-        x = self._layers([last], x, check, torch.float32)
+        """Pixels of a latent without gain; in float32, see :func:`~fdegc.codec.devices.transform_type`."""
+        x = self._layers(self._fastest(self.net.g_s, torch.float32), y, check, torch.float32)
         if self.net.linear_s is not None:
             x += self._layers(self.net.linear_s, y, check, torch.float32)
         x = x + self.net.offset
