@@ -21,9 +21,11 @@ COPIED = 10
 #: Lines whose median says what a loss should be, and how many times that is too much.
 USUAL, TOO_MUCH = 25, 4.0
 #: Lines of which more than this share of the steps must not have been skipped.
-RECENT, SKIPPED = 3, 0.08
+RECENT, SKIPPED = 3, 0.25
 #: What a learning rate is multiplied by each time that a run goes back, and at least.
 SLOWER, SLOWEST = 0.5, 0.125
+#: Lines in health after which it is as much faster again.
+HEALTHY = 50
 
 #: Name of a tensor of an optimiser, or of the weights.
 _Name = tuple[str, int, str]
@@ -55,7 +57,7 @@ class Guard:
     Attributes
     ----------
     rate : float
-        Factor of every learning rate: halved each time that the run goes back.
+        Factor of every learning rate: halved when the run goes back, doubled after a while in health.
     returns : int
         How often it went back.
     """
@@ -66,7 +68,7 @@ class Guard:
         self._losses: deque[float] = deque(maxlen=USUAL)
         self._steps: deque[tuple[float, float]] = deque(maxlen=RECENT)
         self._copies: deque[tuple[int, dict[_Name, Tensor]]] = deque(maxlen=2)
-        self._since = 0
+        self._since = self._healthy = 0
 
     def judge(self, step: int, loss: float, count: float, skipped: float) -> str | None:
         """Judgement of the steps since the last line; the run goes back if it must.
@@ -90,6 +92,9 @@ class Guard:
         if wrong is None:
             self._losses.append(loss)
             self._since += 1
+            self._healthy += 1
+            if self._healthy == HEALTHY:
+                self.rate, self._healthy = min(self.rate / SLOWER, 1.0), 0
             if not skipped and (not self._copies or self._since >= COPIED):
                 self._copy(step)
             return None
@@ -138,7 +143,7 @@ class Guard:
             self._copies.pop()
         self._steps.clear()
         self._losses.clear()
-        self._since = 0
+        self._since = self._healthy = 0
         self.returns += 1
         self.rate = max(self.rate * SLOWER, SLOWEST)
         return step

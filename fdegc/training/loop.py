@@ -309,6 +309,10 @@ class Trainer:
         if note := self._guard.judge(self.step, float(sums[0]) / max(count, 1.0), count, skipped):
             self._stepper.go_on_with(self._guard.rate)
             say({"note": note})
+        elif self._guard.rate != self._stepper.rate:
+            self._stepper.rate = self._guard.rate
+            rate = f"{self._guard.rate:g} of the learning rate"
+            say({"note": f"All is well; the run goes on with {rate} again."})
 
     def _fit_into_time(self) -> None:
         """See to it that ``stop_at`` is kept; the main process's clock counts."""

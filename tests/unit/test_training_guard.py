@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from recorded import RecordedCapture
@@ -172,7 +173,8 @@ def test_a_guard_goes_back_to_the_copy_before_the_last(monkeypatch: pytest.Monke
     [
         ([(20, 0)] * 5, False),
         ([(19, 1)] + [(20, 0)] * 5, False),
-        ([(18, 2), (19, 1), (18, 2)], True),
+        ([(18, 2), (19, 1), (18, 2)], False),
+        ([(14, 6), (16, 4), (14, 6)], True),
         ([(0, 20)], True),
     ],
 )
@@ -183,6 +185,29 @@ def test_steps_that_were_skipped_count(lines: list[tuple[int, int]], wrong: bool
     assert any(said) == wrong
     if wrong:
         assert "useless" in str(said[-1])
+
+
+def test_the_learning_rate_comes_back_in_health(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "HEALTHY", 4)
+    judge = Guard(*tensors())
+    rates = []
+    for line, loss in enumerate([2.0, math.nan, math.nan, *[2.0] * 13]):
+        judge.judge(20 * line, loss, 20, 0)
+        rates.append(judge.rate)
+    assert rates == [1.0, 0.5, 0.25, *[0.25] * 3, *[0.5] * 4, *[1.0] * 6]
+
+
+def test_a_run_in_health_is_as_fast_again(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "HEALTHY", 1)
+    make_steps(trainer, 2)
+    usual = float(trainer._stepper._usual)
+    trainer._guard.rate = trainer._stepper.rate = 0.5
+    notes: list[dict[str, Any]] = []
+    trainer._judge(np.array([40.0, 0.0, 0.0, 20.0, 0.0]), notes.append)
+    assert trainer._stepper.rate == 1.0 and float(trainer._stepper._usual) == usual
+    assert [str(row["note"]) for row in notes] == [
+        "All is well; the run goes on with 1 of the learning rate again."
+    ]
 
 
 def test_a_guard_without_a_copy_says_so() -> None:
