@@ -94,7 +94,7 @@ def run(scene: Path, folder: Path) -> int:
     from fdegc.raster import open_raster
     from fdegc.raster_info import Window
 
-    with open_raster(scene) as source, open_raster(decoded) as result:
+    with open_raster(scene, alpha="auto") as source, open_raster(decoded) as result:
         whole = Window(0, 0, source.info.width, source.info.height)
         captions = (
             f"Original, {bytes_text(source.info.raw_bytes)}",

@@ -128,10 +128,10 @@ def add_alpha(parser: argparse.ArgumentParser) -> None:
     """Option for what a band that is called alpha is taken for."""
     parser.add_argument(
         "--alpha",
-        choices=("as-alpha", "as-data", "none"),
-        default="as-alpha",
-        help="of a band that is called alpha: keep it without loss (default), code it as a band like the "
-        "others (near infrared, say), or leave it out",
+        choices=("auto", "as-alpha", "as-data", "none"),
+        default="auto",
+        help="of a band that is called alpha: keep it without loss, code it as a band like the others (near "
+        "infrared, say), or leave it out (default: by its values one of the first two)",
     )
 
 

@@ -85,8 +85,8 @@ def _refuse_region(args: argparse.Namespace) -> None:
 
 def _wish(args: argparse.Namespace) -> RasterWish | None:
     """What of each raster is asked for; None for all of it."""
-    plain = (getattr(args, "alpha", "as-alpha"), getattr(args, "page", None), getattr(args, "aoi", None))
-    if (*plain, args.window, args.bbox, args.bbox_crs) == ("as-alpha", *(None,) * 5):
+    plain = (getattr(args, "alpha", "auto"), getattr(args, "page", None), getattr(args, "aoi", None))
+    if (*plain, args.window, args.bbox, args.bbox_crs) == ("auto", *(None,) * 5):
         return None
     return wish_of(args)
 

@@ -173,7 +173,7 @@ def wish_of(args: argparse.Namespace) -> RasterWish:
 
     return RasterWish(
         page=getattr(args, "page", None),
-        alpha=getattr(args, "alpha", "as-alpha"),
+        alpha=getattr(args, "alpha", "auto"),
         window=args.window,
         box=args.bbox,
         box_crs=args.bbox_crs,

@@ -57,6 +57,7 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     from fdegc.raster.part import PartSource
 
     start = time.perf_counter()
+    args.alpha = _alpha(args)
     with open_raster(args.original, page=args.page, alpha=args.alpha) as whole:
         _check_comparable(args, whole.info, _other_info(args.other, args))
         place = align(whole.info, _other_info(args.other, args))
@@ -101,6 +102,20 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
         "seconds": time.perf_counter() - start,
     }
     return Report(facts, data)
+
+
+def _alpha(args: argparse.Namespace) -> str:
+    """What the original's alpha band is to be taken for: what the other has made of it, unless it is said."""
+    from fdegc.raster import open_raster
+
+    if args.alpha != "auto":
+        return str(args.alpha)
+    bands = _other_info(args.other, args).bands
+    for alpha in ("auto", "as-alpha", "as-data"):
+        with open_raster(args.original, page=args.page, alpha=alpha) as source:
+            if source.info.bands == bands:
+                return alpha
+    return "auto"
 
 
 def _other_info(path: Path, args: argparse.Namespace) -> RasterInfo:

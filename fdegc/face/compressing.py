@@ -177,4 +177,4 @@ def _source(
         )
     if any(given is not None for given in (nodata, crs, transform)):
         raise InvalidOption("nodata, crs and transform are for arrays; a file has its own.")
-    return open_raster(as_path(source, "source"), palette=palette)
+    return open_raster(as_path(source, "source"), alpha="auto", palette=palette)

@@ -211,5 +211,5 @@ def info(path: Name) -> StreamInfo | RasterInfo:
         return read_info(name)
     from fdegc.raster import open_raster
 
-    with open_raster(name, palette="indices") as source:
+    with open_raster(name, alpha="auto", palette="indices") as source:
         return source.info

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.raster.alpha import looks_like_data
+from fdegc.raster.alpha import Likeness, likeness
 from fdegc.raster.mapping import usable_samples
 from fdegc.raster.part import PartSource
 from fdegc.raster.several import frame_name, typed
@@ -108,7 +108,7 @@ def notices(source: RasterSource) -> list[str]:
     said = (
         _with_page(source, pictures_advice(source)),
         colours_advice(source),
-        alpha_advice(source),
+        _with_options(source.info, alpha_advice(source)),
         reference_advice(source.info),
         outside_advice(source),
         crossing_advice(source.long_edge if isinstance(source, PartSource) else None),
@@ -134,6 +134,16 @@ def _with_page(source: RasterSource, said: str | None) -> str | None:
     return f"{said} --page {'2' if count == 2 else f'2 to {count}'} takes another, as does its name ({name})."
 
 
+def _with_options(info: RasterInfo, said: str | None) -> str | None:
+    """What is said of an alpha band, with what else can be done with it on a command line."""
+    if said is None:
+        return None
+    other = (
+        "as-data codes it as a band like the others" if info.has_alpha else "as-alpha keeps it without loss"
+    )
+    return f"{said} --alpha {other}, --alpha none leaves it out."
+
+
 def colours_advice(source: RasterSource) -> str | None:
     """Sentence for colours that are read as red, green and blue but are not stored so; None for others."""
     if not source.colour_space:
@@ -150,6 +160,8 @@ def colours_text(source: RasterSource) -> str:
         return f"{source.colour_space}, read and kept as RGB"
     if source.has_palette:
         return "of a palette, whose indices are in the file"
+    if source.alpha_is_data:
+        return "as stored; the last band is called alpha, but taken for data"
     inks = ("cyan", "magenta", "yellow", "black")
     return "CMYK, as four bands of ink" if source.info.color_interpretation[:4] == inks else ""
 
@@ -179,15 +191,24 @@ def crossing_advice(edge: tuple[float, float] | None) -> str | None:
 
 
 def alpha_advice(source: RasterSource) -> str | None:
-    """Sentence for an alpha band that has the values of data; None if it has not, or there is none."""
-    if not looks_like_data(source):
+    """Sentence for an alpha band with values as of data, and what it is taken for; None if there is no such.
+
+    Raises
+    ------
+    UnsupportedRaster
+        If the file turns out to be damaged.
+    """
+    if source.alpha_is_data:
+        return (
+            "The last band is called alpha, but its values are those of data, near infrared perhaps: it is "
+            "coded as a band like the others."
+        )
+    if likeness(source) is Likeness.ALPHA:
         return None
-    info = source.info
-    number = info.bands + 1 if info.alpha_band is None else info.alpha_band.position + 1
+    number = source.info.bands + 1 if (band := source.info.alpha_band) is None else band.position + 1
     return (
         f"Band {number} is called alpha, but its values are those of data, near infrared perhaps: it is kept "
-        "without loss, and pixels where it is 0 do not count. --alpha as-data codes it as a band like the "
-        "others, --alpha none leaves it out."
+        "without loss, and pixels where it is 0 do not count."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,12 +11,15 @@ from fdegc.raster.source import ArraySource, RasterSource
 from fdegc.raster_info import Window
 from fdegc.types import Samples
 
-#: What a band that is called alpha may be taken for.
-ALPHAS = ("as-alpha", "as-data", "none")
+#: What a band that is called alpha may be taken for; "auto" is one of the next two, by its values.
+ALPHAS = ("auto", "as-alpha", "as-data", "none")
 #: Samples that are looked at: windows along each side of a scene, and the side of one in pixels.
 _WINDOWS, _SIDE = 4, 128
 #: Alpha has mostly two values; data have more of them, and few of these two.
 _FEW_VALUES, _EXTREME = 32, 0.5
+#: Alpha may have soft borders; data are rough. Second differences, in deviations: 0.005 to 0.014 on average
+#: of cones, bells and ramps over 256 pixels, 0.021 and more of bands of satellites and aerial cameras.
+_ROUGH = 0.018
 
 
 def straight(pixels: npt.NDArray[np.generic], alpha: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -42,10 +47,18 @@ def straight(pixels: npt.NDArray[np.generic], alpha: npt.NDArray[np.generic]) ->
     return plain.astype(pixels.dtype)
 
 
-def looks_like_data(source: RasterSource) -> bool:
-    """Whether an alpha band has the values of data, near infrared say: many, and few of them extreme.
+class Likeness(enum.IntEnum):
+    """How much the values of an alpha band are those of data, near infrared say."""
 
-    Judged by at most 16 windows of 128 pixels a side.
+    ALPHA = 0
+    #: Many values, few of them extreme, as data and soft borders have them.
+    MANY_VALUES = 1
+    #: Rough, too, as no soft border is.
+    DATA = 2
+
+
+def likeness(source: RasterSource) -> Likeness:
+    """Likeness of a raster's alpha band to data, by at most 16 windows of 128 pixels a side.
 
     Raises
     ------
@@ -54,9 +67,9 @@ def looks_like_data(source: RasterSource) -> bool:
     """
     info = source.info
     if not info.has_alpha or info.dtype[0] == "f":
-        return False
+        return Likeness.ALPHA
     width, height = min(_SIDE, info.width), min(_SIDE, info.height)
-    found = []
+    found, bends = [], []
     for row in range(_WINDOWS if height < info.height else 1):
         for column in range(_WINDOWS if width < info.width else 1):
             x = (info.width - width) * column // (_WINDOWS - 1)
@@ -64,9 +77,14 @@ def looks_like_data(source: RasterSource) -> bool:
             alpha = source.read(Window(x, y, width, height)).alpha
             assert alpha is not None
             found.append(alpha.ravel())
+            bends.append(np.abs(np.diff(alpha.astype(np.float64), 2)).ravel())
     values = np.concatenate(found)
     extreme = np.mean((values == 0) | (values == values.max()))
-    return bool(extreme < _EXTREME) and len(np.unique(values)) > _FEW_VALUES
+    if extreme >= _EXTREME or len(np.unique(values)) <= _FEW_VALUES:
+        return Likeness.ALPHA
+    bend = np.concatenate(bends)
+    rough = len(bend) > 0 and float(bend.mean()) > _ROUGH * float(values.std())
+    return Likeness.DATA if rough else Likeness.MANY_VALUES
 
 
 def changed(source: ArraySource, alpha: str) -> ArraySource:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fdegc.errors import InvalidOption, SeveralRasters, UnsupportedRaster
-from fdegc.raster.alpha import changed
+from fdegc.errors import FdegcError, InvalidOption, SeveralRasters, UnsupportedRaster
+from fdegc.raster.alpha import Likeness, changed, likeness
 from fdegc.raster.facts import SceneFacts, scene_facts
 from fdegc.raster.gdal import GDAL_ERRORS, open_dataset
 from fdegc.raster.gdal_source import GdalSource
@@ -83,7 +83,8 @@ def open_raster(
         is not finite.  If not, such a raster is taken for one that has a mask, and opens at once.
     alpha : str
         What a band that is called alpha is taken for: "as-alpha" (kept without loss), "as-data" (a band like
-        the others), "none" (left out).
+        the others), "none" (left out), or "auto": as data if its values are those of data
+        (:func:`~fdegc.raster.alpha.likeness`), which ``alpha_is_data`` of the source then says.
     palette : str
         What a raster with a palette is: "colours" (grey, or red, green and blue, with alpha if any entry is
         transparent) or "indices" (the band as it is stored, with ``info.palette``).
@@ -104,6 +105,12 @@ def open_raster(
     OutOfMemory
         If it can only be read as a whole, and that would not fit.
     """
+    if alpha == "auto":
+        return _by_values(
+            lambda alpha: open_raster(
+                path, page=page, look_for_gaps=look_for_gaps, alpha=alpha, palette=palette
+            )
+        )
     try:
         source = _open(path, look_for_gaps, alpha, palette)
     except SeveralRasters as error:
@@ -115,6 +122,20 @@ def open_raster(
             source = _picture_of(source, path, page, lambda name: _open(name, look_for_gaps, alpha, palette))
     if alpha == "none" and source.info.palette:
         source.info = replace(source.info, palette=opaque(source.info.palette))
+    return source
+
+
+def _by_values(open_as: Callable[[str], RasterSource]) -> RasterSource:
+    """Raster whose alpha band, if it has one, is taken for what its values look like."""
+    source = open_as("as-alpha")
+    is_data = False
+    if source.info.has_alpha:
+        with contextlib.suppress(FdegcError):  # reading will say what is wrong
+            is_data = likeness(source) is Likeness.DATA
+    if is_data:
+        source.close()
+        source = open_as("as-data")
+        source.alpha_is_data = True
     return source
 
 

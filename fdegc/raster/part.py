@@ -53,7 +53,7 @@ class PartSource(RasterSource):
         self._whole, self._window = whole, window
         self.outside, self.long_edge = outside, long_edge
         self.has_palette, self.pictures = whole.has_palette, whole.pictures
-        self.colour_space = whole.colour_space
+        self.colour_space, self.alpha_is_data = whole.colour_space, whole.alpha_is_data
         # Every polygon is drawn by itself: rings of several would cancel each other out where they overlap.
         self._shapes = [{"type": "Polygon", "coordinates": polygon} for polygon in polygons]
         info = whole.info.part(window)

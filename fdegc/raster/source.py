@@ -38,6 +38,8 @@ class RasterSource(ABC):
         has chosen.
     colour_space : str
         What the file's colours are in, where that is something else than what is read; else empty.
+    alpha_is_data : bool
+        Whether the last band is called alpha in the file and was taken for data by its values.
     """
 
     info: RasterInfo
@@ -45,6 +47,7 @@ class RasterSource(ABC):
     has_palette: bool = False
     pictures: int = 1
     colour_space: str = ""
+    alpha_is_data: bool = False
 
     @abstractmethod
     def _read(self, window: Window) -> Samples:

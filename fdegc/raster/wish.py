@@ -33,7 +33,7 @@ class RasterWish:
     """
 
     page: int | None = None
-    alpha: str = "as-alpha"
+    alpha: str = "auto"
     window: Window | None = None
     box: tuple[float, float, float, float] | None = None
     box_crs: str | None = None

@@ -118,8 +118,8 @@ class Estimating(QObject):
     def _on_noticed(self, noticed: Noticed) -> None:
         if noticed.lossless is not None:
             self._session.set_unasked(noticed.lossless)
-        if noticed.pictures is not None:
-            self.message.emit(noticed.pictures)
+        if noticed.chosen:
+            self.message.emit(noticed.chosen)
 
     def _on_failed(self, failure: Failure) -> None:
         words = "The estimates could not be refined; see the log."

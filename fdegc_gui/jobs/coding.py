@@ -219,7 +219,7 @@ class Compress(TileWork[EncodeResult]):
 
         codec = context.engine.codec(self.device)
         context.cancel.check()
-        source = open_raster(self.path, palette=palette_way(self.options))
+        source = open_raster(self.path, alpha="auto", palette=palette_way(self.options))
         try:
             options, unasked = settle(source, self.options, NETWORK_SWITCH)
             with self.tapped(context, source.info) as (writer, tap):
@@ -265,7 +265,7 @@ class EstimateRates(Job[Mapping[int, Estimate], Never]):
 
         codec = context.engine.codec(self.device)
         context.cancel.check()
-        source = open_raster(self.path)
+        source = open_raster(self.path, alpha="auto")
         try:
             return dict(codec.estimate_all(source, cancel=context.cancel))
         finally:
@@ -308,7 +308,7 @@ class Measure(Job[MetricSet, Never]):
     def run(self, context: Context[Never]) -> MetricSet:
         from fdegc.raster import open_raster
 
-        source = open_raster(self.path)
+        source = open_raster(self.path, alpha="auto")
         try:
             info = source.info
             if info.pixels > MEASURE_PIXELS:

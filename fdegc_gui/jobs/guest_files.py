@@ -90,7 +90,7 @@ class ReadRaster(_ReadFile):
             raise UnsupportedRaster(f"There is no file “{self.path}”.")
         if is_stream(self.path):
             return None
-        source = open_raster(self.path)
+        source = open_raster(self.path, alpha="auto")
         try:
             self._check(source.info)
 

@@ -81,7 +81,7 @@ class Rasters:
         with self._lock:  # a large PNG is not to be decoded by three threads at once
             if self._in_memory is not None and self._in_memory[0] == key:
                 return self._in_memory[1]
-            source = open_raster(path, look_for_gaps=False)
+            source = open_raster(path, look_for_gaps=False, alpha="auto")
             self._in_memory = (key, source) if isinstance(source, ArraySource) else None
             return source
 

@@ -301,10 +301,10 @@ class LoadOverview(Job[Samples, OverviewRows]):
 
 
 class Noticed(NamedTuple):
-    """Sentences about a scene: that it is coded without loss, whatever the rate; that it is an animation."""
+    """Sentences about a scene: that it is coded without loss, whatever the rate; what reading has chosen."""
 
     lossless: str | None
-    pictures: str | None
+    chosen: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -318,12 +318,13 @@ class LookForNotices(Job[Noticed, Never]):
     def run(self, context: Context[Never]) -> Noticed:
         from fdegc.options import EncodeOptions
         from fdegc.raster import open_raster
-        from fdegc.raster.advice import pictures_advice
+        from fdegc.raster.advice import alpha_advice, pictures_advice
         from fdegc.raster.classes import palette_way, settle
 
         # As a compression opens it, for what is shown is colours.
-        with open_raster(self.path, palette=palette_way(EncodeOptions())) as source:
-            return Noticed(settle(source, EncodeOptions(), NETWORK_SWITCH)[1], pictures_advice(source))
+        with open_raster(self.path, alpha="auto", palette=palette_way(EncodeOptions())) as source:
+            chosen = filter(None, (pictures_advice(source), alpha_advice(source)))
+            return Noticed(settle(source, EncodeOptions(), NETWORK_SWITCH)[1], " ".join(chosen))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -341,7 +342,8 @@ class EstimateExact(Job[Estimate, Never]):
         from fdegc.raster import open_raster
         from fdegc.raster.classes import palette_way
 
-        with open_raster(self.path, palette=palette_way(EncodeOptions(max_error=self.bound))) as source:
+        palette = palette_way(EncodeOptions(max_error=self.bound))
+        with open_raster(self.path, alpha="auto", palette=palette) as source:
             return estimate_exact(source, self.bound, context.cancel)
 
 

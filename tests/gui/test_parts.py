@@ -36,7 +36,7 @@ from fdegc_gui.views.content import SidePicture
 from fdegc_gui.views.costs import cost_of, memory_words
 from fdegc_gui.views.scene_facts import bounds, crs_name, crs_unit
 from fdegc_gui.views.viewport import Viewport
-from tests.gui.display_steps import write
+from tests.gui.display_steps import compress, write
 from tests.gui.window_steps import open_scene
 
 TIMEOUT = 10_000
@@ -311,6 +311,22 @@ def test_command_line(argument: str, capsys: pytest.CaptureFixture[str]) -> None
         main([argument])
     assert stopped.value.code == 0
     assert "fdegc-gui" in capsys.readouterr().out
+
+
+def test_a_band_that_is_called_alpha_but_has_data_is_a_band(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    bands = np.random.default_rng(1).integers(0, 255, (4, 40, 50), dtype=np.uint8)
+    write(tmp_path / "infrared.tif", bands, photometric="rgb", alpha="yes")
+    said: list[str] = []
+    window.controller.message.connect(said.append)
+    open_scene(qtbot, window, tmp_path / "infrared.tif")
+    assert window.session.scene is not None and window.session.scene.info.bands == 4
+    assert window.sidebar.facts.values["Colours"].endswith("called alpha, but taken for data")
+    qtbot.waitUntil(lambda: any("called alpha, but its values" in words for words in said), timeout=TIMEOUT)
+    compress(qtbot, window, 2)
+    store = window.session.results[2].store
+    assert store.info.bands == 4 and store.read(Window(0, 0, 50, 40)).pixels.shape == (4, 40, 50)
 
 
 def test_printing_inks_are_named(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ import rasterio.warp
 from PIL import Image
 from range_server import serving
 
+import fdegc
 from fdegc.cli import main
 from fdegc.cli.compress import _opened as opened
 from fdegc.format.info import read_info
@@ -680,25 +681,52 @@ def infrared(path: Path) -> np.ndarray:
     return stored
 
 
-def test_infrared_that_is_called_alpha(tmp_path, capsys):
+def test_infrared_that_is_called_alpha_is_data(tmp_path, capsys):
     stored = infrared(tmp_path / "a.tif")
-    (said,) = run(capsys, "info", tmp_path / "a.tif")["notices"]
-    assert said.startswith("Band 4 is called alpha, but its values are those of data")
-    assert "--alpha as-data" in said
-    report = run(capsys, "compress", tmp_path / "a.tif", tmp_path / "a.fdegc", "--rate", 1)
-    assert report["notices"] == [said] and report["bands"] == 3
+    info = run(capsys, "info", tmp_path / "a.tif")
+    (said,) = info["notices"]
+    assert said.startswith("The last band is called alpha, but its values are those of data")
+    assert "--alpha as-alpha keeps it without loss" in said and info["bands"] == 4
+    for alpha in ((), ("--alpha", "as-data")):
+        report = run(capsys, "compress", tmp_path / "a.tif", tmp_path / "d.fdegc", "--rate", 6, *alpha)
+        assert report["notices"] == ([] if alpha else [said]) and report["bands"] == 4
+        run(capsys, "decompress", tmp_path / "d.fdegc", tmp_path / "d.tif")
+        with rasterio.open(tmp_path / "d.tif") as dataset:
+            assert "alpha" not in [color.name for color in dataset.colorinterp]
+            assert np.abs(dataset.read(4).astype(int) - stored[3]).mean() < 8
+        report = run(capsys, "metrics", tmp_path / "a.tif", tmp_path / "d.fdegc", *alpha)
+        assert report["bands"] == 4 and report["differences"] == []
+        for path in ("d.fdegc", "d.tif"):
+            (tmp_path / path).unlink()
+    fdegc.compress(tmp_path / "a.tif", tmp_path / "p.fdegc", quality=6.0)
+    assert fdegc.info(tmp_path / "p.fdegc").raster.bands == fdegc.info(tmp_path / "a.tif").bands == 4
+
+
+def test_infrared_that_is_called_alpha_may_be_kept_or_left_out(tmp_path, capsys):
+    stored = infrared(tmp_path / "a.tif")
     report = run(
-        capsys, "compress", tmp_path / "a.tif", tmp_path / "d.fdegc", "--rate", 6, "--alpha", "as-data"
+        capsys, "compress", tmp_path / "a.tif", tmp_path / "a.fdegc", "--rate", 1, "--alpha", "as-alpha"
     )
-    assert report["notices"] == [] and report["bands"] == 4
-    run(capsys, "decompress", tmp_path / "d.fdegc", tmp_path / "d.tif")
-    with rasterio.open(tmp_path / "d.tif") as dataset:
-        assert "alpha" not in [color.name for color in dataset.colorinterp]
-        assert np.abs(dataset.read(4).astype(int) - stored[3]).mean() < 8
-    report = run(capsys, "metrics", tmp_path / "a.tif", tmp_path / "d.fdegc", "--alpha", "as-data")
-    assert report["bands"] == 4 and report["differences"] == []
+    (said,) = report["notices"]
+    assert said.startswith("Band 4 is called alpha, but its values are those of data")
+    assert "--alpha as-data" in said and report["bands"] == 3
+    run(capsys, "decompress", tmp_path / "a.fdegc", tmp_path / "back.tif")
+    with rasterio.open(tmp_path / "back.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(4), stored[3])
+    # The original is read as the file has it.
+    report = run(capsys, "metrics", tmp_path / "a.tif", tmp_path / "a.fdegc")
+    assert report["bands"] == 3 and report["differences"] == []
     report = run(capsys, "compress", tmp_path / "a.tif", tmp_path / "n.fdegc", "--rate", 1, "--alpha", "none")
     assert report["bands"] == 3 and not run(capsys, "info", tmp_path / "n.fdegc")["has_alpha"]
+
+
+def test_alpha_of_many_values_that_is_smooth_is_kept_and_spoken_of(tmp_path, capsys):
+    stored = infrared(tmp_path / "a.tif")
+    y, x = np.mgrid[0:200, 0:200]
+    stored[3] = np.rint(250 * np.exp(-(((x - 100) / 90) ** 2) - ((y - 90) / 80) ** 2))
+    write(tmp_path / "a.tif", stored, photometric="RGB", alpha="YES")
+    report = run(capsys, "info", tmp_path / "a.tif")
+    assert report["bands"] == 3 and "kept without loss" in report["notices"][0]
 
 
 def test_alpha_of_pictures_may_be_data_too(tmp_path, capsys):
