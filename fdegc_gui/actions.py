@@ -138,7 +138,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("measure", "&Measure a region", ("M",), "Compare", "Drag a rectangle to measure it.", True),
     Command("measure_view", "Measure what is in &view", ("Shift+M",), "Compare", "Errors of what is seen."),
     Command(
-        "tiles_bytes", "Where the bi&ts went", ("W",), "Compare", "Show how many bytes every tile has.", True
+        "tiles_bytes",
+        "Where the bi&ts went",
+        ("W",),
+        "Compare",
+        "Show how many bits a pixel every tile took.",
+        True,
     ),
     Command("tiles_error", "Where the &error is", ("E",), "Compare", "Show the PSNR of every tile.", True),
     Command("compress", "&Compress", ("Ctrl+Return", "Ctrl+Enter"), "Codec", "Compress at the chosen rate."),

@@ -28,6 +28,7 @@ from fdegc_gui.control.idle import Idle
 from fdegc_gui.control.next_steps import NextSteps
 from fdegc_gui.control.pointer import Pointer
 from fdegc_gui.control.recent import Recent
+from fdegc_gui.control.regions import MEASURING
 from fdegc_gui.control.result_menus import ResultMenus
 from fdegc_gui.control.tiles import Tiles
 from fdegc_gui.dialogs.error import ErrorDialog
@@ -216,6 +217,7 @@ class MainWindow(QMainWindow):
         self.compare.view_changed.connect(controller.coding.set_view)
         self.compare.display.closed.connect(self.actions_["display"].trigger)
         controller.message.connect(self.status.show_message)
+        controller.activities.changed.connect(self._on_activity)
         controller.failed.connect(self.show_failure)
         controller.opened.connect(self._on_opened)
         controller.open_failed.connect(self._on_open_failed)
@@ -309,8 +311,12 @@ class MainWindow(QMainWindow):
         if self._log_file is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._log_file.parent)))
 
+    def _on_activity(self, _activity: object) -> None:
+        # Escape closes a region that is being measured; the action would leave it, unmeasured.
+        self.compare.keep_escape(self.controller.activities.is_only(MEASURING))
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        # Escape comes here only while there is nothing to cancel.
+        # Escape comes here only while there is nothing to cancel but what measures a region.
         if event.key() == Qt.Key.Key_Escape and self.comparing.is_measuring:
             self.comparing.close_region()
         elif event.key() == Qt.Key.Key_Escape and self.actions_["full_screen"].isChecked():

@@ -18,6 +18,10 @@ _MOST = 0.5
 _BEHIND = {64: ("1.1 to 1.7", "8 to 15"), 128: ("0.2 to 0.5", "5 to 11")}
 
 
+#: Pixels a side below which a scene says nothing of what the network was trained on.
+_SMALL = 64
+
+
 def advice_on(
     plan: EncodingPlan, ways: Mapping[UnitKind, int], errors: ErrorFigures | None
 ) -> tuple[str, ...]:
@@ -44,10 +48,12 @@ def advice_on(
             better = "; a higher rate, or no loss (--lossless), keeps more"
         else:
             better = "; --lossless keeps all of it so" if latents else ""
-        said.append(
-            f"This scene is unlike those that the network was trained on: {plain} of {tiles} tiles were kept "
-            f"{' or '.join(hows)}, which was better{better}."
-        )
+        if min(plan.info.width, plan.info.height) < _SMALL:
+            begin = "So small a scene is seldom one for the network: it was kept"
+        else:
+            kept = "it was" if tiles == 1 else f"{plain} of {tiles} tiles were"
+            begin = f"This scene is unlike those that the network was trained on: {kept} kept"
+        said.append(f"{begin} {' or '.join(hows)}, which was better{better}.")
     side = plan.tiles.tile_size
     if side in _BEHIND and len(plan.tiles) > 1 and tiles and jpeg2000 >= _MOST * tiles:
         rough, smooth = _BEHIND[side]

@@ -25,6 +25,8 @@ SPREAD = (1.0, 99.0)
 #: Tails that may be cut off, in per cent, the mildest first, and what has to be gained: one bit.
 _TAILS = (0.01, 0.1, 1.0)
 _GAIN = 2.0
+#: A larger one, which is rather what stands for missing samples, and what it has to gain.
+_MISSING_TAIL, _FAR_GAIN = 5.0, 50.0
 
 Values = list[npt.NDArray[np.generic]]
 
@@ -80,21 +82,32 @@ def tail_advice(values: Values, mapping: Sequence[BandMapping]) -> str | None:
     mapping : sequence of BandMapping
         What is coded of each band: from the smallest to the largest value.
     """
-    for tail in _TAILS:
-        gains = []
-        for own, entry in zip(values, mapping, strict=True):
+    found = []
+    for tail in (*_TAILS, _MISSING_TAIL):
+        for band, (own, entry) in enumerate(zip(values, mapping, strict=True)):
             low, high = _limits(own, tail)
-            gains.append(entry.scale / (high - low) if high > low else 0.0)
-        band = int(np.argmax(gains))
-        if gains[band] >= _GAIN:
-            entry, (low, high) = mapping[band], _limits(values[band], tail)
-            return (
-                f"A few samples make the coded range {gains[band]:.3g} times as wide as the other "
-                f"{100 - 2 * tail:g} % need (band {band + 1}: {entry.offset:.6g} to "
-                f"{entry.offset + entry.scale:.6g}, the others {low:.6g} to {high:.6g}), and errors grow "
-                f"with it. --range {tail:g}%:{100 - tail:g}% cuts them off."
-            )
-    return None
+            gain = entry.scale / (high - low) if high > low else 0.0
+            if gain >= (_FAR_GAIN if tail == _MISSING_TAIL else _GAIN):
+                found.append((gain, tail, band, low, high))
+    if not found:
+        return None
+    # The fewest samples that are a quarter as bad as the worst.
+    most = max(gain for gain, *_ in found)
+    gain, tail, band, low, high = next(one for one in found if 4 * one[0] >= most)
+    entry = mapping[band]
+    whole = f"{entry.offset:.6g} to {entry.offset + entry.scale:.6g}"
+    if tail == _MISSING_TAIL:
+        return (
+            f"The coded range of band {band + 1}, {whole}, is {gain:.3g} times as wide as "
+            f"{100 - 2 * tail:g} % of its samples need, {low:.6g} to {high:.6g}, and errors grow with it. If what "
+            "lies far out stands for missing samples, declare it as nodata; --range with a range for each band "
+            "cuts it off."
+        )
+    return (
+        f"A few samples make the coded range {gain:.3g} times as wide as the other {100 - 2 * tail:g} % need "
+        f"(band {band + 1}: {whole}, the others {low:.6g} to {high:.6g}), and errors grow with it. "
+        f"--range {tail:g}%:{100 - tail:g}% cuts them off."
+    )
 
 
 def notices(source: RasterSource) -> list[str]:

@@ -34,6 +34,11 @@ class Activities(QObject):
         """Whether something goes on that the user can cancel."""
         return any(activity.cancellable for activity in self._going.values())
 
+    def is_only(self, title: str) -> bool:
+        """Whether nothing goes on that the user can cancel but what has this title."""
+        titles = {activity.title for activity in self._going.values() if activity.cancellable}
+        return titles == {title}
+
     @property
     def is_busy(self) -> bool:
         """Whether anything goes on."""

@@ -120,7 +120,6 @@ class Coding(QObject):
         self._place = folder
         self._requests = Requests()
         self._running: dict[int, _Run] = {}
-        self._batch: list[int] = []
         self._looked_at = LookedAt()
         session.scene_changed.connect(self._on_scene)
         session.tiles_written.connect(self._on_written)
@@ -158,7 +157,7 @@ class Coding(QObject):
             return
         keys = [self._session.asked_key(row) for row in self._session.rates[:6]]
         missing = [key for key in keys if self._session.result(key) is None]
-        self._batch = sorted(missing, key=lambda key: key != self._session.key)
+        self._session.planned = sorted(missing, key=lambda key: key != self._session.key)
         self._next_of_batch()
 
     def take_over(self, opened: Opened) -> None:
@@ -180,17 +179,22 @@ class Coding(QObject):
                     self._session.ask_as(result)
                 if result.key not in range(1, 7):
                     names.append(f"the result {result.way.how}")
+            if self._session.result(self._session.key) is None:  # the rate of another scene
+                nearest = min(
+                    found, key=lambda one: abs(one.quality - self._session.way(self._session.key).quality)
+                )
+                self._session.set_rate(nearest.way.row)
             words = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
             as_left = "is as you left it" if len(found) == 1 else "are as you left them"
             self.message.emit(f"{words[0].upper()}{words[1:]} {as_left}.")
 
     def forget_batch(self) -> None:
         """End of the batch: no more rate points are started."""
-        self._batch.clear()
+        self._session.planned.clear()
 
     def leave_scene(self) -> None:
         """Cancellation of what runs and waits for the open scene."""
-        self._batch.clear()
+        self._session.planned.clear()
         self._feed.clear()
         self._running.clear()
         self._requests.drop()
@@ -318,7 +322,7 @@ class Coding(QObject):
 
     def _on_failed(self, run: _Run, heading: str, failure: Failure) -> None:
         self._drop(run)
-        self._batch.clear()
+        self._session.planned.clear()
         self.failed.emit(heading, failure)
 
     def _on_cancelled(self, run: _Run) -> None:
@@ -377,8 +381,8 @@ class Coding(QObject):
         result.backdrop = None
 
     def _next_of_batch(self) -> None:
-        while self._batch:
-            key = self._batch.pop(0)
+        while self._session.planned:
+            key = self._session.planned.pop(0)
             if key not in self._session.results:
                 self.start(key)
                 return

@@ -29,6 +29,8 @@ from fdegc_gui.models.result import State
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.tile_map import ByteShare
 
+#: What goes on while a region is measured.
+MEASURING = "Measuring the region"
 _RANK = 5
 _COMING = "…"
 
@@ -183,7 +185,7 @@ class Regions(QObject):
                 done=self._on_figures,
                 failed=lambda failure: self._on_nothing(job, failure.message),
                 cancelled=lambda: self._on_nothing(job, "Cancelled before it was computed."),
-                watch=self._activities.watch(Activity("Measuring the region", _RANK, cancellable=True)),
+                watch=self._activities.watch(Activity(MEASURING, _RANK, cancellable=True)),
             )
         )
         if min(window.width, window.height) < SIMILARITY_SIDE:
@@ -199,7 +201,7 @@ class Regions(QObject):
             done=self._on_similarity,
             failed=lambda failure: self._on_similarity((None, failure.message)),
             cancelled=lambda: self._on_similarity((None, "cancelled")),
-            watch=self._activities.watch(Activity("Measuring the region", _RANK, cancellable=True)),
+            watch=self._activities.watch(Activity(MEASURING, _RANK, cancellable=True)),
         )
         self._requests.add(request)
 

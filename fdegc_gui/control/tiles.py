@@ -21,7 +21,7 @@ from fdegc_gui.views.tile_panel import FIGURE_ACTIONS
 
 _RANK = 5
 _WORDS = {
-    TileFigure.BYTES: "Bytes of each tile of “{}”; the brighter, the more.",
+    TileFigure.BYTES: "Bits a pixel of each tile of “{}”; the brighter, the more.",
     TileFigure.PSNR: "PSNR of each tile of “{}” against the original; the brighter, the worse.",
 }
 _NOTHING = "There is nothing to map until it is compressed."

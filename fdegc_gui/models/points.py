@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fdegc.results import EncodeResult
+from fdegc.text import ways_text
 from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.result import Result, State
 from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds
@@ -105,9 +107,8 @@ def _point(result: Result, pixels: int) -> Point:
     ours = guest is None
     facts, coding, decoding = "", None, None
     if encode is not None:
-        effort = f", effort {result.effort}" if result.effort else ""
-        facts = f"FDEGC at quality {encode.quality:g}{effort}, on {encode.device}."
-        coding, decoding = encode.encode_seconds, encode.reconstruct_seconds
+        facts = f"FDEGC {result.way.how}, on {encode.device}; {tiles_text(encode)}."
+        coding, decoding = encode.encode_seconds, encode.reconstruct_seconds or None
     elif guest is not None:
         facts, coding, decoding = guest.words, guest.encode_seconds, guest.decode_seconds
     return Point(
@@ -127,6 +128,13 @@ def _point(result: Result, pixels: int) -> Point:
         encode_seconds=coding,
         decode_seconds=decoding,
     )
+
+
+def tiles_text(encode: EncodeResult) -> str:
+    """How the tiles of a compression were coded, and what the worst one is like."""
+    worst = encode.worst if encode.tiles > 1 else None
+    said = f"tiles: {ways_text(encode.ways)}" if encode.ways else f"tiles: {encode.tiles}"
+    return said if worst is None else f"{said}, the worst {decibels(worst)}"
 
 
 def _series(result: Result) -> str:

@@ -100,6 +100,7 @@ class Session(Wishes):
         self.results: dict[int, Result] = {}
         #: What was asked for and has not begun, by key: how to compress, or the decoding.
         self.waiting: dict[int, Way] = {}
+        self.planned: list[int] = []
         #: Keys of which a cancelled compression has left something to go on from.
         self.unfinished: set[int] = set()
         #: Whether results are found again when the scene is opened the next time.
@@ -172,6 +173,7 @@ class Session(Wishes):
         stream = scene is not None and scene.stream is not None
         self.results.clear()
         self.waiting.clear()
+        self.planned.clear()
         self.unfinished, self.keeps = set(unfinished), keeps
         self.patches.clear()
         self._sides, self._difference = Sides(), None

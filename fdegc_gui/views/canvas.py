@@ -58,6 +58,7 @@ class Pane(PaneView):
         self._drag: QPointF | None = None
         self._pointer: QPointF | None = None
         self._swiping = False
+        self.keeps_escape = False
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.OpenHandCursor)
@@ -89,6 +90,10 @@ class Pane(PaneView):
         if isinstance(event, QNativeGestureEvent):
             if event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
                 self._viewport.zoom_by(1.0 + event.value(), self._anchor(event.position()))
+                return True
+        if self.keeps_escape and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            if event.type() is QEvent.Type.ShortcutOverride:
+                event.accept()
                 return True
         return super().event(event)
 

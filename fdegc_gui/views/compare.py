@@ -272,6 +272,11 @@ class CompareView(QWidget):
 
     # ------------------------------------------------------------------ view
 
+    def keep_escape(self, kept: bool) -> None:
+        """Whether Escape is a key like others over the pictures, and not the shortcut of an action."""
+        for pane in (self.original, self.reconstruction):
+            pane.keeps_escape = kept
+
     def grab_focus(self) -> None:
         """Keyboard focus for the canvas."""
         self.reconstruction.setFocus(Qt.FocusReason.OtherFocusReason)

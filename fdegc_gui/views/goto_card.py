@@ -105,12 +105,16 @@ class GotoCard(FloatingCard):
         self._box.addWidget(self.words)
         self.field.installEventFilter(self)
         self.field.textChanged.connect(self.text_changed)
-        self.field.returnPressed.connect(lambda: self.chosen.emit(0))
+        self.field.returnPressed.connect(self._on_return)
         self.close_button.clicked.connect(self.closed)
         theme.changed.connect(self._paint_icons)
         self._paint_icons()
         self.show_readings((), "")
         self.hide()
+
+    def _on_return(self) -> None:
+        self.chosen.emit(0)
+        self.field.selectAll()  # the next place takes its place
 
     def open(self) -> None:
         """Card, shown with the field ready to be written over."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from fdegc.options import METRIC_LABELS, SLOW_METRICS
 from fdegc_gui.models import optional
+from fdegc_gui.models.points import tiles_text
 from fdegc_gui.models.result import MetricState, Result
 from fdegc_gui.models.scene import Scene
 from fdegc_gui.models.session import Session
@@ -31,6 +32,10 @@ _CELLS = (
 _DECODE_PREVIEW = (
     "Here it is the share of the time that went into this picture, which was made beside the compression; "
     "open the .fdegc file to measure a whole decode."
+)
+_NOT_DECODED = (
+    "Nothing was decoded for this picture, which without loss is the scene; open the .fdegc file to measure "
+    "a decode."
 )
 _NO_ORIGINAL = "A .fdegc file comes without its original, so there is nothing to compare with."
 _STORED = "As it was measured when the file was made, to a third of a decibel."
@@ -111,7 +116,10 @@ def figures_of(session: Session) -> dict[str, Figure]:
         out[name] = _slow(result, name) if original else Figure(NONE, _NO_ORIGINAL)
     if result.encode is not None:
         out["encode_time"] = Figure(human_seconds(result.encode.encode_seconds))
-        out["decode_time"] = Figure(human_seconds(result.encode.reconstruct_seconds), _DECODE_PREVIEW)
+        shown = result.encode.reconstruct_seconds
+        out["decode_time"] = (
+            Figure(human_seconds(shown), _DECODE_PREVIEW) if shown else Figure(NONE, _NOT_DECODED)
+        )
     elif result.guest is not None:
         guest, why = result.guest, "It was compressed at another time."
         for key, spent in (("encode_time", guest.encode_seconds), ("decode_time", guest.decode_seconds)):
@@ -187,6 +195,11 @@ class MetricsPanel(QWidget):
             grid.addWidget(cell, i // _COLUMNS, i % _COLUMNS)
         for column in range(_COLUMNS):
             grid.setColumnStretch(column, 1)
+        self.tiles = QLabel()
+        self.tiles.setObjectName("muted")
+        self.tiles.setWordWrap(True)
+        self.tiles.hide()
+        grid.addWidget(self.tiles, grid.rowCount(), 0, 1, _COLUMNS)
         session.scene_changed.connect(self.refresh)
         session.rate_changed.connect(self.refresh)
         session.result_changed.connect(self.refresh)
@@ -202,3 +215,8 @@ class MetricsPanel(QWidget):
         current = figures_of(self._session)
         for key, cell in self.cells.items():
             cell.show_figure(current.get(key, Figure()), known.get(key, ""))
+        focus = self._session.focus
+        words = tiles_text(focus.encode) if focus is not None and focus.encode is not None else ""
+        if self.tiles.text() != (said := words[:1].upper() + words[1:] + "." * bool(words)):
+            self.tiles.setText(said)
+            self.tiles.setVisible(bool(said))

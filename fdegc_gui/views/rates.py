@@ -251,7 +251,7 @@ class RateSelector(QWidget):
             row.setEnabled(rate in session.rates)
             if self._progress is not None and self._progress[0] == key and _is_running(result):
                 cost = replace(cost, exact=False, progress=self._progress[1])
-            elif key in session.waiting:
+            elif key in session.waiting or key in session.planned:
                 cost = replace(cost, queued=True)
             if cost != row.cost:
                 row.show_cost(cost)

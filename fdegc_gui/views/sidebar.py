@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from fdegc_gui.actions import Actions
 from fdegc_gui.models.session import Session
@@ -33,6 +33,21 @@ def _stacked(*widgets: QWidget) -> QWidget:
     for widget in widgets:
         layout.addWidget(widget)
     return box
+
+
+class _WheelGuard(QObject):
+    """Filter that lets the wheel scroll over choices without the keys, where it would change them."""
+
+    def __init__(self, scroll: QScrollArea) -> None:
+        super().__init__(scroll)
+        self._scroll = scroll
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is not QEvent.Type.Wheel or not isinstance(watched, QWidget) or watched.hasFocus():
+            return False
+        if self._scroll.isAncestorOf(watched):
+            QCoreApplication.sendEvent(self._scroll.verticalScrollBar(), event)
+        return True
 
 
 class SideBar(QWidget):
@@ -111,6 +126,9 @@ class SideBar(QWidget):
         layout.addWidget(self._top)
         layout.addWidget(line)
         layout.addWidget(scroll, 1)
+        self._guard = _WheelGuard(scroll)
+        for choice in (*self.findChildren(QComboBox), *self.findChildren(QAbstractSpinBox)):
+            choice.installEventFilter(self._guard)
 
     def _lay_out_anew(self) -> None:
         """Layout of what a change has made larger or smaller, at once.

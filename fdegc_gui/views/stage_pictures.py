@@ -145,7 +145,9 @@ class StagePictures:
             values, before = (a, None) if side is Side.A else (b, a)
             known = self._session.key_of(side) == ORIGINAL
             if values is not None or known or (reading is None and pane.readout):
-                pane.show_readout(readout(scene.info, values, before))
+                rows = readout(scene.info, values, before)
+                swiped = pane is self._reconstruction and self._how.layout is Layout.SWIPE
+                pane.show_readout((("", f"Picture {side.value}"), *rows) if swiped else rows)
             else:
                 pane.show_readout(())
 

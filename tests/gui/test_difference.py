@@ -304,6 +304,14 @@ def test_measuring_can_be_cancelled(
     window.actions_["cancel"].trigger()
     qtbot.waitUntil(lambda: window.controller.regions.figures is not None, timeout=TIMEOUT)
     assert "Cancelled" in window.compare.region.pair.text()
+    running.clear()
+    window.controller.regions.measure(Window(0, 0, 90, 100))
+    qtbot.waitUntil(running.is_set, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: window.actions_["cancel"].isEnabled(), timeout=TIMEOUT)
+    assert window.compare.region.isVisible()
+    qtbot.keyClick(window.compare.reconstruction, Qt.Key.Key_Escape)
+    assert not window.compare.region.isVisible(), "Escape takes away what it measures"
+    qtbot.waitUntil(lambda: not window.controller.can_cancel, timeout=TIMEOUT)
     monkeypatch.setattr("fdegc.metrics.compare", plain)
 
 

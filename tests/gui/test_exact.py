@@ -6,6 +6,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,6 +29,7 @@ from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.points import BOUNDED, OURS
 from fdegc_gui.models.result import State
 from fdegc_gui.models.way import EXACT
+from fdegc_gui.text import NONE
 from tests.gui.display_steps import write
 from tests.gui.fakes import FakeCodec, FakeUser, saved
 from tests.gui.window_steps import compress, open_scene
@@ -141,6 +143,13 @@ def test_a_largest_error_is_asked_for_and_kept_apart_from_rate_points(
     assert session.current is not None and session.current.bound == 0
     assert session.current.live_psnr(None) == math.inf
     assert session.current.title == "without loss"
+    assert session.current.encode is not None  # where nothing was decoded, as of a real one
+    session.current.encode = replace(session.current.encode, reconstruct_seconds=0.0)
+    session.result_changed.emit(session.key)
+    cell = window.sidebar.metrics.cells["decode_time"]
+    assert cell.value.text() == NONE and "Nothing was decoded" in cell.toolTip()
+    point = next(point for point in window.sidebar.results.model.points() if point.key == EXACT)
+    assert point.facts.startswith("FDEGC without loss, on ") and point.decode_seconds is None
     rates.options.bound.setValue(5)
     assert session.current is None  # what is there promises something else
     assert window.sidebar.action.main.text() == "Compress with errors up to 5"

@@ -182,6 +182,7 @@ def test_flight_to_what_is_typed(qtbot: QtBot, window: MainWindow, placed: Path)
     qtbot.keyClick(card.field, Qt.Key.Key_Return)
     assert card.geometry().right() < window.compare.width() // 2 - 20, "not over the place that is gone to"
     assert viewport.center.toTuple() == (300.5, 100.5) and viewport.zoom == 1.0
+    assert card.field.selectedText() == "300, 100", "the next place takes its place"
     assert "pin" in window.compare.reconstruction._overlays
     type_in(qtbot, window, "448050 5410900")
     assert card.readings[0].text().startswith("Map:") and card.readings[0].text().endswith("col 100, row 200")

@@ -52,8 +52,10 @@ def test_results_are_there_again_when_a_scene_is_opened_again(
     with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
         window.open(other)
     assert not window.session.results and not user.lost, "nobody asks: nothing is lost"
+    window.actions_["rate_6"].trigger()
     with said(qtbot, window, "Rates 2, 5 are as you left them.", TIMEOUT):
         window.open(scene_path)
+    assert window.session.key == 5, "what is there and next to the rate of the scene before"
     for rate, was in before.items():
         now = window.session.results[rate]
         assert now is not was and now.state is State.DONE

@@ -42,6 +42,11 @@ def test_values_of_both_and_their_difference(
     assert list(shown) == ["Band 1", "Band 2", "Band 3", "Band 4"]
     for text, now, before in zip(shown.values(), decoded, pixels[:, 40, 30].astype(int), strict=True):
         assert text.startswith(str(now)) and difference(int(now), int(before), "uint16") in text
+    window.actions_["layout_swipe"].trigger()
+    point_at(qtbot, window, 31.5, 41.5)
+    qtbot.waitUntil(lambda: len(window.compare.reconstruction.readout) > 4, timeout=TIMEOUT)
+    assert window.compare.reconstruction.readout[0] == ("", "Picture B"), "wherever the line is"
+    window.actions_["layout_side_by_side"].trigger()
     point_at(qtbot, window, 3, 3)
     assert window.compare.original.readout == (("", "nodata"),) == window.compare.reconstruction.readout
     window.compare.hovered.emit(None)

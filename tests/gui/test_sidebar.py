@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QEvent, QObject
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from fdegc.raster_info import RasterInfo
@@ -122,3 +123,46 @@ def test_the_memory_is_said_once_for_all_rates(qtbot: QtBot, window: MainWindow,
     assert rates.memory.isVisible() and rates.memory.text() == "Takes about 100 MB of memory at any rate."
     for row in rates.rows.values():
         assert "MB" not in f"{row.cost.size} {row.cost.time}" and "memory" not in row.toolTip()
+
+
+def test_the_wheel_scrolls_over_choices_and_changes_those_with_the_keys(
+    qtbot: QtBot, window: MainWindow, scene_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    compress(qtbot, window, 4)
+    compress(qtbot, window, 5)
+    effort, axis = window.sidebar.rates.effort.choice, window.sidebar.plot.quality
+    bar = window.sidebar._scroll.verticalScrollBar()
+
+    def turn(box: QComboBox) -> None:
+        middle = QPointF(box.rect().center())
+        event = QWheelEvent(
+            middle, QPointF(box.mapToGlobal(middle.toPoint())), QPoint(), QPoint(0, -120),
+            Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QCoreApplication.sendEvent(box, event)
+
+    turn(effort)
+    assert effort.currentIndex() == 0 and bar.value() == 0 < bar.maximum()
+    turn(axis)
+    assert axis.currentIndex() == 0 and bar.value() > 0
+    axis.setFocus()
+    turn(axis)
+    assert axis.currentIndex() == 1
+
+
+def test_how_tiles_were_coded_is_said_beside_the_figures(
+    qtbot: QtBot, window: MainWindow, scene_path: Path
+) -> None:
+    open_scene(qtbot, window, scene_path)
+    assert not window.sidebar.metrics.tiles.isVisible()
+    compress(qtbot, window, 4)
+    result = window.session.results[4]
+    assert result.encode is not None
+    ways = {"network": 3, "jpeg2000": 1}
+    result.encode = replace(result.encode, ways=ways, worst=24.75, tiles=4)
+    window.session.result_changed.emit(4)
+    words = "3 by the network, 1 as JPEG 2000, the worst 24.75 dB"
+    assert window.sidebar.metrics.tiles.text() == f"Tiles: {words}."
+    (point,) = window.sidebar.results.model.points()
+    assert f"tiles: {words}" in point.facts

@@ -153,8 +153,18 @@ def test_switching_back_is_instant(qtbot: QtBot, window: MainWindow, scene_path:
     assert "Ctrl+Return" in window.compare.reconstruction.hint
 
 
-def test_compress_at_all_rates(qtbot: QtBot, window: MainWindow, scene_path: Path) -> None:
+def test_compress_at_all_rates(qtbot: QtBot, window: MainWindow, scene_path: Path, fake: FakeEngine) -> None:
     open_scene(qtbot, window, scene_path)
+    fake.gate = threading.Event()
+    window.actions_["compress_all"].trigger()
+    rows = window.sidebar.rates.rows
+    qtbot.waitUntil(lambda: rows[4].cost.progress is not None, timeout=TIMEOUT)
+    assert [rate for rate, row in rows.items() if row.cost.queued] == [1, 2, 3, 5, 6]
+    window.actions_["cancel"].trigger()
+    qtbot.waitUntil(lambda: not any(row.cost.queued for row in rows.values()), timeout=TIMEOUT)
+    fake.gate.set()
+    qtbot.waitUntil(lambda: not window.controller.can_cancel, timeout=TIMEOUT)
+    fake.gate = None
     window.actions_["compress_all"].trigger()
     qtbot.waitUntil(lambda: all(finished(window, rate) for rate in range(1, 7)), timeout=TIMEOUT)
     assert window.sidebar.results.model.rowCount() == 6

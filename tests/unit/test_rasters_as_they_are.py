@@ -751,6 +751,15 @@ def test_alpha_that_is_alpha_is_not_spoken_of(tmp_path, capsys):
 # ------------------------------------------------------------------ outliers
 
 
+def test_what_may_stand_for_missing_samples_is_noticed_in_its_band(tmp_path, capsys):
+    stored = np.random.default_rng(0).normal(0.3, 0.03, (3, 120, 130)).astype(np.float32)
+    stored[2, :3] = -9999
+    stored[0, 7, 7] = 0.7  # which would be said without
+    path = write(tmp_path / "a.tif", stored)
+    (said,) = run(capsys, "compress", path, tmp_path / "a.fdegc", "--psnr", "--rate", 1)["notices"]
+    assert said.startswith("The coded range of band 3, -9999 to ") and "declare it as nodata" in said
+
+
 def test_a_few_bright_pixels_are_noticed(tmp_path, capsys):
     noise = np.random.default_rng(0)
     y, x = np.mgrid[0:400, 0:400]
