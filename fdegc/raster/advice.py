@@ -99,9 +99,9 @@ def tail_advice(values: Values, mapping: Sequence[BandMapping]) -> str | None:
     if tail == _MISSING_TAIL:
         return (
             f"The coded range of band {band + 1}, {whole}, is {gain:.3g} times as wide as "
-            f"{100 - 2 * tail:g} % of its samples need, {low:.6g} to {high:.6g}, and errors grow with it. If what "
-            "lies far out stands for missing samples, declare it as nodata; --range with a range for each band "
-            "cuts it off."
+            f"{100 - 2 * tail:g} % of its samples need, {low:.6g} to {high:.6g}, and errors grow with it. If "
+            "what lies far out stands for missing samples, declare it as nodata; --range with a range for "
+            "each band cuts it off."
         )
     return (
         f"A few samples make the coded range {gain:.3g} times as wide as the other {100 - 2 * tail:g} % need "
