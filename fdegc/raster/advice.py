@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.options import TAILS
 from fdegc.raster.alpha import Likeness, likeness
 from fdegc.raster.mapping import usable_samples
 from fdegc.raster.part import PartSource
@@ -22,8 +24,7 @@ _WHOLE = 4_000_000
 _WINDOWS, _SIDE = 8, 256
 #: Per cent of the samples between which the spread lies.
 SPREAD = (1.0, 99.0)
-#: Tails that may be cut off, in per cent, the mildest first, and what has to be gained: one bit.
-_TAILS = (0.01, 0.1, 1.0)
+#: What has to be gained by cutting tails off: one bit.
 _GAIN = 2.0
 
 Values = list[npt.NDArray[np.generic]]
@@ -70,8 +71,35 @@ def _limits(values: npt.NDArray[np.generic], tail: float) -> tuple[float, float]
     return float(low), float(high)
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Tail of few samples that make the coded range wide.
+
+    Attributes
+    ----------
+    percent : float
+        Of the samples on either side, one of :data:`~fdegc.options.TAILS`.
+    words : str
+        Sentence on what it costs.
+    """
+
+    percent: float
+    words: str
+
+
 def tail_advice(values: Values, mapping: Sequence[BandMapping]) -> str | None:
     """Sentence for a range that few samples make much wider than the others need; None if none do.
+
+    Parameters are those of :func:`long_tail`.
+    """
+    tail = long_tail(values, mapping)
+    if tail is None:
+        return None
+    return f"{tail.words} --range {tail.percent:g}%:{100 - tail.percent:g}% cuts them off."
+
+
+def long_tail(values: Values, mapping: Sequence[BandMapping]) -> Tail | None:
+    """Tail that makes the range much wider than the other samples need, the mildest; None if none does.
 
     Parameters
     ----------
@@ -80,7 +108,7 @@ def tail_advice(values: Values, mapping: Sequence[BandMapping]) -> str | None:
     mapping : sequence of BandMapping
         What is coded of each band: from the smallest to the largest value.
     """
-    for tail in _TAILS:
+    for tail in TAILS:
         gains = []
         for own, entry in zip(values, mapping, strict=True):
             low, high = _limits(own, tail)
@@ -88,12 +116,13 @@ def tail_advice(values: Values, mapping: Sequence[BandMapping]) -> str | None:
         band = int(np.argmax(gains))
         if gains[band] >= _GAIN:
             entry, (low, high) = mapping[band], _limits(values[band], tail)
-            return (
+            words = (
                 f"A few samples make the coded range {gains[band]:.3g} times as wide as the other "
                 f"{100 - 2 * tail:g} % need (band {band + 1}: {entry.offset:.6g} to "
                 f"{entry.offset + entry.scale:.6g}, the others {low:.6g} to {high:.6g}), and errors grow "
-                f"with it. --range {tail:g}%:{100 - tail:g}% cuts them off."
+                "with it."
             )
+            return Tail(tail, words)
     return None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.way import CUTS, choices_text
 from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds
 
 #: Series of what is made here.
@@ -94,10 +95,10 @@ def points_of(results: Iterable[Result], pixels: int) -> list[Point]:
     return found
 
 
-def order(result: Result) -> tuple[int, bool, float, int]:
-    """Place of a result in lists: ours by quality and effort, what promises an error, guests as they came."""
+def order(result: Result) -> tuple[int, bool, float, int, int]:
+    """Place of a result in lists: ours by quality, effort, cut, what promises errors, guests as they came."""
     guest = result.key if result.guest is not None else 0
-    return guest, result.bound is not None, result.quality, result.effort
+    return guest, result.bound is not None, result.quality, result.effort, result.cut
 
 
 def _point(result: Result, pixels: int) -> Point:
@@ -105,8 +106,8 @@ def _point(result: Result, pixels: int) -> Point:
     ours = guest is None
     facts, coding, decoding = "", None, None
     if encode is not None:
-        effort = f", effort {result.effort}" if result.effort else ""
-        facts = f"FDEGC at quality {encode.quality:g}{effort}, on {encode.device}."
+        choices = "".join(f", {words}" for words in choices_text(result.effort, CUTS[result.cut]))
+        facts = f"FDEGC at quality {encode.quality:g}{choices}, on {encode.device}."
         coding, decoding = encode.encode_seconds, encode.reconstruct_seconds
     elif guest is not None:
         facts, coding, decoding = guest.words, guest.encode_seconds, guest.decode_seconds
@@ -130,13 +131,13 @@ def _point(result: Result, pixels: int) -> Point:
 
 
 def _series(result: Result) -> str:
-    """Series of what is made here: a curve for each effort, and one of what promises a largest error."""
-    return curve_name(result.effort) if result.bound is None else BOUNDED
+    """Series of what is made here: a curve for each effort and cut, one of what promises a largest error."""
+    return curve_name(result.effort, result.cut) if result.bound is None else BOUNDED
 
 
-def curve_name(effort: int) -> str:
-    """Series of what the network makes at an effort."""
-    return f"{OURS}, effort {effort}" if effort else OURS
+def curve_name(effort: int, cut: int = 0) -> str:
+    """Series of what the network makes at an effort, with a cut."""
+    return ", ".join((OURS, *choices_text(effort, CUTS[cut])))
 
 
 #: Figures that can be an axis: attribute, label.  Sizes first, then qualities.
