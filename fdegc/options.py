@@ -20,6 +20,8 @@ SMOOTH_TILE_SIZE = 1536
 LONGEST_TILE_SIZE = 2048
 #: Steps in which latents are refined at each effort (``docs/choosing.md``).
 EFFORT_STEPS = (0, 8, 16, 32, 64)
+#: Tails of the values, in per cent on either side, whose cut may be advised; the mildest first.
+TAILS = (0.01, 0.1, 1.0)
 
 #: Metrics that compare two rasters, in the order in which they are shown, and how people call them.
 METRIC_LABELS = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "vifp": "VIFp", "lpips": "LPIPS"}

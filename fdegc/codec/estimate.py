@@ -13,7 +13,7 @@ from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad, sample_windows
 from fdegc.codec.workers import Workers
 from fdegc.errors import FdegcError
-from fdegc.options import TILE_SIZE
+from fdegc.options import TILE_SIZE, ValueRange
 from fdegc.raster import RasterSource
 from fdegc.raster.mapping import band_groups, plan_mapping, to_unit
 from fdegc.raster_info import RasterInfo
@@ -83,7 +83,9 @@ def estimate(plan: EncodingPlan, workers: Workers, answer: Callable[[Estimate], 
     )
 
 
-def estimate_rates(network: Network, source: RasterSource, workers: Workers) -> dict[int, Estimate]:
+def estimate_rates(
+    network: Network, source: RasterSource, workers: Workers, ranges: Sequence[ValueRange] = ()
+) -> dict[int, Estimate]:
     """Estimates for all rate points of the weights; see :meth:`fdegc.codec.Codec.estimate_all`.
 
     The time is that of this machine as busy as it is: by the crop that took least, for the first ones pay for
@@ -92,7 +94,7 @@ def estimate_rates(network: Network, source: RasterSource, workers: Workers) -> 
     info = source.info
     qualities = [figures.quality for figures in network.entry.rates]
     work = _judge(network, qualities, workers.check)
-    crops = list(workers.ordered(work, _crops(source, plan_mapping(source), SAMPLE_COUNT)))
+    crops = list(workers.ordered(work, _crops(source, plan_mapping(source, ranges), SAMPLE_COUNT)))
     pace = CODING_COST * min(seconds / pixels for pixels, _, seconds in crops)
     tiles = -(-info.width // TILE_SIZE) * -(-info.height // TILE_SIZE)
     seconds = pace * info.pixels * len(band_groups(info.bands)) / min(workers.share.workers, tiles)

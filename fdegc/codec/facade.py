@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from fdegc.format.planes import PlaneReader
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.memory import check_memory
-from fdegc.options import EncodeOptions
+from fdegc.options import EncodeOptions, ValueRange
 from fdegc.raster import RasterSink, RasterSource
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import DecodeResult, EncodeResult, Estimate, StreamInfo, TileResult, VerifyResult
@@ -413,8 +413,21 @@ class Codec:
         workers = self._crew(crew, raster, info.tile_size, cancel or CancelToken(), needed)
         return Decoding(network, reader, raster, workers, window)
 
-    def estimate_all(self, source: RasterSource, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:
+    def estimate_all(
+        self,
+        source: RasterSource,
+        *,
+        ranges: Sequence[ValueRange] = (),
+        cancel: CancelToken | None = None,
+    ) -> dict[int, Estimate]:
         """Estimates for the six rate points, from what the network makes of a few crops.
+
+        Parameters
+        ----------
+        source : RasterSource
+        ranges : sequence of ValueRange
+            Values to keep, as of :class:`~fdegc.options.EncodeOptions`.
+        cancel : CancelToken, optional
 
         Returns
         -------
@@ -422,7 +435,7 @@ class Codec:
             Rate point → estimate; ``bytes`` is within some ten per cent for homogeneous scenes.
         """
         with self._crew(self._default, source.info, SAMPLE_SIDE, cancel or CancelToken()) as workers:
-            return estimate_rates(self._default, source, workers)
+            return estimate_rates(self._default, source, workers, ranges)
 
 
 def _unreadable_rows(plane: PlaneReader | BandMasksReader, raster: RasterInfo, strip: int) -> list[str]:

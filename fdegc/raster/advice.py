@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.options import TAILS
 from fdegc.raster.alpha import Likeness, likeness
 from fdegc.raster.mapping import usable_samples
 from fdegc.raster.part import PartSource
@@ -22,8 +24,7 @@ _WHOLE = 4_000_000
 _WINDOWS, _SIDE = 8, 256
 #: Per cent of the samples between which the spread lies.
 SPREAD = (1.0, 99.0)
-#: Tails that may be cut off, in per cent, the mildest first, and what has to be gained: one bit.
-_TAILS = (0.01, 0.1, 1.0)
+#: What has to be gained by cutting tails off: one bit.
 _GAIN = 2.0
 #: A larger one, which is rather what stands for missing samples, and what it has to gain.
 _MISSING_TAIL, _FAR_GAIN = 5.0, 50.0
@@ -72,8 +73,38 @@ def _limits(values: npt.NDArray[np.generic], tail: float) -> tuple[float, float]
     return float(low), float(high)
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Tail of few samples that make the coded range wide.
+
+    Attributes
+    ----------
+    percent : float or None
+        Of the samples on either side, one of :data:`~fdegc.options.TAILS`; None where they are so many that
+        they should not be cut off in all bands.
+    words : str
+        Sentence on what it costs.
+    """
+
+    percent: float | None
+    words: str
+
+
 def tail_advice(values: Values, mapping: Sequence[BandMapping]) -> str | None:
     """Sentence for a range that few samples make much wider than the others need; None if none do.
+
+    Parameters are those of :func:`long_tail`.
+    """
+    tail = long_tail(values, mapping)
+    if tail is None:
+        return None
+    if tail.percent is None:
+        return f"{tail.words} --range with a range for each band cuts it off."
+    return f"{tail.words} --range {tail.percent:g}%:{100 - tail.percent:g}% cuts them off."
+
+
+def long_tail(values: Values, mapping: Sequence[BandMapping]) -> Tail | None:
+    """Tail that makes the range much wider than the other samples need, the mildest; None if none does.
 
     Parameters
     ----------
@@ -83,7 +114,7 @@ def tail_advice(values: Values, mapping: Sequence[BandMapping]) -> str | None:
         What is coded of each band: from the smallest to the largest value.
     """
     found = []
-    for tail in (*_TAILS, _MISSING_TAIL):
+    for tail in (*TAILS, _MISSING_TAIL):
         for band, (own, entry) in enumerate(zip(values, mapping, strict=True)):
             low, high = _limits(own, tail)
             gain = entry.scale / (high - low) if high > low else 0.0
@@ -97,17 +128,17 @@ def tail_advice(values: Values, mapping: Sequence[BandMapping]) -> str | None:
     entry = mapping[band]
     whole = f"{entry.offset:.6g} to {entry.offset + entry.scale:.6g}"
     if tail == _MISSING_TAIL:
-        return (
+        words = (
             f"The coded range of band {band + 1}, {whole}, is {gain:.3g} times as wide as "
             f"{100 - 2 * tail:g} % of its samples need, {low:.6g} to {high:.6g}, and errors grow with it. If "
-            "what lies far out stands for missing samples, declare it as nodata; --range with a range for "
-            "each band cuts it off."
+            "what lies far out stands for missing samples, declare it as nodata."
         )
-    return (
+        return Tail(None, words)
+    words = (
         f"A few samples make the coded range {gain:.3g} times as wide as the other {100 - 2 * tail:g} % need "
-        f"(band {band + 1}: {whole}, the others {low:.6g} to {high:.6g}), and errors grow with it. "
-        f"--range {tail:g}%:{100 - tail:g}% cuts them off."
+        f"(band {band + 1}: {whole}, the others {low:.6g} to {high:.6g}), and errors grow with it."
     )
+    return Tail(tail, words)
 
 
 def notices(source: RasterSource) -> list[str]:

@@ -7,11 +7,11 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from fdegc_gui.control.engine import EngineKeeper
 from fdegc_gui.jobs import Failure, Lane, Requests
 from fdegc_gui.jobs.coding import EstimateRates
-from fdegc_gui.jobs.scene import EstimateExact, LookForNotices, Noticed
+from fdegc_gui.jobs.scene import EstimateExact, LookAtValues, LookForNotices, Noticed, Wide
 from fdegc_gui.models.costs import refine
 from fdegc_gui.models.scene import Scene
 from fdegc_gui.models.session import Session
-from fdegc_gui.models.way import EXACT
+from fdegc_gui.models.way import EXACT, ranges_of
 
 #: A scene is painted, and a largest error typed, before estimates are made: they begin with much work in
 #: Python, for whose lock the window would have to wait.
@@ -49,7 +49,7 @@ class Estimating(QObject):
         self._session, self._engine, self._keeper = session, engine, keeper
         self.lane = Lane("estimates", None, self)
         self._notices, self._rates, self._exact = Requests(), Requests(), Requests()
-        self._bound = 0.0
+        self._bound, self._cut = 0.0, 0
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
@@ -61,7 +61,7 @@ class Estimating(QObject):
         """Look at a scene that has just been opened."""
         request = self.lane.submit(
             LookForNotices(path=scene.path),
-            done=self._on_noticed,
+            done=lambda noticed: self._on_noticed(scene, noticed),
             failed=lambda failure: self.failed.emit("Something could not be done.", failure),
         )
         self._notices.add(request)
@@ -91,10 +91,13 @@ class Estimating(QObject):
         session, scene = self._session, self._scene
         if scene is None:
             return
-        if not session.refined and not self._rates.still_open():
+        cut = session.cut
+        if not session.refined and not (self._rates.still_open() and cut == self._cut):
+            self._cut = cut
+            self._rates.drop()
             self._rates.add(
                 self._engine.submit(
-                    EstimateRates(path=scene.path, device=self._keeper.device),
+                    EstimateRates(path=scene.path, device=self._keeper.device, ranges=ranges_of(cut)),
                     done=lambda estimates: refine(session, estimates),
                     failed=self._on_failed,
                 )
@@ -115,11 +118,19 @@ class Estimating(QObject):
         self._rates.drop()  # of the device before
         self.want()
 
-    def _on_noticed(self, noticed: Noticed) -> None:
+    def _on_noticed(self, scene: Scene, noticed: Noticed) -> None:
         if noticed.lossless is not None:
             self._session.set_unasked(noticed.lossless)
+        elif scene.info.dtype != "uint8":
+            self._notices.add(
+                self.lane.submit(LookAtValues(path=scene.path), done=self._on_wide, failed=self._on_failed)
+            )
         if noticed.chosen:
             self.message.emit(noticed.chosen)
+
+    def _on_wide(self, wide: Wide | None) -> None:
+        if wide is not None:
+            self._session.set_wide(*wide)
 
     def _on_failed(self, failure: Failure) -> None:
         words = "The estimates could not be refined; see the log."

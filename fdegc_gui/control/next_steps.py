@@ -8,9 +8,9 @@ from fdegc_gui.actions import Actions
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.main_action import main_action
-from fdegc_gui.models.notice import advice_notice, damage_notice, unasked_notice
+from fdegc_gui.models.notice import advice_notice, damage_notice, joined, unasked_notice, wide_notice
 from fdegc_gui.models.result import State
-from fdegc_gui.models.way import FREE
+from fdegc_gui.models.way import EXACT, FREE
 from fdegc_gui.views.header_bar import Header
 from fdegc_gui.views.notice_bar import NoticeBar
 from fdegc_gui.views.sidebar import SideBar
@@ -106,7 +106,10 @@ class NextSteps(QObject):
     def _refresh_notes(self) -> None:
         session = self._session
         unasked = None if session.lossy else unasked_notice(session.unasked)
-        notice = damage_notice(session.scene, session.current) or unasked or advice_notice(session.current)
+        spares = session.cut or session.rate == EXACT  # nothing is coded more coarsely then
+        wide = None if spares else wide_notice(session.wide, session.advised_cut)
+        advice = joined(wide, advice_notice(session.current))
+        notice = damage_notice(session.scene, session.current) or unasked or advice
         self._notice.show_notice(notice)
         overview = "Shown is the overview stored in the file, until tiles arrive"
         self._status.show_note(overview if session.shows_overview else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import Never
 
 from fdegc.errors import MetricUnavailable
-from fdegc.options import SLOW_METRICS, EncodeOptions
+from fdegc.options import SLOW_METRICS, EncodeOptions, ValueRange
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import EncodeResult, Estimate, MetricSet, TileResult
 from fdegc.types import RasterStatistics
@@ -210,8 +211,8 @@ class Compress(TileWork[EncodeResult]):
 
     @property
     def kind(self) -> str:
-        """Kind by quality and effort: several can wait, each once."""
-        return f"Compress-{self.options.quality}-{self.options.max_error}-{self.options.effort}"
+        """Kind by key and quality: several can wait, each once."""
+        return f"Compress-{self.key}-{self.options.quality}-{self.options.max_error}"
 
     def run(self, context: Context[CodedTile]) -> EncodeResult:
         from fdegc.raster import open_raster
@@ -235,6 +236,8 @@ class Compress(TileWork[EncodeResult]):
                     overwrite=True,
                 )
                 store = writer.finish()
+                if options.ranges:
+                    encode = as_of_all(encode, peak_and_offset(source, context.cancel)[0])
                 encode = dataclasses.replace(encode, advice=(unasked, *encode.advice)) if unasked else encode
                 self._keep(encode, store)
                 return encode
@@ -251,12 +254,32 @@ class Compress(TileWork[EncodeResult]):
             shutil.rmtree(self.replaces, ignore_errors=True)
 
 
+def as_of_all(encode: EncodeResult, peak: float) -> EncodeResult:
+    """Result whose PSNR is against a peak in place of its own range: a narrower one has a lower PSNR.
+
+    It stands beside others of the scene, in a table and a plot; its errors stay as the codec gave them.
+    """
+    if encode.errors is None:
+        return encode
+    rmse = encode.errors.rmse
+    return dataclasses.replace(encode, psnr=20 * math.log10(peak / rmse) if rmse else math.inf)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EstimateRates(Job[Mapping[int, Estimate], Never]):
-    """Refined estimates of all rate points, from trying parts of the scene."""
+    """Refined estimates of all rate points, from trying parts of the scene.
+
+    Attributes
+    ----------
+    path : Path
+    device : str
+    ranges : tuple of ValueRange
+        Values that are kept.
+    """
 
     path: Path
     device: str
+    ranges: tuple[ValueRange, ...] = ()
 
     preemptible: ClassVar[bool] = True
 
@@ -267,7 +290,7 @@ class EstimateRates(Job[Mapping[int, Estimate], Never]):
         context.cancel.check()
         source = open_raster(self.path, alpha="auto")
         try:
-            return dict(codec.estimate_all(source, cancel=context.cancel))
+            return dict(codec.estimate_all(source, ranges=self.ranges, cancel=context.cancel))
         finally:
             source.close()
 

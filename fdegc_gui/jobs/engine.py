@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fdegc.control import CancelToken
-from fdegc.options import EncodeOptions
+from fdegc.options import EncodeOptions, ValueRange
 from fdegc.process import other_threads_run
 from fdegc.raster_info import Window
 from fdegc.results import DecodeResult, EncodeResult, Estimate, MetricSet, TileResult
@@ -52,7 +52,11 @@ class CodecLike(Protocol):
     ) -> DecodeResult: ...
 
     def estimate_all(
-        self, source: RasterSource, *, cancel: CancelToken | None = None
+        self,
+        source: RasterSource,
+        *,
+        ranges: Sequence[ValueRange] = (),
+        cancel: CancelToken | None = None,
     ) -> Mapping[int, Estimate]: ...
 
 

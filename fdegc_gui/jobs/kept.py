@@ -28,7 +28,7 @@ from fdegc.results import EncodeResult, MetricSet
 from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.records import from_plain, to_plain
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.models.way import EFFORTS, effort_of, key_of, row_of
+from fdegc_gui.models.way import cut_of, effort_of, keys_of, row_of
 
 log = logging.getLogger(__name__)
 
@@ -187,9 +187,9 @@ class KeptResult:
 
 
 def stem(key: int) -> str:
-    """Beginning of the names of a result's files: ``rate4``, ``rate4-effort2``."""
-    effort = effort_of(key)
-    return f"rate{row_of(key)}-effort{effort}" if effort else f"rate{key}"
+    """Beginning of the names of a result's files: ``rate4``, ``rate4-effort2``, ``rate4-cut2``."""
+    effort, cut = effort_of(key), cut_of(key)
+    return f"rate{row_of(key)}{f'-effort{effort}' if effort else ''}{f'-cut{cut}' if cut else ''}"
 
 
 def record_path(folder: Path, key: int) -> Path:
@@ -229,7 +229,7 @@ def find_results(folder: Path, info: RasterInfo) -> tuple[KeptResult, ...]:
 
 def find_unfinished(folder: Path) -> frozenset[int]:
     """Keys of rate points of which a cancelled compression has left something to go on from."""
-    keys = (key_of(rate, effort) for rate in range(1, 7) for effort in range(len(EFFORTS)))
+    keys = (key for rate in range(1, 7) for key in keys_of(rate))
     return frozenset(key for key in keys if is_unfinished(stream_path(folder, key)))
 
 

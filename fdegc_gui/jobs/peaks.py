@@ -35,7 +35,7 @@ class FindPeak(Job[float, Never]):
         return peak_and_offset(source, context.cancel)[0]
 
 
-class _Cancellable:
+class Cancellable:
     """Raster source that can be interrupted while something reads all of it."""
 
     def __init__(self, source: RasterSource, cancel: CancelToken) -> None:
@@ -70,7 +70,7 @@ def peak_and_offset(source: RasterSource, cancel: CancelToken) -> tuple[float, t
     from fdegc.raster import peak_value, plan_mapping
 
     # It takes no more of a source than this has.
-    mapping = plan_mapping(_Cancellable(source, cancel))  # type: ignore[arg-type]
+    mapping = plan_mapping(Cancellable(source, cancel))  # type: ignore[arg-type]
     return peak_value(mapping), tuple(band.offset for band in mapping)
 
 

@@ -23,14 +23,14 @@ from fdegc_gui.jobs.base import Context, Job
 from fdegc_gui.jobs.kept import KeptResult, KeptScenes, find_results, find_unfinished
 from fdegc_gui.jobs.kept_files import KeptFile, find_files
 from fdegc_gui.jobs.kept_guests import KeptGuest, find_guests
-from fdegc_gui.jobs.peaks import quick_peak
+from fdegc_gui.jobs.peaks import Cancellable, quick_peak
 from fdegc_gui.jobs.pictures import reduced_picture
 from fdegc_gui.jobs.reduction import chunks
 from fdegc_gui.jobs.render import paint, render
 from fdegc_gui.models.display import Display, Rendering, default_display, resolve
 from fdegc_gui.models.pyramid import Bgra, Pyramid, premultiplied_bgra
 from fdegc_gui.models.scene import Scene
-from fdegc_gui.models.way import NETWORK_SWITCH
+from fdegc_gui.models.way import CUTS, NETWORK_SWITCH
 
 if TYPE_CHECKING:
     from fdegc.format.reader import ContainerReader
@@ -325,6 +325,34 @@ class LookForNotices(Job[Noticed, Never]):
         with open_raster(self.path, alpha="auto", palette=palette_way(EncodeOptions())) as source:
             chosen = filter(None, (pictures_advice(source), alpha_advice(source)))
             return Noticed(settle(source, EncodeOptions(), NETWORK_SWITCH)[1], " ".join(chosen))
+
+
+class Wide(NamedTuple):
+    """Sentence on the few values that make a scene's range wide, and the cut that helps (0: none)."""
+
+    words: str
+    cut: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LookAtValues(Job[Wide | None, Never]):
+    """Look for few values that make the coded range wide; it takes reading all of the original."""
+
+    path: Path
+
+    preemptible: ClassVar[bool] = True
+
+    def run(self, context: Context[Never]) -> Wide | None:
+        from fdegc.raster import open_raster, plan_mapping
+        from fdegc.raster.advice import long_tail, some_values
+
+        with open_raster(self.path, alpha="auto") as source:
+            if source.info.dtype == "uint8":
+                return None
+            # They take no more of a source than this has.
+            held = Cancellable(source, context.cancel)
+            tail = long_tail(some_values(held), plan_mapping(held))  # type: ignore[arg-type]
+        return None if tail is None else Wide(tail.words, CUTS.index(tail.percent or 0.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

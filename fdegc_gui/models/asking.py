@@ -105,12 +105,14 @@ class Course:
 
 
 def course_of(session: Session) -> Course:
-    """Course through the rate points of the open scene at the chosen effort, and through what is finished."""
+    """Course through the open scene's rate points at the chosen effort and cut, and what is finished."""
     forecasts = {session.way(row).quality: one.bytes for row, one in forecasts_of(session).items()}
     finished = {
         round(result.quality, 2): result
         for result in session.results.values()
-        if result.encode is not None and result.bound is None and result.effort == session.effort
+        if result.encode is not None
+        and result.bound is None
+        and (result.effort, result.cut) == (session.effort, session.cut)
     }
     sizes = {**forecasts, **{quality: result.bytes for quality, result in finished.items()}}
     psnrs = {quality: one.encode.psnr for quality, one in finished.items() if one.encode is not None}

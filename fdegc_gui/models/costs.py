@@ -101,11 +101,13 @@ def _points(session: Session) -> dict[float, Estimate]:
 
 
 def _finished(session: Session, effort: int) -> dict[float, int]:
-    """Bytes of the results at an effort by quality."""
+    """Bytes of the results at an effort, with the cut that is asked for, by quality."""
     return {
         round(result.quality, 2): result.bytes
         for result in session.results.values()
-        if result.encode is not None and result.bound is None and result.effort == effort
+        if result.encode is not None
+        and result.bound is None
+        and (result.effort, result.cut) == (effort, session.cut)
     }
 
 

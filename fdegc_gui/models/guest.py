@@ -8,7 +8,7 @@ from pathlib import Path
 from fdegc.raster_info import RasterInfo, Window
 
 #: Keys of guests among the results begin here; all that is made here has lower ones.
-FIRST_GUEST = 100
+FIRST_GUEST = 1000
 
 #: Tries that a search takes as a rule, the longest that it may take (seconds), and pixels at most:
 #: the codecs hold all of a picture in memory, some of them many times.

@@ -10,6 +10,7 @@ from fdegc.raster_info import Window
 from fdegc.results import StreamInfo
 from fdegc_gui.models.result import Result
 from fdegc_gui.models.scene import Scene
+from fdegc_gui.models.way import CUT_SWITCH, CUTS
 
 #: Tiles that are named one by one.
 _NAMED = 4
@@ -64,13 +65,46 @@ def unasked_notice(words: str) -> Notice | None:
     return Notice("This scene is coded without loss", words) if words else None
 
 
-def advice_notice(result: Result | None) -> Notice | None:
-    """Notice of a compression whose result would disappoint; None for others."""
-    if result is None or result.encode is None or not result.encode.advice:
+def wide_notice(words: str, cut: int) -> Notice | None:
+    """Notice of a scene whose range a few values make wide; None for others.
+
+    Parameters
+    ----------
+    words : str
+        On what they cost; empty for nothing.
+    cut : int
+        Number of the cut that helps, 0 if none does.
+    """
+    if not words:
         return None
-    heading = f"Look closely at {result.way.name}"
+    heading = "A few values cost all the others quality"
+    if not cut:
+        return Notice(heading, words)
+    share = CUTS[cut]
+    offer = (
+        f"{CUT_SWITCH} codes what lies between {share:g} % and {100 - share:g} % of the values; what "
+        "lies beyond comes back as the nearest limit."
+    )
+    return Notice(heading, f"{words} {offer}")
+
+
+def advice_notice(result: Result | None) -> Notice | None:
+    """Notice of a compression whose result would disappoint, or lacks what was cut off; None for others."""
+    if result is None or result.encode is None:
+        return None
     # What is an option of the command line is a row of the side bar here.
-    return Notice(heading, " ".join(result.encode.advice).replace(" (--lossless)", ""))
+    said = [sentence.replace(" (--lossless)", "") for sentence in result.encode.advice]
+    if clipped := result.encode.clipped:
+        which = "1 valid sample lies" if clipped == 1 else f"{clipped} valid samples lie"
+        said.append(f"{which} outside of the range that is kept, and came back as its limits.")
+    return Notice(f"Look closely at {result.way.name}", " ".join(said)) if said else None
+
+
+def joined(first: Notice | None, second: Notice | None) -> Notice | None:
+    """Notice that says what both say, under the first one's heading; None of none."""
+    if first is None or second is None:
+        return first or second
+    return Notice(first.heading, f"{first.text} {second.heading}: {second.text}", first.places)
 
 
 def _tiles(stream: StreamInfo, damaged: Sequence[Window]) -> str:

@@ -12,6 +12,7 @@ from fdegc.results import EncodeResult
 from fdegc.text import ways_text
 from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.result import Result, State
+from fdegc_gui.models.way import CUTS, choices_text
 from fdegc_gui.text import NONE, decibels, fixed, human_bytes, human_seconds
 
 #: Series of what is made here.
@@ -96,10 +97,10 @@ def points_of(results: Iterable[Result], pixels: int) -> list[Point]:
     return found
 
 
-def order(result: Result) -> tuple[int, bool, float, int]:
-    """Place of a result in lists: ours by quality and effort, what promises an error, guests as they came."""
+def order(result: Result) -> tuple[int, bool, float, int, int]:
+    """Place of a result in lists: ours by quality, effort, cut, what promises errors, guests as they came."""
     guest = result.key if result.guest is not None else 0
-    return guest, result.bound is not None, result.quality, result.effort
+    return guest, result.bound is not None, result.quality, result.effort, result.cut
 
 
 def _point(result: Result, pixels: int) -> Point:
@@ -138,13 +139,13 @@ def tiles_text(encode: EncodeResult) -> str:
 
 
 def _series(result: Result) -> str:
-    """Series of what is made here: a curve for each effort, and one of what promises a largest error."""
-    return curve_name(result.effort) if result.bound is None else BOUNDED
+    """Series of what is made here: a curve for each effort and cut, one of what promises a largest error."""
+    return curve_name(result.effort, result.cut) if result.bound is None else BOUNDED
 
 
-def curve_name(effort: int) -> str:
-    """Series of what the network makes at an effort."""
-    return f"{OURS}, effort {effort}" if effort else OURS
+def curve_name(effort: int, cut: int = 0) -> str:
+    """Series of what the network makes at an effort, with a cut."""
+    return ", ".join((OURS, *choices_text(effort, CUTS[cut])))
 
 
 #: Figures that can be an axis: attribute, label.  Sizes first, then qualities.

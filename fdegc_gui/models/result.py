@@ -12,7 +12,7 @@ from fdegc.results import EncodeResult, MetricSet
 from fdegc_gui.models.guest import Guest
 from fdegc_gui.models.pyramid import Pyramid
 from fdegc_gui.models.sample_store import SampleStore
-from fdegc_gui.models.way import Way, effort_of, row_of, way_name
+from fdegc_gui.models.way import CUTS, Way, cut_of, effort_of, row_of, way_name
 
 
 class State(enum.Enum):
@@ -56,7 +56,7 @@ class Result:
     Attributes
     ----------
     key : int
-        Of what was made here by row and effort (:func:`~fdegc_gui.models.way.key_of`); ``STREAM`` of the
+        Of what was made here by row, effort and cut (:func:`~fdegc_gui.models.way.key_of`); ``STREAM`` of the
         decoding of a ``.fdegc`` file; of guests from ``FIRST_GUEST`` on.
     windows : list of Window
         Tiles that are in the picture.
@@ -122,15 +122,22 @@ class Result:
         return effort_of(self.key) if self.guest is None else 0
 
     @property
+    def cut(self) -> int:
+        """Number of the cut with which it was, or is being, compressed."""
+        return cut_of(self.key) if self.guest is None else 0
+
+    @property
     def way(self) -> Way:
         """Way in which it was, or is being, compressed; it says nothing of guests."""
         row = row_of(self.key) if self.guest is None else 0
-        return Way(row, self.quality, self.bound or 0.0, self.effort)
+        return Way(row, self.quality, self.bound or 0.0, self.effort, CUTS[self.cut])
 
     @property
     def title(self) -> str:
         """Name of what made it."""
-        return self.guest.name if self.guest is not None else way_name(self.quality, self.bound, self.effort)
+        if self.guest is not None:
+            return self.guest.name
+        return way_name(self.quality, self.bound, self.effort, CUTS[self.cut])
 
     @property
     def progress(self) -> str:

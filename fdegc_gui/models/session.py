@@ -20,7 +20,7 @@ from fdegc_gui.models.pyramid import Patch, Pyramid
 from fdegc_gui.models.result import Result, Saved, State
 from fdegc_gui.models.sample_store import SampleStore
 from fdegc_gui.models.scene import STREAM, Scene, unpainted
-from fdegc_gui.models.way import EFFORTS, EXACT, Way, effort_of, key_of, row_of, way_name
+from fdegc_gui.models.way import EXACT, Way, cut_of, effort_of, keys_of, row_of, way_name
 from fdegc_gui.models.wishes import Wishes
 from fdegc_gui.text import fixed
 
@@ -133,6 +133,11 @@ class Session(Wishes):
         """Whether a file's overview is all that there is to see yet."""
         return self.overview is not None and (self.current is None or not self.current.tiles_done)
 
+    def select(self, rate: int, effort: int, cut: int) -> None:
+        """Selection of a row, and choice of the effort and of a cut; estimates are of one cut."""
+        self.refined = self.refined and cut == self.cut
+        super().select(rate, effort, cut)
+
     def next_number(self) -> int:
         """Number for a scene about to be opened."""
         self._counter += 1
@@ -185,7 +190,7 @@ class Session(Wishes):
         self.reduced, self._statistics = reduced, statistics
         self.estimates = dict(estimates)
         self.refined, self.untimed = False, []
-        self._forget_exactness()  # which may tell of another rate: all has to be of the new scene by then
+        self._forget_scene()  # which may tell of another rate: all has to be of the new scene by then
         self.scene_changed.emit()
         self.estimates_changed.emit()
 
@@ -218,7 +223,9 @@ class Session(Wishes):
             self.set_sides(self._sides.with_side(side, key))
         else:
             self.set_sides(self._sides.with_side(side, SELECTED))
-            self.select(row_of(key), self.effort if key == EXACT else effort_of(key))
+            exact = key == EXACT
+            effort, cut = (self.effort, self.cut) if exact else (effort_of(key), cut_of(key))
+            self.select(row_of(key), effort, cut)
         found = self.results.get(key)
         if found is not None:
             self.ask_as(found)
@@ -252,7 +259,7 @@ class Session(Wishes):
             return f"Reconstruction · {way_name(stream.quality, stream.bound)}"
         bound = self.bound if key == EXACT else None if result is None else result.bound
         way = self.way(key)
-        return f"Reconstruction · {way_name(way.quality, bound, way.effort)}"
+        return f"Reconstruction · {way_name(way.quality, bound, way.effort, way.cut)}"
 
     def result_of(self, side: Side) -> Result | None:
         """Result of a side, if it is one, and there is it."""
@@ -413,7 +420,7 @@ class Session(Wishes):
         """What a row stands for is another thing: nothing goes on from what it was before."""
         if row == EXACT:
             self.estimates.pop(EXACT, None)
-        self.unfinished -= {key_of(row, effort) for effort in range(len(EFFORTS))}
+        self.unfinished -= set(keys_of(row))
         self.way_changed.emit()
         self.sides_changed.emit()
         self.result_changed.emit(self.asked_key(row))

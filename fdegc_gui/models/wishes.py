@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject, Signal
 
 from fdegc.options import EncodeOptions
 from fdegc_gui.models.result import Result
-from fdegc_gui.models.way import EXACT, FREE, Way, effort_of, key_of, row_of
+from fdegc_gui.models.way import CUTS, EXACT, FREE, Way, cut_of, effort_of, key_of, ranges_of, row_of
 
 #: Quality of one's own before anyone has chosen one.
 _FIRST_QUALITY = 3.5
@@ -18,10 +18,10 @@ class Wishes(QObject):
     Signals
     -------
     rate_changed(int)
-        Another rate point, or another effort, is looked at.
+        Another rate point, another effort, or another cut, is looked at.
     way_changed()
-        Another largest error, quality or effort is asked for, or it is known that the scene is coded without
-        loss unasked, or that is not wanted.
+        Another largest error, quality, effort or cut is asked for, or it is known that the scene is coded
+        without loss unasked, or that is not wanted, or that a few values make its range wide.
     asked_changed(int)
         What a row stands for is another thing now.
     """
@@ -35,6 +35,7 @@ class Wishes(QObject):
         self._rate = self._last_rate = rate
         self._effort, self._quality = effort, _FIRST_QUALITY
         self._bound, self._unasked, self._lossy = 0.0, "", False
+        self._cut, self._wide, self._advised = 0, "", 0
 
     @property
     def rate(self) -> int:
@@ -43,7 +44,7 @@ class Wishes(QObject):
 
     def set_rate(self, rate: int) -> None:
         """Selection of another row to look at."""
-        self.select(rate, self._effort)
+        self.select(rate, self._effort, self._cut)
 
     @property
     def effort(self) -> int:
@@ -52,14 +53,38 @@ class Wishes(QObject):
 
     def set_effort(self, effort: int) -> None:
         """Choice of the effort."""
-        self.select(self._rate, effort)
+        self.select(self._rate, effort, self._cut)
 
-    def select(self, rate: int, effort: int) -> None:
-        """Selection of a row, and choice of the effort, at once."""
-        if (rate, effort) == (self._rate, self._effort):
+    @property
+    def cut(self) -> int:
+        """Number of the cut that is asked for (:data:`~fdegc_gui.models.way.CUTS`), 0 for none."""
+        return self._cut
+
+    def set_cut(self, cut: int) -> None:
+        """Choice of a cut, or of none."""
+        self.select(self._rate, self._effort, cut)
+
+    @property
+    def wide(self) -> str:
+        """Sentence on the few values that make the open scene's range wide; empty if none do, as known."""
+        return self._wide
+
+    @property
+    def advised_cut(self) -> int:
+        """Number of the cut that is advised; 0 for none."""
+        return self._advised
+
+    def set_wide(self, words: str, cut: int) -> None:
+        """Entry of what makes the scene's range wide, and of the cut that would help."""
+        self._wide, self._advised = words, cut
+        self.way_changed.emit()
+
+    def select(self, rate: int, effort: int, cut: int) -> None:
+        """Selection of a row, and choice of the effort and of a cut, at once."""
+        if (rate, effort, cut) == (self._rate, self._effort, self._cut):
             return
-        same = effort == self._effort
-        self._rate, self._effort = rate, effort
+        same = (effort, cut) == (self._effort, self._cut)
+        self._rate, self._effort, self._cut = rate, effort, cut
         self._last_rate = self._last_rate if rate == EXACT else rate
         if not same:
             self.way_changed.emit()
@@ -111,8 +136,8 @@ class Wishes(QObject):
         return (EXACT,) if self._unasked and not self._lossy else (*range(1, 7), FREE, EXACT)
 
     def asked_key(self, row: int) -> int:
-        """Key of what a row stands for now, with the effort that is asked for."""
-        return key_of(row, self._effort)
+        """Key of what a row stands for now, with the effort and the cut that are asked for."""
+        return key_of(row, self._effort, self._cut)
 
     @property
     def asked_way(self) -> Way:
@@ -124,12 +149,18 @@ class Wishes(QObject):
         way = self.way(key)
         if way.row == EXACT:
             return EncodeOptions(max_error=self._bound)
-        return EncodeOptions(quality=way.quality, lossy=bool(self._unasked), effort=way.effort)
+        return EncodeOptions(
+            quality=way.quality,
+            lossy=bool(self._unasked),
+            effort=way.effort,
+            ranges=ranges_of(cut_of(key)),
+        )
 
     def way(self, key: int) -> Way:
         """Way to compress that a key stands for now."""
         row = row_of(key)
-        return Way(row, self._quality if row == FREE else float(row), self._bound, effort_of(key))
+        quality = self._quality if row == FREE else float(row)
+        return Way(row, quality, self._bound, effort_of(key), CUTS[cut_of(key)])
 
     def is_asked(self, result: Result) -> bool:
         """Whether a result's quality, or its largest error, is that which is asked for now."""
@@ -145,8 +176,9 @@ class Wishes(QObject):
         elif result.way.row == EXACT and result.bound is not None:
             self.set_bound(result.bound)
 
-    def _forget_exactness(self) -> None:
-        """Return to what was asked for before a scene without losses, or with a largest error, was open."""
+    def _forget_scene(self) -> None:
+        """Return to what was asked for before a scene was open that is coded otherwise than others."""
+        self._cut, self._wide, self._advised = 0, "", 0
         if self._unasked and self._rate == EXACT:  # which the scene had chosen
             self.set_rate(self._last_rate)
         self._bound, self._unasked, self._lossy = 0.0, "", False

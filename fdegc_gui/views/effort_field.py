@@ -81,7 +81,7 @@ class EffortField(QWidget):
 
     def _time(self, row: int, effort: int) -> str:
         """Time that a row takes at an effort, or took; empty if nobody knows."""
-        result = self._session.result(key_of(row, effort))
+        result = self._session.result(key_of(row, effort, self._session.cut))
         if result is not None and result.encode is not None:
             return cost_of(None, result).time
         estimate = forecasts_of(self._session, effort).get(row)

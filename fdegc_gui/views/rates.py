@@ -18,6 +18,7 @@ from fdegc_gui.style import icons
 from fdegc_gui.style.theme import Theme, figures
 from fdegc_gui.text import lmbda
 from fdegc_gui.views.costs import Cost, cost_of, memory_words
+from fdegc_gui.views.cut_field import CutField
 from fdegc_gui.views.effort_field import EffortField
 from fdegc_gui.views.exact_options import ExactOptions
 from fdegc_gui.views.quality_field import QualityField
@@ -217,6 +218,8 @@ class RateSelector(QWidget):
         layout.addWidget(self.options)
         self.effort = EffortField(session)
         layout.addWidget(self.effort)
+        self.cut = CutField(session)
+        layout.addWidget(self.cut)
         self.memory = QLabel()
         self.memory.setObjectName("statLabel")
         self.memory.setContentsMargins(8, 3, 8, 0)

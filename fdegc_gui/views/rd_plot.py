@@ -178,7 +178,7 @@ class RdPlot(QWidget):
         tokens, drawing = self._theme.tokens, self._drawing()
         self._canvas.draw(drawing, tokens)
         if self.drag is not None:
-            curve = drawing.series.get(curve_name(self._session.effort), ())
+            curve = drawing.series.get(curve_name(self._session.effort, self._session.cut), ())
             self.drag.set_curve([(x, y) for x, y, _ in curve], tokens)
             self.drag.mark(self._asked())
         names = []

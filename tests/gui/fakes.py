@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from fdegc.format.info import describe, read_info
 from fdegc.format.metadata import OVERVIEW, metadata_blocks
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
-from fdegc.options import KINDS, EncodeOptions
+from fdegc.options import KINDS, EncodeOptions, ValueRange
+from fdegc.raster import peak_value, plan_mapping
+from fdegc.raster.mapping import count_clipped
 from fdegc.raster.saving import kind_of
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import (
@@ -86,7 +88,8 @@ class FakeCodec:
         info: RasterInfo = source.info
         step = 2 ** (7 - int(options.quality)) if options.max_error is None else 1 + int(options.max_error)
         meter = ProgressMeter("encode", info.pixels, on_progress)
-        done, squared, count = 0, 0.0, 0
+        done, squared, count, clipped = 0, 0.0, 0, 0
+        kept = plan_mapping(source, options.ranges) if options.ranges else ()
         for i, window in enumerate(tiles(info, 64)):
             if i == 1:
                 self._wait(cancel)
@@ -94,6 +97,10 @@ class FakeCodec:
                     raise self.owner.fail
             samples = source.read(window)
             pixels = (samples.pixels // step * step).astype(samples.pixels.dtype)
+            if kept:
+                clipped += count_clipped(samples, kept)
+                ends = np.array([(one.offset, one.offset + one.scale) for one in kept])[..., None, None]
+                pixels = np.clip(pixels, ends[:, 0], ends[:, 1]).astype(pixels.dtype)
             error = float(((pixels.astype(np.float64) - samples.pixels) ** 2).sum())
             done += window.pixels // step
             squared, count = squared + error, count + pixels.size
@@ -103,10 +110,13 @@ class FakeCodec:
             meter.advance(window.pixels)
         out.write_bytes(b"FAKE" + bytes(done))
         size = done + 4
-        psnr = 10 * np.log10(255**2 * count / squared) if squared else float("inf")
+        peak = peak_value(kept) if kept else 255  # as the codec's, against the range that is kept
+        psnr = float(10 * np.log10(peak**2 * count / squared)) if squared else float("inf")
+        errors = ErrorFigures(psnr, None, 0.0, (squared / count) ** 0.5, 0.0, None, ()) if kept else None
         return EncodeResult(
-            out, size, 8 * size / info.pixels, info.raw_bytes / size, 1.5, 0.5, float(psnr),
+            out, size, 8 * size / info.pixels, info.raw_bytes / size, 1.5, 0.5, psnr,
             options.quality, self.device_label, i + 1, max_error=options.max_error,
+            clipped=clipped, errors=errors,
         )  # fmt: skip
 
     def decode(
@@ -146,8 +156,11 @@ class FakeCodec:
                 meter.advance(place.pixels)
         return DecodeResult(info, 0.7, self.device_label, tuple(damaged))
 
-    def estimate_all(self, source: Any, *, cancel: CancelToken | None = None) -> dict[int, Estimate]:
-        return {rate: Estimate(1000 * rate, 0.5 * rate, 10**8) for rate in range(1, 7)}
+    def estimate_all(
+        self, source: Any, *, ranges: Sequence[ValueRange] = (), cancel: CancelToken | None = None
+    ) -> dict[int, Estimate]:
+        size = 3000 if ranges else 1000
+        return {rate: Estimate(size * rate, 0.5 * rate, 10**8) for rate in range(1, 7)}
 
 
 def write_stream(

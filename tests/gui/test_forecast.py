@@ -169,7 +169,7 @@ def test_rows_say_no_time_before_the_network_was_tried_and_the_running_one_goes_
     fake.gate = threading.Event()
     gate, tried = fake.gate, FakeCodec.estimate_all
 
-    def patient(codec: FakeCodec, source: Any, *, cancel: CancelToken) -> dict[int, Estimate]:
+    def patient(codec: FakeCodec, source: Any, *, cancel: CancelToken, **_: Any) -> dict[int, Estimate]:
         while not gate.is_set():
             cancel.wait(0.01)
             cancel.check()

@@ -74,7 +74,7 @@ def test_it_says_queued_at_once_and_can_be_cancelled_before_it_began(
     button, entered, gate = window.sidebar.action, threading.Event(), threading.Event()
     qtbot.waitUntil(lambda: window.session.refined, timeout=TIMEOUT)
 
-    def busy(self: FakeCodec, source: object, *, cancel: object = None) -> dict[int, object]:
+    def busy(self: FakeCodec, source: object, **_: object) -> dict[int, object]:
         entered.set()
         gate.wait(TIMEOUT / 1000)  # the estimates do not listen
         return {}

@@ -21,7 +21,7 @@ from fdegc.errors import (
 )
 from fdegc.format.info import read_info
 from fdegc.format.reader import ContainerReader
-from fdegc.options import EncodeOptions
+from fdegc.options import EncodeOptions, ValueRange
 from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import TileResult
@@ -422,7 +422,9 @@ def test_options_are_checked() -> None:
 def test_estimates_are_near_the_file(codec: Codec, tmp_path: Path, data_dir: Path) -> None:
     with open_raster(data_dir / "val" / "neon_HARV_HARV_043.webp") as source:
         estimates = codec.estimate_all(source)
+        kept = codec.estimate_all(source, ranges=(ValueRange(10, 90, percent=True),))
         result = codec.encode(source, tmp_path / "a.fdegc", EncodeOptions(3.0))
     assert list(estimates) == [1, 2, 3, 4, 5, 6]
     assert estimates[3].bytes == pytest.approx(result.bytes, rel=0.25)
     assert estimates[1].bytes < estimates[6].bytes
+    assert kept[3].bytes > 1.1 * estimates[3].bytes, "a narrower range is coded more finely"
