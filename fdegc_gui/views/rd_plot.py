@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from fdegc_gui.models.asking import Asked, Course, ask, course_of
-from fdegc_gui.models.comparison import ORIGINAL, Side
+from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.points import OURS, QUALITIES, SIZES, Point, curve_name, place_of, points_of
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import FREE
@@ -213,9 +213,9 @@ class RdPlot(QWidget):
         self._numbers = {OURS: 0}
 
     def _shown(self) -> set[int]:
-        """Keys of the results that are compared, and of the selected one if no other is seen."""
-        keys = {self._session.key_of(side) for side in Side} - {ORIGINAL}
-        return keys or {self._session.key}
+        """Keys of the results that are compared."""
+        found = (self._session.result_of(side) for side in Side)
+        return {result.key for result in found if result is not None}
 
     def _missing(self) -> str:
         """Sentences about results that are not in the plot."""

@@ -17,6 +17,7 @@ from fdegc_gui.models.comparison import ORIGINAL, Side
 from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.points import QUALITIES
 from fdegc_gui.models.result import MetricState
+from fdegc_gui.models.way import FREE
 from fdegc_gui.text import fixed, human_bytes
 from tests.gui.display_steps import write
 from tests.gui.window_steps import TIMEOUT, compress, open_scene
@@ -174,3 +175,23 @@ def test_one_point_alone_has_no_sizes_below_zero(qtbot: QtBot, plotted: MainWind
     [(x, _, key)] = plotted.sidebar.plot.points
     low, high = sizes_in_view(plotted)
     assert key == 2 and 0 <= low < x < high
+
+
+def test_only_what_is_compared_is_filled(qtbot: QtBot, plotted: MainWindow) -> None:
+    session = plotted.session
+
+    def filled() -> set[int]:
+        shown = plotted.sidebar.plot._canvas.marks.points()
+        return {mark.data().key for mark in shown if mark.size() > 10}
+
+    assert filled() == {5}
+    session.set_quality(2.75)
+    compress(qtbot, plotted, FREE)
+    assert filled() == {FREE} and session.key_of(Side.B) == FREE
+    session.set_quality(3.3)
+    assert session.key_of(Side.B) == FREE and session.result_of(Side.B) is None
+    assert filled() == set(), "what was made at 2.75 is not what is asked for"
+    session.set_quality(2.75)
+    assert filled() == {FREE}
+    session.choose(Side.B, ORIGINAL)
+    assert filled() == set(), "nor is what is selected but not seen"
