@@ -270,7 +270,7 @@ class MainWindow(QMainWindow):
 
     def _may_leave(self) -> bool:
         scene, words = self.session.scene, self.controller.would_be_lost
-        return scene is None or not words or self._files.confirm_loss(self, scene.path.name, words)
+        return scene is None or not words or self._files.confirm_loss(self, scene.name, words)
 
     def start_compress(self) -> None:
         """Compression (or decoding), with the keys going to the canvas, so that Space flips."""
@@ -349,8 +349,8 @@ class MainWindow(QMainWindow):
     def _on_scene(self) -> None:
         scene = self.session.scene
         self._show_page()
-        self.setWindowTitle("FDEGC" if scene is None else f"{scene.path.name} – FDEGC")
-        self.setWindowFilePath("" if scene is None else str(scene.path))
+        self.setWindowTitle("FDEGC" if scene is None else f"{scene.name} – FDEGC")
+        self.setWindowFilePath("" if scene is None else str(scene.file))
         if scene is None and self.actions_["display"].isChecked():
             self.actions_["display"].setChecked(False)
             self._show_display(False)

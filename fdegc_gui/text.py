@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,13 +85,51 @@ def quality_name(quality: float) -> str:
 
 def distinct_names(paths: Sequence[str]) -> list[str]:
     """Names of files; those that are alike with as many of their folders as tell them apart."""
-    parts = [Path(path).parts for path in paths]
+    found = [part_of(Path(path)) or (Path(path), "") for path in paths]
+    parts = [file.parts for file, _ in found]
     out = []
-    for own in parts:
+    for own, (_, part) in zip(parts, found, strict=True):
         others = [other for other in parts if other != own]
         count = 1
         while count < len(own) and any(other[-count:] == own[-count:] for other in others):
             count += 1
         folders = str(Path(*own[-count:-1])) if count > 1 else ""
-        out.append(f"{own[-1]} – {folders}" if folders else Path(*own).name)
+        name = part_name(own[-1] if folders else Path(*own).name, part)
+        out.append(f"{name} – {folders}" if folders else name)
     return out
+
+
+def part_names(path: Path, parts: tuple[str, ...]) -> list[str]:
+    """Names of the rasters in a file without what they have in common: page 2, or a variable's name.
+
+    Parameters
+    ----------
+    path : Path
+    parts : tuple of str
+        As GDAL names them.
+    """
+    names = []
+    for part in parts:
+        page = re.match(r"(?:GTIFF_DIR|FRAME):(\d+):", part)
+        names.append(f"Page {page[1]}" if page else part.partition(str(path))[2].strip('":/'))
+    return names if all(names) and len(set(names)) == len(names) else list(parts)
+
+
+#: Names of rasters in a file by their number, and by a name that follows the file's.
+_NUMBERED = re.compile(r"\w{2,}:(?:off:)?\d+:(.+)", re.DOTALL)
+_NAMED = re.compile(r'\w{2,}:(?:"([^"]+)"|((?:[A-Za-z]:)?[^:"]+)):.+', re.DOTALL)
+
+
+def part_of(path: Path) -> tuple[Path, str] | None:
+    """File and part that the name of one of several rasters in it is about; None for the path of a file."""
+    name = str(path)
+    match = _NUMBERED.fullmatch(name) or _NAMED.fullmatch(name)
+    if match is None:
+        return None
+    file = Path(match[1] or match[2])
+    return file, part_names(file, (name,))[0]
+
+
+def part_name(file: str, part: str) -> str:
+    """Name of a file with what of it is meant, if it is not all of it."""
+    return f"{file} · {part}" if part else file

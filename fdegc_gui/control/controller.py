@@ -32,7 +32,7 @@ from fdegc_gui.jobs.scene import Opened, OpenScene, PrepareToOpen
 from fdegc_gui.models.activity import Activity
 from fdegc_gui.models.result import Saved, SavedKind, State
 from fdegc_gui.models.session import Session
-from fdegc_gui.text import human_bytes
+from fdegc_gui.text import human_bytes, part_of
 
 _OPEN_RANK, _EXPORT_RANK = 3, 4
 
@@ -166,7 +166,10 @@ class Controller(QObject):
         """
         if self._opening is not None:
             self._opening.drop()
-        path = path.absolute() if part is None else Path(part)
+        if part is not None:
+            path = Path(part)
+        elif path.exists() or part_of(path) is None:  # it is no such name, as of a recent one
+            path = path.absolute()
         self._opening = self.files.submit(
             OpenScene(
                 number=self.session.next_number(),

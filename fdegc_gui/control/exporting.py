@@ -50,7 +50,7 @@ class Exporting:
         scene, result = self._session.scene, self._session.current
         if scene is None or result is None or result.stream_path is None:
             return
-        name = scene.path.name if scene.stream else f"{scene.path.stem}-{result.way.file_mark}{SUFFIX}"
+        name = scene.path.name if scene.stream else f"{scene.file.stem}-{result.way.file_mark}{SUFFIX}"
         target = self._files.save_stream(self._window, self.suggest("stream", name))
         if target is not None and self.may_write(target, "stream"):
             job = ExportStream(source=result.stream_path, target=target)
@@ -65,7 +65,7 @@ class Exporting:
         kinds = tuple(kind for kind in KINDS if fits_kind(scene.info, kind))
         plain = scene.info.dtype == "uint8" and not (scene.info.crs_wkt or scene.info.transform)
         kind = "png" if plain and "png" in kinds else self._settings.tiff_kind
-        suggestion = self.suggest("image", f"{scene.path.stem}{mark}{KINDS[kind][0][0]}")
+        suggestion = self.suggest("image", f"{scene.file.stem}{mark}{KINDS[kind][0][0]}")
         chosen = self._files.save_image(self._window, suggestion, kind, kinds)
         if chosen is None:
             return
@@ -93,14 +93,14 @@ class Exporting:
     def suggest(self, purpose: str, name: str) -> str:
         """Path to suggest for a file: in the folder that was last used for its purpose."""
         scene = self._session.scene
-        folder = self._settings.folder(purpose) or (str(scene.path.parent) if scene else "")
+        folder = self._settings.folder(purpose) or (str(scene.file.parent) if scene else "")
         return str(Path(folder) / name)
 
     def may_write(self, target: Path, purpose: str) -> bool:
         """Consent of the user before a file is replaced; the open scene itself never is."""
         scene = self._session.scene
         if target.exists():
-            if scene is not None and target.resolve() == scene.path.resolve():
+            if scene is not None and target.resolve() == scene.file.resolve():
                 message = "It is the file that is open. Choose another name, so that the original stays."
                 self._show_failure(f"“{target.name}” was not replaced.", Failure(message, message, True))
                 return False

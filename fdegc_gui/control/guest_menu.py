@@ -213,5 +213,5 @@ class GuestMenu(QObject):
 
     def _suggest(self, purpose: str, end: str) -> str:
         scene = self._session.scene
-        stem = "" if scene is None else scene.path.stem
+        stem = "" if scene is None else scene.file.stem
         return str(Path(self._exporting.suggest(purpose, f"{stem}{end}")))

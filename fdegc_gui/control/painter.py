@@ -344,7 +344,7 @@ class Painter(QObject):
         self._on_file_failed(scene, failure)
 
     def _on_file_failed(self, scene: Scene, failure: Failure) -> None:
-        self.failed.emit(f"“{scene.path.name}” could not be read at full resolution.", failure)
+        self.failed.emit(f"“{scene.name}” could not be read at full resolution.", failure)
 
     def _forget_base(self) -> None:
         self._loading = None

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from fdegc_gui.control.controller import Controller
 from fdegc_gui.menus import Menus
 from fdegc_gui.settings import Settings
+from fdegc_gui.text import part_of
 from fdegc_gui.views.welcome import Welcome
 
 
@@ -50,13 +51,12 @@ class Recent(QObject):
         self._refresh()
 
     def _on_opened(self, path: Path) -> None:
-        if path.exists():  # which the name of a part of a file does not
-            self._settings.add_recent(path)
-            self._settings.set_folder("open", path.parent)
+        self._settings.add_recent(path)
+        self._settings.set_folder("open", _file(path).parent)
         self._refresh()
 
     def _on_failed(self, path: Path) -> None:
-        if not path.exists():
+        if not _file(path).exists():
             self._settings.remove_recent(path)
             self._refresh()
 
@@ -64,3 +64,9 @@ class Recent(QObject):
         recent = self._settings.recent
         self._menus.show_recent(recent, self._open, self.clear)
         self._welcome.show_recent(recent)
+
+
+def _file(path: Path) -> Path:
+    """File of what was opened, which may be one of several rasters in it by its name."""
+    found = part_of(path)
+    return path if found is None else found[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from fdegc.format import SUFFIX
 from fdegc.options import KINDS, RASTER_SUFFIXES
+from fdegc_gui.text import part_names
 
 
 def _filter(title: str, *suffixes: str) -> str:
@@ -65,22 +65,6 @@ def file_dialog(parent: QWidget, title: str, folder: str, filters: list[str]) ->
         head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     return dialog
-
-
-def part_names(path: Path, parts: tuple[str, ...]) -> list[str]:
-    """Names of the rasters in a file without what they have in common: page 2, or a variable's name.
-
-    Parameters
-    ----------
-    path : Path
-    parts : tuple of str
-        As GDAL names them.
-    """
-    names = []
-    for part in parts:
-        page = re.match(r"GTIFF_DIR:(\d+):", part)
-        names.append(f"Page {page[1]}" if page else part.partition(str(path))[2].strip('":/'))
-    return names if all(names) and len(set(names)) == len(names) else list(parts)
 
 
 def _chosen(dialog: QFileDialog) -> Path | None:

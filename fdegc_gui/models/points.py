@@ -35,6 +35,8 @@ class Point:
         Name of the series for people.
     part : bool
         Whether only a part of the scene was coded, so that its figures stand beside no others.
+    found : bool
+        Whether it is a raster that was opened as it was found, whose size is nobody's choice here.
     facts : str
         Settings, library, what was coded.
     bytes, bpp, psnr, ms_ssim, vifp, lpips, max_error, encode_seconds, decode_seconds
@@ -46,6 +48,7 @@ class Point:
     series: str
     label: str
     part: bool
+    found: bool
     facts: str
     bytes: int | None
     bpp: float | None
@@ -118,6 +121,8 @@ def _point(result: Result, pixels: int) -> Point:
         series=_series(result) if guest is None else guest.series,
         label=_series(result) if guest is None else guest.name,
         part=guest is not None and guest.window is not None,
+        # Of files only a ``.fdegc`` takes time to decode.
+        found=guest is not None and guest.path is not None and guest.decode_seconds is None,
         facts=facts,
         bytes=result.bytes or None,
         bpp=result.bpp(pixels),

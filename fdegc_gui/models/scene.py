@@ -9,6 +9,7 @@ from pathlib import Path
 from fdegc.raster_info import RasterInfo
 from fdegc.results import StreamInfo
 from fdegc_gui.models.pyramid import Pyramid
+from fdegc_gui.text import part_name, part_of
 
 #: Key of the only result of an opened ``.fdegc`` file; rate points are 1 to 6.
 STREAM = 0
@@ -40,6 +41,7 @@ class Scene:
     number : int
         Counts up with every scene, so that late answers about an earlier one can be told apart.
     path : Path
+        Of the file, or the name by which GDAL opens one of several rasters in it.
     info : RasterInfo
     stream : StreamInfo or None
         Set if it is a ``.fdegc`` file; then there is no original.
@@ -64,6 +66,23 @@ class Scene:
     peak: float | None = None
     colours: str = ""
     guess: str = ""
+
+    @property
+    def file(self) -> Path:
+        """File that it is in."""
+        found = part_of(self.path)
+        return self.path if found is None else found[0]
+
+    @property
+    def part(self) -> str:
+        """Which of several rasters in its file it is, in words; empty where it is the only one."""
+        found = part_of(self.path)
+        return "" if found is None else found[1]
+
+    @property
+    def name(self) -> str:
+        """Name for people: of the file, with the part."""
+        return part_name(self.file.name, self.part)
 
     @property
     def base(self) -> int:

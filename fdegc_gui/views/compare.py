@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -17,7 +17,7 @@ from fdegc_gui.views.compare_bar import FASTEST_MS, SLOWEST_MS, CompareBar
 from fdegc_gui.views.display_card import DisplayCard
 from fdegc_gui.views.gestures import FLIP_KEY, LOUPE_KEY
 from fdegc_gui.views.loupe import Loupe
-from fdegc_gui.views.placing import Stage, joined, place_cards, place_chips, room_beside
+from fdegc_gui.views.placing import Corner, Stage, free_corner, joined, place_cards, place_chips, room_beside
 from fdegc_gui.views.region_card import RegionCard
 from fdegc_gui.views.stage_pictures import Arrangement, StagePictures
 from fdegc_gui.views.viewport import Viewport
@@ -72,6 +72,8 @@ class CompareView(QWidget):
         self._upright, self._line = True, 0.5
         self._held, self._turned = False, False
         self._room = 0  # beside the panes, for a card
+        self._corner = Corner.LOWER_RIGHT  # of the region card, chosen for this region
+        self._cornered: Window | None = None
         self._blink = QTimer(self)
         self._blink.setInterval(800)
         self._blink.timeout.connect(self.toggle)
@@ -382,14 +384,34 @@ class CompareView(QWidget):
         self._place_chips()
 
     def _place_cards(self) -> None:
+        wanted = None if self.region.isHidden() else self.region.measured
+        if wanted != self._cornered:
+            self._cornered = wanted
+            self._corner = self._corner if wanted is None else self._free_corner(wanted)
         under = self.reconstruction.legend is not None
-        place_cards(self.display, self.region, self.size(), self.bar.height(), under)
+        place_cards(self.display, self.region, self.size(), self.bar.height(), self._corner, under)
         room = room_beside(self.display, self.width())
         if room != self._room:
             self._room = room
             self._gutter.setFixedWidth(room)
             self._gutter.setVisible(room > 0)
             self._lay_out()
+
+    def _free_corner(self, region: Window) -> Corner:
+        """Corner for the card of a region, which stays there until another one is measured."""
+        scene = self._session.scene
+        panes = [pane for pane in (self.original, self.reconstruction) if not pane.isHidden()]
+        if scene is None:
+            return self._corner
+        whole = Window(0, 0, scene.info.width, scene.info.height)
+        outlines, pictures = (
+            [pane.seen_rect(window).translated(pane.pos()) for pane in panes] for window in (region, whole)
+        )
+        cards = [] if self.display.isHidden() else [QRectF(self.display.geometry())]
+        under = self.reconstruction.legend is not None
+        return free_corner(
+            self.region.room, self.size(), self.bar.height(), (outlines, cards, pictures), under
+        )
 
     def _place_chips(self) -> None:
         stage = Stage(self.original, self.reconstruction, self.shown, self.side, self._upright)

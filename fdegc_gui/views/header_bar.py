@@ -122,7 +122,7 @@ class Header(QWidget):
             self.facts.show_text("")
             return
         info = scene.info
-        self.name.show_text(scene.path.name)
+        self.name.show_text(scene.name)
         self.name.setToolTip(str(scene.path))
         bands = f"{info.bands} band{'s' if info.bands != 1 else ''}"
         size = f"{info.width} × {info.height}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt
+from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QLabel,
@@ -66,7 +66,8 @@ class MetadataPanel(QWidget):
             box.addWidget(widget)
         self.search.textChanged.connect(self._filter)
         self.tree.customContextMenuRequested.connect(self._show_menu)
-        session.scene_changed.connect(self.refresh)
+        self.search.installEventFilter(self)
+        session.scene_changed.connect(self._on_scene)
         self.refresh()
 
     @property
@@ -74,6 +75,22 @@ class MetadataPanel(QWidget):
         """Names and values of the entries that are shown."""
         pairs = zip(self._entries, self._rows, strict=True)
         return [(entry.name, entry.value) for entry, row in pairs if not row.isHidden()]
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # Escape clears the field; only where it is empty does it what it does elsewhere.
+        kinds = (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress)
+        if isinstance(event, QKeyEvent) and event.type() in kinds and event.key() == Qt.Key.Key_Escape:
+            if self.search.text():
+                if event.type() == QEvent.Type.KeyPress:
+                    self.search.clear()
+                event.accept()
+                return True
+        return super().eventFilter(watched, event)
+
+    def _on_scene(self) -> None:
+        """Entries of another scene, all of them: what was looked for was of the former one."""
+        self.search.clear()
+        self.refresh()
 
     def refresh(self) -> None:
         """Entries of the scene that is open."""

@@ -216,6 +216,10 @@ class PaneView(QWidget):
         rect, zoom, ratio = self._scene_rect(), self._viewport.zoom, self.devicePixelRatioF()
         return QPointF((rect.x() + point.x() * zoom) / ratio, (rect.y() + point.y() * zoom) / ratio)
 
+    def seen_rect(self, window: Window) -> QRectF:
+        """Rectangle in the pane (logical pixels) of what is seen of a part of the scene."""
+        return self._pane_rect(window).intersected(QRectF(self.rect()))
+
     def visible_part(self, width: int, height: int) -> Window | None:
         """Visible part of a scene of ``width`` × ``height`` pixels; None if nothing is."""
         first = self.scene_position(QPointF(0, 0))

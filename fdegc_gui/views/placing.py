@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import enum
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtCore import QPoint, QRectF, QSize, QSizeF, Qt
 from PySide6.QtGui import QImage, QPainter
 
 from fdegc_gui.models.comparison import Layout, Side
@@ -20,6 +21,25 @@ _CARD_RIGHT, _CARD_TOP = 12, 50
 #: Least width of the panes beside a card; where there is less it lies over them.
 _PANES = 400
 _GAP = 10
+
+
+class Corner(enum.Enum):
+    """Corner of the stage: whether it is a right one, whether a lower one; the best one first.
+
+    A pane's values are at its lower left.
+    """
+
+    LOWER_RIGHT = True, True
+    UPPER_RIGHT = True, False
+    UPPER_LEFT = False, False
+    LOWER_LEFT = False, True
+
+    def place(self, card: QSize, stage: QSize, top: int) -> QPoint:
+        """Place of a card in this corner, below the bar above the panes."""
+        right, low = self.value
+        x = stage.width() - card.width() - _CARD_RIGHT if right else _CARD_RIGHT
+        y = max(top + 6, stage.height() - card.height() - _CARD_RIGHT) if low else top + _CARD_TOP
+        return QPoint(x, y)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +65,9 @@ class Stage:
 
 
 def place_cards(
-    display: FloatingCard, region: FloatingCard, stage: QSize, top: int, under_legend: bool
+    display: FloatingCard, region: FloatingCard, stage: QSize, top: int, corner: Corner, under_legend: bool
 ) -> None:
-    """Cards moved to the right edge, unless the user has moved them.
+    """Cards moved to the right edge and to a corner, unless the user has moved them.
 
     Parameters
     ----------
@@ -55,14 +75,45 @@ def place_cards(
     stage : QSize
     top : int
         Height of the bar above the panes.
+    corner : Corner
+        The region card's.
     under_legend : bool
         Whether a legend has the lower right.
     """
-    display.put(QPoint(stage.width() - display.width() - _CARD_RIGHT, top + _CARD_TOP), top)
-    low = stage.height() - region.height() - _CARD_RIGHT
-    if under_legend:
-        low = min(low, top + _CARD_TOP)
-    region.put(QPoint(stage.width() - region.width() - _CARD_RIGHT, max(top + 6, low)), top)
+    display.put(Corner.UPPER_RIGHT.place(display.size(), stage, top), top)
+    if under_legend and corner is Corner.LOWER_RIGHT:
+        corner = Corner.UPPER_RIGHT
+    region.put(corner.place(region.size(), stage, top), top)
+
+
+def free_corner(
+    card: QSize, stage: QSize, top: int, spared: Sequence[Sequence[QRectF]], under_legend: bool
+) -> Corner:
+    """Corner in which a card covers least.
+
+    Parameters
+    ----------
+    card, stage : QSize
+    top : int
+        Height of the bar above the panes.
+    spared : sequence of sequence of QRectF
+        Where on the stage is what it is not to cover: what matters most first, what else only where that
+        makes no difference.
+    under_legend : bool
+        Whether a legend has the lower right.
+    """
+
+    def covered(corner: Corner) -> list[int]:
+        place = QRectF(corner.place(card, stage, top), QSizeF(card))
+        hundredth = max(1.0, _area(place) / 100)  # less makes no difference
+        return [round(sum(_area(place.intersected(one)) for one in those) / hundredth) for those in spared]
+
+    corners = [corner for corner in Corner if not (under_legend and corner is Corner.LOWER_RIGHT)]
+    return min(corners, key=covered)
+
+
+def _area(rect: QRectF) -> float:
+    return max(0.0, rect.width()) * max(0.0, rect.height())
 
 
 def room_beside(display: FloatingCard, stage: int) -> int:

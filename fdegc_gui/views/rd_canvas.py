@@ -63,6 +63,7 @@ class RdCanvas:
         self.widget: Any = pg.PlotWidget(enableMenu=False)
         self.widget.setMouseEnabled(x=False, y=False)
         self.widget.hideButtons()
+        self.widget.setLimits(xMin=0)  # there is no size below
         for side in ("bottom", "left"):
             self.widget.getAxis(side).enableAutoSIPrefix(False)
         self.marks: Any = pg.ScatterPlotItem(

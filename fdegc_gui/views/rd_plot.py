@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from fdegc_gui.models.asking import Asked, Course, ask, course_of
-from fdegc_gui.models.comparison import ORIGINAL, Side
+from fdegc_gui.models.comparison import Side
 from fdegc_gui.models.points import OURS, QUALITIES, SIZES, Point, curve_name, place_of, points_of
 from fdegc_gui.models.session import Session
 from fdegc_gui.models.way import FREE
@@ -101,14 +102,24 @@ class RdPlot(QWidget):
         scene = self._session.scene
         return [] if scene is None else points_of(self._session.results.values(), scene.info.pixels)
 
-    def _series(self) -> dict[str, list[Spot]]:
-        """Points by series, ours first; one that lies on no curve is a series of its own."""
+    def _spots(self) -> tuple[list[Spot], list[Spot]]:
+        """Points that have a place in the plot: those in view, and those beyond the end of the sizes.
+
+        The axis is for what was made, and for ``.fdegc`` files: a raster as it was found, perhaps not
+        compressed at all, would leave all of that a few pixels of it.
+        """
         size, quality = self.size_axis.currentData(), self.quality.currentData()
+        placed = ((place_of(point, size, quality), point) for point in self._found())
+        spots = [(*place, point) for place, point in placed if place is not None]
+        end = max((x for x, _, point in spots if not point.found), default=math.inf)
+        return [spot for spot in spots if spot[0] <= end], [spot for spot in spots if spot[0] > end]
+
+    def _series(self) -> dict[str, list[Spot]]:
+        """Points in view by series, ours first; one that lies on no curve is a series of its own."""
         found: dict[str, list[Spot]] = {}
-        for point in self._found():
-            place = place_of(point, size, quality)
-            if place is not None:
-                found.setdefault(point.series or f"#{point.key}", []).append((*place, point))
+        for spot in self._spots()[0]:
+            point = spot[2]
+            found.setdefault(point.series or f"#{point.key}", []).append(spot)
         return {name: sorted(points, key=lambda entry: entry[0]) for name, points in found.items()}
 
     def refresh(self) -> None:
@@ -202,18 +213,22 @@ class RdPlot(QWidget):
         self._numbers = {OURS: 0}
 
     def _shown(self) -> set[int]:
-        """Keys of the results that are compared, and of the selected one if no other is seen."""
-        keys = {self._session.key_of(side) for side in Side} - {ORIGINAL}
-        return keys or {self._session.key}
+        """Keys of the results that are compared."""
+        found = (self._session.result_of(side) for side in Side)
+        return {result.key for result in found if result is not None}
 
     def _missing(self) -> str:
-        """Sentence about results that have no place in the plot."""
-        found = self._found()
+        """Sentences about results that are not in the plot."""
+        found, (shown, beyond) = self._found(), self._spots()
         parts = sum(point.part for point in found)
         words = []
         if parts:
             words.append("Codings of a part of the scene are in the table only.")
-        plotted = len(self.points) + parts
+        if beyond:
+            unit = self.size_axis.currentText().removeprefix("size, ")
+            names = ", ".join(f"“{point.name}” ({x:.4g} {unit})" for x, _, point in beyond)
+            words.append(f"Beyond the axis of sizes: {names}.")
+        plotted = len(shown) + len(beyond) + parts
         quality = self.quality.currentText().split(",")[0]
         if plotted < sum(point.bytes is not None for point in found):
             words.append(f"Results without a finite {quality}, or without it yet, are left out.")

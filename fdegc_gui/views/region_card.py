@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
@@ -88,6 +88,11 @@ class HistogramPlot(QWidget):
 class RegionCard(FloatingCard):
     """Region card that floats over the canvas.
 
+    Attributes
+    ----------
+    measured : Window or None
+        The region; None before there was one.
+
     Signals
     -------
     closed()
@@ -103,6 +108,7 @@ class RegionCard(FloatingCard):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
+        self.measured: Window | None = None
         self.setAccessibleName("Region")
         self.setFixedWidth(_WIDTH)
         self.place, self.pair = QLabel(), QLabel()
@@ -164,6 +170,15 @@ class RegionCard(FloatingCard):
         self._box.addLayout(bottom)
 
     @property
+    def room(self) -> QSize:
+        """Size that it has with all there is to show, which comes bit by bit."""
+        line = self.fontMetrics().height() + self._grid.verticalSpacing()
+        rows = sum(name.isHidden() for name, _ in self._rows)
+        plots = [plot for plot in (self.values, self.differences) if plot.isHidden()]
+        more = rows * line + sum(plot.height() + self._box.spacing() for plot in plots)
+        return QSize(_WIDTH, self._box.totalHeightForWidth(_WIDTH) + more)
+
+    @property
     def rows(self) -> dict[str, str]:
         """Names and values that are shown."""
         return {name.text(): value.text() for name, value in self._rows if not name.isHidden()}
@@ -173,6 +188,7 @@ class RegionCard(FloatingCard):
         note: str, ground: GroundExtent | None = None, share: ByteShare | None = None,
     ) -> None:  # fmt: skip
         """Figures of a region; None while they are computed.  Its share of bytes, its size on the ground."""
+        self.measured = window
         self.place.setText(f"col {window.x}  row {window.y}   ·   {window.width} × {window.height} px")
         found = figures_ is not None and figures_.errors is not None
         if figures_ is None:

@@ -59,7 +59,7 @@ def facts_of(scene: Scene) -> list[tuple[str, str]]:
     """Names and values of the facts, in the order they are read."""
     info = scene.info
     rows = [
-        ("File", scene.path.name),
+        ("File", scene.file.name),
         ("Size on disk", human_bytes(scene.file_bytes)),
         ("Pixels", f"{info.width} × {info.height}  ({_many(info.pixels)})"),
         ("Bands", _bands(info)),
@@ -75,6 +75,8 @@ def facts_of(scene: Scene) -> list[tuple[str, str]]:
         rows += _stream_facts(scene.stream)
         palette = palette_text(scene.stream.raster)
         rows += [("Palette", palette)] if palette else []
+    if scene.part:
+        rows.insert(1, ("Part", scene.part))
     return rows + _place_facts(info)
 
 

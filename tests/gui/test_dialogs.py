@@ -20,8 +20,9 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from fdegc_gui.dialogs.files import IMAGE_FILTERS, OPEN_FILTER, FileDialogs, file_dialog, part_names
+from fdegc_gui.dialogs.files import IMAGE_FILTERS, OPEN_FILTER, FileDialogs, file_dialog
 from fdegc_gui.main_window import MainWindow
+from fdegc_gui.text import part_names
 
 
 def answered(kind: type[QDialog], answer: Callable[[QDialog], None]) -> None:

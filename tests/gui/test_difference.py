@@ -282,6 +282,43 @@ def test_what_is_in_view_is_measured(
     window.compare.region.grab()
 
 
+def test_the_card_of_a_region_opens_where_it_covers_least_of_it(
+    qtbot: QtBot, window: MainWindow, textured: tuple[Path, np.ndarray]
+) -> None:
+    window.resize(1280, 800)
+    open_scene(qtbot, window, textured[0])
+    compress(qtbot, window, 1)
+    compare, card = window.compare, window.compare.region
+
+    def covered() -> float:
+        """Part of what is outlined in both pictures that the card covers."""
+        outlines = []
+        for pane in (compare.original, compare.reconstruction):
+            assert pane.region is not None
+            outlines.append(pane.seen_rect(pane.region).toRect().translated(pane.pos()))
+        parts = [outline.intersected(card.geometry()) for outline in outlines]
+        under = sum(part.width() * part.height() for part in parts)
+        return under / sum(outline.width() * outline.height() for outline in outlines)
+
+    for place in (Window(185, 20, 70, 170), Window(5, 20, 70, 170)):
+        window.controller.regions.measure(place)
+        opened = card.pos()
+        measured(qtbot, window)
+        assert compare.rect().contains(card.geometry()) and covered() < 0.02
+        assert card.x() == opened.x(), "it stays where it has opened as its figures come"
+    compare.viewport.zoom_by(1.5)
+    compare.resize(compare.size())
+    assert card.x() == opened.x()
+    qtbot.mousePress(card, Qt.MouseButton.LeftButton, pos=QPoint(150, 20))
+    qtbot.mouseMove(card, QPoint(50, 20))
+    qtbot.mouseRelease(card, Qt.MouseButton.LeftButton, pos=QPoint(50, 20))
+    assert card.is_moved
+    moved = card.x()
+    window.controller.regions.measure(Window(185, 20, 70, 170))
+    measured(qtbot, window)
+    assert card.x() == moved != opened.x(), "the user has put it there"
+
+
 def test_measuring_can_be_cancelled(
     qtbot: QtBot, window: MainWindow, textured: tuple[Path, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from PIL import Image
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
@@ -14,6 +16,7 @@ from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.metadata import Entry, entries_of
 from tests.gui.display_steps import TIMEOUT, open_scene, write
+from tests.gui.fakes import FakeEngine
 
 
 def test_entries_of_everything_a_file_carries() -> None:
@@ -84,8 +87,32 @@ def test_search(qtbot: QtBot, window: MainWindow, tmp_path: Path, scene_path: Pa
     menu.actions()[1].trigger()
     assert QGuiApplication.clipboard().text() == "SENSOR\tCamera"
     open_scene(qtbot, window, scene_path)
-    panel.search.clear()
+    assert panel.search.text() == "", "what was looked for was of the former scene"
     assert "SENSOR" not in dict(panel.shown)
+    panel.search.setText("nowhere")
+    open_scene(qtbot, window, path)
+    assert ("SENSOR", "Camera of the North") in panel.shown and panel.count.text() == ""
+
+
+def test_escape_clears_the_search_before_anything_else(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path, fake: FakeEngine
+) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (3, 150, 150), dtype=np.uint8)
+    path = write(tmp_path / "tagged.tif", noise)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(SENSOR="Camera of the North")
+    open_scene(qtbot, window, path)
+    fake.gate = threading.Event()
+    window.actions_["compress"].trigger()
+    cancel, panel, session = window.actions_["cancel"], window.sidebar.metadata, window.session
+    qtbot.waitUntil(lambda: session.current is not None and cancel.isEnabled(), timeout=TIMEOUT)
+    window.actions_["metadata"].trigger()
+    qtbot.keyClicks(panel.search, "nowhere")
+    assert panel.shown == []
+    qtbot.keyClick(panel.search, Qt.Key.Key_Escape)
+    assert panel.search.text() == "" and panel.shown and cancel.isEnabled() and session.current is not None
+    qtbot.keyClick(panel.search, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: session.current is None, timeout=TIMEOUT)
 
 
 def test_names_have_the_room_they_take(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

@@ -30,13 +30,14 @@ from fdegc_gui.models.pyramid import Pyramid, halve, premultiplied_bgra
 from fdegc_gui.models.scene import display_base
 from fdegc_gui.settings import Settings
 from fdegc_gui.style.theme import DARK, LIGHT, Theme, Tokens
-from fdegc_gui.text import human_bytes, human_seconds, time_left, zoom_percent
+from fdegc_gui.text import distinct_names, human_bytes, human_seconds, part_of, time_left, zoom_percent
 from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.content import SidePicture
 from fdegc_gui.views.costs import cost_of, memory_words
 from fdegc_gui.views.scene_facts import bounds, crs_name, crs_unit
 from fdegc_gui.views.viewport import Viewport
 from tests.gui.display_steps import compress, write
+from tests.gui.fakes import FakeUser
 from tests.gui.window_steps import open_scene
 
 TIMEOUT = 10_000
@@ -346,3 +347,52 @@ def test_printing_inks_are_named(qtbot: QtBot, window: MainWindow, tmp_path: Pat
         "print.tif": read,
         "deep.tif": "CMYK, as four bands of ink",
     }
+
+
+def test_names_of_parts_of_a_file_are_read() -> None:
+    found = {
+        "GTIFF_DIR:2:/a/pages.tif": ("/a/pages.tif", "Page 2"),
+        "FRAME:3:/a/a stack.tif": ("/a/a stack.tif", "Page 3"),
+        "netcdf:/a/sea.nc:height": ("/a/sea.nc", "height"),
+        'HDF5:"/a/b c.h5"://group/data': ("/a/b c.h5", "group/data"),
+        "NITF_IM:0:/a/one.ntf": ("/a/one.ntf", "NITF_IM:0:/a/one.ntf"),
+    }
+    for name, (file, part) in found.items():
+        assert part_of(Path(name)) == (Path(file), part)
+    for name in ("/a/scene.tif", "scene.tif", "/a/netcdf:b:c.tif"):
+        assert part_of(Path(name)) is None
+    assert distinct_names(["GTIFF_DIR:1:/a/p.tif", "GTIFF_DIR:2:/a/p.tif", "/b/p.tif", "/b/q.tif"]) == [
+        "p.tif · Page 1 – a", "p.tif · Page 2 – a", "p.tif – b", "q.tif",
+    ]  # fmt: skip
+
+
+def test_a_page_of_a_file_is_named_and_opened_again(
+    qtbot: QtBot, window: MainWindow, user: FakeUser, tmp_path: Path
+) -> None:
+    pages = [Image.new("L", (40 + number, 30), 50 * number) for number in range(3)]
+    path = tmp_path / "pages.tif"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    user.part = f"GTIFF_DIR:2:{path}"
+    open_scene(qtbot, window, path)
+    name = "pages.tif · Page 2"
+    facts = window.sidebar.facts.values
+    assert (facts["File"], facts["Part"]) == ("pages.tif", "Page 2")
+    assert window.header.name.toolTip().endswith(f"2:{path}") and window.windowTitle() == f"{name} – FDEGC"
+    assert window.header.name._full == name
+    assert window.settings.recent == [user.part] and window.settings.folder("open") == str(tmp_path)
+    compress(qtbot, window, 2)
+    window.actions_["export_stream"].trigger()
+    assert user.suggested == str(tmp_path / "pages-rate2.fdegc")
+    window.close_scene()
+    user.part = None
+    [again] = [action for action in window.recent_menu.actions() if action.text() == name]
+    with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
+        again.trigger()
+    assert window.session.scene is not None and window.session.scene.info.width == 41
+    assert user.asked.count("part pages.tif") == 1, "it was asked before"
+    assert not window.exporting.may_write(path, "image"), "the file that is open is not replaced"
+    window.close_scene()
+    path.unlink()
+    with qtbot.waitSignal(window.controller.open_failed, timeout=TIMEOUT):
+        window.controller.open(Path(window.settings.recent[0]))
+    assert window.settings.recent == []

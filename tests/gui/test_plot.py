@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QContextMenuEvent, QHelpEvent
 from PySide6.QtWidgets import QApplication, QMenu, QScrollArea, QToolTip, QWidget
@@ -12,9 +14,12 @@ from pytestqt.qtbot import QtBot
 
 from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import ORIGINAL, Side
+from fdegc_gui.models.guest import FIRST_GUEST
 from fdegc_gui.models.points import QUALITIES
 from fdegc_gui.models.result import MetricState
+from fdegc_gui.models.way import FREE
 from fdegc_gui.text import fixed, human_bytes
+from tests.gui.display_steps import write
 from tests.gui.window_steps import TIMEOUT, compress, open_scene
 
 LEFT = Qt.MouseButton.LeftButton
@@ -124,3 +129,69 @@ def test_every_figure_of_the_plot_is_that_of_the_table(plotted: MainWindow, axis
             figure = {"psnr": (3, 2), "vifp": (5, 3)}.get(QUALITIES[axis][0])
             if figure is not None:
                 assert shown[figure[0]].removesuffix(" dB") == fixed(y, figure[1])
+
+
+def sizes_in_view(window: MainWindow) -> tuple[float, float]:
+    canvas_of(window).grab()  # the range of automatic axes is found when they are painted
+    (low, high), _ = window.sidebar.plot._canvas.widget.viewRange()
+    return low, high
+
+
+def test_a_raster_that_was_opened_leaves_the_axis_to_the_results(
+    qtbot: QtBot, plotted: MainWindow, tmp_path: Path, scene_path: Path
+) -> None:
+    session, plot, guests = plotted.session, plotted.sidebar.plot, plotted.controller.guests
+    low, before = sizes_in_view(plotted)
+    assert low >= 0 and plot.note.text() == ""
+    pixels = np.asarray(Image.open(scene_path))
+    small, large = tmp_path / "small.jpg", tmp_path / "large.tif"
+    Image.fromarray(pixels).save(small, quality=40)
+    write(large, pixels.transpose(2, 0, 1) ^ 1)
+    for number, path in enumerate((small, large), 1):
+        guests.read(path, Side.A)
+        qtbot.waitUntil(lambda n=number: sum(k >= FIRST_GUEST for k in session.results) == n, timeout=TIMEOUT)
+    keys = {result.guest.name: key for key, result in session.results.items() if result.guest is not None}
+    result = session.results[keys["large.tif"]]
+    assert result.guest is not None and result.guest.psnr is not None and result.bpp(192 * 160) > 20
+    assert {key for _, _, key in plot.points} == {2, 5, keys["small.jpg"]}
+    low, after = sizes_in_view(plotted)
+    assert low >= 0 and after == pytest.approx(before)
+    beyond = 8 * large.stat().st_size / (192 * 160)
+    assert plot.note.text() == f"Beyond the axis of sizes: “large.tif” ({beyond:.4g} bits per pixel)."
+    plot.size_axis.setCurrentIndex(1)
+    assert plot.note.text() == f"Beyond the axis of sizes: “large.tif” ({large.stat().st_size / 1e3:.4g} kB)."
+    # Without a result of ours it is all that there is to see.
+    for key in (2, 5):
+        session.drop(session.results[key])
+    assert {key for _, _, key in plot.points} == {keys["small.jpg"], keys["large.tif"]}
+    assert plot.note.text() == ""
+
+
+def test_one_point_alone_has_no_sizes_below_zero(qtbot: QtBot, plotted: MainWindow, scene_path: Path) -> None:
+    plotted.controller.guests.read(scene_path, Side.A)  # equal to the original: no finite PSNR
+    results = plotted.session.results
+    qtbot.waitUntil(lambda: any(key >= FIRST_GUEST for key in results), timeout=TIMEOUT)
+    plotted.session.drop(results[5])
+    [(x, _, key)] = plotted.sidebar.plot.points
+    low, high = sizes_in_view(plotted)
+    assert key == 2 and 0 <= low < x < high
+
+
+def test_only_what_is_compared_is_filled(qtbot: QtBot, plotted: MainWindow) -> None:
+    session = plotted.session
+
+    def filled() -> set[int]:
+        shown = plotted.sidebar.plot._canvas.marks.points()
+        return {mark.data().key for mark in shown if mark.size() > 10}
+
+    assert filled() == {5}
+    session.set_quality(2.75)
+    compress(qtbot, plotted, FREE)
+    assert filled() == {FREE} and session.key_of(Side.B) == FREE
+    session.set_quality(3.3)
+    assert session.key_of(Side.B) == FREE and session.result_of(Side.B) is None
+    assert filled() == set(), "what was made at 2.75 is not what is asked for"
+    session.set_quality(2.75)
+    assert filled() == {FREE}
+    session.choose(Side.B, ORIGINAL)
+    assert filled() == set(), "nor is what is selected but not seen"
