@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fdegc.atomic import identity
 from fdegc.raster_info import Window
 from fdegc.types import Samples
+from fdegc_gui.text import part_of
 
 if TYPE_CHECKING:
     from fdegc.raster import Geolocator, RasterSource
@@ -97,5 +98,6 @@ class Rasters:
 
 
 def _key(path: Path) -> _Key:
-    """Name and identity of a file; a missing one is reported by opening it."""
-    return path, identity(path)
+    """Name and identity of a file, or of the one that it is a part of; opening says if it is missing."""
+    part = part_of(path)
+    return path, identity(path if part is None else part[0])
