@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import math
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Seconds in which the window tells that something has begun, or ended, before all cores are taken.
+_TELL = 0.05
 #: Metrics that need the whole scene are computed up to this size.
 MEASURE_PIXELS = 64_000_000
 
@@ -219,6 +222,7 @@ class Compress(TileWork[EncodeResult]):
         from fdegc.raster.classes import palette_way, settle
 
         codec = context.engine.codec(self.device)
+        time.sleep(_TELL)
         context.cancel.check()
         source = open_raster(self.path, alpha="auto", palette=palette_way(self.options))
         try:
@@ -331,6 +335,7 @@ class Measure(Job[MetricSet, Never]):
     def run(self, context: Context[Never]) -> MetricSet:
         from fdegc.raster import open_raster
 
+        time.sleep(_TELL)
         source = open_raster(self.path, alpha="auto")
         try:
             info = source.info

@@ -149,6 +149,7 @@ class _Cell(QWidget):
     def __init__(self, label: str) -> None:
         super().__init__()
         self._name = label
+        self._explained: tuple[str, str] | None = None
         self._label = QLabel(label)
         self._label.setObjectName("statLabel")
         small = self._label.font()
@@ -170,10 +171,13 @@ class _Cell(QWidget):
         if self.value.text() != figure.text:
             self.value.setText(figure.text)
             self.value.setAccessibleName(f"{self._name}: {figure.text}")
-        parts = [f"{self._name}: {definition}" if definition else self._name, figure.note]
-        tip = "\n\n".join(textwrap.fill(part, 72) for part in parts if part)
-        if self.toolTip() != tip:
-            self.setToolTip(tip)
+        if self._explained != (
+            definition,
+            figure.note,
+        ):  # folding takes a while, and there are figures all the time
+            self._explained = definition, figure.note
+            parts = [f"{self._name}: {definition}" if definition else self._name, figure.note]
+            self.setToolTip("\n\n".join(textwrap.fill(part, 72) for part in parts if part))
 
 
 class MetricsPanel(QWidget):
