@@ -32,24 +32,28 @@ class Idle(QObject):
     def __init__(self, steps: Iterator[None], activities: Activities, parent: QObject) -> None:
         super().__init__(parent)
         self._steps, self._activities = steps, activities
-        self.done = False
+        self.done = self._watching = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._work)
 
     def start(self) -> None:
         """Begin of the wait for a quiet moment, once."""
-        application = QCoreApplication.instance()
-        if not self.done and not self._timer.isActive() and application is not None:
-            application.installEventFilter(self)
+        if not self.done and not self._timer.isActive():
+            self._watch(True)
             self._timer.start(_QUIET_MS)
 
     def stop(self) -> None:
         """End, whether everything is done or not."""
         self._timer.stop()
+        self._watch(False)
+
+    def _watch(self, watching: bool) -> None:
+        """Look at all events or at none: every single one of them costs a call."""
         application = QCoreApplication.instance()
-        if application is not None:
-            application.removeEventFilter(self)
+        if application is not None and watching != self._watching:
+            (application.installEventFilter if watching else application.removeEventFilter)(self)
+            self._watching = watching
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in _INPUT and not self.done:
@@ -57,7 +61,8 @@ class Idle(QObject):
         return False
 
     def _work(self) -> None:
-        if self._activities.is_busy:
+        if self._activities.is_busy or not self._watching:
+            self._watch(not self._activities.is_busy)
             self._timer.start(_QUIET_MS)
             return
         end = time.perf_counter() + _BUDGET

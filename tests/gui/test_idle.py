@@ -38,10 +38,14 @@ def test_steps_wait_for_input_and_activities_to_end(qtbot: QtBot, monkeypatch: p
     with qtbot.waitSignal(work._timer.timeout, timeout=TIMEOUT):
         pass
     assert not taken and work._timer.isActive(), "something goes on; it looks again later"
+    assert not work._watching, "no event costs anything meanwhile"
     monkeypatch.setattr(idle, "_QUIET_MS", 1_000_000)
-    qtbot.keyClick(widget, Qt.Key.Key_A)
     watch.ended()
-    assert work._timer.interval() == 1_000_000, "somebody is at work: the wait begins anew"
+    qtbot.waitUntil(lambda: work._timer.interval() == 1_000_000, timeout=TIMEOUT)
+    assert work._watching and not taken, "a quiet moment is waited for"
+    monkeypatch.setattr(idle, "_QUIET_MS", 2_000_000)
+    qtbot.keyClick(widget, Qt.Key.Key_A)
+    assert work._timer.interval() == 2_000_000, "somebody is at work: the wait begins anew"
     monkeypatch.setattr(idle, "_QUIET_MS", 10)
     monkeypatch.setattr(idle, "_BUDGET", 0.001)
     qtbot.keyClick(widget, Qt.Key.Key_A)
