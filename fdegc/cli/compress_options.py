@@ -179,7 +179,11 @@ def _add_targets(group: Any) -> None:
         help="the same in bits per pixel of the scene",
     )
     group.add_argument(
-        "--target-psnr", dest="target", type=_psnr, metavar="DB", help="the smallest file with this PSNR"
+        "--target-psnr",
+        dest="target",
+        type=_psnr,
+        metavar="DB",
+        help="a file with this PSNR, as small as its quality allows",
     )
 
 
