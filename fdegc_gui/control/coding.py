@@ -36,6 +36,8 @@ from fdegc_gui.models.way import EXACT, FREE, effort_of
 _RANK = 5
 #: How often what runs says for how long it has been running.
 _TICK_MS = 1000
+#: Milliseconds between the end of a compression and what is computed of it then.
+_TELL_MS = 50
 
 
 @dataclass(slots=True, eq=False)
@@ -361,11 +363,17 @@ class Coding(QObject):
         result.encode = encode
         self._session.unfinished.discard(result.key)
         result.bytes, result.stream_path = encode.bytes, encode.path
-        self._measuring.measure(result)
+        scene = self._session.scene
+        # The window tells that it is finished before the cores are taken again.
+        QTimer.singleShot(_TELL_MS, self, lambda: self._measure_in(scene, result))
         learn_pace(self._session, result)
         self.message.emit(f"{result.way.title} is finished.")
         self._session.result_changed.emit(result.key)
         self._next_of_batch()
+
+    def _measure_in(self, scene: Scene | None, result: Result) -> None:
+        if self._session.scene is scene:
+            self._measuring.measure(result)
 
     def _finish_decoding(self, scene: Scene, result: Result, decoded: Decoded) -> None:
         self._finish(result)

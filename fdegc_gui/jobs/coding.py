@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds in which the window tells that something has begun, or ended, before all cores are taken.
+#: Seconds in which the window tells that a compression has begun before it takes all cores.
 _TELL = 0.05
 #: Metrics that need the whole scene are computed up to this size.
 MEASURE_PIXELS = 64_000_000
@@ -335,7 +335,6 @@ class Measure(Job[MetricSet, Never]):
     def run(self, context: Context[Never]) -> MetricSet:
         from fdegc.raster import open_raster
 
-        time.sleep(_TELL)
         source = open_raster(self.path, alpha="auto")
         try:
             info = source.info

@@ -18,6 +18,7 @@ from fdegc_gui.main_window import MainWindow
 from fdegc_gui.models.comparison import ORIGINAL, Layout, Side, best_pair
 from fdegc_gui.models.difference import DifferenceStyle
 from fdegc_gui.models.probe import cell_texts
+from fdegc_gui.models.result import MetricState
 from fdegc_gui.settings import Settings
 from fdegc_gui.views.compare import CompareView
 from tests.gui.display_steps import TIMEOUT, choose, compress, open_scene, settled, write
@@ -160,6 +161,9 @@ def test_settings_that_make_no_sense_are_defaults(store: QSettings) -> None:
 def test_full_screen_leaves_the_picture_and_a_thin_bar(
     qtbot: QtBot, compared: CompareView, window: MainWindow
 ) -> None:
+    results = window.session.results.values()
+    qtbot.waitUntil(lambda: all(r.metric_state is MetricState.DONE for r in results), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not window.controller.can_cancel, timeout=TIMEOUT)
     window.actions_["full_screen"].trigger()
     hidden = (window.menuBar(), window.header, window.sidebar, window.status)
     assert all(widget.isHidden() for widget in hidden) and compared.bar.isVisible()

@@ -245,6 +245,7 @@ def test_an_earlier_result_stays_if_the_next_one_is_cancelled_or_fails(
     open_scene(qtbot, window, scene_path)
     compress(qtbot, window, 4)
     before = window.session.results[4]
+    qtbot.waitUntil(lambda: measured(window, 4), timeout=TIMEOUT)  # or it would be cancelled, too
     fake.gate = threading.Event()
     window.sidebar.action.again.click()
     qtbot.waitUntil(lambda: window.session.results[4] is not before, timeout=TIMEOUT)

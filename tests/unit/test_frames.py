@@ -136,7 +136,7 @@ def test_the_app_says_it(tmp_path: Path) -> None:
     context: Any = None
     said = LookForNotices(path=tmp_path / "a.png").run(context)
     assert (
-        said.pictures
+        said.chosen
         == f"“{tmp_path / 'a.png'}” is an animation of 3 pictures, of which only the first is taken."
     )
 
