@@ -369,7 +369,8 @@ def test_names_of_parts_of_a_file_are_read() -> None:
 def test_a_page_of_a_file_is_named_and_opened_again(
     qtbot: QtBot, window: MainWindow, user: FakeUser, tmp_path: Path
 ) -> None:
-    pages = [Image.new("L", (40 + number, 30), 50 * number) for number in range(3)]
+    noise = np.random.default_rng(2).integers(0, 255, (30, 50), dtype=np.uint8)  # not without loss unasked
+    pages = [Image.fromarray(noise[:, : 40 + number]) for number in range(3)]
     path = tmp_path / "pages.tif"
     pages[0].save(path, save_all=True, append_images=pages[1:])
     user.part = f"GTIFF_DIR:2:{path}"
