@@ -205,7 +205,7 @@ def colours_text(source: RasterSource) -> str:
     if source.has_palette:
         return "of a palette, whose indices are in the file"
     if source.alpha_is_data:
-        return "as stored; the last band is called alpha, but taken for data"
+        return "as stored; a band is called alpha, but taken for data"
     inks = ("cyan", "magenta", "yellow", "black")
     return "CMYK, as four bands of ink" if source.info.color_interpretation[:4] == inks else ""
 
@@ -244,7 +244,7 @@ def alpha_advice(source: RasterSource) -> str | None:
     """
     if source.alpha_is_data:
         return (
-            "The last band is called alpha, but its values are those of data, near infrared perhaps: it is "
+            "A band is called alpha, but its values are those of data, near infrared perhaps: it is "
             "coded as a band like the others."
         )
     if likeness(source) is Likeness.ALPHA:

@@ -39,7 +39,7 @@ class RasterSource(ABC):
     colour_space : str
         What the file's colours are in, where that is something else than what is read; else empty.
     alpha_is_data : bool
-        Whether the last band is called alpha in the file and was taken for data by its values.
+        Whether a band is called alpha in the file and was taken for data by its values.
     """
 
     info: RasterInfo

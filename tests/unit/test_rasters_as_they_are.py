@@ -685,7 +685,7 @@ def test_infrared_that_is_called_alpha_is_data(tmp_path, capsys):
     stored = infrared(tmp_path / "a.tif")
     info = run(capsys, "info", tmp_path / "a.tif")
     (said,) = info["notices"]
-    assert said.startswith("The last band is called alpha, but its values are those of data")
+    assert said.startswith("A band is called alpha, but its values are those of data")
     assert "--alpha as-alpha keeps it without loss" in said and info["bands"] == 4
     for alpha in ((), ("--alpha", "as-data")):
         report = run(capsys, "compress", tmp_path / "a.tif", tmp_path / "d.fdegc", "--rate", 6, *alpha)
