@@ -171,7 +171,8 @@ class StreamInfo:
     ``mapping``: of every band.  ``ways``: tiles by the way they were coded, as in :class:`EncodeResult`;
     ``psnr`` and ``worst``: of the scene and of its worst tile in dB as the encoder measured them, to a
     third of a decibel, ``inf`` without loss, None where the file does not say; ``bound``: the largest error
-    that the file promises, 0 if it is lossless, None if it promises none.
+    that the file promises, 0 if it is lossless, None if it promises none.  ``outliers``: samples outside
+    of the mapping that are kept exactly.
     """
 
     raster: RasterInfo
@@ -191,6 +192,7 @@ class StreamInfo:
     psnr: float | None = None
     worst: float | None = None
     bound: float | None = None
+    outliers: int = 0
 
     @property
     def is_whole(self) -> bool:

@@ -160,6 +160,87 @@ class Correction:
     LIMIT: ClassVar[int] = 8191
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outliers:
+    """Samples far outside of all others of their band, which are kept as they are.
+
+    Attributes
+    ----------
+    width : int
+        Pixels of a row of the scene.
+    starts, lengths : tuple of ndarray of int64, shape (runs,)
+        One a band: where runs of samples begin, counted along the rows from the scene's first sample, in
+        ascending order; and how long they are, also beyond the end of a row.
+    values : tuple of ndarray, shape (runs,), the raster's dtype
+        One a band: what all samples of a run are.
+    """
+
+    width: int
+    starts: tuple[npt.NDArray[np.int64], ...]
+    lengths: tuple[npt.NDArray[np.int64], ...]
+    values: tuple[npt.NDArray[np.generic], ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of samples of each band."""
+        return tuple(int(lengths.sum()) for lengths in self.lengths)
+
+    def marks(self, window: Window) -> npt.NDArray[np.bool_] | None:
+        """Mask of these samples in a window: bool (bands, height, width), None if none is there."""
+        found: npt.NDArray[np.bool_] | None = None
+        for band in range(len(self.starts)):
+            _, places = self._places(band, window)
+            if places.size:
+                if found is None:
+                    found = np.zeros((len(self.starts), window.height, window.width), np.bool_)
+                found[band].reshape(-1)[places] = True
+        return found
+
+    def added(self, window: Window, missing: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_] | None:
+        """Mask of a window's missing samples (as of :class:`Samples`) and of these."""
+        marks = self.marks(window)
+        if marks is None or missing is None:
+            return missing if marks is None else marks
+        return missing | marks
+
+    def removed(self, window: Window, missing: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_] | None:
+        """Mask of a window's missing samples without these; undoes :meth:`added`."""
+        marks = None if missing is None else self.marks(window)
+        return missing if missing is None or marks is None else missing & ~marks
+
+    def restored(self, window: Window, pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """Pixels (bands, height, width) of a window with these samples in their places."""
+        found = pixels
+        for band in range(len(pixels)):
+            runs, places = self._places(band, window)
+            if places.size:
+                found = pixels.copy() if found is pixels else found
+                rows, columns = np.divmod(places, window.width)
+                found[band][rows, columns] = self.values[band][runs]
+        return found
+
+    def _places(self, band: int, window: Window) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Runs of a band's samples in a window, one a sample, and where in the window these are."""
+        width, starts = self.width, self.starts[band]
+        ends = starts + self.lengths[band]
+        first = int(np.searchsorted(ends, window.y * width, "right"))
+        last = int(np.searchsorted(starts, (window.y + window.height) * width, "left"))
+        starts, ends = starts[first:last], ends[first:last]
+        # A run's pieces, one a row.
+        top = np.maximum(starts // width, window.y)
+        rows = np.minimum((ends - 1) // width, window.y + window.height - 1) - top + 1
+        run = np.repeat(np.arange(len(rows)), rows)
+        row = np.repeat(top - np.cumsum(rows) + rows, rows) + np.arange(run.size)
+        left = np.maximum(starts[run] - row * width, window.x) - window.x
+        right = np.minimum(ends[run] - row * width, window.x + window.width) - window.x
+        # Then a piece's samples.
+        sizes = np.maximum(right - left, 0)
+        piece = np.repeat(np.arange(sizes.size), sizes)
+        begin = (row - window.y) * window.width + left
+        places = np.repeat(begin - np.cumsum(sizes) + sizes, sizes) + np.arange(piece.size)
+        return run[piece] + first, places
+
+
 #: All values of 8 bits.
 IDENTITY = BandMapping(0.0, 255.0)
 

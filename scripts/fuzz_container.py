@@ -45,18 +45,19 @@ with atheris.instrument_imports(include=["fdegc"]):
     from fdegc.codec.ways import Form, PlainTile, PlainWays
     from fdegc.coding import component_transform, jpeg2000
     from fdegc.errors import FdegcError
-    from fdegc.format import MAGIC, layout, metadata, planes
+    from fdegc.format import MAGIC, layout, metadata, outliers, planes
     from fdegc.format import info as stream
     from fdegc.format.band_masks import BandMasksReader, BandMasksWriter
     from fdegc.format.header import PREFIX, StreamHeader
     from fdegc.format.kinds import UnitKind, unpack_fidelity, unpack_quality
     from fdegc.format.layout import entry_size
+    from fdegc.format.outliers import pack_outliers
     from fdegc.format.overview import OverviewBuilder, read_overview
     from fdegc.format.planes import PlaneReader, PlaneWriter
     from fdegc.format.reader import ContainerReader
     from fdegc.format.writer import ContainerWriter
     from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo, Window
-    from fdegc.types import BandMapping, Components
+    from fdegc.types import BandMapping, Components, Outliers
 
 import numpy as np
 
@@ -83,7 +84,9 @@ LENIENT = types.SimpleNamespace(
 def use_checksums(sound: bool) -> None:
     """Let checksums count, or not."""
     module = zlib if sound else LENIENT
-    layout.zlib = planes.zlib = metadata.zlib = colours.zlib = classes.zlib = lossless.zlib = module
+    layout.zlib = planes.zlib = metadata.zlib = outliers.zlib = colours.zlib = classes.zlib = (
+        lossless.zlib
+    ) = module
 
 
 # ------------------------------------------------------------------------------ one input
@@ -102,6 +105,16 @@ def examine(path: Path) -> None:
         attempt(decode_plain, reader)
         for plane in (stream.mask_plane, stream.alpha_plane, stream.band_masks):
             attempt(read_corners, plane, reader)
+        attempt(restore_outliers, reader)
+
+
+def restore_outliers(reader: ContainerReader) -> None:
+    """Put the outliers of the last pixels where they belong."""
+    found, header = stream.outliers(reader), reader.header
+    if found is not None:
+        w, h = min(header.width, 200), min(header.height, 200)
+        pixels = np.zeros((header.bands, h, w), header.dtype)
+        found.restored(Window(header.width - w, header.height - h, w, h), pixels)
 
 
 def decode_plain(reader: ContainerReader) -> None:
@@ -339,6 +352,10 @@ def write_seed(path: Path, header: StreamHeader) -> None:
                 gaps = np.repeat(ramp[np.newaxis, window.rows, window.cols] > 30, header.bands, axis=0)
                 masks.add(window, gaps)
             writer.add_block(metadata.MISSING, masks.finish())
+        if header.has_outliers:
+            runs = (np.array([9, 70]), np.array([3, 200]), np.array([50, 1], header.dtype))
+            found = Outliers(header.width, *((column,) * header.bands for column in runs))
+            writer.add_block(metadata.OUTLIERS, pack_outliers(found))
         overview = OverviewBuilder(512, 512, range(3 if header.bands >= 3 else 1))
         overview.add(overview.part(Window(0, 0, 8, 8), np.ones((header.bands, 8, 8), np.float32), None))
         data = overview.finish(600)
@@ -423,6 +440,7 @@ def write_seeds(folder: Path) -> None:
     wide = StreamHeader(
         9, 70, 4, "int16", 64, 16, 1536, b"12345678", "b", (BandMapping(0.0, 9.0),) * 4, True, False, True
     )
+    beyond = replace(wide, has_outliers=True)
     rows = tuple((0.5, float(row), -0.25, 1.0) for row in range(6))
     mixed = replace(wide, components=Components(rows, (0.5,) * 4))
     rows = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0)) + ((0.5, -0.25, 1.0, 0.5),) * 3
@@ -436,7 +454,7 @@ def write_seeds(folder: Path) -> None:
     five = replace(colours, bands=5, dtype="uint16", mapping=spans)
     apart = tuple(BandMapping(-(10.0**band), 10.0 ** (2 * band)) for band in range(4))
     floats = replace(colours, bands=4, dtype="float32", mapping=apart)
-    seeds = [(write_seed, header) for header in (plain, masked, wide, first, mixed, predicted)]
+    seeds = [(write_seed, header) for header in (plain, masked, wide, first, mixed, predicted, beyond)]
     seeds += [(write_plain, header) for header in (tiles, exact, several)]
     seeds += [(write_components, header) for header in (colours, five, floats)]
     seeds += [(write_stated, header) for header in (colours, five, replace(colours, bands=1))]

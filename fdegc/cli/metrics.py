@@ -53,7 +53,8 @@ def run(args: argparse.Namespace, cancel: CancelToken) -> Report:
     from fdegc.raster import open_raster
     from fdegc.raster.advice import some_values, spreads
     from fdegc.raster.aligning import align
-    from fdegc.raster.mapping import peak_value, plan_mapping
+    from fdegc.raster.coded_range import plan_mapping
+    from fdegc.raster.mapping import peak_value
     from fdegc.raster.part import PartSource
 
     start = time.perf_counter()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
+
 from fdegc.codec.plan import EncodingPlan
 from fdegc.format.kinds import WAYS, UnitKind
 from fdegc.results import ErrorFigures
@@ -35,9 +37,10 @@ def advice_on(
     errors : ErrorFigures or None
         None if they were not measured.
     """
+    apart = _outliers_text(plan)
+    said = [apart] if apart else []
     if plan.exact or plan.beyond:  # what a target asks for is no surprise
-        return ()
-    said = []
+        return tuple(said)
     latents = ways.get(UnitKind.LATENTS, 0)
     jpeg2000 = sum(count for kind, count in ways.items() if WAYS[kind] == WAYS[UnitKind.JPEG2000])
     exact = ways.get(UnitKind.EXACT, 0) + ways.get(UnitKind.CLASSES, 0)
@@ -68,6 +71,25 @@ def advice_on(
             "choose a higher rate."
         )
     return tuple(said)
+
+
+def _outliers_text(plan: EncodingPlan) -> str:
+    """Sentence on outliers that were set apart; empty without any."""
+    if plan.outliers is None:
+        return ""
+    counts = plan.outliers.counts
+    band = max(range(len(counts)), key=counts.__getitem__)
+    total, mapping = sum(counts), plan.mapping[band]
+    values = np.unique(plan.outliers.values[band])
+    where = " to ".join(f"{value:.6g}" for value in (values[0], values[-1])[: len(values)])
+    others = f"{mapping.offset:.6g} to {mapping.offset + mapping.scale:.6g}"
+    name = f"band {band + 1}: " if len(counts) > 1 else ""
+    begin = "1 sample lies far outside of all" if total == 1 else f"{total} samples lie far outside of the"
+    kept = "it is" if total == 1 else "they are"
+    said = f"{begin} others ({name}{where}, the others {others}): {kept} kept exactly, beside the picture."
+    if len(values) == 1 and total > 1:
+        said += " If that stands for missing samples, declare it as nodata."
+    return said
 
 
 def _usual_psnr(plan: EncodingPlan) -> float | None:

@@ -18,7 +18,7 @@ from fdegc.codec.workers import Workers, chunks
 from fdegc.coding.unit import CodedUnit, IntArray
 from fdegc.control import ProgressMeter
 from fdegc.errors import CorruptStream, DecoderMismatch, UnsupportedStream
-from fdegc.format.info import alpha_plane, band_masks, mask_plane
+from fdegc.format.info import alpha_plane, band_masks, mask_plane, outliers
 from fdegc.format.kinds import UnitKind, unpack_quality
 from fdegc.format.layout import HASH_BITS
 from fdegc.format.reader import ContainerReader
@@ -96,6 +96,7 @@ class Decoding:
         The lossless planes.
     missing : BandMasksReader or None
         Lossless planes of single bands.
+    outliers : Outliers or None
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Decoding:
             batch = workers.share.batch
             self._synthesis = TileSynthesis(network, header, self.plan, batch, self._quality_of)
         self.valid, self.alpha = mask_plane(reader), alpha_plane(reader)
-        self.missing = band_masks(reader)
+        self.missing, self.outliers = band_masks(reader), outliers(reader)
 
     def _quality_of(self, index: int) -> float:
         entry = self.reader.entries[index * self.header.groups]
@@ -154,6 +155,8 @@ class Decoding:
         """Samples of a window that are there, (bands, height, width); None for all of them."""
         valid = None if self.valid is None else self.valid.read(window)
         missing = None if self.missing is None else self.missing.read(window)
+        if self.outliers is not None:
+            missing = self.outliers.added(window, missing)
         return known_samples(self.header.bands, window, valid, missing)
 
     def _decode(self, tiles: Sequence[_CodedTile]) -> list[DecodedTile]:
@@ -300,4 +303,7 @@ class Decoding:
         valid = None if self.valid is None else self.valid.read(window).astype(bool, copy=False)
         alpha = None if self.alpha is None else self.alpha.read(window)
         missing = None if self.missing is None else self.missing.read(window)
-        return Samples(restore_nodata(pixels, valid, missing, self.info), valid, alpha, missing)
+        pixels = restore_nodata(pixels, valid, missing, self.info)
+        if self.outliers is not None:
+            pixels = self.outliers.restored(window, pixels)
+        return Samples(pixels, valid, alpha, missing)

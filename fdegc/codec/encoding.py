@@ -288,7 +288,10 @@ class Encoding:
         if self.on_tile is not None:
             window, original = self.plan.tiles.window(tile.index), tile.original
             shown = restore_nodata(tile.pixels, original.valid, original.missing, self.plan.info)
-            samples = Samples(shown, original.valid, original.alpha, original.missing)
+            missing = original.missing
+            if (outliers := self.plan.outliers) is not None:
+                shown, missing = outliers.restored(window, shown), outliers.removed(window, missing)
+            samples = Samples(shown, original.valid, original.alpha, missing)
             error, count = tile.errors.squared_error, tile.errors.count
             self.on_tile(TileResult(window, samples, self.writer.payload_bytes, error, count))
 

@@ -15,7 +15,8 @@ from fdegc.codec.workers import Workers
 from fdegc.errors import FdegcError
 from fdegc.options import TILE_SIZE, ValueRange
 from fdegc.raster import RasterSource
-from fdegc.raster.mapping import band_groups, plan_mapping, to_unit
+from fdegc.raster.coded_range import plan_mapping
+from fdegc.raster.mapping import band_groups, to_unit
 from fdegc.raster_info import RasterInfo
 from fdegc.results import Estimate
 from fdegc.types import BandMapping

@@ -17,11 +17,14 @@ from fdegc.errors import InvalidOption, UnsupportedRaster
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import ORIGIN, header_for
 from fdegc.format.kinds import TILE_STEPS, UnitKind, pack_quality, unpack_quality
+from fdegc.format.metadata import OUTLIERS
+from fdegc.format.outliers import pack_outliers
 from fdegc.options import QUALITY_MIN, QUALITY_STEPS, EncodeOptions, QualityRegion
 from fdegc.raster import RasterSource
-from fdegc.raster.mapping import plan_mapping
+from fdegc.raster.coded_range import coded_range
+from fdegc.raster.outliers import OutlierSource
 from fdegc.raster_info import RasterInfo
-from fdegc.types import HALO, BandMapping, Components, Correction
+from fdegc.types import HALO, BandMapping, Components, Correction, Outliers
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -32,7 +35,7 @@ class EncodingPlan:
     ----------
     network : Network
     source : RasterSource
-        Read by the thread that runs the compression, and by no other.
+        Read by the thread that runs the compression, and by no other.  Outliers are missing in it.
     options : EncodeOptions
     mapping : tuple of BandMapping
         Of every band to the network's range.
@@ -49,6 +52,8 @@ class EncodingPlan:
         Tiles of which a target says how they are kept.
     beyond : bool
         Whether that is since its target lies beyond what latents reach.
+    outliers : Outliers or None
+        What is kept beside the mapping, as it is.
     fingerprint : bytes or None
         State of the source's file before anything was read of it; None for what is no file.
     """
@@ -61,6 +66,7 @@ class EncodingPlan:
     tiles: TilePlan
     extra: Mapping[bytes, bytes]
     reconstruct: bool = False
+    outliers: Outliers | None = None
     fingerprint: bytes | None = None
     special: frozenset[int] = frozenset()
     shares: Mapping[int, Share] = field(default_factory=dict)
@@ -89,8 +95,13 @@ class EncodingPlan:
                 "give one a band."
             )
         fingerprint = source_fingerprint(source)
-        mapping = plan_mapping(source, options.ranges)
+        mapping, outliers = coded_range(source, options.ranges)
         exact = options.max_error is not None
+        extra = {} if origin is None else {ORIGIN: origin}
+        if exact:  # where they are samples like the others
+            outliers = None
+        if outliers is not None:
+            source, extra[OUTLIERS] = OutlierSource(source, outliers), pack_outliers(outliers)
         header = header_for(
             source.info,
             mapping,
@@ -102,6 +113,7 @@ class EncodingPlan:
             profile="" if exact else network.entry.profile,
             bound=options.max_error,
             whole=exact,
+            has_outliers=outliers is not None,
         )
         tiles = TilePlan(header.width, header.height, header.tile_size, header.halo)
         return cls(
@@ -111,8 +123,9 @@ class EncodingPlan:
             mapping=mapping,
             header=header,
             tiles=tiles,
-            extra={} if origin is None else {ORIGIN: origin},
+            extra=extra,
             reconstruct=reconstruct,
+            outliers=outliers,
             fingerprint=fingerprint,
             special=frozenset() if options.region is None else _touched(tiles, options.region),
         )

@@ -95,7 +95,7 @@ class TileReader:
     def __init__(self, plan: EncodingPlan) -> None:
         self._network, self._source, self._tiles = plan.network, plan.source, plan.tiles
         self._header, self._mapping = plan.header, plan.mapping
-        self._inputs = NetworkInputs(plan.header)
+        self._inputs, self._outliers = NetworkInputs(plan.header), plan.outliers
         self.clipped = 0
         header, info, size = plan.header, plan.info, (plan.header.width, plan.header.height)
         self._valid = PlaneWriter(*size, header.tile_size, np.bool_) if info.has_mask else None
@@ -115,7 +115,9 @@ class TileReader:
         if self._alpha is not None and own.alpha is not None:
             self._alpha.add(tile, own.alpha)
         if self._missing is not None:
-            self._missing.add(tile, own.missing)
+            outliers = self._outliers
+            missing = own.missing if outliers is None else outliers.removed(tile, own.missing)
+            self._missing.add(tile, missing)
         return found
 
     def again(self, index: int) -> TileSamples:
@@ -234,7 +236,8 @@ class TileReader:
             bands = max(self._header.bands, 3)
             nothing = np.zeros((bands, window.height, window.width), np.float32)
             return None, 0, self._overview.part(window, nothing, seen)
-        clipped = count_clipped(samples.part(place), self._mapping)
+        # Without loss, or with a bound, nothing is cut off.
+        clipped = 0 if self._header.whole else count_clipped(samples.part(place), self._mapping)
         unit = to_unit(samples, self._mapping)
         shown = unit[:, place.rows, place.cols]
         if self._table is not None:
@@ -254,7 +257,7 @@ class TileReader:
         """Samples of a tile that the decoder knows to be there: (bands, height, width); None for all."""
         header = self._header
         valid = own.valid if header.has_mask else None
-        missing = own.missing if header.has_band_masks else None
+        missing = own.missing if header.has_band_masks or header.has_outliers else None
         return known_samples(header.bands, self._tiles.window(index), valid, missing)
 
     def _size(self, index: int) -> tuple[int, int]:

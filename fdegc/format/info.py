@@ -10,18 +10,19 @@ from fdegc.errors import CorruptStream, UnsupportedRaster
 from fdegc.format.band_masks import BandMasksReader
 from fdegc.format.header import MAX_UNITS, StreamHeader
 from fdegc.format.kinds import unpack_fidelity, ways_of
-from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, WORDS, raster_info
+from fdegc.format.metadata import ALPHA, MASK, MISSING, OUTLIERS, OVERVIEW, WORDS, raster_info
+from fdegc.format.outliers import unpack_outliers
 from fdegc.format.planes import PlaneReader
 from fdegc.format.reader import ContainerReader
 from fdegc.options import QUALITY_STEPS
 from fdegc.raster_info import DTYPES, MAX_BANDS, RasterInfo
 from fdegc.results import REST, StreamInfo
-from fdegc.types import IDENTITY, BandMapping, Components
+from fdegc.types import IDENTITY, BandMapping, Components, Outliers
 
 #: Tells what a file was made from; of no use to a decoder.
 ORIGIN = b"oRGN"
 #: What a file cannot be decoded without, as :func:`lost_metadata` names it.
-INDISPENSABLE = (WORDS[MASK], WORDS[ALPHA], WORDS[MISSING])
+INDISPENSABLE = (WORDS[MASK], WORDS[ALPHA], WORDS[MISSING], WORDS[OUTLIERS])
 
 
 def header_for(
@@ -36,6 +37,7 @@ def header_for(
     components: Components | None = None,
     bound: float | None = None,
     whole: bool = False,
+    has_outliers: bool = False,
 ) -> StreamHeader:
     """Header of the stream of a raster.
 
@@ -67,6 +69,7 @@ def header_for(
         components=components,
         bound=bound,
         whole=whole,
+        has_outliers=has_outliers,
     )
     if header.units > MAX_UNITS:
         raise UnsupportedRaster(f"{name} has too many tiles of {tile_size} pixels: choose larger tiles.")
@@ -111,6 +114,20 @@ def band_masks(reader: ContainerReader) -> BandMasksReader | None:
     return BandMasksReader(data, header.bands, header.width, header.height, header.tile_size)
 
 
+def outliers(reader: ContainerReader) -> Outliers | None:
+    """Outliers of the scene; None if there are none.
+
+    Raises
+    ------
+    CorruptStream
+        If the file should hold them and they are missing or damaged.
+    """
+    header = reader.header
+    if not header.has_outliers:
+        return None
+    return unpack_outliers(_block(reader, OUTLIERS), header.width, header.height, header.bands, header.dtype)
+
+
 def _plane(reader: ContainerReader, tag: bytes, dtype: str) -> PlaneReader:
     header = reader.header
     return PlaneReader(_block(reader, tag), header.width, header.height, header.tile_size, dtype)
@@ -119,7 +136,7 @@ def _plane(reader: ContainerReader, tag: bytes, dtype: str) -> PlaneReader:
 def _block(reader: ContainerReader, tag: bytes) -> bytes:
     data = reader.blocks.get(tag)
     if data is None:
-        verb = "are" if tag == MISSING else "is"
+        verb = "are" if tag in (MISSING, OUTLIERS) else "is"
         raise CorruptStream(f"The {WORDS[tag]} of “{reader.path.name}” {verb} missing or damaged.")
     return data
 
@@ -143,7 +160,12 @@ def lost_metadata(reader: ContainerReader) -> tuple[str, ...]:
     if reader.chain_broken:
         lost.append(REST)
     header = reader.header
-    needed = {MASK: header.has_mask, ALPHA: header.has_alpha, MISSING: header.has_band_masks}
+    needed = {
+        MASK: header.has_mask,
+        ALPHA: header.has_alpha,
+        MISSING: header.has_band_masks,
+        OUTLIERS: header.has_outliers,
+    }
     # What a file was cut off before is damaged nowhere.
     gone = [WORDS[tag] for tag, wanted in needed.items() if wanted and tag not in reader.blocks]
     return (*lost, *(word for word in gone if word not in lost))
@@ -169,8 +191,17 @@ def describe(reader: ContainerReader) -> StreamInfo:
         mapping=mapping_of(header),
         ways=ways_of(reader.entries.kinds[:: header.groups].tolist()),
         bound=header.bound,
+        outliers=_count_outliers(reader),
         **_fidelity(reader),
     )
+
+
+def _count_outliers(reader: ContainerReader) -> int:
+    try:
+        found = outliers(reader)
+    except CorruptStream:  # which whoever needs them is told
+        return 0
+    return 0 if found is None else sum(found.counts)
 
 
 def _fidelity(reader: ContainerReader) -> dict[str, float | None]:

@@ -42,8 +42,9 @@ PALETTE = b"pALT"
 MASK = b"MASK"
 ALPHA = b"ALPH"
 MISSING = b"MISS"
+OUTLIERS = b"OUTL"
 OVERVIEW = b"oVRW"
-_KNOWN = {MASK, ALPHA, MISSING}
+_KNOWN = {MASK, ALPHA, MISSING, OUTLIERS}
 #: What the blocks hold, in words.
 WORDS = {
     CRS: "coordinate reference system",
@@ -66,6 +67,7 @@ WORDS = {
     MASK: "validity mask",
     ALPHA: "alpha band",
     MISSING: "masks of single bands",
+    OUTLIERS: "outliers",
 }
 
 #: Bytes that a metadata block may unpack to.

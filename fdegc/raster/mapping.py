@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.errors import InvalidOption
-from fdegc.options import ValueRange
 from fdegc.raster.fill import fill_unknown
-from fdegc.raster.source import RasterSource
-from fdegc.raster.statistics import percentiles
-from fdegc.raster.validity import Mask, Pixels
+from fdegc.raster.validity import Mask
 from fdegc.types import IDENTITY, BandMapping, Samples
 
 UnitPixels = npt.NDArray[np.float32]
-
-#: Up to where numbers are tried in single precision, and how much wider a range may get by that.
-_SINGLE_MOST, _SINGLE_WIDER = 1e38, 1e-6
 
 
 def usable_pixels(samples: Samples) -> Mask | None:
     """Mask of pixels that mean something: bool (height, width), None if everywhere.
 
-    A pixel is unusable where ``valid`` is False, ``alpha`` is 0 or no band is finite.
+    A pixel is unusable where ``valid`` is False, ``alpha`` is 0, or no band is finite or has a sample.
     """
     usable = samples.valid
     if samples.alpha is not None:
@@ -34,6 +26,8 @@ def usable_pixels(samples: Samples) -> Mask | None:
     if samples.pixels.dtype.kind == "f":
         finite: Mask = np.isfinite(samples.pixels).any(axis=0)
         usable = finite if usable is None else usable & finite
+    if samples.missing is not None and bool((nothing := samples.missing.all(axis=0)).any()):
+        usable = ~nothing if usable is None else usable & ~nothing
     if usable is None or bool(usable.all()):
         return None
     return usable
@@ -65,92 +59,6 @@ def valid_samples(samples: Samples) -> Mask | None:
         return masks[0]
     everywhere = np.ones(samples.pixels.shape[1:], np.bool_)
     return np.stack([everywhere if mask is None else mask for mask in masks])
-
-
-def plan_mapping(source: RasterSource, ranges: Sequence[ValueRange] = ()) -> tuple[BandMapping, ...]:
-    """Mapping of every band to the network's range, chosen.
-
-    Parameters
-    ----------
-    source : RasterSource
-        Read by blocks, once or twice; not at all if it is uint8 or all limits are given.
-    ranges : sequence of ValueRange
-        Limits that are asked for: none, one for all bands, or one a band.
-
-    Returns
-    -------
-    tuple of BandMapping
-        Without ``ranges``: uint8: 0 to 255; other types: smallest to largest usable value of the band,
-        in source units, or up to a millionth wider, so that single precision holds it; scale 0 for a
-        constant band, offset and scale 0 if no pixel is usable.
-
-    Raises
-    ------
-    InvalidOption
-        If there is another number of ranges than of bands.
-    UnsupportedRaster
-        If the source cannot be read.
-    """
-    bands = source.info.bands
-    if not ranges:
-        if source.info.dtype == "uint8":
-            return (IDENTITY,) * bands
-        return tuple(_single(_span(low, high)) for low, high in _extremes(source))
-    if len(ranges) not in (1, bands):
-        raise InvalidOption(
-            f"{len(ranges)} ranges were given for {bands} bands; give one for all, or one a band."
-        )
-    wanted = list(ranges) * (bands if len(ranges) == 1 else 1)
-    limits = [(entry.low, entry.high) for entry in wanted]
-    if any(entry.percent for entry in wanted):
-        shares = [pair if entry.percent else () for entry, pair in zip(wanted, limits, strict=True)]
-        found = percentiles(lambda: _usable_values(source), source.info.dtype, shares)
-        limits = [(own[0], own[1]) if own else pair for own, pair in zip(found, limits, strict=True)]
-    return tuple(_span(low, high) for low, high in limits)
-
-
-def _usable_values(source: RasterSource) -> Iterator[list[Pixels]]:
-    """Usable samples of each band, window by window."""
-    for window in source.scan():
-        samples = source.read(window)
-        yield [
-            band.ravel() if usable is None else band[usable]
-            for band, usable in zip(samples.pixels, usable_samples(samples), strict=True)
-        ]
-
-
-def _extremes(source: RasterSource) -> list[tuple[float, float]]:
-    """Smallest and largest usable value of every band; (inf, -inf) if none is usable."""
-    limits = [(math.inf, -math.inf)] * source.info.bands
-    for bands in _usable_values(source):
-        for index, values in enumerate(bands):
-            if values.size:
-                low, high = limits[index]
-                limits[index] = min(low, float(values.min())), max(high, float(values.max()))
-    return limits
-
-
-def _single(exact: BandMapping) -> BandMapping:
-    """Mapping as single precision holds it, if next to nothing wider: files store that in half the bytes."""
-    numbers = exact.offset, exact.scale
-    if not exact.scale or max(map(abs, numbers)) > _SINGLE_MOST:
-        return exact
-    offset = np.float32(exact.offset)
-    if offset > exact.offset:
-        offset = np.nextafter(offset, np.float32(-np.inf))
-    needed = exact.scale + (exact.offset - float(offset))
-    scale = np.float32(needed)
-    if scale < needed:
-        scale = np.nextafter(scale, np.float32(np.inf))
-    wider = float(scale) - exact.scale
-    return BandMapping(float(offset), float(scale)) if wider <= _SINGLE_WIDER * exact.scale else exact
-
-
-def _span(low: float, high: float) -> BandMapping:
-    if not low <= high:  # no usable pixel: (inf, -inf) or NaN
-        return BandMapping(0.0, 0.0)
-    # Two halves of float64's range make a span beyond it.
-    return BandMapping(float(low), min(float(high - low), float(np.finfo(np.float64).max)))
 
 
 def count_clipped(samples: Samples, mapping: Sequence[BandMapping]) -> int:

@@ -26,17 +26,18 @@ from fdegc.format.band_masks import BandMasksWriter
 from fdegc.format.header import MAX_PAYLOAD, StreamHeader
 from fdegc.format.info import alpha_plane, band_masks, describe, mask_plane
 from fdegc.format.layout import MAX_BLOCKS
-from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
+from fdegc.format.metadata import ALPHA, MASK, MISSING, OUTLIERS, OVERVIEW, metadata_blocks
+from fdegc.format.outliers import pack_outliers
 from fdegc.format.overview import _webp, read_overview
 from fdegc.format.planes import PlaneWriter
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo, Window
-from fdegc.types import BandMapping
+from fdegc.types import BandMapping, Outliers
 
 HEADER = StreamHeader(
     150, 100, 4, "uint16", 64, 16, 1024, b"12345678", "lite", (BandMapping(3.0, 99.5),) * 4, True, True,
-    True,
+    True, has_outliers=True,
 )  # fmt: skip
 INFO = RasterInfo(
     "", "GTiff", 150, 100, 4, "uint16", ("a", None, "c", "d"), ("red", "green", "blue", "nir"), "LOCAL_CS",
@@ -63,6 +64,8 @@ def blocks() -> dict[bytes, bytes]:
         window = plan.window(index)
         masks.add(window, np.stack([ramp[window.rows, window.cols] % 7 == band for band in (9, 1, 9, 2)]))
     found[MISSING] = masks.finish()
+    runs = (np.array([9, 700]), np.array([3, 200]), np.array([50000, 1], np.uint16))
+    found[OUTLIERS] = pack_outliers(Outliers(HEADER.width, *([column] * HEADER.bands for column in runs)))
     found[OVERVIEW] = _webp(Image.new("RGB", (15, 10), (90, 120, 60)), 30)
     return found
 
@@ -136,7 +139,7 @@ def test_the_sound_file_is_sound(tmp_path: Path, sound: bytes) -> None:
         assert reader.verify() == []
         assert not reader.recovered and not reader.chain_broken and not reader.damaged_blocks
         assert describe(reader).lost == ()
-        assert set(reader.blocks) == set(blocks()) and len(reader.blocks) == 20
+        assert set(reader.blocks) == set(blocks()) and len(reader.blocks) == 21
         mask, alpha, overview = mask_plane(reader), alpha_plane(reader), read_overview(reader)
         assert mask is not None and alpha is not None and overview is not None
         ramp = np.add.outer(np.arange(100), np.arange(150))

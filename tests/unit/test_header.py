@@ -74,6 +74,7 @@ def headers(draw: st.DrawFn) -> StreamHeader:
         has_mask=draw(st.booleans()),
         has_alpha=draw(st.booleans()),
         has_band_masks=draw(st.booleans()),
+        has_outliers=version > 1 and draw(st.booleans()),
         version=version,
         components=components,
         bound=draw(st.none() | st.floats(0, allow_infinity=False)) if version > 1 else None,

@@ -13,7 +13,7 @@ import pytest
 
 from fdegc.errors import CorruptStream, OutputFailed, UnsupportedRaster, UnsupportedStream
 from fdegc.format.header import StreamHeader
-from fdegc.format.info import alpha_plane, band_masks, describe, header_for, mask_plane
+from fdegc.format.info import alpha_plane, band_masks, describe, header_for, mask_plane, outliers
 from fdegc.format.metadata import (
     ALPHA,
     ALPHA_BAND,
@@ -28,6 +28,7 @@ from fdegc.format.metadata import (
     MASK,
     MISSING,
     NODATA,
+    OUTLIERS,
     PALETTE,
     POINTS,
     SCALES,
@@ -62,7 +63,13 @@ def deflated(value: object) -> bytes:
 def test_all_facts_come_back() -> None:
     blocks = metadata_blocks(INFO)
     assert raster_info(Path("a.fdegc"), HEADER, blocks) == INFO
-    assert set(blocks) == set(WORDS) - {MASK, ALPHA, MISSING, PALETTE}  # three bands have no palette
+    assert set(blocks) == set(WORDS) - {
+        MASK,
+        ALPHA,
+        MISSING,
+        OUTLIERS,
+        PALETTE,
+    }  # three bands have no palette
     # What is not known costs nothing.
     assert metadata_blocks(RasterInfo("a.tif", "GTiff", 9, 9, 3, "uint8", color_interpretation=RGB)) == {}
 
@@ -168,7 +175,7 @@ def test_rasters_beyond_the_limits_are_refused() -> None:
         attempt(huge, 64)
 
 
-PLANES = {MASK: mask_plane, ALPHA: alpha_plane, MISSING: band_masks}
+PLANES = {MASK: mask_plane, ALPHA: alpha_plane, MISSING: band_masks, OUTLIERS: outliers}
 
 
 @pytest.mark.parametrize(
@@ -177,10 +184,17 @@ PLANES = {MASK: mask_plane, ALPHA: alpha_plane, MISSING: band_masks}
         (MASK, "validity mask of “a.fdegc” is"),
         (ALPHA, "alpha band of “a.fdegc” is"),
         (MISSING, "bands of “a.fdegc” are"),
+        (OUTLIERS, "outliers of “a.fdegc” are"),
     ],
 )
 def test_a_lost_plane_is_said(tmp_path: Path, tag: bytes, words: str) -> None:
-    header = replace(HEADER, has_mask=tag == MASK, has_alpha=tag == ALPHA, has_band_masks=tag == MISSING)
+    header = replace(
+        HEADER,
+        has_mask=tag == MASK,
+        has_alpha=tag == ALPHA,
+        has_band_masks=tag == MISSING,
+        has_outliers=tag == OUTLIERS,
+    )
     path = tmp_path / "a.fdegc"
     with ContainerWriter(path, header) as writer:
         for _ in range(header.units):
