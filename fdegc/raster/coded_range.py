@@ -20,13 +20,13 @@ from fdegc.types import IDENTITY, BandMapping, Outliers, Samples
 #: Up to where numbers are tried in single precision, and how much wider a range may get by that.
 _SINGLE_MOST, _SINGLE_WIDER = 1e38, 1e-6
 #: Values of a band that are looked at for outliers, and the share of them, on either side, that may be some.
-_LOOKED_AT, _FEW = 1 << 18, 1e-3
+_LOOKED_AT, _FEW = 1 << 16, 1e-3
 #: How many times as wide outliers must make a range: by two bits.
 _WIDER = 4.0
 #: Runs of outliers of all bands together, at most (24 bytes of memory each).
 _MOST_RUNS = 1 << 20
 #: Samples of which one may begin a run that is not like the one before it, and how many may in any scene.
-_SAMPLES_A_RUN, _LEAST_RUNS = 4096, 16
+_SAMPLES_A_RUN, _LEAST_RUNS = 1024, 16
 
 Runs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Pixels]
 
