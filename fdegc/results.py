@@ -133,6 +133,8 @@ class EncodeResult:
         Side of the tiles in pixels, which may be another one than was asked for.
     max_error : float or None
         Largest error that the file promises, 0 if it is lossless; None if it promises none.
+    outliers : str
+        Sentence on samples that are kept exactly, beside the picture; empty without any.
     """
 
     path: Path
@@ -155,6 +157,7 @@ class EncodeResult:
     advice: tuple[str, ...] = ()
     tile_size: int = 0
     max_error: float | None = None
+    outliers: str = ""
 
 
 #: What is lost of a file that ends early, or that cannot be followed from some place on.

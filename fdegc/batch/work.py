@@ -278,7 +278,7 @@ def _encode(
             cancel=cancel,
             overwrite=work.force,
         )
-        said = [kept, *result.advice, *_notices(job, options, source)]
+        said = [kept, result.outliers, *result.advice, *_notices(job, options, source)]
     return FileRow(
         str(job.source),
         str(job.output),

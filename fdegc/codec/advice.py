@@ -37,10 +37,9 @@ def advice_on(
     errors : ErrorFigures or None
         None if they were not measured.
     """
-    apart = _outliers_text(plan)
-    said = [apart] if apart else []
     if plan.exact or plan.beyond:  # what a target asks for is no surprise
-        return tuple(said)
+        return ()
+    said = []
     latents = ways.get(UnitKind.LATENTS, 0)
     jpeg2000 = sum(count for kind, count in ways.items() if WAYS[kind] == WAYS[UnitKind.JPEG2000])
     exact = ways.get(UnitKind.EXACT, 0) + ways.get(UnitKind.CLASSES, 0)
@@ -73,8 +72,8 @@ def advice_on(
     return tuple(said)
 
 
-def _outliers_text(plan: EncodingPlan) -> str:
-    """Sentence on outliers that were set apart; empty without any."""
+def outliers_text(plan: EncodingPlan) -> str:
+    """Sentence on outliers that are kept beside the picture; empty without any."""
     if plan.outliers is None:
         return ""
     counts = plan.outliers.counts

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fdegc.codec.advice import advice_on
+from fdegc.codec.advice import advice_on, outliers_text
 from fdegc.codec.choosing import choose_components
 from fdegc.codec.correction import choose_correction
 from fdegc.codec.decoding import Decoding
@@ -263,6 +263,7 @@ class Codec:
             worst=run.worst,
             advice=advice_on(plan, run.ways, errors),
             max_error=options.max_error,
+            outliers=outliers_text(plan),
         )
 
     def decode(

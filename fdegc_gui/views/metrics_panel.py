@@ -220,7 +220,10 @@ class MetricsPanel(QWidget):
         for key, cell in self.cells.items():
             cell.show_figure(current.get(key, Figure()), known.get(key, ""))
         focus = self._session.focus
-        words = tiles_text(focus.encode) if focus is not None and focus.encode is not None else ""
-        if self.tiles.text() != (said := words[:1].upper() + words[1:] + "." * bool(words)):
+        said = ""
+        if focus is not None and focus.encode is not None:
+            words = tiles_text(focus.encode)
+            said = " ".join(filter(None, (f"{words[:1].upper()}{words[1:]}.", focus.encode.outliers)))
+        if self.tiles.text() != said:
             self.tiles.setText(said)
             self.tiles.setVisible(bool(said))

@@ -166,3 +166,6 @@ def test_how_tiles_were_coded_is_said_beside_the_figures(
     assert window.sidebar.metrics.tiles.text() == f"Tiles: {words}."
     (point,) = window.sidebar.results.model.points()
     assert f"tiles: {words}" in point.facts
+    result.encode = replace(result.encode, outliers="9 samples lie far outside of the others.")
+    window.session.result_changed.emit(4)
+    assert window.sidebar.metrics.tiles.text() == f"Tiles: {words}. 9 samples lie far outside of the others."
