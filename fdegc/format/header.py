@@ -15,7 +15,11 @@ from fdegc.types import STRIDE, BandMapping, Components, Correction
 VERSION = 2
 READABLE = (1, 2)
 #: Required features this version knows, by bit; a set bit that is not here is refused.
-KNOWN_FLAGS: dict[int, str] = {0: "a correction of what the network gives", 1: "ranges in single precision"}
+KNOWN_FLAGS: dict[int, str] = {
+    0: "a correction of what the network gives",
+    1: "ranges in single precision",
+    2: "lossless planes coded by contexts",
+}
 
 #: The largest number that single precision holds.
 _LARGEST = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
@@ -38,6 +42,8 @@ _HAS_MAPPING, _HAS_COMPONENTS, _HAS_BOUND, _WHOLE = 1, 2, 4, 8
 _CORRECTED = 1 << 0
 # Offsets and scales are as single precision holds them, and stored so.
 _NARROW = 1 << 1
+# Strips of lossless planes may be coded by contexts.
+_CONTEXTS = 1 << 2
 # The byte of the sample type also says which lossless planes there must be.
 _MASK_BIT, _ALPHA_BIT, _BANDS_BIT, _DTYPE_MASK = 0x10, 0x20, 0x40, 0x0F
 # The name is shown to users and looked up: no control characters, no separators of paths.
@@ -86,6 +92,8 @@ class StreamHeader:
     wide : bool
         Whether the mapping is stored in double precision though single would hold it, as earlier builds
         did: a file that is read is packed again as it is.
+    contexts : bool
+        Whether lossless planes may have strips that are coded by contexts.
     """
 
     width: int
@@ -107,6 +115,7 @@ class StreamHeader:
     whole: bool = False
     correction: Correction | None = None
     wide: bool = False
+    contexts: bool = False
 
     @property
     def tiles(self) -> int:
@@ -163,6 +172,7 @@ class StreamHeader:
             body += b"" if self.bound is None else _BOUND.pack(self.bound)
             body += b"" if self.correction is None else pack_correction(self.correction)
         flags = (self.correction is not None) * _CORRECTED | narrow * _NARROW
+        flags |= self.contexts * _CONTEXTS
         return PREFIX.pack(self.version, flags, len(body)) + body
 
     @property
@@ -276,6 +286,7 @@ def _parse(version: int, flags: int, body: bytes) -> StreamHeader | None:
         at == len(body)
         and (correction is not None) == bool(flags & _CORRECTED)
         and not (flags & _NARROW and (version == 1 or not mapping))
+        and not (flags & _CONTEXTS and (version == 1 or not dtype & (_MASK_BIT | _ALPHA_BIT | _BANDS_BIT)))
         and form < 2 * _WHOLE
         and (len(mapping) == bands or (not mapping and dtype & _DTYPE_MASK == 0))
         and all(math.isfinite(m.offset) and math.isfinite(m.scale) for m in mapping)
@@ -302,6 +313,7 @@ def _parse(version: int, flags: int, body: bytes) -> StreamHeader | None:
         bound=bound,
         whole=bool(form & _WHOLE),
         correction=correction,
+        contexts=bool(flags & _CONTEXTS),
     )
 
 
