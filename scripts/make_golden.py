@@ -16,7 +16,7 @@ from fdegc.codec import Codec
 from fdegc.format.info import read_info
 from fdegc.options import EncodeOptions
 from fdegc.raster import ArraySource, open_raster
-from fdegc.raster_info import Window
+from fdegc.raster_info import RasterInfo, Window
 
 #: Of pixels that are compared with a tolerance, one in so many of each row and column is kept.
 STEP = 3
@@ -36,7 +36,7 @@ def first_sources() -> dict[str, tuple[ArraySource, EncodeOptions]]:
 
 
 def sources() -> dict[str, tuple[ArraySource, EncodeOptions]]:
-    """Version 2: a photograph, several ways beside each other, component transforms, 16 bits without loss."""
+    """Version 2: a photograph, several ways beside each other, transforms, 16 bits without loss, planes."""
     with open_raster(ROOT / "resources" / "sample_scene.tif") as source:
         pixels = source.read(Window(400, 300, 112, 80)).pixels
     rows, cols = np.mgrid[:80, :112]
@@ -51,6 +51,11 @@ def sources() -> dict[str, tuple[ArraySource, EncodeOptions]]:
     hole = np.hypot(rows - 30, cols - 50)[:64, :80] < 20
     # Bands that are mixtures of two, beside a photograph.
     four = np.einsum("bc,chw->bhw", mixture[[0, 1, 3, 4]], mixed[:, :64].astype(float)) * 13 + 500
+    # Holes of bands and of pixels, and a soft alpha band.
+    rough = np.stack([deep[0], deep[0] // 3])
+    rough[random.random(rough.shape) < 0.2] = 7
+    soft = (np.clip(np.hypot(rows - 40, cols - 40)[:64, :80] * 20 - 300, 0, 255) * 257).astype(np.uint16)
+    rough_info = RasterInfo("", "MEM", 80, 64, 2, "uint16", nodata=7.0)
     return {
         "v2-scene-3.0": (ArraySource(pixels), EncodeOptions(3.0, 64)),
         "v2-mixed-1.5": (ArraySource(mixed), EncodeOptions(1.5, 64)),
@@ -60,6 +65,11 @@ def sources() -> dict[str, tuple[ArraySource, EncodeOptions]]:
         # A transform of each tile's own.
         "v2-tile-components-2.0": (ArraySource(four.astype(np.uint16)), EncodeOptions(2.0, 64)),
         "v2-lossless": (ArraySource(deep, ~hole), EncodeOptions(tile_size=64, max_error=0.0)),
+        # Planes coded by contexts.
+        "v2-contexts": (
+            ArraySource(rough, alpha=soft, info=rough_info),
+            EncodeOptions(tile_size=64, max_error=0.0),
+        ),
     }
 
 

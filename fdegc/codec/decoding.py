@@ -153,8 +153,8 @@ class Decoding:
 
     def _known(self, window: Window) -> npt.NDArray[np.bool_] | None:
         """Samples of a window that are there, (bands, height, width); None for all of them."""
-        valid = None if self.valid is None else self.valid.read(window)
-        missing = None if self.missing is None else self.missing.read(window)
+        valid = None if self.valid is None else self.valid.read(window, self.workers.check)
+        missing = None if self.missing is None else self.missing.read(window, self.workers.check)
         if self.outliers is not None:
             missing = self.outliers.added(window, missing)
         return known_samples(self.header.bands, window, valid, missing)
@@ -278,7 +278,7 @@ class Decoding:
 
     def _is_empty(self, window: Window) -> bool:
         """Whether no pixel of a window is valid, so that nobody sees what its latents say."""
-        return self.valid is not None and not self.valid.read(window).any()
+        return self.valid is not None and not self.valid.read(window, self.workers.check).any()
 
     def _zeros(self, window: Window) -> npt.NDArray[np.generic]:
         return np.zeros((self.header.bands, window.height, window.width), self.header.dtype)
@@ -300,9 +300,13 @@ class Decoding:
 
     def _samples(self, window: Window, pixels: npt.NDArray[np.generic]) -> Samples:
         """Attach the lossless planes of a window."""
-        valid = None if self.valid is None else self.valid.read(window).astype(bool, copy=False)
-        alpha = None if self.alpha is None else self.alpha.read(window)
-        missing = None if self.missing is None else self.missing.read(window)
+        valid = (
+            None
+            if self.valid is None
+            else self.valid.read(window, self.workers.check).astype(bool, copy=False)
+        )
+        alpha = None if self.alpha is None else self.alpha.read(window, self.workers.check)
+        missing = None if self.missing is None else self.missing.read(window, self.workers.check)
         pixels = restore_nodata(pixels, valid, missing, self.info)
         if self.outliers is not None:
             pixels = self.outliers.restored(window, pixels)

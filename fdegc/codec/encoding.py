@@ -301,6 +301,8 @@ class Encoding:
         """Writing of the metadata blocks: everything but the pixels, and what the plan adds."""
         if self.header != self.writer.header:
             self.writer.leave_out_network()
+        if self.reader.in_pieces:
+            self.writer.allow_contexts()
         for tag, data in {**self.reader.blocks(self.writer.payload_bytes), **self.plan.extra}.items():
             self.writer.add_block(tag, data)
 

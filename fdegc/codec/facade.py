@@ -28,7 +28,7 @@ from fdegc.codec.tile_reader import TileReader
 from fdegc.codec.tiling import TilePlan, align
 from fdegc.codec.workers import Workers
 from fdegc.coding.warming import warm_up
-from fdegc.control import CancelToken, ProgressCallback, ProgressMeter
+from fdegc.control import CancelToken, Check, ProgressCallback, ProgressMeter
 from fdegc.errors import CorruptStream, OutOfMemory
 from fdegc.format.band_masks import BandMasksReader
 from fdegc.format.info import describe, read_info
@@ -394,7 +394,7 @@ class Codec:
                     meter.advance(1)
             for plane in (run.valid, run.alpha, run.missing):
                 if plane is not None:
-                    problems += _unreadable_rows(plane, info.raster, info.tile_size)
+                    problems += _unreadable_rows(plane, info.raster, info.tile_size, cancel.check)
             problems += [f"Tile {index}: {why}" for index, why in sorted(run.damaged.items())]
         value = None if run.damaged else digest.hexdigest()
         return VerifyResult(info, tuple(problems), value, time.perf_counter() - start)
@@ -439,12 +439,14 @@ class Codec:
             return estimate_rates(self._default, source, workers, ranges)
 
 
-def _unreadable_rows(plane: PlaneReader | BandMasksReader, raster: RasterInfo, strip: int) -> list[str]:
+def _unreadable_rows(
+    plane: PlaneReader | BandMasksReader, raster: RasterInfo, strip: int, check: Check
+) -> list[str]:
     """Problems of masks or an alpha band that their checksum does not show."""
     problems = []
     for y in range(0, raster.height, strip):
         try:
-            plane.read(Window(0, y, raster.width, min(strip, raster.height - y)))
+            plane.read(Window(0, y, raster.width, min(strip, raster.height - y)), check)
         except CorruptStream as error:
             problems.append(str(error))
     return problems

@@ -118,7 +118,7 @@ class Trials:
         def work(tiles: Sequence[TileSamples]) -> list[AnalysedTile]:
             return self._reader.analyse(tiles, self._workers.check, self._batch)
 
-        read = (self._reader.read(index) for index in self.tiles)
+        read = (self._reader.read(index, self._workers.check) for index in self.tiles)
         for analysed in self._workers.ordered(work, chunks(read, self._batch)):
             for tile in analysed:
                 self._reader.keep(tile)

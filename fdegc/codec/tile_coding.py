@@ -205,7 +205,8 @@ class TileCoding:
             if self._stored is not None:
                 yield _Task(index, None, self._stored.latents(index), done, payload, left)
             else:
-                yield _Task(index, self.reader.read(index), [], done, payload, left)
+                read = self.reader.read(index, self.workers.check)
+                yield _Task(index, read, [], done, payload, left)
 
     def _unit(self, entry: IndexEntry) -> CodedUnit:
         """Unit that an earlier run has left in the file."""

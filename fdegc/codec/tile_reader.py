@@ -13,6 +13,7 @@ from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.refinement import TileView
 from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.ways import known_samples
+from fdegc.control import Check
 from fdegc.format.band_masks import BandMasksWriter
 from fdegc.format.metadata import ALPHA, MASK, MISSING, OVERVIEW, metadata_blocks
 from fdegc.format.overview import OverviewBuilder, OverviewPart
@@ -98,26 +99,34 @@ class TileReader:
         self._inputs, self._outliers = NetworkInputs(plan.header), plan.outliers
         self.clipped = 0
         header, info, size = plan.header, plan.info, (plan.header.width, plan.header.height)
-        self._valid = PlaneWriter(*size, header.tile_size, np.bool_) if info.has_mask else None
-        self._alpha = PlaneWriter(*size, header.tile_size, info.dtype) if info.has_alpha else None
-        bands = BandMasksWriter(header.bands, *size, header.tile_size)
+        side = header.tile_size
+        self._valid = PlaneWriter(*size, side, np.bool_, contexts=True) if info.has_mask else None
+        self._alpha = PlaneWriter(*size, side, info.dtype, contexts=True) if info.has_alpha else None
+        bands = BandMasksWriter(header.bands, *size, side, contexts=True)
         self._missing = bands if info.has_band_masks else None
         self._table = info_table(info)
         self._overview = OverviewBuilder(*size, default_bands(coloured_info(info)))
         self._fixed: dict[bytes, bytes] | None = None
 
-    def read(self, index: int) -> TileSamples:
-        """Samples of a tile, the next in order; keeps its mask and alpha band."""
+    def read(self, index: int, check: Check) -> TileSamples:
+        """Samples of a tile, the next in order; keeps its mask and alpha band.
+
+        Parameters
+        ----------
+        index : int
+        check : callable
+            Called now and then, on any thread; raises to cancel.
+        """
         found, tile = self.again(index), self._tiles.window(index)
         own = found.own
         if self._valid is not None and own.valid is not None:
-            self._valid.add(tile, own.valid)
+            self._valid.add(tile, own.valid, check)
         if self._alpha is not None and own.alpha is not None:
-            self._alpha.add(tile, own.alpha)
+            self._alpha.add(tile, own.alpha, check)
         if self._missing is not None:
             outliers = self._outliers
             missing = own.missing if outliers is None else outliers.removed(tile, own.missing)
-            self._missing.add(tile, missing)
+            self._missing.add(tile, missing, check)
         return found
 
     def again(self, index: int) -> TileSamples:
@@ -280,6 +289,12 @@ class TileReader:
         """Addition of a tile's findings to what the file says of the scene."""
         self.clipped += tile.clipped
         self._overview.add(tile.overview)
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether a strip of a plane is coded by contexts, which the header has to say."""
+        planes = (self._valid, self._alpha, self._missing)
+        return any(plane is not None and plane.in_pieces for plane in planes)
 
     def blocks(self, payload_bytes: int) -> dict[bytes, bytes]:
         """Metadata blocks of the file, after the last tile was read.

@@ -83,7 +83,7 @@ def tables() -> Tables:
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def code(state: State, words: Words, decoding: bool, one: int, bit: int) -> int:
     """Coding of one bit whose probability of being 1 is ``one`` of 2^16; ``bit`` counts in encoding only."""
     split = one << _TO_TOTAL
@@ -100,7 +100,7 @@ def code(state: State, words: Words, decoding: bool, one: int, bit: int) -> int:
     return bit
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def learn(counters: Counters, place: int, bit: int, most: int, pace: npt.NDArray[np.int32]) -> None:
     """Move of a counter towards a bit; ``most`` observations are remembered."""
     value = _wide(counters[place])
@@ -110,14 +110,14 @@ def learn(counters: Counters, place: int, bit: int, most: int, pace: npt.NDArray
     counters[place] = np.uint32((share << COUNT_BITS) | min(count + 1, most))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def chance(counters: Counters, place: int) -> int:
     """Probability of 16 bits, neither 0 nor 1, that a counter's next bit is 1."""
     one: int = max(_wide(counters[place]) >> (COUNT_BITS + _STEP), 1)
     return one
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def code_alone(
     state: State,
     words: Words,
@@ -134,7 +134,7 @@ def code_alone(
     return bit
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def code_mixed(
     state: State,
     words: Words,
@@ -175,7 +175,7 @@ def code_mixed(
     return bit
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def code_number(
     state: State, words: Words, decoding: bool, counters: Counters, first: int, value: int, known: Tables
 ) -> int:
@@ -201,7 +201,7 @@ def code_number(
     return result - 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def sureness(counters: Counters, place: int) -> int:
     """How much a counter has seen: 0 nothing, 1 little, 2 enough."""
     count = _wide(counters[place]) & COUNT_MASK

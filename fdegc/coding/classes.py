@@ -95,6 +95,8 @@ class _Model(NamedTuple):
     match : ndarray of int64, shape (3,)
         Where what was seen last goes on, for how long it has foretold the samples, and for how long
         nothing has been going on.
+    views, places, inputs : ndarray of int64
+        Room for what is known of one sample.
     """
 
     counters: Counters
@@ -102,6 +104,9 @@ class _Model(NamedTuple):
     weights: Weights
     last: npt.NDArray[np.int64]
     match: npt.NDArray[np.int64]
+    views: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+    inputs: npt.NDArray[np.int64]
 
 
 def _model(samples: int) -> _Model:
@@ -113,17 +118,20 @@ def _model(samples: int) -> _Model:
         weights,
         np.zeros(1 << min(max(samples.bit_length(), 8), 18), np.int64),
         np.zeros(3, np.int64),
+        np.zeros(6, np.int64),
+        np.zeros(_VIEWS, np.int64),
+        np.zeros(_VIEWS, np.int64),
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _hash(context: int, value: int) -> int:
     """Context extended by a value, modulo 2^64."""
     mixed = (context + value + 1) * _FACTOR
     return mixed ^ (mixed >> 29)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _spell(
     state: State,
     words: Words,
@@ -177,7 +185,7 @@ def _spell(
     return low
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _code_rows(
     state: State,
     words: Words,
@@ -196,9 +204,7 @@ def _code_rows(
     width = field.shape[1]
     columns = width - 2 * _BESIDE
     cells = field.reshape(-1)
-    views = np.zeros(6, np.int64)
-    places = np.zeros(_VIEWS, np.int64)
-    inputs = np.zeros(_VIEWS, np.int64)
+    views, places, inputs = model.views, model.places, model.inputs
     pointer, length, calm = model.match[0], model.match[1], model.match[2]
     while row < rows and (decoding or words.size - np.int64(state[2]) >= room):
         first = (row + _ABOVE) * width + _BESIDE
@@ -321,7 +327,7 @@ def encode_within(
         If there are too many distinct values.
     """
     valid = np.ones(samples.shape, np.bool_) if valid is None else np.ascontiguousarray(valid)
-    values, indices = np.unique(samples[valid], return_inverse=True)
+    values, indices = _ranks(samples[valid])
     if len(values) > MOST_VALUES:
         raise InvalidOption(f"There are {len(values)} distinct values, more than {MOST_VALUES}.")
     if len(values) == 0:
@@ -349,6 +355,14 @@ def encode_within(
                 return None
     put_bits(state, words, _digest(indices), _CHECK_BITS)
     return finish(state, words)
+
+
+def _ranks(samples: Samples) -> tuple[Samples, Samples]:
+    """Distinct values, ascending, and which of them each sample is."""
+    if samples.dtype == np.bool_ and samples.any() and not samples.all():
+        return np.array([False, True]), samples.view(np.uint8)  # what sorting takes longer to find
+    values, indices = np.unique(samples, return_inverse=True)
+    return values, indices
 
 
 def _changes(field: Indices, valid: Mask) -> npt.NDArray[np.intp]:

@@ -35,7 +35,18 @@ _checked: set[str] = set()
 
 
 def njit(**options: Any) -> Callable[[_Function], _Function]:
-    """Decorator as :func:`numba.njit`; without a cache where there is no place for one."""
+    """Decorator as :func:`numba.njit`; without a cache where there is no place for one.
+
+    Parameters
+    ----------
+    counting : bool, optional
+        False: references to arrays are not counted, which takes more time than all else where small functions
+        hand each other many of them; not for functions that make arrays or return them.
+    **options
+        Of numba.
+    """
+    if not options.pop("counting", True):
+        options["_nrt"] = False
 
     def decorate(function: _Function) -> _Function:
         try:

@@ -243,7 +243,7 @@ def _code_head(
     return _Head(least, top, values, links)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _code_values(
     state: State,
     words: Words,

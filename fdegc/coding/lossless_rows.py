@@ -75,6 +75,8 @@ class RowModel(NamedTuple):
     weights : ndarray of int64, shape (blocks, taps)
     bias : ndarray of int64, shape (contexts, 2)
         Sum and number of errors by context.
+    difference, system, views, places, inputs : ndarray
+        Room for what is known of one sample, or block.
     """
 
     counters: Counters
@@ -83,6 +85,11 @@ class RowModel(NamedTuple):
     sums: npt.NDArray[np.int64]
     weights: npt.NDArray[np.int64]
     bias: npt.NDArray[np.int64]
+    difference: npt.NDArray[np.int32]
+    system: npt.NDArray[np.int64]
+    views: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+    inputs: npt.NDArray[np.int64]
 
 
 def new_model(shape: tuple[int, int, int]) -> RowModel:
@@ -96,10 +103,15 @@ def new_model(shape: tuple[int, int, int]) -> RowModel:
         np.zeros((blocks + 2, _TAPS, _TAPS + 1), np.int64),
         np.zeros((blocks, _TAPS), np.int64),
         np.zeros((1 << 10, 2), np.int64),
+        np.zeros(_TAPS, np.int32),
+        np.zeros((_TAPS, _TAPS + 1), np.int64),
+        np.zeros(_VIEWS, np.int64),
+        np.zeros(_VIEWS, np.int64),
+        np.zeros(_VIEWS, np.int64),
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _log(value: int) -> int:
     """Number of bits of a value ≥ 0."""
     bits = 0
@@ -110,7 +122,7 @@ def _log(value: int) -> int:
     return bits + value
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _level(value: int) -> int:
     """Logarithm of a value ≥ 0 in steps of half a bit."""
     if value < 2:
@@ -119,7 +131,7 @@ def _level(value: int) -> int:
     return 2 * bits - 2 + ((value >> (bits - 2)) & 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _signed_level(value: int, most: int) -> int:
     """Level of a difference: 0 … 2 · most."""
     if value < 0:
@@ -127,19 +139,19 @@ def _signed_level(value: int, most: int) -> int:
     return most + min(_level(value), most)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _clamp(value: int, limit: int) -> int:
     return min(max(value, -limit), limit)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _hash(context: int, value: int) -> int:
     """Context extended by a value, modulo 2^64."""
     mixed = (context + value + 1) * _FACTOR
     return mixed ^ (mixed >> 29)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _solve(model: RowModel, block: int, taps: int, system: npt.NDArray[np.int64]) -> None:
     """Gauss and Seidel's steps towards a block's weights, from those of the row above."""
     sums, weights = model.sums, model.weights[block]
@@ -164,7 +176,7 @@ def _solve(model: RowModel, block: int, taps: int, system: npt.NDArray[np.int64]
             weights[i] = min(max(weights[i] + step, -_WEIGHT_LIMIT), _WEIGHT_LIMIT)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _code_rest(
     state: State,
     words: Words,
@@ -217,7 +229,7 @@ def _code_rest(
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _view(
     state: State,
     words: Words,
@@ -242,7 +254,7 @@ def _view(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def code_rows(
     state: State,
     words: Words,
@@ -275,11 +287,8 @@ def code_rows(
     taps = own + (len(_NEXT) if band > 0 else 0) + (len(_FAR) if band > 1 else 0)
     step = 2 * error + 1
     narrow = max(_log(top) - _DIFFERENCE_BITS, 0)
-    difference = np.zeros(_TAPS, np.int32)
-    system = np.zeros((_TAPS, _TAPS + 1), np.int64)
-    views = np.zeros(_VIEWS, np.int64)
-    places = np.zeros(_VIEWS, np.int64)
-    inputs = np.zeros(_VIEWS, np.int64)
+    difference, system = model.difference, model.system
+    views, places, inputs = model.views, model.places, model.inputs
     half = 1 << (_WEIGHT_BITS - _FRACTION_BITS - 1)
     while row < rows and (decoding or words.size - np.int64(state[2]) >= room):
         first = (row + EDGE) * width + EDGE

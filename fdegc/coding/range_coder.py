@@ -35,7 +35,7 @@ def new_encoder() -> State:
     return np.array([0, _ALL, 0], np.uint64)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, counting=False, inline="always")
 def put(state: State, words: Words, cumulative: int, frequency: int) -> None:
     """Encoding of the symbol that covers [cumulative, cumulative + frequency) of 2^24; frequency ≥ 1."""
     unit = state[1] >> _TOTAL_BITS
@@ -57,7 +57,7 @@ def put(state: State, words: Words, cumulative: int, frequency: int) -> None:
     state[1] = size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def _finish(state: State, words: Words) -> None:
     """Write as much of ``low`` as tells the final interval from all others."""
     low = state[0]
@@ -99,14 +99,14 @@ def words_of(data: bytes) -> Words:
     return np.frombuffer(padded, ">u4").astype(np.uint32)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, counting=False, inline="always")
 def _next_word(state: State, words: Words) -> np.uint64:
     place = state[2]
     state[2] = place + _ONE
     return np.uint64(words[place]) if place < np.uint64(words.size) else np.uint64(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def start(state: State, words: Words) -> None:
     """Initial state of a decoder at the start of its words, set in place."""
     state[2] = np.uint64(0)
@@ -115,13 +115,13 @@ def start(state: State, words: Words) -> None:
     state[1] = _ALL
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, counting=False, inline="always")
 def reaches(state: State, cumulative: int) -> bool:
     """Whether the coded symbol lies at or above a cumulative frequency."""
     return state[0] >= (state[1] >> _TOTAL_BITS) * np.uint64(cumulative)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, counting=False, inline="always")
 def take(state: State, words: Words, cumulative: int, frequency: int) -> None:
     """Removal of the symbol that covers [cumulative, cumulative + frequency) of 2^24, by the decoder."""
     unit = state[1] >> _TOTAL_BITS
@@ -137,7 +137,7 @@ def take(state: State, words: Words, cumulative: int, frequency: int) -> None:
 # ------------------------------------------------------------------------------ fixed tables
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def encode_table(
     state: State, words: Words, symbols: npt.NDArray[np.int32], tables: npt.NDArray[np.int64]
 ) -> None:
@@ -148,7 +148,7 @@ def encode_table(
             put(state, words, table[symbol], table[symbol + 1] - table[symbol])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def decode_table(
     state: State, words: Words, symbols: npt.NDArray[np.int32], tables: npt.NDArray[np.int64]
 ) -> None:
@@ -168,7 +168,7 @@ def decode_table(
             symbols[row, column] = below
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def put_bits(state: State, words: Words, value: int, count: int) -> None:
     """Encoding of ``count`` equiprobable bits, most significant first."""
     half = 1 << (TOTAL_BITS - 1)
@@ -176,7 +176,7 @@ def put_bits(state: State, words: Words, value: int, count: int) -> None:
         put(state, words, half * ((value >> place) & 1), half)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, counting=False)
 def take_bit(state: State, words: Words) -> int:
     """Decoding of one equiprobable bit."""
     half = 1 << (TOTAL_BITS - 1)

@@ -7,6 +7,7 @@ import struct
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.control import Check, never
 from fdegc.errors import CorruptStream, OutputFailed
 from fdegc.format.header import MAX_BLOCK
 from fdegc.format.planes import PlaneReader, PlaneWriter
@@ -24,17 +25,25 @@ class BandMasksWriter:
     ----------
     bands, width, height : int
         Of the scene.
-    strip_height : int
+    strip_height, contexts
         As for :class:`~fdegc.format.planes.PlaneWriter`.
     """
 
-    def __init__(self, bands: int, width: int, height: int, strip_height: int) -> None:
+    def __init__(
+        self, bands: int, width: int, height: int, strip_height: int, *, contexts: bool = False
+    ) -> None:
         self._size = (width, height, strip_height)
+        self._contexts = contexts
         # Most bands lack nothing, and take no memory then.
         self._planes: list[PlaneWriter | None] = [None] * bands
         self._tiles: list[Window] = []
 
-    def add(self, window: Window, missing: Masks | None) -> None:
+    @property
+    def in_pieces(self) -> bool:
+        """Whether a strip so far is coded by contexts."""
+        return any(plane is not None and plane.in_pieces for plane in self._planes)
+
+    def add(self, window: Window, missing: Masks | None, check: Check = never) -> None:
         """Addition of the next tile's masks.
 
         Parameters
@@ -43,6 +52,8 @@ class BandMasksWriter:
             The tile; see :meth:`~fdegc.format.planes.PlaneWriter.add`.
         missing : ndarray of bool, shape (bands, window.height, window.width), or None
             None if nothing is missing.
+        check : callable, optional
+            As for :meth:`~fdegc.format.planes.PlaneWriter.add`.
 
         Raises
         ------
@@ -52,11 +63,13 @@ class BandMasksWriter:
         for band, plane in enumerate(self._planes):
             mask = None if missing is None or not missing[band].any() else missing[band]
             if plane is None and mask is not None:
-                plane = self._planes[band] = PlaneWriter(*self._size, np.bool_, _NAME)
+                plane = self._planes[band] = PlaneWriter(
+                    *self._size, np.bool_, _NAME, contexts=self._contexts
+                )
                 for tile in self._tiles:
-                    plane.add(tile, None)
+                    plane.add(tile, None, check)
             if plane is not None:
-                plane.add(window, mask)
+                plane.add(window, mask, check)
         self._tiles.append(window)
 
     def finish(self) -> bytes:
@@ -88,6 +101,8 @@ class BandMasksReader:
         Data of the block.
     bands, width, height, strip_height
         As given to :class:`BandMasksWriter`.
+    contexts : bool
+        As for :class:`~fdegc.format.planes.PlaneReader`.
 
     Raises
     ------
@@ -95,7 +110,9 @@ class BandMasksReader:
         If the lengths in the data are wrong.
     """
 
-    def __init__(self, data: bytes, bands: int, width: int, height: int, strip_height: int) -> None:
+    def __init__(
+        self, data: bytes, bands: int, width: int, height: int, strip_height: int, *, contexts: bool = False
+    ) -> None:
         head = struct.Struct(f"<{bands}I")
         malformed = CorruptStream(
             "The masks of the bands of the file are malformed: their lengths are wrong."
@@ -111,11 +128,18 @@ class BandMasksReader:
             plane = data[at : at + length]
             at += length
             self._planes.append(
-                PlaneReader(plane, width, height, strip_height, np.bool_, _NAME) if length else None
+                PlaneReader(plane, width, height, strip_height, np.bool_, _NAME, contexts=contexts)
+                if length
+                else None
             )
 
-    def read(self, window: Window) -> Masks | None:
+    def read(self, window: Window, check: Check = never) -> Masks | None:
         """Masks of a window, bool (bands, window.height, window.width); None if nothing is missing there.
+
+        Parameters
+        ----------
+        window, check
+            As for :meth:`~fdegc.format.planes.PlaneReader.read`.
 
         Raises
         ------
@@ -126,7 +150,7 @@ class BandMasksReader:
         for band, plane in enumerate(self._planes):
             if plane is None:
                 continue
-            mask = plane.read(window).astype(bool, copy=False)
+            mask = plane.read(window, check).astype(bool, copy=False)
             if mask.any():
                 if out is None:
                     out = np.zeros((len(self._planes), window.height, window.width), bool)

@@ -18,6 +18,7 @@ READABLE = (1, 2)
 KNOWN_FLAGS: dict[int, str] = {
     0: "a correction of what the network gives",
     1: "ranges in single precision",
+    2: "lossless planes coded by contexts",
     3: "outliers set apart",
 }
 
@@ -42,6 +43,8 @@ _HAS_MAPPING, _HAS_COMPONENTS, _HAS_BOUND, _WHOLE = 1, 2, 4, 8
 _CORRECTED = 1 << 0
 # Offsets and scales are as single precision holds them, and stored so.
 _NARROW = 1 << 1
+# Strips of lossless planes may be coded by contexts.
+_CONTEXTS = 1 << 2
 # Who does not know of outliers would take what is coded in their places for samples.
 _OUTLIERS = 1 << 3
 # The byte of the sample type also says which lossless planes there must be.
@@ -94,6 +97,8 @@ class StreamHeader:
     wide : bool
         Whether the mapping is stored in double precision though single would hold it, as earlier builds
         did: a file that is read is packed again as it is.
+    contexts : bool
+        Whether lossless planes may have strips that are coded by contexts.
     """
 
     width: int
@@ -116,6 +121,7 @@ class StreamHeader:
     correction: Correction | None = None
     has_outliers: bool = False
     wide: bool = False
+    contexts: bool = False
 
     @property
     def tiles(self) -> int:
@@ -171,7 +177,8 @@ class StreamHeader:
                 )
             body += b"" if self.bound is None else _BOUND.pack(self.bound)
             body += b"" if self.correction is None else pack_correction(self.correction)
-        flags = (self.correction is not None) * _CORRECTED | narrow * _NARROW | self.has_outliers * _OUTLIERS
+        flags = (self.correction is not None) * _CORRECTED | narrow * _NARROW
+        flags |= self.contexts * _CONTEXTS | self.has_outliers * _OUTLIERS
         return PREFIX.pack(self.version, flags, len(body)) + body
 
     @property
@@ -285,6 +292,7 @@ def _parse(version: int, flags: int, body: bytes) -> StreamHeader | None:
         at == len(body)
         and (correction is not None) == bool(flags & _CORRECTED)
         and not (flags & _NARROW and (version == 1 or not mapping))
+        and not (flags & _CONTEXTS and (version == 1 or not dtype & (_MASK_BIT | _ALPHA_BIT | _BANDS_BIT)))
         and not (flags & _OUTLIERS and version == 1)
         and form < 2 * _WHOLE
         and (len(mapping) == bands or (not mapping and dtype & _DTYPE_MASK == 0))
@@ -312,6 +320,7 @@ def _parse(version: int, flags: int, body: bytes) -> StreamHeader | None:
         bound=bound,
         whole=bool(form & _WHOLE),
         correction=correction,
+        contexts=bool(flags & _CONTEXTS),
         has_outliers=bool(flags & _OUTLIERS),
     )
 

@@ -111,7 +111,8 @@ def band_masks(reader: ContainerReader) -> BandMasksReader | None:
     if not header.has_band_masks:
         return None
     data = _block(reader, MISSING)
-    return BandMasksReader(data, header.bands, header.width, header.height, header.tile_size)
+    size = (header.width, header.height, header.tile_size)
+    return BandMasksReader(data, header.bands, *size, contexts=header.contexts)
 
 
 def outliers(reader: ContainerReader) -> Outliers | None:
@@ -130,7 +131,8 @@ def outliers(reader: ContainerReader) -> Outliers | None:
 
 def _plane(reader: ContainerReader, tag: bytes, dtype: str) -> PlaneReader:
     header = reader.header
-    return PlaneReader(_block(reader, tag), header.width, header.height, header.tile_size, dtype)
+    size = (header.width, header.height, header.tile_size)
+    return PlaneReader(_block(reader, tag), *size, dtype, contexts=header.contexts)
 
 
 def _block(reader: ContainerReader, tag: bytes) -> bytes:

@@ -1,18 +1,22 @@
 """Lossless planes: validity mask and alpha band, coded strip by strip (``docs/format.md``).
 
 A strip is one row of tiles.  The writer holds one uncompressed strip, the reader at most two, so
-the height of a scene costs no memory.
+the height of a scene costs no memory.  Each strip is deflated, or coded by contexts
+(:mod:`fdegc.format.strips`) where that is shorter.
 """
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections import OrderedDict
 
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.control import Check, never
 from fdegc.errors import CorruptStream, InvalidOption, OutputFailed
+from fdegc.format import strips
 from fdegc.format.header import MAX_BLOCK
 from fdegc.raster_info import Window
 
@@ -60,6 +64,13 @@ class PlaneWriter:
         bool for a mask, else the alpha band's type.
     name : str, optional
         What errors call it.
+    contexts : bool
+        Whether strips may be coded by contexts.
+
+    Attributes
+    ----------
+    in_pieces : bool
+        Whether a strip so far is coded so; the header has to say it.
 
     Raises
     ------
@@ -74,8 +85,12 @@ class PlaneWriter:
         strip_height: int,
         dtype: npt.DTypeLike,
         name: str | None = None,
+        *,
+        contexts: bool = False,
     ) -> None:
         self._layout = layout = _Layout(width, height, strip_height, dtype, name)
+        self._contexts = contexts and strips.can_code(layout.dtype)
+        self.in_pieces = False
         if layout.strip_bytes > MAX_STRIP:
             raise InvalidOption(
                 f"One row of tiles of the {layout.name} takes more than {MAX_STRIP >> 20} MiB: "
@@ -95,7 +110,7 @@ class PlaneWriter:
     def _complete(self) -> bool:
         return len(self._streams) == self._layout.strips
 
-    def add(self, window: Window, values: npt.NDArray[np.generic] | None) -> None:
+    def add(self, window: Window, values: npt.NDArray[np.generic] | None, check: Check = never) -> None:
         """Addition of the next tile's samples.
 
         Parameters
@@ -104,6 +119,8 @@ class PlaneWriter:
             The tile, clipped to the scene.  Tiles come in raster order, each once.
         values : ndarray, shape (window.height, window.width), the plane's dtype; or None
             None for a tile of zeros.
+        check : callable, optional
+            Called now and then, on any thread, where the tile completes a strip; raises to cancel.
 
         Raises
         ------
@@ -124,7 +141,7 @@ class PlaneWriter:
         if values is not None:
             self._strip[:, first:last] = self._bytes_of(values)
         if self._x == layout.width:
-            self._finish_strip()
+            self._finish_strip(check)
 
     def _columns(self, window: Window) -> tuple[int, int]:
         """First and last + 1 byte column of a window; only the scene's last tile may end inside a byte."""
@@ -141,15 +158,15 @@ class PlaneWriter:
         little = np.ascontiguousarray(values, self._layout.dtype.newbyteorder("<"))
         return little.view(np.uint8).reshape(values.shape[0], -1)
 
-    def _finish_strip(self) -> None:
+    def _finish_strip(self, check: Check) -> None:
         stream = self._constant()
         if stream is None:
-            rows = self._strip
-            if self._layout.is_mask:
-                rows[1:] ^= rows[:-1].copy()
-            else:
-                rows[:, 1:] -= rows[:, :-1].copy()
-            stream = zlib.compress(rows.data, _LEVEL)
+            stream = self._deflated()
+            if self._contexts:
+                layout = self._layout
+                shorter = strips.encode(self._strip, layout.width, layout.dtype, len(stream), check)
+                if shorter is not None:
+                    stream, self.in_pieces = shorter, True
         self._bytes += len(stream) + _LENGTH.itemsize
         if self._bytes > MAX_BLOCK:
             raise OutputFailed(
@@ -159,6 +176,14 @@ class PlaneWriter:
         self._streams.append(stream)
         self._x = 0
         self._strip = self._new_strip()
+
+    def _deflated(self) -> bytes:
+        differences = self._strip.copy()
+        if self._layout.is_mask:
+            differences[1:] ^= self._strip[:-1]
+        else:
+            differences[:, 1:] -= self._strip[:, :-1]
+        return zlib.compress(differences.data, _LEVEL)
 
     def _constant(self) -> bytes | None:
         """The one sample that fills the strip, if it is the same everywhere."""
@@ -187,7 +212,7 @@ class PlaneWriter:
 
 
 class PlaneReader:
-    """Reader of windows of a coded plane; inflates the strips they touch, and keeps the last two.
+    """Reader of windows of a coded plane, on any thread; decodes strips they touch, and keeps the last two.
 
     Parameters
     ----------
@@ -195,6 +220,8 @@ class PlaneReader:
         Data of the block.
     width, height, strip_height, dtype, name
         As given to :class:`PlaneWriter`.
+    contexts : bool
+        Whether the header says that strips may be coded by contexts.
 
     Raises
     ------
@@ -211,8 +238,11 @@ class PlaneReader:
         strip_height: int,
         dtype: npt.DTypeLike,
         name: str | None = None,
+        *,
+        contexts: bool = False,
     ) -> None:
         self._layout = layout = _Layout(width, height, strip_height, dtype, name)
+        self._contexts = contexts
         if layout.strip_bytes > MAX_STRIP:
             raise CorruptStream(
                 f"The {layout.name} of the file would need more than {MAX_STRIP >> 20} MiB a row of tiles."
@@ -225,15 +255,18 @@ class PlaneReader:
         if self._offsets[-1] != len(data):
             raise CorruptStream(f"The {layout.name} of the file is malformed: the strips' lengths are wrong.")
         self._data = memoryview(data)
-        self._cache: OrderedDict[int, Bytes2d] = OrderedDict()
+        self._cache: OrderedDict[int, Bytes2d | strips.PieceReader] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def read(self, window: Window) -> npt.NDArray[np.generic]:
+    def read(self, window: Window, check: Check = never) -> npt.NDArray[np.generic]:
         """Samples of a window.
 
         Parameters
         ----------
         window : Window
             Inside the scene.
+        check : callable, optional
+            Called now and then, on any thread, while strips are decoded; raises to cancel.
 
         Returns
         -------
@@ -254,10 +287,12 @@ class PlaneReader:
             target = out[y - window.y : stop - window.y]
             stream = self._data[self._offsets[strip] : self._offsets[strip + 1]]
             if len(stream) == layout.dtype.itemsize:
-                # No deflated data is as short as one sample: it is the sample that fills the strip.
+                # No other data are as short as one sample: it is the sample that fills the strip.
                 target[:] = self._sample(stream, strip)
             else:
-                target[:] = self._cut(self._rows(strip, stream)[y - top : stop - top], window)
+                with self._lock:
+                    rows = self._rows(strip, stream, window, check)
+                target[:] = self._cut(rows[y - top : stop - top], window)
             y = stop
         return out
 
@@ -277,14 +312,29 @@ class PlaneReader:
         bits = np.unpackbits(packed, axis=1)
         return bits[:, window.x - first * 8 : window.x - first * 8 + window.width].astype(bool)
 
-    def _rows(self, strip: int, stream: memoryview) -> Bytes2d:
-        """All rows of a strip, shape (rows, stride)."""
+    def _rows(self, strip: int, stream: memoryview, window: Window, check: Check) -> Bytes2d:
+        """All rows of a strip, shape (rows, stride), decoded as far as a window's columns need it."""
         if strip in self._cache:
             self._cache.move_to_end(strip)
-            return self._cache[strip]
-        while len(self._cache) >= _CACHED_STRIPS:
-            self._cache.popitem(last=False)
+        else:
+            while len(self._cache) >= _CACHED_STRIPS:
+                self._cache.popitem(last=False)
+            self._cache[strip] = self._opened(strip, stream)
+        found = self._cache[strip]
+        if not isinstance(found, strips.PieceReader):
+            return found
+        try:
+            return found.rows(window.x, window.x + window.width, check)
+        except CorruptStream as error:
+            raise self._malformed(strip) from error
+
+    def _opened(self, strip: int, stream: memoryview) -> Bytes2d | strips.PieceReader:
         layout = self._layout
+        if self._contexts and stream[:1] == bytes([strips.PIECES]):
+            try:
+                return strips.PieceReader(stream, layout.rows(strip), layout.width, layout.dtype)
+            except CorruptStream as error:
+                raise self._malformed(strip) from error
         differences = self._inflate(stream, layout.stride * layout.rows(strip), strip)
         raw = np.frombuffer(differences, np.uint8).reshape(layout.rows(strip), layout.stride)
         rows: Bytes2d
@@ -292,7 +342,6 @@ class PlaneReader:
             rows = np.bitwise_xor.accumulate(raw, axis=0)
         else:
             rows = np.cumsum(raw, axis=1, dtype=np.uint8)
-        self._cache[strip] = rows
         return rows
 
     def _inflate(self, stream: memoryview, size: int, strip: int) -> bytes:

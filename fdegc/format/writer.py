@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -19,7 +20,6 @@ from fdegc.format.journal import Journal
 from fdegc.format.kinds import UnitKind
 from fdegc.format.layout import (
     BLOCK,
-    CRC,
     MAX_BLOCKS,
     TAIL,
     IndexEntry,
@@ -247,6 +247,13 @@ class ContainerWriter:
         self.header = header
         self._payload_at = len(pack_front(header, bytes(self._index)))
 
+    def allow_contexts(self) -> None:
+        """Leave for lossless planes to have strips that are coded by contexts, once it is known that some do.
+
+        Only then: earlier builds read all other files, and an interrupted run goes on from its header.
+        """
+        self.header = replace(self.header, contexts=True)
+
     def commit(self) -> int:
         """Completion of the file, which gets its name; returns its size in bytes.
 
@@ -286,8 +293,8 @@ class ContainerWriter:
         if ahead:
             # Not before: where room runs out the next run goes on from the units that are there.
             self._move_up(file, size)
-        file.seek(self._payload_at - len(index) - CRC.size)
-        file.write(with_crc(index))
+        file.seek(0)
+        file.write(pack_front(self.header, index))
         file.flush()
         os.fsync(file.fileno())
         return size
@@ -300,8 +307,6 @@ class ContainerWriter:
             file.seek(at)
             file.write(data)
         file.truncate(size)
-        file.seek(0)
-        file.write(MAGIC + with_crc(self.header.pack()))
 
     def abort(self) -> None:
         """Abandonment of the file: nothing is left behind."""

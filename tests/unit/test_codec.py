@@ -20,6 +20,7 @@ from fdegc.errors import (
     WeightsMissing,
 )
 from fdegc.format.info import read_info
+from fdegc.format.metadata import MASK
 from fdegc.format.reader import ContainerReader
 from fdegc.options import EncodeOptions, ValueRange
 from fdegc.raster import ArraySource, open_raster, open_sink
@@ -155,6 +156,30 @@ def test_invalid_pixels_come_back_exactly(codec: Codec, tmp_path: Path) -> None:
     # The hole must not bleed: its neighbourhood is as good as the rest.
     error = np.abs(samples.pixels[0].astype(float) - pixels[0])
     assert error[15:65, 25:95][valid[15:65, 25:95]].mean() < 4 * error[80:].mean() + 20
+
+
+@pytest.mark.parametrize("calm", [True, False])
+def test_only_files_with_planes_by_contexts_need_who_knows_them(
+    codec: Codec, tmp_path: Path, calm: bool
+) -> None:
+    random = np.random.default_rng(0)
+    pixels = scene(140, 130, 2, "float32")
+    valid = np.ones((130, 140), bool)
+    if calm:
+        valid[64:128] = False  # a strip of nothing
+    else:
+        valid &= random.random(valid.shape) < 0.9
+        pixels[1, random.random(valid.shape) < 0.1] = np.nan
+    path = tmp_path / "a.fdegc"
+    codec.encode(ArraySource(pixels, valid=valid), path, EncodeOptions(tile_size=64, max_error=0.5))
+    with ContainerReader(path) as reader:
+        assert reader.header.contexts is not calm
+        assert reader.header.has_band_masks is not calm
+        assert MASK in reader.blocks
+    assert codec.verify(path).problems == ()
+    found = codec.decode_window(path, Window(0, 0, 140, 130))
+    assert np.array_equal(found.valid, valid)
+    assert (np.isnan(found.pixels[1]) == (np.isnan(pixels[1]) | ~valid)).all()
 
 
 def test_alpha_is_lossless(codec: Codec, tmp_path: Path) -> None:

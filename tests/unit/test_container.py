@@ -272,8 +272,8 @@ def _front(header: bytes) -> bytes:
 _BEYOND = [
     (1, {0: b"\x03"}, UnsupportedStream),  # version
     (2, {0: b"\x03"}, UnsupportedStream),
-    (1, {1: b"\x04"}, UnsupportedStream),  # required flag
-    (2, {1: b"\x04"}, UnsupportedStream),
+    (1, {1: b"\x10"}, UnsupportedStream),  # required flag
+    (2, {1: b"\x10"}, UnsupportedStream),
     (1, {5: struct.pack("<I", 0)}, CorruptStream),  # width
     (2, {5: b"\x80\x00"}, CorruptStream),  # zero, longer than it must be
     (2, {5: b"\x00", 6: b"\x02"}, CorruptStream),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdegc.errors import CorruptStream, FdegcError, UnsupportedStream
-from fdegc.format.header import PREFIX, READABLE, StreamHeader, pack_number, unpack_number
+from fdegc.format.header import KNOWN_FLAGS, PREFIX, READABLE, StreamHeader, pack_number, unpack_number
 from fdegc.raster_info import DTYPES
 from fdegc.types import BandMapping, Components, Correction
 
@@ -138,6 +138,23 @@ def test_a_header_with_ranges_in_double_precision_is_packed_as_it_was_read() -> 
     assert StreamHeader.unpack(earlier).pack() == earlier
     for header in (HEADER, FIRST, replace(HEADER, mapping=(BandMapping(0.1, 99.5),) * 2)):
         assert StreamHeader.unpack(header.pack()).pack() == header.pack()
+
+
+def test_planes_by_contexts_are_a_feature_of_files_that_have_planes(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = replace(HEADER, has_mask=False)
+    for name in ("has_mask", "has_alpha", "has_band_masks"):
+        plain = replace(nothing, **{name: True})  # type: ignore[arg-type]
+        data = replace(plain, contexts=True).pack()
+        assert len(data) == len(plain.pack())
+        assert PREFIX.unpack_from(data)[1] == PREFIX.unpack_from(plain.pack())[1] | 4
+        assert StreamHeader.unpack(data) == replace(plain, contexts=True)
+        assert not StreamHeader.unpack(plain.pack()).contexts
+    for header in (nothing, replace(FIRST, has_mask=True)):
+        with pytest.raises(CorruptStream):
+            StreamHeader.unpack(replace(header, contexts=True).pack())
+    monkeypatch.delitem(KNOWN_FLAGS, 2)
+    with pytest.raises(UnsupportedStream, match=r"flag 2\). Update FDEGC"):
+        StreamHeader.unpack(data)
 
 
 def test_who_does_not_know_narrow_ranges_refuses_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,6 +147,35 @@ def test_a_file_that_appeared_meanwhile_loses_neither(out: Path, expected: bytes
     assert finish(open_writer(out)) == expected
 
 
+def test_what_is_said_at_the_end_does_not_keep_a_run_from_going_on(out: Path) -> None:
+    header = replace(HEADER, has_mask=True)
+
+    def written(writer: ContainerWriter) -> bytes:
+        with writer:
+            fill(writer)
+            writer.allow_contexts()
+            writer.commit()
+        return out.read_bytes()
+
+    once = written(open_writer(out, header))
+    out.unlink()
+    with pytest.raises(OutputFailed, match="No space left"), open_writer(out, header) as writer:
+        fill(writer, 5)
+        writer._file = Full(writer._running(), 250)
+        written(writer)
+    writer = open_writer(out, header)
+    assert writer.units_done >= 5 and not writer.header.contexts
+    assert written(writer) == once
+    with ContainerReader(out) as reader:
+        assert reader.header == replace(header, contexts=True)
+        assert reader.verify() == [] and not reader.recovered
+    damaged = bytearray(once)
+    damaged[12] ^= 1
+    out.write_bytes(damaged)
+    with ContainerReader(out) as reader:
+        assert reader.recovered and reader.header.contexts
+
+
 # ------------------------------------------------------------------------------ damage
 
 

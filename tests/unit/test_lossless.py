@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdegc.coding import floats, lossless
+from fdegc.coding import compiling, floats, lossless
 from fdegc.errors import Cancelled, CorruptStream, FdegcError, InvalidOption
 
 INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32")
@@ -182,3 +182,13 @@ def test_hostile_bytes_of_floats(data: bytes, shape: tuple[int, int, int]) -> No
         assert floats.decode(data, shape).shape == shape
     except FdegcError as error:
         assert isinstance(error, CorruptStream)
+
+
+def test_no_references_are_counted_where_bits_are_coded() -> None:
+    # They take more time than all else, and nothing but that tells that they are back.
+    names = {
+        f"fdegc.coding.{name}" for name in ("bits", "classes", "lossless", "lossless_rows", "range_coder")
+    }
+    found = [function for function in compiling.FUNCTIONS if function.py_func.__module__ in names]
+    assert len(found) > 20
+    assert [f.py_func.__name__ for f in found if f.targetoptions.get("_nrt", True)] == []
