@@ -49,6 +49,9 @@ def sources() -> dict[str, tuple[ArraySource, EncodeOptions]]:
     six = np.einsum("bc,chw->bhw", mixture, pixels[:, :64, :80].astype(float)) * 13 + 500
     deep = (pixels[:1].astype(np.uint16) // 8 * 70)[:, :64, :80]
     hole = np.hypot(rows - 30, cols - 50)[:64, :80] < 20
+    spoilt = random.normal(300, 40, (2, 80, 112))
+    spoilt[0, 5, 7], spoilt[0, 79, 111], spoilt[1, :, 100], spoilt[1, 20:22] = 65535, -7000, 4e6, -9999
+    spoilt[1, 40:50, 30:60] = np.nan
     # Bands that are mixtures of two, beside a photograph.
     four = np.einsum("bc,chw->bhw", mixture[[0, 1, 3, 4]], mixed[:, :64].astype(float)) * 13 + 500
     # Holes of bands and of pixels, and a soft alpha band.
@@ -64,6 +67,8 @@ def sources() -> dict[str, tuple[ArraySource, EncodeOptions]]:
         "v2-components-3.5": (ArraySource(six.astype(np.uint16)), EncodeOptions(3.5, 64)),
         # A transform of each tile's own.
         "v2-tile-components-2.0": (ArraySource(four.astype(np.uint16)), EncodeOptions(2.0, 64)),
+        # Outliers, beside missing samples of one band; no tile is one for the network.
+        "v2-outliers": (ArraySource(spoilt.astype(np.float32)), EncodeOptions(2.0, 64)),
         "v2-lossless": (ArraySource(deep, ~hole), EncodeOptions(tile_size=64, max_error=0.0)),
         # Planes coded by contexts.
         "v2-contexts": (
@@ -87,7 +92,7 @@ def main() -> None:
         path = folder / f"{name}.fdegc"
         codec.encode(source, path, options)
         samples = codec.decode_window(path, Window(0, 0, source.info.width, source.info.height))
-        step = STEP if options.max_error is None else 1
+        step = STEP if options.max_error is None and "outliers" not in name else 1
         planes = {"pixels": samples.pixels[:, ::step, ::step], "valid": samples.valid, "alpha": samples.alpha}
         np.savez_compressed(folder / f"{name}.npz", **{k: v for k, v in planes.items() if v is not None})
         info = read_info(path)

@@ -43,6 +43,11 @@ def test_golden_file(name: str) -> None:
         return
     # g_s may run in bfloat16 where the processor has it, in float32 elsewhere; and builds of OpenJPEG round
     # in their own ways.
+    if info.outliers:
+        coded = np.abs(planes["pixels"]) <= max(entry.offset + entry.scale for entry in info.mapping)
+        assert 0.9 < coded.mean() < 0.98 and np.isnan(planes["pixels"]).any()
+        np.testing.assert_array_equal(pixels[~coded], planes["pixels"][~coded])  # also those that are missing
+        pixels, planes["pixels"] = pixels[coded], planes["pixels"][coded]
     error = np.abs(pixels.astype(int) - planes["pixels"]) / planes["pixels"].max() * 255
     assert error.mean() < 1.0
     assert error.max() <= 24
