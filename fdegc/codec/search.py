@@ -158,8 +158,7 @@ class Trials:
         """What tiles that are kept without latents get at a quality of the others."""
         worth, shares = self.worth(steps), {}
         for index, choice in self.choices.items():
-            way = choice.best(worth)
-            shares[index] = Share(choice.kinds[way], choice.bytes(way))
+            shares[index] = choice.share(choice.best(worth))
         return shares
 
     def file_bytes(self, payload: int, header: StreamHeader) -> int:
