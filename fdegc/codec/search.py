@@ -214,7 +214,7 @@ class Trials:
         worth = self.worth(steps)
         plain = sum(float(choice.plain[choice.best(worth)]) for choice in self.choices.values())
         count = sum(choice.count for choice in self.choices.values()) + share * total.count
-        return decibels(plain + share * total.squared_error / peak**2, count)
+        return decibels(plain + share * total.relative_error(peak), count)
 
     def worth(self, steps: int) -> float:
         """Bits that a unit of squared error is worth at a quality."""
