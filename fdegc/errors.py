@@ -26,11 +26,13 @@ class SeveralRasters(UnsupportedRaster):
     ----------
     parts : tuple of str
         Their names, each of which can be opened.
+    titles : tuple of str
+        What each of them is, in a few words: size, bands, type; empty if nothing is known of it.
     """
 
-    def __init__(self, message: str, parts: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, parts: tuple[str, ...] = (), titles: tuple[str, ...] = ()) -> None:
         super().__init__(message)
-        self.parts = parts
+        self.parts, self.titles = parts, titles
 
 
 class OutputExists(FdegcError):

@@ -317,10 +317,10 @@ class MainWindow(QMainWindow):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         # Escape comes here only while there is nothing to cancel but what measures a region.
-        if event.key() == Qt.Key.Key_Escape and self.comparing.is_measuring:
-            self.comparing.close_region()
-        elif event.key() == Qt.Key.Key_Escape and self.actions_["full_screen"].isChecked():
+        if event.key() == Qt.Key.Key_Escape and self.actions_["full_screen"].isChecked():
             self.actions_["full_screen"].trigger()
+        elif event.key() == Qt.Key.Key_Escape and self.comparing.is_measuring:
+            self.comparing.close_region()
         else:
             super().keyPressEvent(event)
 
@@ -337,8 +337,8 @@ class MainWindow(QMainWindow):
         self.compare.grab_focus()
         QTimer.singleShot(0, self.controller.keeper.load)  # after the first paint of the scene
 
-    def _on_part_wanted(self, path: Path, parts: tuple[str, ...]) -> None:
-        part = self._files.choose_part(self, path, parts)
+    def _on_part_wanted(self, path: Path, parts: tuple[str, ...], titles: tuple[str, ...]) -> None:
+        part = self._files.choose_part(self, path, parts, titles)
         if part is not None:
             self.controller.open(path, part)  # it was asked before
 

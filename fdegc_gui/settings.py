@@ -9,7 +9,7 @@ from PySide6.QtCore import QByteArray, QSettings
 from fdegc.options import EFFORT_STEPS, TIFF_KINDS
 from fdegc_gui.models.colormaps import DIVERGING, SEQUENTIAL
 from fdegc_gui.models.comparison import Layout
-from fdegc_gui.models.difference import GAINS, DifferenceStyle
+from fdegc_gui.models.difference import DifferenceStyle
 from fdegc_gui.models.forecast import Pace
 
 THEMES = ("system", "light", "dark")
@@ -141,13 +141,11 @@ class Settings:
 
     @property
     def style(self) -> DifferenceStyle:
-        """Style of differences, of all bands."""
-        gain = round(self._number("difference/gain", 0, 0, GAINS[-1]))
+        """Style of differences, of all bands, and with the gain that fits."""
         absolute, signed = self._text("difference/absolute_map"), self._text("difference/signed_map")
         return DifferenceStyle(
             signed=self._text("difference/signed", "0") == "1",
             similar=self._text("difference/similar", "0") == "1",
-            gain=gain if gain in GAINS else None,
             absolute_map=absolute if absolute in SEQUENTIAL else SEQUENTIAL[0],
             signed_map=signed if signed in DIVERGING else DIVERGING[0],
         )
@@ -156,7 +154,6 @@ class Settings:
     def style(self, value: DifferenceStyle) -> None:
         self._store.setValue("difference/signed", "1" if value.signed else "0")
         self._store.setValue("difference/similar", "1" if value.similar else "0")
-        self._store.setValue("difference/gain", str(value.gain or 0))
         self._store.setValue("difference/absolute_map", value.absolute_map)
         self._store.setValue("difference/signed_map", value.signed_map)
 

@@ -183,7 +183,7 @@ def _add_targets(group: Any) -> None:
         dest="target",
         type=_psnr,
         metavar="DB",
-        help="a file with this PSNR, as small as its quality allows",
+        help="a file with this PSNR: as small as its quality, or beyond the network's other ways, allow",
     )
 
 

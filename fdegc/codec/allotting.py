@@ -27,10 +27,22 @@ _HALVINGS = 50
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a tile gets: the kind of its payload, PACKETS for JPEG 2000 and EXACT for no loss, and bytes."""
+    """What a tile gets: the kind of its payload, PACKETS for JPEG 2000 and EXACT for no loss, and bytes.
+
+    Attributes
+    ----------
+    kind : UnitKind
+    size : int
+    bound : float
+        Largest error of EXACT, in source units.
+    limit : float or None
+        Squared error without weights that PACKETS are to keep to, whatever they take; None: the bytes count.
+    """
 
     kind: UnitKind
     size: int
+    bound: float = 0.0
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +59,8 @@ class TileChoices:
         Squared errors, as they count (:class:`~fdegc.codec.judging.Judge`).
     plain : ndarray of float64
         Squared errors without weights of bands.
+    bounds : ndarray of float64
+        Largest errors of EXACT, in source units.
     count : int
         Samples that count.
     """
@@ -55,6 +69,7 @@ class TileChoices:
     sizes: Float64Array
     errors: Float64Array
     plain: Float64Array
+    bounds: Float64Array
     count: int
 
     @classmethod
@@ -64,6 +79,7 @@ class TileChoices:
         latents: tuple[int, float, float] | None,
         looks: Sequence[tuple[int, float, float]],
         exact: int | None,
+        bounded: Sequence[tuple[float, int, float, float]] = (),
     ) -> Self:
         """Choices of a tile, from sizes, errors and errors without weights.
 
@@ -76,10 +92,12 @@ class TileChoices:
             Of growing sizes; what lies between them is interpolated.
         exact : int or None
             Bytes without loss, where that is a choice.
+        bounded : sequence of tuple
+            With bounds on every error: these, and the same three.
         """
         between = _between(np.array(looks, np.float64).reshape(-1, 3))
-        kinds = [UnitKind.PACKETS] * len(between)
-        rows = [between]
+        kinds = [UnitKind.PACKETS] * len(between) + [UnitKind.EXACT] * len(bounded)
+        rows = [between, *(np.array([row[1:]], np.float64) for row in bounded)]
         if latents is not None:
             kinds.append(UnitKind.LATENTS)
             rows.append(np.array([latents], np.float64))
@@ -87,22 +105,24 @@ class TileChoices:
             kinds.append(UnitKind.EXACT)
             rows.append(np.array([(exact, 0.0, 0.0)]))
         sizes, errors, plain = np.concatenate(rows).T
-        return cls(tuple(kinds), sizes, errors, plain, count)
+        bounds = np.zeros(len(kinds))
+        bounds[len(between) : len(between) + len(bounded)] = [row[0] for row in bounded]
+        return cls(tuple(kinds), sizes, errors, plain, bounds, count)
+
+    def without(self, kind: UnitKind) -> Self:
+        """Those of the choices that are of another kind."""
+        return self._some(lambda own: own != kind)
 
     def like(self, kind: UnitKind) -> Self:
         """Those of the choices that are of the same kind as a payload: without loss, or as JPEG 2000."""
         wanted = UnitKind.EXACT if kind in (UnitKind.EXACT, UnitKind.CLASSES) else UnitKind.PACKETS
         return self._some(lambda own: own == wanted)
 
-    @property
-    def without_latents(self) -> Self:
-        """Those of the choices that need no network."""
-        return self._some(lambda own: own != UnitKind.LATENTS)
-
     def _some(self, wanted: Callable[[UnitKind], bool]) -> Self:
         some = [number for number, own in enumerate(self.kinds) if wanted(own)]
         kinds = tuple(self.kinds[number] for number in some)
-        return type(self)(kinds, self.sizes[some], self.errors[some], self.plain[some], self.count)
+        sizes, bounds = self.sizes[some], self.bounds[some]
+        return type(self)(kinds, sizes, self.errors[some], self.plain[some], bounds, self.count)
 
     def better(self) -> UnitKind | None:
         """Kind of the way that loses least of those that take and lose less than latents; None for none."""
@@ -120,10 +140,17 @@ class TileChoices:
         """Bytes of the tile in one of the ways."""
         return round(float(self.sizes[number]))
 
-    def size_for(self, plain: float) -> int:
-        """Bytes of JPEG 2000 whose error without weights is at most so much."""
+    def share(self, number: int, size: int | None = None, limit: float | None = None) -> Share:
+        """What the tile gets in one of the ways, with other bytes, or with an error to keep to, if it may."""
+        kind, own = self.kinds[number], self.bytes(number) if size is None else size
+        return Share(kind, own, float(self.bounds[number]), limit if kind == UnitKind.PACKETS else None)
+
+    def size_for(self, plain: float) -> float:
+        """Bytes of JPEG 2000 whose error without weights is at most so much; infinite if there are none."""
         some = [number for number, kind in enumerate(self.kinds) if kind == UnitKind.PACKETS]
         sizes, errors = self.sizes[some], np.log(np.maximum(self.plain[some], 1e-300))
+        if not some or self.plain[some].min() > plain:
+            return math.inf
         wanted = math.log(max(plain, 1e-300))
         # Errors fall with size; what is interpolated has to grow.
         return math.ceil(float(np.interp(-wanted, -errors, sizes)))
@@ -192,12 +219,21 @@ class _Sums:
         some = [i for i, n in self.ways.items() if self._choices[i].kinds[n] == UnitKind.PACKETS]
         return max(some, key=lambda index: self._choices[index].bytes(self.ways[index]), default=None)
 
-    def allotment(self, sizes: Mapping[int, int] | None = None, *, end: bool = False) -> Allotment:
-        """What these ways are, with sizes of JPEG 2000 that are no step's."""
+    def allotment(
+        self, sizes: Mapping[int, int] | None = None, spare: float | None = None, *, end: bool = False
+    ) -> Allotment:
+        """What these ways are, with sizes of JPEG 2000 that are no step's.
+
+        Where there is error to spare, 0 or more, JPEG 2000 is to keep to what it has, the largest of it with
+        what is spared.
+        """
         shares = {}
+        largest = None if spare is None else self.largest()
         for index, number in self.ways.items():
-            size = (sizes or {}).get(index, self._choices[index].bytes(number))
-            shares[index] = Share(self._choices[index].kinds[number], size)
+            choice, limit = self._choices[index], None
+            if spare is not None:
+                limit = float(choice.plain[number]) + (spare if index == largest else 0.0)
+            shares[index] = choice.share(number, (sizes or {}).get(index), limit)
         return Allotment(shares, end)
 
 
@@ -246,7 +282,7 @@ def allot_error(choices: Mapping[int, TileChoices], plain: float) -> Allotment |
     if found is None:
         return None
     if less is None:
-        return found.allotment(end=True)
+        return found.allotment(spare=max(plain - found.plain, 0.0), end=True)
     for index, number in less.ways.items():
         if found.after(index, number)[1] <= plain:
             found.change(index, number)
@@ -256,4 +292,4 @@ def allot_error(choices: Mapping[int, TileChoices], plain: float) -> Allotment |
         return found.allotment()
     choice, number = choices[largest], found.ways[largest]
     size = choice.size_for(float(choice.plain[number]) + plain - found.plain)
-    return found.allotment({largest: min(size, choice.bytes(number))})
+    return found.allotment({largest: round(min(size, choice.bytes(number)))}, max(plain - found.plain, 0.0))

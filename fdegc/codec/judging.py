@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from fdegc.codec.allotting import Share, TileChoices
+from fdegc.codec.bound_search import BoundSearch
 from fdegc.codec.comparing import Comparison, Standard, squared_error, worth_of
+from fdegc.codec.fitting import fit_size, smallest
 from fdegc.codec.form_search import FormSearch, depths_of
 from fdegc.codec.tile_search import TileSearch
 from fdegc.codec.ways import Form, PlainTile, PlainWays
@@ -16,7 +19,7 @@ from fdegc.control import Check
 from fdegc.format.header import StreamHeader
 from fdegc.format.kinds import UnitKind
 from fdegc.format.layout import file_size
-from fdegc.options import EncodeOptions
+from fdegc.options import EncodeOptions, TargetKind
 from fdegc.raster.mapping import to_unit, valid_samples
 from fdegc.types import Samples
 
@@ -26,6 +29,10 @@ _CHOICE_STEP, _LEAST = 1.4, 16
 _CHOICE_REACH = 4.0
 #: Share of the network's error that such looks are to resolve.
 _FINER = 1 / 100
+#: Share of a tile's bits without loss that three bands' own axes have to save JPEG 2000, to be looked at.
+_SAVED = 0.03
+#: Errors of forms at one size, as multiples of the least, up to which so many are fitted to an error.
+_CLOSE, _FITTED = 1.2, 2
 
 
 class Judge:
@@ -45,7 +52,10 @@ class Judge:
         alone = header.tiles == 1 and not self._standard.capped
         self._network = file_size(header, 0, {}) - file_size(header.without_network, 0, {}) if alone else 0
         self.ways = PlainWays(header)
-        self._bands = header.bands
+        self._bands, target = header.bands, options.target
+        # Squared error a sample that a PSNR allows, in units of the peak.
+        by_psnr = target is not None and target.kind is TargetKind.PSNR
+        self._wanted = 10 ** (-target.value / 10) if target is not None and by_psnr else None
 
     def better(
         self,
@@ -131,11 +141,23 @@ class Judge:
 
         form = Form(transform=transform)
         expected = ours[1] * self._bands / count
+        totals = [(looked(form), form)]
         further = FormSearch(self.ways, unit, weights, expected, looked, looked, looked)
-        further.run([(looked(form), form)], False)
+        further.run(totals, False)
+        exact = self.ways.exact_bytes(samples.pixels, known, check)
+        if self.ways.has_colours and self._wanted is not None:
+            own_axes, saved = self.ways.transform(unit, weights, error)
+            if own_axes is not None and saved >= _SAVED * 8 * exact:
+                looked(Form(transform=own_axes))
         looks.sort()
-        exact = len(self.ways.exact(samples.pixels, known, 0.0, check).payload)
-        return TileChoices.of(count, ours, looks, exact)
+        choices = TileChoices.of(count, ours, looks, exact)
+        if self._wanted is None:
+            return choices
+        allowed = self._wanted * count
+        bounds = BoundSearch(self.ways, samples.pixels, known, check)
+        most = choices.size_for(allowed)
+        found = bounds.run(math.sqrt(self._wanted) * peak, allowed, (exact, most), lost)
+        return TileChoices.of(count, ours, looks, exact, found)
 
     def allotted(
         self, samples: Samples, known: npt.NDArray[np.bool_] | None, share: Share, check: Check
@@ -149,21 +171,22 @@ class Judge:
         share : Share
         """
         if share.kind == UnitKind.EXACT:
-            return self.ways.exact(samples.pixels, known, 0.0, check)
-        weights = self._standard.weights
+            return self.ways.exact(samples.pixels, known, share.bound, check)
+        weights, every = self._standard.weights, [1.0] * self._bands
         unit, mask = to_unit(samples, self._standard.mapping), valid_samples(samples)
         height, width = unit.shape[1:]
         depths = depths_of(share.size, height, width)
 
-        def lost(tile: PlainTile) -> float:
+        def lost(tile: PlainTile, weights: Sequence[float] = weights) -> float:
             assert tile.pixels is not None
+            check()
             return squared_error(samples.pixels, tile.pixels, mask, self._standard.peak, weights)
 
-        tiles: list[PlainTile] = []
+        tiles: list[tuple[PlainTile, Form]] = []
 
         def coded(form: Form) -> float:
-            tiles.append(self.ways.jpeg2000(unit, share.size, form))
-            return lost(tiles[-1])
+            tiles.append((self.ways.jpeg2000(unit, share.size, form), form))
+            return lost(tiles[-1][0])
 
         totals = [(coded(form), form) for form in map(Form, depths)]
         error = min(total for total, _ in totals) / (height * width)
@@ -172,4 +195,19 @@ class Judge:
             totals += [(coded(form), form) for form in (Form(levels, transform) for levels in depths)]
         FormSearch(self.ways, unit, weights, error, coded, coded, coded).run(totals, False)
         # Some forms cannot be as small as that, however little they say.
-        return min(tiles, key=lambda tile: (max(len(tile.payload) - share.size, 0), lost(tile)))
+        ranks = [(max(len(tile.payload) - share.size, 0), lost(tile)) for tile, _ in tiles]
+        best = min(range(len(tiles)), key=lambda number: ranks[number])
+        if share.limit is None:
+            return tiles[best][0]
+        close = [n for n, (_, error) in enumerate(ranks) if error <= _CLOSE * ranks[best][1]]
+        close.sort(key=lambda n: ranks[n][1])
+        # Sizes come in leaps, and so what is worse at this size may keep to the error with fewer bytes.
+        fitted = [(tile, lost(tile, every)) for tile, _ in tiles]
+        for number in close[:_FITTED]:
+
+            def made(size: int, form: Form = tiles[number][1]) -> tuple[PlainTile, float]:
+                tile = self.ways.jpeg2000(unit, size, form)
+                return tile, lost(tile, every)
+
+            fitted.append(fit_size(made, fitted[number], share.limit, unit.size))
+        return smallest(fitted, share.limit)[0]

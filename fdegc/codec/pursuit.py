@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 
 from fdegc.codec.allotting import Allotment, TileChoices, allot_bytes, allot_error
@@ -28,6 +27,8 @@ _SHORT, _OVER, _GROWTH = 1.5, 0.9, 2.5
 _FURTHER = 0.005, 0.001
 #: Bytes of a tile that may come on top of what looks at it say.
 _FRAME = 8
+#: Looks at JPEG 2000 may say as many times the bytes that it takes for an error.
+_DOUBT = 1.2
 
 
 class Pursuit:
@@ -62,8 +63,11 @@ class Pursuit:
         self._plain = False
         self._coded, self._misses, self._end = 0, 0, False
         self._last = trials.plan
-        # The plan whose file reaches the target with the least left over, its note, and what that was.
+        # The plan whose file reaches the target best, its note, and what is small of it: what is left of a
+        # size, or the bytes that have a PSNR.
         self._sound: tuple[EncodingPlan, str, float] | None = None
+        # Whether tiles that took few bytes without loss, or with a bound, were tried as JPEG 2000.
+        self._doubted = False
         self.note = ""
 
     def first(self) -> EncodingPlan:
@@ -114,16 +118,22 @@ class Pursuit:
             raise TargetMissed(self._out_of_reach(reached))
         if self._sound is not None and self._last is self._sound[0]:
             return None
-        if left < 0 or (self._sound is not None and left >= self._sound[2]):
-            if self._coded < _MOST - 1 and math.isfinite(left):
+        most = _PSNR_LEFT if self._limit is None else _SIZE_LEFT * self._limit
+        rank = float(size) if self._limit is None else left
+        if left < 0 or (self._sound is not None and rank >= self._sound[2]):
+            if self._coded < _MOST - 1 and math.isfinite(left) and not 0 <= left <= most:
                 return self._nearer(left)
             assert self._sound is not None
             self._last, self.note, _ = self._sound
             return self._last
-        self._sound = self._last, self.note, left
-        most = _PSNR_LEFT if self._limit is None else _SIZE_LEFT * self._limit
+        self._sound = self._last, self.note, rank
         if left <= most or self._coded >= _MOST - 1 or self._end or not plain:
             return None
+        if self._limit is None and self._choices and not self._doubted:
+            self._doubted = True
+            if self._doubt():
+                self._last = self._planned()
+                return self._last
         if self._choices or self._trials.choices:
             loose = any(share.kind == UnitKind.PACKETS for share in self._last.shares.values())
             return self._nearer(left) if loose and math.isfinite(left) else None
@@ -147,6 +157,23 @@ class Pursuit:
             self._found = self._aim(self._found.steps)
         self._last = self._planned()
         return self._last
+
+    def _doubt(self) -> bool:
+        """Whether tiles that are to be without loss, or with a bound, may take less as JPEG 2000 after all.
+
+        They have that choice alone from then on.
+        """
+        allowed = 10 ** (-self._goal / 10)
+        doubted = {}
+        for index, share in self._last.shares.items():
+            choice = self._choices[index]
+            if (
+                share.kind == UnitKind.EXACT
+                and choice.size_for(choice.count * allowed) <= _DOUBT * share.size
+            ):
+                doubted[index] = choice.like(UnitKind.PACKETS)
+        self._choices = {**self._choices, **doubted}
+        return bool(doubted)
 
     def _aim(self, start: int | None = None) -> Aim:
         kind = TargetKind.PSNR if self._limit is None else TargetKind.SIZE
@@ -218,7 +245,7 @@ class Pursuit:
         found = allot_bytes(choices, self._left_by(header, goal))
         if found is not None and any(share.kind == UnitKind.LATENTS for share in found.shares.values()):
             return found
-        without = {index: choice.without_latents for index, choice in choices.items()}
+        without = {index: choice.without(UnitKind.LATENTS) for index, choice in choices.items()}
         if all(choice.kinds for choice in without.values()):
             return allot_bytes(without, self._left_by(header.without_network, goal))
         return found
@@ -259,9 +286,15 @@ class Pursuit:
             said = f"the network's {quality} quality needs {found.reached:.0f} of {self._limit} bytes"
         if allotment is None:
             return said
-        kinds = Counter(share.kind for share in allotment.shares.values())
-        hows = {UnitKind.PACKETS: "as JPEG 2000", UnitKind.EXACT: "without loss"}
-        ways = [f"{kinds[kind]} {how}" for kind, how in hows.items() if kinds[kind]]
+        ways = []
+        shares = allotment.shares.values()
+        for how, wanted in (
+            ("as JPEG 2000", lambda share: share.kind == UnitKind.PACKETS),
+            ("without loss", lambda share: share.kind == UnitKind.EXACT and not share.bound),
+            ("with a bound on errors", lambda share: share.kind == UnitKind.EXACT and share.bound > 0),
+        ):
+            count = sum(map(wanted, shares))
+            ways += [f"{count} {how}"] if count else []
         said += f"; of {len(allotment.shares)} tiles {' and '.join(ways)}" if ways else ""
         if not allotment.end:
             return said

@@ -158,8 +158,7 @@ class Trials:
         """What tiles that are kept without latents get at a quality of the others."""
         worth, shares = self.worth(steps), {}
         for index, choice in self.choices.items():
-            way = choice.best(worth)
-            shares[index] = Share(choice.kinds[way], choice.bytes(way))
+            shares[index] = choice.share(choice.best(worth))
         return shares
 
     def file_bytes(self, payload: int, header: StreamHeader) -> int:
@@ -215,7 +214,7 @@ class Trials:
         worth = self.worth(steps)
         plain = sum(float(choice.plain[choice.best(worth)]) for choice in self.choices.values())
         count = sum(choice.count for choice in self.choices.values()) + share * total.count
-        return decibels(plain + share * total.squared_error / peak**2, count)
+        return decibels(plain + share * total.relative_error(peak), count)
 
     def worth(self, steps: int) -> float:
         """Bits that a unit of squared error is worth at a quality."""

@@ -189,8 +189,15 @@ def may_be_classes(pixels: Pixels) -> bool:
     return len(np.unique(some, axis=1).T) <= _FEW * some.shape[1]
 
 
-def _smoothness_bytes(pixels: Pixels, known: Mask | None) -> float:
-    """Bytes of a tile if differences between neighbours were coded one by one: a rough upper bound."""
+def smoothness_bytes(pixels: Pixels, known: Mask | None) -> float:
+    """Bytes of a tile of integers if differences between neighbours were coded one by one: roughly the most.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (bands, height, width)
+    known : ndarray of bool, of that shape, or None
+        Samples that count; None for all.
+    """
     total = 0.0
     for number, band in enumerate(pixels):
         steps = np.diff(band.astype(np.int64), axis=1)
@@ -429,7 +436,7 @@ class PlainWays:
             payload = colours.encode(pixels, known, check, most)
             if payload is not None:
                 yield PlainTile(UnitKind.CLASSES, payload, None)
-        if _smoothness_bytes(pixels, known) <= hoped:
+        if smoothness_bytes(pixels, known) <= hoped:
             yield PlainTile(UnitKind.EXACT, exact.encode(pixels, 0.0, known, check), None)
 
     def decoded(
@@ -449,13 +456,22 @@ class PlainWays:
             As in :meth:`exact_if`.
         bound : float
         """
+        kind, payload = self._exact(pixels, known, bound, check)
+        height, width = pixels.shape[1:]
+        return PlainTile(kind, payload, self.decode(kind, payload, height, width, known, check))
+
+    def exact_bytes(self, pixels: Pixels, known: Mask | None, check: Check) -> int:
+        """Bytes of the tile without loss, as :meth:`exact` makes them."""
+        return len(self._exact(pixels, known, 0.0, check)[1])
+
+    @staticmethod
+    def _exact(pixels: Pixels, known: Mask | None, bound: float, check: Check) -> tuple[UnitKind, bytes]:
+        """Kind and payload of the tile with errors of at most a bound."""
         payloads = [(UnitKind.EXACT, exact.encode(pixels, bound, known, check))]
         if pixels.dtype.kind in "iu" and may_be_classes(pixels):
             found = colours.encode(pixels, known, check, len(payloads[0][1]))
             payloads += [] if found is None else [(UnitKind.CLASSES, found)]
-        kind, payload = min(payloads, key=lambda way: len(way[1]))
-        height, width = pixels.shape[1:]
-        return PlainTile(kind, payload, self.decode(kind, payload, height, width, known, check))
+        return min(payloads, key=lambda way: len(way[1]))
 
     def _from_components(self, samples: Integers, transform: ComponentTransform) -> Pixels:
         return from_unit(transform.backward(samples, self._widths), self._mapping, self._dtype)

@@ -20,6 +20,8 @@ _SPAN_OF = {
     for dtype in DTYPES
     if np.dtype(dtype).kind in "iu"
 }
+#: Errors of at most, and at least, two to this power are squared as they are; others would be no numbers.
+_PLAIN = 400
 
 
 class ErrorAccumulator:
@@ -41,19 +43,40 @@ class ErrorAccumulator:
 
     def __init__(self, bands: int, *, angles: bool = True) -> None:
         self._squared, self._sums, self._largest = np.zeros((3, bands))
+        # Powers of two by which errors were divided before they were squared or summed up.
+        self._exponents = np.zeros(bands, np.int64)
         self._counts = np.zeros(bands, np.int64)
         self._angles = angles and bands > 1
         self._angle_sum, self._angle_count = 0.0, 0
 
     @property
     def squared_error(self) -> float:
-        """Sum of squared differences so far."""
-        return float(self._squared.sum())
+        """Sum of squared differences so far; infinite beyond float64."""
+        total, exponent = self._joint
+        with np.errstate(over="ignore"):
+            return float(np.ldexp(total, 2 * exponent))
+
+    @property
+    def _joint(self) -> tuple[float, int]:
+        """Sum of squared differences of all bands, divided by two to a power, and half of that power."""
+        exponent = self._largest_exponent
+        return float(np.ldexp(self._squared, 2 * (self._exponents - exponent)).sum()), exponent
+
+    @property
+    def _largest_exponent(self) -> int:
+        own = self._exponents[self._squared != 0]
+        return int(own.max()) if own.size else 0
 
     @property
     def count(self) -> int:
         """Number of samples so far."""
         return int(self._counts.sum())
+
+    def relative_error(self, peak: float) -> float:
+        """Sum of squared differences so far, in units of a peak."""
+        (total, exponent), (mantissa, own) = self._joint, math.frexp(peak)
+        with np.errstate(over="ignore"):
+            return float(np.ldexp(total / mantissa**2, 2 * (exponent - own)))
 
     def add(self, reference: Array, other: Array, valid: Mask | None = None) -> None:
         """Addition of one piece.
@@ -87,8 +110,9 @@ class ErrorAccumulator:
 
     def merge(self, other: ErrorAccumulator) -> None:
         """Addition of everything that another one has summed up, of other pieces of the same image."""
-        self._squared += other._squared
-        self._sums += other._sums
+        for band in range(len(self._squared)):
+            sums = float(other._squared[band]), float(other._sums[band])
+            self._gather(band, *sums, int(other._exponents[band]))
         self._largest = np.maximum(self._largest, other._largest)
         self._counts += other._counts
         self._angle_sum += other._angle_sum
@@ -101,12 +125,30 @@ class ErrorAccumulator:
             error = (b - a).ravel() if mask is None else b[mask] - a[mask]
             if not error.size:
                 return
+            largest = float(max(error.max(), -error.min()))
+            exponent = math.frexp(largest)[1] if math.isfinite(largest) else 0
+            if abs(exponent) <= _PLAIN:
+                exponent = 0
+            else:
+                error = np.ldexp(error, -exponent)
             with np.errstate(over="ignore"):
                 # Not a product of BLAS, which NumPy gives threads of its own.
-                self._squared[band] += np.einsum("i,i->", error, error)
-                self._sums[band] += error.sum()
-            self._largest[band] = max(self._largest[band], error.max(), -error.min())
+                squared = float(np.einsum("i,i->", error, error))
+                self._gather(band, squared, float(error.sum()), exponent)
+            self._largest[band] = max(self._largest[band], largest)
             self._counts[band] += error.size
+
+    def _gather(self, band: int, squared: float, total: float, exponent: int) -> None:
+        """Addition of sums to those of a band, in the larger unit of both."""
+        if squared == 0:
+            return
+        if self._squared[band] == 0:
+            self._exponents[band] = exponent
+        common = max(int(self._exponents[band]), exponent)
+        own, other = int(self._exponents[band]) - common, exponent - common
+        self._squared[band] = np.ldexp(self._squared[band], 2 * own) + np.ldexp(squared, 2 * other)
+        self._sums[band] = np.ldexp(self._sums[band], own) + np.ldexp(total, other)
+        self._exponents[band] = common
 
     def _add_angles(self, a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], mask: Mask | None) -> None:
         if mask is not None:
@@ -144,7 +186,8 @@ class ErrorAccumulator:
         MetricUnavailable
             If there was no valid sample, or one of them is not finite.
         """
-        return _psnr(peak, self.squared_error, self.count)
+        total, exponent = self._joint
+        return _psnr(peak, total, self.count, exponent)
 
     def figures(self, spans: Sequence[float], dtype: str) -> ErrorFigures:
         """Figures of errors, all of them.
@@ -162,33 +205,36 @@ class ErrorAccumulator:
             As :meth:`psnr` does.
         """
         full = _SPAN_OF.get(dtype)
-        total, count = self.squared_error, self.count
-        joint = _psnr(max(spans) or 1.0, total, count)
+        (total, exponent), count = self._joint, self.count
+        joint = _psnr(max(spans) or 1.0, total, count, exponent)
+        sums = float(np.ldexp(self._sums, self._exponents - exponent).sum())
         bands = [self._band(band, span or 1.0, full) for band, span in enumerate(spans)]
         return ErrorFigures(
             psnr=joint,
-            psnr_dtype=None if full is None else _psnr(full, total, count),
+            psnr_dtype=None if full is None else _psnr(full, total, count, exponent),
             max_error=float(self._largest.max()),
-            rmse=math.sqrt(total / count),
-            mean_error=float(self._sums.sum() / count),
+            rmse=math.ldexp(math.sqrt(total / count), exponent),
+            mean_error=math.ldexp(sums / count, exponent),
             sam=math.degrees(self._angle_sum / self._angle_count) if self._angle_count else None,
             bands=tuple(bands),
         )
 
     def _band(self, band: int, span: float, full: float | None) -> BandErrors | None:
         count, squared = int(self._counts[band]), float(self._squared[band])
+        exponent = int(self._exponents[band])
         if not count:
             return None
         return BandErrors(
-            psnr=_psnr(span, squared, count),
-            psnr_dtype=None if full is None else _psnr(full, squared, count),
+            psnr=_psnr(span, squared, count, exponent),
+            psnr_dtype=None if full is None else _psnr(full, squared, count, exponent),
             max_error=float(self._largest[band]),
-            rmse=math.sqrt(squared / count),
-            mean_error=float(self._sums[band] / count),
+            rmse=math.ldexp(math.sqrt(squared / count), exponent),
+            mean_error=math.ldexp(float(self._sums[band] / count), exponent),
         )
 
 
-def _psnr(peak: float, squared_error: float, count: int) -> float:
+def _psnr(peak: float, squared_error: float, count: int, exponent: int) -> float:
+    """PSNR of a sum of squares of errors that were divided by two to a power."""
     if not (math.isfinite(peak) and peak > 0.0):
         raise InvalidOption(f"The peak of PSNR must be a positive number, not {peak:g}.")
     if count == 0:
@@ -197,7 +243,8 @@ def _psnr(peak: float, squared_error: float, count: int) -> float:
         raise MetricUnavailable("PSNR is undefined because valid pixels hold values that are not finite.")
     if squared_error == 0.0:
         return math.inf
-    return 20.0 * math.log10(peak) - 10.0 * math.log10(squared_error / count)
+    scale = 20.0 * exponent * math.log10(2.0)
+    return 20.0 * math.log10(peak) - scale - 10.0 * math.log10(squared_error / count)
 
 
 def psnr(reference: Array, other: Array, peak: float, valid: Mask | None = None) -> float:

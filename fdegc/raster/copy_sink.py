@@ -26,7 +26,7 @@ from fdegc.raster.copying import copy_raster
 from fdegc.raster.facts import scene_facts
 from fdegc.raster.gdal import WARNINGS_LOCK
 from fdegc.raster.holding import close, unsupported_metadata
-from fdegc.raster.palettes import coloured, info_table
+from fdegc.raster.palettes import BLACK_AND_WHITE, coloured, info_table
 from fdegc.raster.pillow_source import header_of
 from fdegc.raster.sink import RasterSink, alpha_of
 from fdegc.raster.tiff_sink import TiffSink, check_tiff, tiff_settings
@@ -255,7 +255,7 @@ class PngSink(_CopySink):
 
 
 class PalettePngSink(_CopySink):
-    """PNG of indices being written: 8-bit, with the palette and its transparency.
+    """PNG of indices being written: 8-bit, with the palette and its transparency; of black and white 1-bit.
 
     Parameters
     ----------
@@ -284,11 +284,15 @@ class PalettePngSink(_CopySink):
         self._stage.write(window, Samples(pixels))
 
     def _finish(self) -> None:
-        self._copy(self._bare, write_metadata_as_text="YES")
+        bits = self.info.palette == BLACK_AND_WHITE and self._largest <= 1 and not self.info.has_mask
+        self._copy(self._bare, write_metadata_as_text="YES", **({"nbits": "1"} if bits else {}))
         self._stage.abort()
-        _add_chunks(self._bare, self._temporary, [*_chunks(self.info), *self._entries()], indexed=True)
+        entries = [] if bits else self._entries()
+        _add_chunks(self._bare, self._temporary, [*_chunks(self.info), *entries], indexed=not bits)
         self._bare.unlink()
         self._require_end(b"IEND\xaeB`\x82")
+        if bits:  # which are black and white without a palette
+            self.info = replace(self.info, palette=(), color_interpretation=default_colors(1))
         self._look(header_of(self._temporary, "PNG")[1])
 
     def _entries(self) -> list[tuple[bytes, bytes]]:

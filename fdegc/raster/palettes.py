@@ -17,6 +17,8 @@ PALETTES = ("colours", "indices")
 ENTRIES = {"uint8": 1 << 8, "uint16": 1 << 16}
 
 Table = npt.NDArray[np.uint8]
+#: What GDAL, and we, take samples of one bit for.
+BLACK_AND_WHITE: Palette = ((0, 0, 0, 255), (255, 255, 255, 255))
 
 
 def palette_of(colormap: Mapping[int, Sequence[int]]) -> Palette:

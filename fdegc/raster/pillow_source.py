@@ -15,7 +15,7 @@ from fdegc.errors import FdegcError, UnsupportedRaster
 from fdegc.memory import check_free
 from fdegc.raster.facts import CONVERTED, SceneFacts, exif_of
 from fdegc.raster.gdal import WARNINGS_LOCK
-from fdegc.raster.palettes import Table, table_of
+from fdegc.raster.palettes import BLACK_AND_WHITE, Table, table_of
 from fdegc.raster.source import ArraySource
 from fdegc.raster.validity import Pixels
 from fdegc.raster_info import Palette, RasterInfo, default_colors
@@ -164,9 +164,9 @@ def _to_source(path: Path, kind: str, image: Image.Image, as_indices: bool) -> A
     convert: Callable[[Image.Image], Channels] = _to_array
     palette: Palette = ()
     indexed = False
-    if image.mode == "P" and (entries := _palette_of(image)):
+    if entries := _palette_of(image):
         indexed = True
-        convert = np.asarray if as_indices else _expander(table_of(entries))
+        convert = _to_indices if as_indices else _expander(table_of(entries))
         palette = entries if as_indices else ()
     planes = _to_planes(image, convert)
     alpha = planes[-1] if planes.shape[0] in (2, 4) else None
@@ -202,7 +202,11 @@ def _with_palette(image: Image.Image) -> Image.Image:
 
 
 def _palette_of(image: Image.Image) -> Palette:
-    """Palette of an image of indices, as many entries as the file has; empty if there are none."""
+    """Palette of an image of indices, as many entries as the file has, or of bits; empty for others."""
+    if image.mode == "1" and "transparency" not in image.info:
+        return BLACK_AND_WHITE
+    if image.mode != "P":
+        return ()
     values = image.getpalette("RGB") or []
     said = image.info.get("transparency")
     alpha = list(said) if isinstance(said, bytes) else []
@@ -216,7 +220,11 @@ def _palette_of(image: Image.Image) -> Palette:
 def _expander(table: Table) -> Callable[[Image.Image], Channels]:
     """Conversion of indices to colours; indices beyond the palette stand for its last entry."""
     full = np.concatenate([table, np.repeat(table[-1:], 256 - len(table), axis=0)])
-    return lambda image: full[np.asarray(image)]
+    return lambda image: full[_to_indices(image)]
+
+
+def _to_indices(image: Image.Image) -> Channels:
+    return np.asarray(image).astype(np.uint8, copy=False)
 
 
 def _to_array(image: Image.Image) -> Channels:

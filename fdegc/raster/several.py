@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -13,10 +14,13 @@ from typing import Any
 from fdegc.errors import SeveralRasters
 from fdegc.raster.stacks import stack_size
 from fdegc.raster.tiff_tags import (
+    BITS,
     COLOR_FILTER_ARRAY,
     DESCRIPTION,
     DNG_VERSION,
     PHOTOMETRIC,
+    SAMPLE_FORMAT,
+    SAMPLES,
     Directory,
     directories,
 )
@@ -34,6 +38,10 @@ _FRAME_NAME = re.compile(r"frame:(\d+):(.+)", re.IGNORECASE | re.DOTALL)
 #: Drivers of which the file itself has bands although it holds several rasters.
 _FIRST_ONLY = frozenset({"GTiff", "NITF"})
 _TOLD = 6
+#: What GDAL says of a part: extents, slowest first, words, and the type of samples.
+_DESCRIBED = re.compile(r"\[(?:(\d+(?:x\d+)*)x)?(\d+)x(\d+)\].*?(?:\(([^()]+)\))?", re.DOTALL)
+#: What samples of a TIFF are, by the number that says so.
+_SAMPLES_ARE = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex floating-point"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +54,13 @@ class RasterPart:
         By which GDAL opens it.
     title : str
         What it is, in a few words; empty if nothing is known of it.
+    details : str
+        What else is known of it: bands, type, and its size where the title does not say that.
     """
 
     name: str
     title: str = ""
+    details: str = ""
 
 
 def driver_of_part(name: str) -> str | None:
@@ -114,18 +125,34 @@ def tiff_parts(path: Path) -> tuple[RasterPart, ...]:
             f"GTIFF_DIR:off:{entry.offset}:{path}"
             if entry.inner
             else f"GTIFF_DIR:{row.index(entry.offset) + 1}:{path}",
-            _title(entry),
+            *_title(entry),
         )
         for entry in (found[0], *pictures)
     )
 
 
-def _title(entry: Directory) -> str:
+def _title(entry: Directory) -> tuple[str, str]:
+    """Title of a picture of a TIFF, and details."""
     width, height = entry.size
     kind = ", a thumbnail" if entry.is_reduced else ""
     if entry.number(PHOTOMETRIC) == COLOR_FILTER_ARRAY:
         kind = ", unprocessed sensor data"
-    return f"{width}×{height}{kind}"
+    samples = f"{entry.number(BITS, 1)}-bit {_SAMPLES_ARE.get(entry.number(SAMPLE_FORMAT, 1), '')}".strip()
+    return f"{width}×{height}{kind}", _in_words(entry.number(SAMPLES, 1), samples)
+
+
+def _told(words: str) -> str:
+    """Details of a part from GDAL's description of it; empty if that says no size."""
+    match = _DESCRIBED.fullmatch(words)
+    if match is None:
+        return ""
+    bands = math.prod(int(extent) for extent in (match[1] or "1").split("x"))
+    return f"{match[3]}×{match[2]}, {_in_words(bands, match[4] or '')}"
+
+
+def _in_words(bands: int, samples: str) -> str:
+    """Bands of a raster, and the type of its samples."""
+    return ", ".join(filter(None, (f"{bands} band{'s' if bands != 1 else ''}", samples)))
 
 
 def dataset_parts(dataset: Any, path: Path) -> tuple[RasterPart, ...]:
@@ -135,7 +162,8 @@ def dataset_parts(dataset: Any, path: Path) -> tuple[RasterPart, ...]:
     # rasterio's own list leaves out quotation marks.
     items = dataset.tags(ns="SUBDATASETS")
     names = [name for number in range(1, len(items) + 1) if (name := items.get(f"SUBDATASET_{number}_NAME"))]
-    parts = tuple(RasterPart(_plain(name)) for name in names)
+    said = [items.get(f"SUBDATASET_{number}_DESC", "") for number in range(1, len(names) + 1)]
+    parts = tuple(RasterPart(_plain(name), "", _told(words)) for name, words in zip(names, said, strict=True))
     if dataset.count and (dataset.driver not in _FIRST_ONLY or len(parts) < 2):
         return ()
     return parts
@@ -148,8 +176,8 @@ def _stack_parts(dataset: Any, path: Path) -> tuple[RasterPart, ...]:
     except UnicodeDecodeError:
         return ()
     count = stack_size(path, text)
-    title = f"{dataset.width}×{dataset.height}"
-    return tuple(RasterPart(frame_name(path, n), title) for n in range(1, count + 1)) if count > 1 else ()
+    said = f"{dataset.width}×{dataset.height}", _in_words(dataset.count, dataset.dtypes[0])
+    return tuple(RasterPart(frame_name(path, n), *said) for n in range(1, count + 1)) if count > 1 else ()
 
 
 def _plain(name: str) -> str:
@@ -169,6 +197,7 @@ def several(path: Path, parts: Sequence[RasterPart]) -> SeveralRasters:
         f"“{path}” holds {len(parts)} rasters; open one of its parts, by its name or by its number in this "
         f"list (--page 1 to {len(parts)}): {', '.join(shown)}{more}.{raw}",
         tuple(part.name for part in parts),
+        tuple(", ".join(filter(None, (part.title, part.details))) for part in parts),
     )
 
 

@@ -378,7 +378,7 @@ class Coding(QObject):
     def _finish_decoding(self, scene: Scene, result: Result, decoded: Decoded) -> None:
         self._finish(result)
         result.decode_seconds = decoded.decode.seconds
-        result.bytes, result.stream_path = scene.file_bytes, scene.path
+        result.bytes, result.stream_path = scene.file_bytes or 0, scene.path
         result.damaged, result.lost = decoded.decode.damaged, decoded.decode.info.lost
         self._session.set_statistics(decoded.statistics)
         self._session.result_changed.emit(result.key)

@@ -60,7 +60,7 @@ class Controller(QObject):
         What could not be done, and why.
     opened(Path)
         A file was opened.
-    part_wanted(Path, tuple of str)
+    part_wanted(Path, tuple of str, tuple of str)
         A file holds several rasters of these names.
     open_failed(Path)
         A file could not be opened.
@@ -73,7 +73,7 @@ class Controller(QObject):
     failed = Signal(str, object)
     opened = Signal(object)
     open_failed = Signal(object)
-    part_wanted = Signal(Path, tuple)
+    part_wanted = Signal(Path, tuple, tuple)
     stopped = Signal()
 
     def __init__(
@@ -298,7 +298,7 @@ class Controller(QObject):
     def _on_open_failed(self, path: Path, failure: Failure) -> None:
         self.open_failed.emit(path)
         if failure.parts:
-            self.part_wanted.emit(path, failure.parts)
+            self.part_wanted.emit(path, failure.parts, failure.titles)
             return
         self.failed.emit(f"“{path.name}” could not be opened.", failure)
 

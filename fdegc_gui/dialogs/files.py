@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from fdegc.format import SUFFIX
 from fdegc.options import KINDS, RASTER_SUFFIXES
-from fdegc_gui.text import part_names
+from fdegc_gui.text import part_name, part_names
 
 
 def _filter(title: str, *suffixes: str) -> str:
@@ -82,10 +82,13 @@ class FileDialogs:
         """File to open, as the user chooses it."""
         return self._open(parent, "Open a scene", folder)
 
-    def choose_part(self, parent: QWidget, path: Path, parts: tuple[str, ...]) -> str | None:
-        """Name of one of several rasters in a file, as the user chooses it."""
+    def choose_part(
+        self, parent: QWidget, path: Path, parts: tuple[str, ...], titles: tuple[str, ...] = ()
+    ) -> str | None:
+        """Name of one of several rasters in a file, as the user chooses it by that and what it is."""
         words = f"“{path.name}” holds {len(parts)} rasters. Which one shall be opened?"
-        names = part_names(path, parts)
+        told = titles if len(titles) == len(parts) else ("",) * len(parts)
+        names = [part_name(*pair) for pair in zip(part_names(path, parts), told, strict=True)]
         name, chosen = QInputDialog.getItem(parent, "Choose a raster", words, names, 0, False)
         return parts[names.index(name)] if chosen else None
 

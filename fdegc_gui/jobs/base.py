@@ -68,12 +68,15 @@ class Failure:
         False if it is a defect of the program rather than of its input.
     parts : tuple of str
         Of a file that holds several rasters: their names, of which one has to be chosen.
+    titles : tuple of str
+        And what each of them is, in a few words.
     """
 
     message: str
     detail: str
     expected: bool
     parts: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -82,8 +85,9 @@ class Failure:
         if isinstance(error, MemoryError):
             error = OutOfMemory("There is not enough memory for this. Close other programs and try again.")
         if isinstance(error, FdegcError):
-            parts = error.parts if isinstance(error, SeveralRasters) else ()
-            return cls(str(error), detail, True, parts)
+            if isinstance(error, SeveralRasters):
+                return cls(str(error), detail, True, error.parts, error.titles)
+            return cls(str(error), detail, True)
         if isinstance(error, OSError) and error.strerror:
             where = f" ({error.filename})" if error.filename else ""
             return cls(f"The system refused it: {error.strerror}{where}.", detail, True)

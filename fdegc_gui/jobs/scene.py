@@ -168,7 +168,7 @@ class OpenScene(Job[Opened, Never]):
         display = self.choices.get((info.bands, info.dtype), default_display(info, bands))
         first = reduced_picture(info, reduced, resolve(display, info.dtype, statistics))
         # A part of a file has no size of its own.
-        size = self.path.stat().st_size if self.path.exists() else info.raw_bytes
+        size = self.path.stat().st_size if self.path.exists() else None
         colours = colours_text(source)
         scene = Scene(
             self.number, self.path, info, None, bands, size, quick_peak(info), colours, guess_text(info)

@@ -111,8 +111,7 @@ class MapTiles(Job[TileMap, Never]):
             errors = ErrorAccumulator(self.info.bands, angles=False)
             errors.add(first.pixels, second.pixels, known_samples(first, second, slice(None)))
             if errors.count:
-                mean = errors.squared_error / errors.count
-                found.values[at] = 10 * math.log10(peak**2 / mean) if mean and peak else math.inf
+                found.values[at] = errors.psnr(peak) if peak else math.inf
             meter.advance(window.pixels)
         return found
 

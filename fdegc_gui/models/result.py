@@ -166,7 +166,10 @@ class Result:
             return None
         if self.squared_error == 0.0:
             return math.inf
-        return 10.0 * math.log10(peak**2 * self.sample_count / self.squared_error)
+        if not math.isfinite(self.squared_error):  # which is known when all is finished
+            return None
+        # A square of the peak may be none.
+        return 20.0 * math.log10(peak) + 10.0 * math.log10(self.sample_count / self.squared_error)
 
     def bpp(self, pixels: int) -> float | None:
         """Bits per pixel: of the file when finished, of the finished pixels before."""

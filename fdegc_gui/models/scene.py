@@ -47,8 +47,8 @@ class Scene:
         Set if it is a ``.fdegc`` file; then there is no original.
     bands : tuple of int
         Bands to show where the user has not chosen.
-    file_bytes : int
-        Size of the file on disk.
+    file_bytes : int or None
+        Size of the file on disk; None where it has none of its own, as one of several rasters in a file.
     peak : float or None
         Peak value for PSNR, in source units; None until it is known.
     colours : str
@@ -62,7 +62,7 @@ class Scene:
     info: RasterInfo
     stream: StreamInfo | None = None
     bands: tuple[int, ...] = (0,)
-    file_bytes: int = 0
+    file_bytes: int | None = None
     peak: float | None = None
     colours: str = ""
     guess: str = ""

@@ -182,8 +182,8 @@ class Session(Wishes):
         self.unfinished, self.keeps = set(unfinished), keeps
         self.patches.clear()
         self._sides, self._difference = Sides(), None
-        if self._style.band is not None:
-            self._style = dataclasses.replace(self._style, band=None)
+        # A band and a gain are those of the scene that is left.
+        self._style = dataclasses.replace(self._style, band=None, gain=None)
         self._scene = scene
         self.original, self.overview = (None, first_look) if stream else (first_look, None)
         self.original_backdrop = None

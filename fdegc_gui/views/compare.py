@@ -414,7 +414,8 @@ class CompareView(QWidget):
         )
 
     def _place_chips(self) -> None:
-        stage = Stage(self.original, self.reconstruction, self.shown, self.side, self._upright)
+        panes = self.original, self.reconstruction
+        stage = Stage(*panes, self.shown, self.side, self._upright, self._held)
         place_chips(self._session, self.chips, stage)
 
     # ------------------------------------------------------------------ hold to flip

@@ -126,7 +126,8 @@ class Header(QWidget):
         self.name.setToolTip(str(scene.path))
         bands = f"{info.bands} band{'s' if info.bands != 1 else ''}"
         size = f"{info.width} × {info.height}"
-        disk = human_bytes(scene.file_bytes)
-        self.facts.show_text(f"{size}  ·  {bands} {info.dtype}  ·  {disk} on disk")
+        own = scene.file_bytes
+        told = f"{human_bytes(info.raw_bytes)} uncompressed" if own is None else f"{human_bytes(own)} on disk"
+        self.facts.show_text(f"{size}  ·  {bands} {info.dtype}  ·  {told}")
         self.name.updateGeometry()
         self.facts.updateGeometry()

@@ -55,6 +55,8 @@ class Stage:
         What the latter shows where there is room for one.
     upright : bool
         Whether a swipe's line is.
+    held : bool
+        Whether one picture is seen alone for as long as a key is held.
     """
 
     first: Pane
@@ -62,6 +64,7 @@ class Stage:
     shown: Layout
     side: Side
     upright: bool
+    held: bool
 
 
 def place_cards(
@@ -136,7 +139,7 @@ def place_chips(session: Session, chips: Mapping[Side, PictureChip], stage: Stag
     taken = zoom_rect(a.fontMetrics(), 0).width() + 2 * MARGIN + _GAP
     room = int(pane.width() - MARGIN - taken)
     corner = pane.pos() + QPoint(MARGIN, MARGIN)
-    both = shown in (Layout.SWIPE, Layout.DIFFERENCE)
+    both = shown in (Layout.SWIPE, Layout.DIFFERENCE) and not stage.held
     words = {Side.A: stage.first.label, Side.B: session.name_of(Side.B) if both else pane.label}
     a.setVisible(shown.is_pair or both or stage.side is Side.A)
     b.setVisible(shown.is_pair or both or stage.side is Side.B)

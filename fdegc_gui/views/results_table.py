@@ -18,8 +18,9 @@ _ROW = 26
 _HEAD = 26
 #: Widths in parts of the whole.
 _WEIGHTS = (1.9, 1.35, 0.95, 1.0, 1.2, 1.0, 1.0)
-#: Pixels beside a name, and the share of the table that names may take.
-_PADDING, _LONGEST = 16, 0.33
+#: Pixels beside a name and beside a figure, the share of the table that names may take, and pixels that they
+#: have in any case.
+_PADDING, _BESIDE, _LONGEST, _SHORTEST = 16, 13, 0.33, 56
 _HEADERS = ("Result", "Size", "bpp", *METRIC_LABELS.values())
 _LPIPS = len(_HEADERS) - 1
 
@@ -59,6 +60,10 @@ class ResultsModel(QAbstractTableModel):
         """Row of a result, if it is finished."""
         return next((i for i, (point, _) in enumerate(self._rows) if point.key == key), None)
 
+    def texts(self, column: int) -> list[str]:
+        """What a column says, row by row."""
+        return [texts[column] for _, texts in self._rows]
+
     @property
     def names(self) -> list[str]:
         """Names of what was made here."""
@@ -88,7 +93,9 @@ class ResultsModel(QAbstractTableModel):
             if texts[index.column()] == NONE and name and result is not None and result.metrics:
                 return result.metrics.notes.get(name)
             encode = None if result is None else result.encode
-            return point.facts if encode is None else f"{ratio(encode.ratio)}, on {encode.device}"
+            facts = point.facts if encode is None else f"{ratio(encode.ratio)}, on {encode.device}"
+            # Of a name there may be no room for all.
+            return f"{point.name}\n{facts}" if index.column() == 0 else facts
         return None
 
     def headerData(
@@ -166,14 +173,24 @@ class ResultsTable(QWidget):
         self.table.setColumnHidden(_LPIPS, not lpips)  # it takes a download, which few want
         weights = _WEIGHTS if lpips else _WEIGHTS[:_LPIPS]
         unit = self.width() / sum(weights)
-        # Names of ours are read whole, the others' as far as there is room.
+        # Names of ours are read whole, the others' as far as there is room; figures come before either.
         metrics = self.table.fontMetrics()
         wanted = max((metrics.horizontalAdvance(name) + _PADDING for name in self.model.names), default=0)
         first = max(unit * weights[0], min(wanted, _LONGEST * self.width()))
-        unit = (self.width() - first) / sum(weights[1:])
+        needed = [self._needed(column) for column in range(1, len(weights))]
+        first = max(min(first, self.width() - sum(needed)), _SHORTEST)
+        rest = max(self.width() - first - sum(needed), 0.0)
+        unit = rest / sum(weights[1:])
         self.table.setColumnWidth(0, int(first))
-        for column, weight in enumerate(weights[1:], 1):
-            self.table.setColumnWidth(column, int(unit * weight))
+        for column, (least, weight) in enumerate(zip(needed, weights[1:], strict=True), 1):
+            self.table.setColumnWidth(column, int(least + unit * weight))
+
+    def _needed(self, column: int) -> int:
+        """Width that a column's figures and its heading take."""
+        # Not what the view says, which asks those alone that it shows by now.
+        texts, metrics = self.model.texts(column), self.table.fontMetrics()
+        head = self.table.horizontalHeader().fontMetrics().horizontalAdvance(_HEADERS[column])
+        return max([head, *map(metrics.horizontalAdvance, texts)]) + _BESIDE
 
     def _on_index(self, index: QModelIndex) -> None:
         self.chosen.emit(self.model.key(index.row()))

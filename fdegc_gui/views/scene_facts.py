@@ -60,15 +60,16 @@ def facts_of(scene: Scene) -> list[tuple[str, str]]:
     info = scene.info
     rows = [
         ("File", scene.file.name),
-        ("Size on disk", human_bytes(scene.file_bytes)),
         ("Pixels", f"{info.width} × {info.height}  ({_many(info.pixels)})"),
         ("Bands", _bands(info)),
         ("Uncompressed", human_bytes(info.raw_bytes)),
     ]
     if scene.guess:
-        rows.insert(4, ("Red, green, blue", scene.guess))
+        rows.insert(3, ("Red, green, blue", scene.guess))
     if scene.colours:
-        rows.insert(4, ("Colours", scene.colours))
+        rows.insert(3, ("Colours", scene.colours))
+    if scene.file_bytes is not None:
+        rows.insert(1, ("Size on disk", human_bytes(scene.file_bytes)))
     if scene.stream is None:
         rows.insert(1, ("Format", _FORMATS.get(info.format, info.format)))
     else:

@@ -254,14 +254,17 @@ class FakeUser(FileDialogs):
         self.suggested = ""
         self.part: str | None = None
         self.parts: tuple[str, ...] = ()
+        self.titles: tuple[str, ...] = ()
         self.shown: list[Path] = []
 
     def show_in_folder(self, path: Path) -> None:
         self.shown.append(path)
 
-    def choose_part(self, parent: Any, path: Path, parts: tuple[str, ...]) -> str | None:
+    def choose_part(
+        self, parent: Any, path: Path, parts: tuple[str, ...], titles: tuple[str, ...] = ()
+    ) -> str | None:
         self.asked.append(f"part {path.name}")
-        self.parts = parts
+        self.parts, self.titles = parts, titles
         return self.part
 
     def open_file(self, parent: Any, folder: str) -> Path | None:

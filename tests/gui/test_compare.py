@@ -112,7 +112,9 @@ def test_swipe_shows_a_before_the_line_and_b_beyond_it(
     assert compare.line == pytest.approx(0.25, abs=0.01)
     compare.set_flipped(True)
     assert colour(pane.picture(), 0.7, 0.8) == QColor(255, 255, 255), "Space shows A everywhere"
+    assert compare.chips[Side.A].words == "Original  (Space held)" and not compare.chips[Side.B].isVisible()
     compare.set_flipped(False)
+    assert compare.chips[Side.A].words == "Original" and compare.chips[Side.B].isVisible()
 
 
 def test_flip_by_key_by_button_and_by_itself(qtbot: QtBot, compared: CompareView, window: MainWindow) -> None:
@@ -170,6 +172,14 @@ def test_full_screen_leaves_the_picture_and_a_thin_bar(
     assert set(window.actions_.all()) <= set(window.actions()), "their keys still work"
     qtbot.keyClick(compared.reconstruction, Qt.Key.Key_Escape)
     assert not any(widget.isHidden() for widget in hidden)
+    window.actions_["full_screen"].trigger()
+    window.actions_["measure"].trigger()
+    assert window.comparing.is_measuring
+    qtbot.keyClick(compared.reconstruction, Qt.Key.Key_Escape)
+    assert not any(widget.isHidden() for widget in hidden), "full screen is left first"
+    assert window.comparing.is_measuring
+    qtbot.keyClick(compared.reconstruction, Qt.Key.Key_Escape)
+    assert not window.comparing.is_measuring
 
 
 def test_a_narrow_window_has_the_options_in_a_second_row(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from fdegc.options import EncodeOptions, ValueRange
@@ -90,6 +91,15 @@ def test_a_cut_is_another_result_and_is_taken_back(
         ("Rate 4", "FDEGC"), ("Rate 4, cut 0.1 %", "FDEGC, cut 0.1 %"),
     ]  # fmt: skip
     assert points[1].facts.startswith("FDEGC at rate 4, cut 0.1 %, on ")
+    table = window.sidebar.results
+    name = table.model.index(1, 0)
+    assert table.model.data(name, Qt.ItemDataRole.ToolTipRole).startswith("Rate 4, cut 0.1 %\n")
+    window.resize(window.minimumSize())
+    widths = [(table.table.columnWidth(n), table.table.sizeHintForColumn(n)) for n in range(1, 6)]
+    assert all(width >= wanted for width, wanted in widths), (
+        "figures are whole, names as far as there is room"
+    )
+    assert table.table.columnWidth(0) < table.table.sizeHintForColumn(0)
     assert window.notice.isVisible() and window.notice.heading.text() == "Look closely at rate 4, cut 0.1 %"
     assert "12 valid samples lie outside" in window.notice.text.text()
     user.answer = None

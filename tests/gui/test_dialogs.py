@@ -160,6 +160,14 @@ def test_one_of_several_rasters_is_chosen_by_name(window: MainWindow, tmp_path: 
     assert files.choose_part(window, path, parts) == parts[1]
     answered(QInputDialog, lambda dialog: dialog.reject())
     assert files.choose_part(window, path, parts) is None
+
+    def look(dialog: QDialog) -> None:
+        assert isinstance(dialog, QInputDialog)
+        assert dialog.comboBoxItems() == ["sst · 9×7, 2 bands", "err"]
+        dialog.accept()
+
+    answered(QInputDialog, look)
+    assert files.choose_part(window, path, parts, ("9×7, 2 bands", "")) == parts[0]
     assert part_names(path, (f"GTIFF_DIR:1:{path}", f"GTIFF_DIR:2:{path}")) == ["Page 1", "Page 2"]
     assert part_names(path, (f'HDF5:"{path}"://g/d', f"netcdf:{path}:e")) == ["g/d", "e"]
     for unclear in (("one", "two"), (f"A:{path}:x", f"B:{path}:x")):

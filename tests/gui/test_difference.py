@@ -79,6 +79,20 @@ def test_map_of_what_is_in_view(qtbot: QtBot, window: MainWindow, textured: tupl
     assert window.session.difference is None and pane.legend is None and pane.pyramid is not None
 
 
+def test_a_gain_and_a_band_are_those_of_their_scene(
+    qtbot: QtBot, window: MainWindow, textured: tuple[Path, np.ndarray], scene_path: Path
+) -> None:
+    open_scene(qtbot, window, textured[0])
+    window.compare.set_layout(Layout.DIFFERENCE)
+    window.session.set_style(DifferenceStyle(signed=True, band=0, gain=16))
+    assert window.compare.bar.gain.currentText() == "×16"
+    open_scene(qtbot, window, scene_path)
+    assert window.session.style == DifferenceStyle(signed=True)
+    assert window.compare.bar.gain.currentText() == "Auto"
+    window.session.set_style(DifferenceStyle(signed=True, gain=16))
+    assert window.settings.style == DifferenceStyle(signed=True), "nor does it come back with the program"
+
+
 def test_zoomed_out_it_is_the_mean_of_differences(
     qtbot: QtBot, window: MainWindow, textured: tuple[Path, np.ndarray]
 ) -> None:

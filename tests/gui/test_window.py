@@ -22,6 +22,7 @@ from fdegc_gui.models import optional
 from fdegc_gui.models.result import MetricState
 from fdegc_gui.settings import Settings
 from fdegc_gui.text import distinct_names
+from fdegc_gui.views.scene_facts import facts_of
 from tests.gui.fakes import FakeEngine, FakeUser, said
 from tests.gui.window_steps import compress, error_dialog, finished, open_scene
 
@@ -447,9 +448,14 @@ def test_a_file_of_several_rasters_asks_which(
         window.controller.open(path)
     assert user.asked == ["part pages.tif"]
     assert user.parts == tuple(f"GTIFF_DIR:{number}:{path}" for number in (1, 2, 3))
+    assert user.titles == tuple(f"{width}×30, 1 band, 8-bit unsigned" for width in (40, 41, 42))
     assert window.session.scene is None
     user.part = user.parts[1]
     with qtbot.waitSignal(window.controller.opened, timeout=TIMEOUT):
         window.controller.open(path)
     assert window.session.scene is not None
     assert (window.session.scene.info.width, window.session.scene.path.name) == (41, "pages.tif")
+    # What a page takes in its file nobody knows.
+    facts = dict(facts_of(window.session.scene))
+    assert "Size on disk" not in facts and facts["Uncompressed"] == "1.23 kB"
+    assert window.header.facts.toolTip().endswith("1.23 kB uncompressed")

@@ -85,3 +85,33 @@ def test_ways_like_a_payload() -> None:
     assert set(CHOICES[1].like(UnitKind.CLASSES).kinds) == {UnitKind.EXACT}
     assert set(CHOICES[1].like(UnitKind.DEEP_PACKETS).kinds) == {UnitKind.PACKETS}
     assert np.all(np.diff(CHOICES[1].like(UnitKind.PACKETS).plain) <= 0)
+
+
+def test_errors_that_are_allowed_are_shared_out_to_what_has_to_keep_to_them() -> None:
+    found = allot_error(CHOICES, 30.0)
+    assert found is not None
+    limits = {i: share.limit for i, share in found.shares.items() if share.kind == UnitKind.PACKETS}
+    assert limits and None not in limits.values()
+    rest = sum(
+        float(CHOICES[index].plain[CHOICES[index].kinds.index(share.kind)])
+        for index, share in found.shares.items()
+        if index not in limits
+    )
+    assert sum(limit for limit in limits.values() if limit is not None) + rest == pytest.approx(30.0)
+    some = allot_bytes(CHOICES, 500)
+    assert some is not None and all(share.limit is None for share in some.shares.values())
+
+
+def test_a_bound_is_a_choice_between_jpeg2000_and_no_loss() -> None:
+    looks = [(n, e := 1e3 * 2.0 ** (-n / 50), e) for n in (100, 200, 400, 800)]
+    bounded = [(1.0, 250, 6.0, 6.0), (2.0, 180, 20.0, 20.0)]
+    choices = {0: TileChoices.of(1000, None, looks, 420, bounded)}
+    for allowed, bound, size in ((25.0, 2.0, 180), (7.0, 1.0, 250), (2.0, 0.0, 420)):
+        found = allot_error(choices, allowed)
+        assert found is not None
+        share = found.shares[0]
+        assert (share.kind, share.bound, share.size, share.limit) == (UnitKind.EXACT, bound, size, None)
+    rough = allot_error(choices, 100.0)
+    assert rough is not None and rough.shares[0].kind == UnitKind.PACKETS and rough.shares[0].bound == 0.0
+    packets = {0: choices[0].without(UnitKind.EXACT)}
+    assert set(packets[0].kinds) == {UnitKind.PACKETS} and packets[0].size_for(1e-3) == np.inf

@@ -168,6 +168,33 @@ def test_figures_are_those_of_their_formulas(dtype: str) -> None:
     assert figures.sam == pytest.approx(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean(), rel=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_errors_whose_squares_are_no_numbers_have_figures(scale: float) -> None:
+    random = np.random.default_rng(5)
+    reference, error = random.uniform(-1, 1, (2, 2, 9, 11))
+    total, plain = metrics.ErrorAccumulator(2), metrics.ErrorAccumulator(2)
+    total.add(scale * reference[:, :4], scale * (reference + error)[:, :4])
+    rest = metrics.ErrorAccumulator(2)
+    rest.add(scale * reference[:, 4:], scale * (reference + error)[:, 4:])
+    total.merge(rest)
+    plain.add(reference, reference + error)
+    found, wanted = (
+        sums.figures([2.0 * factor, 1.5 * factor], "float64")
+        for sums, factor in ((total, scale), (plain, 1.0))
+    )
+    assert found.psnr == pytest.approx(wanted.psnr) and found.psnr_dtype is None
+    assert found.rmse == pytest.approx(wanted.rmse * scale, rel=1e-9, abs=0)
+    assert found.mean_error == pytest.approx(wanted.mean_error * scale, rel=1e-6, abs=0)
+    for own, other in zip(found.bands, wanted.bands, strict=True):
+        assert own is not None and other is not None
+        assert own.psnr == pytest.approx(other.psnr)
+        assert own.rmse == pytest.approx(other.rmse * scale, rel=1e-9, abs=0)
+    assert total.relative_error(2 * scale) == pytest.approx(plain.squared_error / 4)
+    # Beside such errors those of other pieces, far smaller or none, change nothing.
+    total.add(np.zeros((2, 1, 1)), np.full((2, 1, 1), 1e-305 if scale > 1 else 0.0))
+    assert total.relative_error(2 * scale) == pytest.approx(plain.squared_error / 4)
+
+
 def test_equal_spectra_have_no_angle_and_brightness_does_not_turn_them() -> None:
     a = picture(4, 20, 20).astype(np.float64) + 1
     for factor in (1.0, 3.0, 1e100):

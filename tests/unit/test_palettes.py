@@ -22,8 +22,9 @@ from fdegc.format.metadata import PALETTE, metadata_blocks, raster_info
 from fdegc.options import EncodeOptions, Target, TargetKind, ValueRange
 from fdegc.raster import ArraySource, open_raster, open_sink, to_rgb8
 from fdegc.raster.classes import MOST_CLASSES, class_count, palette_way, settle
-from fdegc.raster.palettes import coloured, coloured_info, info_table
+from fdegc.raster.palettes import BLACK_AND_WHITE, coloured, coloured_info, info_table
 from fdegc.raster_info import RasterInfo, Window
+from fdegc.types import Samples
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -179,6 +180,45 @@ def test_what_a_format_cannot_hold_of_a_palette_is_said(tmp_path):
         whole = Window(0, 0, WIDTH, HEIGHT)
         np.testing.assert_array_equal(before.read(whole).pixels, after.read(whole).pixels)
         np.testing.assert_array_equal(before.read(whole).alpha, after.read(whole).alpha)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif"])
+def test_a_picture_of_bits_comes_back_as_bits(tmp_path, name):
+    bits = Image.fromarray(patches(2) > 0)
+    assert bits.mode == "1"
+    bits.save(tmp_path / name, dpi=(300, 300))
+    assert main(["compress", str(tmp_path / name), str(tmp_path / "a.fdegc")]) == 0
+    back, tiff = tmp_path / "back.png", tmp_path / "back.tif"
+    assert main(["decompress", str(tmp_path / "a.fdegc"), str(back)]) == 0
+    with Image.open(back) as image:
+        assert image.mode == "1" and np.array_equal(np.asarray(image), np.asarray(bits))
+        assert image.size == bits.size
+    assert main(["decompress", str(tmp_path / "a.fdegc"), str(tiff)]) == 0
+    with rasterio.open(tiff) as dataset:
+        assert np.array_equal(dataset.read(1), np.asarray(bits).astype(np.uint8))
+        assert dataset.colormap(1)[1] == (255, 255, 255, 255)
+    # As colours, which the library opens files as, it is grey.
+    with open_raster(tmp_path / name) as source:
+        grey = source.read(Window(0, 0, WIDTH, HEIGHT))
+        assert source.info.bands == 1 and set(np.unique(grey.pixels)) == {0, 255}
+
+
+def test_black_and_white_that_png_cannot_hold_in_bits_stays_a_palette(tmp_path):
+    """An index beyond the two, or one that is nodata, has no place in one bit."""
+    info = RasterInfo("", "MEM", WIDTH, HEIGHT, 1, "uint8", palette=BLACK_AND_WHITE)
+    for number, (own, pixels) in enumerate(
+        [(info, patches(3)), (replace(info, nodata=1.0, has_mask=True), patches(2))]
+    ):
+        path = tmp_path / f"{number}.png"
+        with ArraySource(pixels[None], info=own) as source, open_sink(path, own) as sink:
+            window = Window(0, 0, WIDTH, HEIGHT)
+            sink.write(window, source.read(window))
+        with Image.open(path) as image:
+            assert image.mode == "P" and np.array_equal(np.asarray(image), pixels)
+    bits = tmp_path / "bits.png"
+    with open_sink(bits, info) as sink:
+        sink.write(Window(0, 0, WIDTH, HEIGHT), Samples(patches(2)[None]))
+    assert sink.unsupported_metadata == ()
 
 
 def test_sixteen_bit_indices_keep_their_palette(tmp_path):

@@ -10,6 +10,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import types
 import zipfile
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from fdegc.cli import main
 from fdegc.cli.compress import _opened as opened
 from fdegc.format.info import read_info
 from fdegc.raster import open_raster, open_sink, to_rgb8
+from fdegc.raster.several import dataset_parts, several
 from fdegc.raster.virtual import virtual_name
 from fdegc.raster_info import Window
 from tests.rasters import pack
@@ -166,6 +168,26 @@ def test_zero_is_white_through_the_network(tmp_path, capsys):
 def pages(count: int) -> list[np.ndarray]:
     y, x = np.mgrid[0:96, 0:128]
     return [((np.sin(x / (7 + k)) + np.cos(y / 9)) * 60 + 128).astype(np.uint8) for k in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("said", "title"),
+    [
+        ("[7x9] sst (32-bit floating-point)", "9×7, 1 band, 32-bit floating-point"),
+        ("[12x3x7x9] /g/d (16-bit integer)", "9×7, 36 bands, 16-bit integer"),
+        ("[7x9] d", "9×7, 1 band"),
+        ("[9] lat (64-bit floating-point)", ""),
+        ("Bands B2, B3 with 10m resolution, UTM 32N", ""),
+        ("", ""),
+    ],
+)
+def test_variables_are_described_as_gdal_lists_them(said, title):
+    items = {"SUBDATASET_1_NAME": 'netcdf:"a b.nc":sst', "SUBDATASET_1_DESC": said}
+    items |= {"SUBDATASET_2_NAME": 'netcdf:"a b.nc":err', "SUBDATASET_2_DESC": said}
+    dataset = types.SimpleNamespace(driver="netCDF", count=0, tags=lambda ns: items)
+    parts = dataset_parts(dataset, Path("a b.nc"))
+    error = several(Path("a b.nc"), parts)
+    assert error.titles == (title, title) and [part.title for part in parts] == ["", ""]
 
 
 def test_pages_are_named_and_taken_one_by_one(tmp_path, monkeypatch, capsys):

@@ -198,7 +198,9 @@ def test_targets_beyond_latents_are_reached_by_other_ways(codec: Codec, tmp_path
     exact = coded(TargetKind.SIZE, 10 * pixels.size)
     assert exact.psnr == math.inf and "more bytes serve none" in exact.note
     fine = coded(TargetKind.PSNR, 48.0)
-    assert fine.psnr is not None and 48 <= fine.psnr < 48.7 and high < fine.bytes < exact.bytes
+    assert fine.psnr is not None and 48 <= fine.psnr and high < fine.bytes < exact.bytes
+    # JPEG 2000 of the whole takes so many bytes for 48.03 dB; a bound of 1 gives more in fewer.
+    assert fine.psnr < 48.7 or (side == 512 and fine.bytes < 16_500 and "a bound on errors" in fine.note)
     perfect = coded(TargetKind.PSNR, 95.0)
     assert perfect.psnr == math.inf and "without loss" in perfect.note
     rough = coded(TargetKind.PSNR, 27.0)
@@ -213,6 +215,33 @@ def test_a_psnr_beyond_the_best_quality_is_reached_by_floats(codec: Codec, tmp_p
         options = EncodeOptions(target=Target(TargetKind.PSNR, goal))
         result = codec.encode(ArraySource(pixels), out, options, overwrite=True)
         assert result.psnr is not None and result.psnr >= goal
+
+
+def test_a_psnr_is_kept_to_by_whatever_takes_fewest_bytes(codec: Codec, tmp_path: Path) -> None:
+    """Bands of one grey, noise in steps of floats, and what looks take for larger than it is without loss."""
+    out, noisy = tmp_path / "a.fdegc", textured(96, 120)
+
+    def coded(pixels: np.ndarray, goal: float, bound: float | None = None) -> EncodeResult:
+        target = None if bound is not None else Target(TargetKind.PSNR, goal)
+        options = EncodeOptions(target=target, max_error=bound)
+        result = codec.encode(ArraySource(pixels), out, options, overwrite=True, reconstruct=True)
+        assert result.psnr is not None and result.psnr >= goal
+        return result
+
+    # Errors up to 3 take more, and give 42.4 dB.
+    bounded = coded(noisy, 42.1)
+    assert bounded.bytes <= 1.02 * coded(noisy, 42.1, 3.0).bytes
+    shown = codec.decode_window(out, Window(0, 0, 120, 96)).pixels
+    assert np.abs(shown.astype(int) - noisy).max() <= 3
+    floats = (noisy[:1] * np.float32(1e-9)).astype(np.float64)
+    found = coded(floats, 40.0)
+    assert "1 with a bound on errors" in found.note
+    assert found.psnr is not None and found.psnr < 40.4
+    assert found.bytes <= 1.01 * coded(floats, 40.0, 3e-9).bytes
+    tinted = np.stack([noisy[0], noisy[0] // 2 + 40, 255 - noisy[0]])
+    axes = coded(tinted, 45.0)
+    assert axes.psnr is not None and axes.psnr < 45.4
+    assert axes.bytes < 0.5 * coded(noisy, 45.0).bytes
 
 
 def test_what_takes_fewer_bytes_without_loss_leaves_them_to_the_rest(codec: Codec, tmp_path: Path) -> None:
