@@ -189,8 +189,29 @@ def may_be_classes(pixels: Pixels) -> bool:
     return len(np.unique(some, axis=1).T) <= _FEW * some.shape[1]
 
 
+def _ranks(pixels: Pixels, known: Mask | None) -> npt.NDArray[np.uint16] | None:
+    """Numbers of floats' values in their bands, in order; None if they are more than a few, or float64's."""
+    ranks = np.zeros(pixels.shape, np.uint16)
+    for number, band in enumerate(pixels):
+        values = band.ravel() if known is None else band[known[number]]
+        some = values[:: max(values.size // _LOOKED_AT, 1)]
+        if len(np.unique(some)) > _FEW * some.size:
+            return None
+        found, order = np.unique(values, return_inverse=True)
+        # Of those that single precision does not hold no values are listed.
+        if len(found) > min(_FEW * values.size, 1 << 16) or (found != found.astype(np.float32)).any():
+            return None
+        ranks[number][... if known is None else known[number]] = order.reshape(
+            band.shape if known is None else -1
+        )
+    return ranks
+
+
 def smoothness_bytes(pixels: Pixels, known: Mask | None) -> float:
     """Bytes of a tile of integers if differences between neighbours were coded one by one: roughly the most.
+
+    Of each band these are the differences along the rows, or between those of rows that follow each other,
+    which are zero but for corners where there are areas.
 
     Parameters
     ----------
@@ -201,15 +222,25 @@ def smoothness_bytes(pixels: Pixels, known: Mask | None) -> float:
     total = 0.0
     for number, band in enumerate(pixels):
         steps = np.diff(band.astype(np.int64), axis=1)
+        bends = np.diff(steps, axis=0)
         if known is not None:
-            steps = steps[known[number, :, 1:] & known[number, :, :-1]]
-        if band.dtype.itemsize <= 2:  # counting is ten times as fast as sorting
-            counts = np.bincount(steps.ravel() + (1 << 16))
-            counts = counts[counts > 0]
-        else:
-            counts = np.unique(steps, return_counts=True)[1]
-        total += float(counts @ np.log2(steps.size / counts)) / 8 if steps.size else 0.0
+            pairs = known[number, :, 1:] & known[number, :, :-1]
+            steps, bends = steps[pairs], bends[pairs[1:] & pairs[:-1]]
+        total += min(_entropy_bytes(steps.ravel()), _entropy_bytes(bends.ravel()))
     return total
+
+
+def _entropy_bytes(values: npt.NDArray[np.int64]) -> float:
+    """Bytes of whole numbers by how often each occurs."""
+    if not values.size:
+        return 0.0
+    least = int(values.min())
+    if int(values.max()) - least < 1 << 19:  # counting is ten times as fast as sorting
+        counts = np.bincount(values - least)
+        counts = counts[counts > 0]
+    else:
+        counts = np.unique(values, return_counts=True)[1]
+    return float(counts @ np.log2(values.size / counts)) / 8
 
 
 def _span(entry: BandMapping, dtype: str) -> int:
@@ -431,11 +462,15 @@ class PlainWays:
             Called now and then; raises to cancel.
         """
         if pixels.dtype.kind not in "iu":
+            ranks = _ranks(pixels, known)
+            if ranks is not None and smoothness_bytes(ranks, known) <= hoped:
+                yield PlainTile(UnitKind.EXACT, exact.encode(pixels, 0.0, known, check), None)
             return
         if may_be_classes(pixels):
             payload = colours.encode(pixels, known, check, most)
             if payload is not None:
                 yield PlainTile(UnitKind.CLASSES, payload, None)
+                hoped = max(hoped, 2.0 * len(payload))
         if smoothness_bytes(pixels, known) <= hoped:
             yield PlainTile(UnitKind.EXACT, exact.encode(pixels, 0.0, known, check), None)
 

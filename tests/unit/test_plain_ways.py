@@ -262,3 +262,21 @@ def test_ends_of_the_scales() -> None:
     assert [unpack_quality(pack_quality(steps), 3.7) for steps in (0, 32, 160, 200)] == [1.0, 2.0, 6.0, 6.0]
     found = ways_of([0, 0, 2, 4, 1, 99, 5])
     assert found == {"network": 2, "empty": 1, "jpeg2000": 2, "classes": 1, "unknown": 1}
+
+
+def test_floats_of_few_values_in_areas_are_tried_without_loss() -> None:
+    random = np.random.default_rng(5)
+    heights = np.zeros((BANDS, 120, 130), np.float32)
+    for value in random.gamma(3, 3, 40):
+        y, x = random.integers(0, 110, 2)
+        heights[0, y : y + 12, x : x + 9], heights[1, y : y + 7, x : x + 4] = value, -value
+    ways, mask = PlainWays(header_of("float32")), np.ones(heights.shape, bool)
+    (found,) = ways.exact_if(heights, None, 2000.0, 2000.0, never)
+    assert len(found.payload) < 1000
+    heights[0, :7, :9], mask[0, :7, :9] = np.nan, False
+    (found,) = ways.exact_if(heights, mask, 2000.0, 2000.0, never)
+    back = ways.decode(found.kind, found.payload, 120, 130, mask)
+    np.testing.assert_array_equal(back[mask], heights[mask])
+    assert not [*ways.exact_if(heights, mask, 100.0, 100.0, never)]
+    noise = random.normal(0, 1, heights.shape).astype(np.float32)
+    assert not [*ways.exact_if(noise, None, 1e9, 1e9, never)]
