@@ -45,7 +45,7 @@ with atheris.instrument_imports(include=["fdegc"]):
     from fdegc.codec.ways import Form, PlainTile, PlainWays
     from fdegc.coding import component_transform, jpeg2000
     from fdegc.errors import FdegcError
-    from fdegc.format import MAGIC, layout, metadata, outliers, planes
+    from fdegc.format import MAGIC, layout, metadata, outliers, planes, strips
     from fdegc.format import info as stream
     from fdegc.format.band_masks import BandMasksReader, BandMasksWriter
     from fdegc.format.header import PREFIX, StreamHeader
@@ -62,10 +62,13 @@ with atheris.instrument_imports(include=["fdegc"]):
 import numpy as np
 
 NEUTRAL, WITH_MAGIC = 1, 2
-SECONDS, MEGABYTES, LENGTH = 1.0, 512, 4096
+#: The libraries alone take some 730 MB.
+SECONDS, MEGABYTES, LENGTH = 1.0, 1200, 4096
 UNITS = 1000
 #: Tiles that are decoded, and the most samples of one.
 TILES, SAMPLES = 8, 30_000
+#: The most samples of a strip that may be coded by contexts, and those of its pieces as seeds have them.
+STRIP_SAMPLES, PIECE_SAMPLES = 50_000, 1 << 12
 #: First bytes of a payload, of which one is changed at a time.
 HEAD = 48
 
@@ -160,6 +163,8 @@ def read_corners(
     if plane is None:
         return
     width, height = reader.header.width, reader.header.height
+    if reader.header.contexts and width * min(reader.header.tile_size, height) > STRIP_SAMPLES:
+        return  # whose pieces may take seconds
     w, h = min(width, 200), min(height, 200)
     for window in (Window(0, 0, w, h), Window(width - w, height - h, w, h)):
         found = plane.read(window)
@@ -218,14 +223,14 @@ def split(rest: bytes) -> tuple[list[bytes], list[bytes]]:
         at += 12 + length
 
 
-def join(parts: list[bytes], tags: list[bytes], version: int, short: bool, sound: bool) -> bytes:
+def join(parts: list[bytes], tags: list[bytes], features: tuple[int, int], short: bool, sound: bool) -> bytes:
     """Undo :func:`split`, with lengths, checksums and copies that fit, or without copies."""
 
     def crc(data: bytes) -> bytes:
         return struct.pack("<I", zlib.crc32(data) if sound else 0)
 
     header, index, payloads, *blocks = parts
-    packed = PREFIX.pack(version, 0, len(header) & 0xFFFF) + header
+    packed = PREFIX.pack(*features, len(header) & 0xFFFF) + header
     out = packed + crc(packed) + index + crc(index) + payloads
     if short:
         return out + layout.END_MAGIC
@@ -297,17 +302,20 @@ def mutate(data: bytes, max_size: int, seed: int) -> bytes:
     if choose.random() < 0.6 and len(data) > PREFIX.size:
         with contextlib.suppress(FdegcError, struct.error):
             parts, tags = split(data[1:])
-            version, short = data[1], data.endswith(layout.END_MAGIC) and not tags
+            version, flags, _ = PREFIX.unpack_from(data, 1)
+            short = data.endswith(layout.END_MAGIC) and not tags
             which = choose.randrange(-3, len(parts))
             if which < 0:
                 with_one_changed(parts, entry_size(version), choose, not data[0] & NEUTRAL)
             else:
                 parts[which] = atheris.Mutate(parts[which], len(parts[which]) + 64)
+            if choose.random() < 0.05:
+                flags ^= 1 << choose.randrange(4)
             if choose.random() < 0.1:
                 version, short = choose.choice((1, 2)), choose.random() < 0.5
             if which == 2:
                 parts[1] = with_lengths(parts[1], parts[2], entry_size(version), not data[0] & NEUTRAL)
-            whole = join(parts, tags, version, short, not data[0] & NEUTRAL)
+            whole = join(parts, tags, (version, flags), short, not data[0] & NEUTRAL)
             changed = bytes([data[0] | WITH_MAGIC]) + whole
             if len(changed) <= max_size:
                 return changed
@@ -329,6 +337,7 @@ def write_seed(path: Path, header: StreamHeader) -> None:
     )  # fmt: skip
     plan = TilePlan(header.width, header.height, header.tile_size, header.halo)
     ramp = np.add.outer(np.arange(header.height), np.arange(header.width))
+    contexts = header.contexts
     with ContainerWriter(path, header, overwrite=True) as writer:
         for unit in range(header.units):
             kind = UnitKind.LATENTS if header.version == 1 else UnitKind(unit % len(UnitKind))
@@ -340,13 +349,16 @@ def write_seed(path: Path, header: StreamHeader) -> None:
             (metadata.ALPHA, header.has_alpha, ramp.astype(header.dtype)),
         ):
             if there:
-                coder = PlaneWriter(header.width, header.height, header.tile_size, plane.dtype)
+                coder = PlaneWriter(
+                    header.width, header.height, header.tile_size, plane.dtype, contexts=contexts
+                )
                 for index in range(len(plan)):
                     window = plan.window(index)
                     coder.add(window, plane[window.rows, window.cols])
                 writer.add_block(tag, coder.finish())
         if header.has_band_masks:
-            masks = BandMasksWriter(header.bands, header.width, header.height, header.tile_size)
+            size = (header.width, header.height, header.tile_size)
+            masks = BandMasksWriter(header.bands, *size, contexts=contexts)
             for index in range(len(plan)):
                 window = plan.window(index)
                 gaps = np.repeat(ramp[np.newaxis, window.rows, window.cols] > 30, header.bands, axis=0)
@@ -434,6 +446,7 @@ def write_stated(path: Path, header: StreamHeader) -> None:
 def write_seeds(folder: Path) -> None:
     """Files of several kinds, with and without checksums; and one whose front is damaged."""
     folder.mkdir(parents=True, exist_ok=True)
+    strips._SAMPLES = PIECE_SAMPLES
     plain = StreamHeader(30, 20, 3, "uint8", 64, 16, 1024, b"12345678", "lite")
     first = replace(plain, version=1, height=66)
     masked = StreamHeader(20, 66, 1, "uint8", 64, 0, 256, b"12345678", "lite", (), True, True)
@@ -441,6 +454,7 @@ def write_seeds(folder: Path) -> None:
         9, 70, 4, "int16", 64, 16, 1536, b"12345678", "b", (BandMapping(0.0, 9.0),) * 4, True, False, True
     )
     beyond = replace(wide, has_outliers=True)
+    long = replace(masked, width=500, height=70, dtype="int32", mapping=(BandMapping(0.0, 9.0),))
     rows = tuple((0.5, float(row), -0.25, 1.0) for row in range(6))
     mixed = replace(wide, components=Components(rows, (0.5,) * 4))
     rows = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0)) + ((0.5, -0.25, 1.0, 0.5),) * 3
@@ -455,6 +469,7 @@ def write_seeds(folder: Path) -> None:
     apart = tuple(BandMapping(-(10.0**band), 10.0 ** (2 * band)) for band in range(4))
     floats = replace(colours, bands=4, dtype="float32", mapping=apart)
     seeds = [(write_seed, header) for header in (plain, masked, wide, first, mixed, predicted, beyond)]
+    seeds += [(write_seed, replace(header, contexts=True)) for header in (masked, wide, long)]
     seeds += [(write_plain, header) for header in (tiles, exact, several)]
     seeds += [(write_components, header) for header in (colours, five, floats)]
     seeds += [(write_stated, header) for header in (colours, five, replace(colours, bands=1))]
