@@ -75,11 +75,12 @@ class BoundSearch:
         while len(found) < _TRIES and self._estimate(bound, others[0]) <= others[1]:
             tile = self.ways.exact(self.pixels, self.known, bound, self.check)
             assert tile.pixels is not None
-            found.append((bound, len(tile.payload), *lost(tile.pixels)))
-            share = found[-1][-1] / allowed
-            if share > 1 if whole else _NEAR <= share <= 1:
+            errors = lost(tile.pixels)
+            share = errors[1] / allowed
+            if share <= 0:  # which is no loss, of few values at a bound, too
                 break
-            if share <= 0:  # what has a few values has them all
+            found.append((bound, len(tile.payload), *errors))
+            if share > 1 if whole else _NEAR <= share <= 1:
                 break
             bound = bound + 1 if whole else bound * math.sqrt((1 + _NEAR) / 2 / share)
         return found

@@ -32,7 +32,7 @@ _FINER = 1 / 100
 #: Share of a tile's bits without loss that three bands' own axes have to save JPEG 2000, to be looked at.
 _SAVED = 0.03
 #: Errors of forms at one size, as multiples of the least, up to which so many are fitted to an error.
-_CLOSE, _FITTED = 1.2, 2
+_CLOSE, _FITTED = 1.2, 4
 
 
 class Judge:
@@ -209,5 +209,12 @@ class Judge:
                 tile = self.ways.jpeg2000(unit, size, form)
                 return tile, lost(tile, every)
 
-            fitted.append(fit_size(made, fitted[number], share.limit, unit.size))
+            # Others are of interest where they keep to the error at the size that the first has then.
+            first = fitted[number]
+            if number != close[0]:
+                first = made(len(smallest(fitted, share.limit)[0].payload))
+                fitted.append(first)
+                if first[1] > share.limit:
+                    continue
+            fitted.append(fit_size(made, first, share.limit, unit.size))
         return smallest(fitted, share.limit)[0]
