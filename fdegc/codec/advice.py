@@ -9,12 +9,16 @@ import numpy as np
 
 from fdegc.codec.plan import EncodingPlan
 from fdegc.format.kinds import WAYS, UnitKind
+from fdegc.format.metadata import ALPHA
 from fdegc.results import ErrorFigures
+from fdegc.text import bytes_text
 
 #: A PSNR so many decibels below what a rate usually gives is worth a sentence.
 _FAR = 6.0
 #: So is a scene of which at least this share of the tiles is better off without the network.
 _MOST = 0.5
+#: What planes must take of a file of that many bytes to be worth one.
+_PLANES, _LARGE = 0.5, 4096
 #: What scenes in small tiles were behind JPEG 2000 of the whole in as many bytes, dB: noise and what has
 #: noise beside photographs, and smooth ones (``docs/battery.md``, several tiles).
 _BEHIND = {64: ("1.1 to 1.7", "8 to 15"), 128: ("0.2 to 0.5", "5 to 11")}
@@ -25,7 +29,11 @@ _SMALL = 64
 
 
 def advice_on(
-    plan: EncodingPlan, ways: Mapping[UnitKind, int], errors: ErrorFigures | None
+    plan: EncodingPlan,
+    ways: Mapping[UnitKind, int],
+    errors: ErrorFigures | None,
+    planes: Mapping[bytes, int],
+    size: int,
 ) -> tuple[str, ...]:
     """Sentences on a result that is far from what its rate usually gives, or that hardly needed the network.
 
@@ -36,10 +44,14 @@ def advice_on(
         Tiles by the way they were coded.
     errors : ErrorFigures or None
         None if they were not measured.
+    planes : mapping of bytes to int
+        Bytes of the lossless planes, by the tags of their blocks.
+    size : int
+        Bytes of the file.
     """
+    said = _planes_text(planes, size)
     if plan.exact or plan.beyond:  # what a target asks for is no surprise
-        return ()
-    said = []
+        return tuple(said)
     latents = ways.get(UnitKind.LATENTS, 0)
     jpeg2000 = sum(count for kind, count in ways.items() if WAYS[kind] == WAYS[UnitKind.JPEG2000])
     exact = ways.get(UnitKind.EXACT, 0) + ways.get(UnitKind.CLASSES, 0)
@@ -70,6 +82,17 @@ def advice_on(
             "choose a higher rate."
         )
     return tuple(said)
+
+
+def _planes_text(planes: Mapping[bytes, int], size: int) -> list[str]:
+    """Sentence on lossless planes that take most of a file, with what can be done; none where they do not."""
+    if size < _LARGE or sum(planes.values()) < _PLANES * size:
+        return []
+    taken = f"takes {bytes_text(max(planes.values()))} of the file's {bytes_text(size)}"
+    if max(planes, key=planes.__getitem__) == ALPHA:
+        other = "--alpha as-data codes it like the other bands, --alpha none leaves it out"
+        return [f"The alpha band is kept without loss, and {taken} ({other})."]
+    return [f"Which samples are missing is kept exactly, and {taken}."]
 
 
 def outliers_text(plan: EncodingPlan) -> str:

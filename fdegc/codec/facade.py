@@ -261,7 +261,7 @@ class Codec:
             note="" if pursuit is None else pursuit.note,
             ways=ways_of(kind for kind, count in run.ways.items() for _ in range(count)),
             worst=run.worst,
-            advice=advice_on(plan, run.ways, errors),
+            advice=advice_on(plan, run.ways, errors, reader.plane_bytes, size),
             max_error=options.max_error,
             outliers=outliers_text(plan),
         )

@@ -296,6 +296,12 @@ class TileReader:
         planes = (self._valid, self._alpha, self._missing)
         return any(plane is not None and plane.in_pieces for plane in planes)
 
+    @property
+    def plane_bytes(self) -> dict[bytes, int]:
+        """Bytes of the lossless planes by the tags of their blocks, after these were made."""
+        fixed = self._fixed or {}
+        return {tag: len(fixed[tag]) for tag in (MASK, ALPHA, MISSING) if tag in fixed}
+
     def blocks(self, payload_bytes: int) -> dict[bytes, bytes]:
         """Metadata blocks of the file, after the last tile was read.
 

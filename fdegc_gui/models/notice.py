@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from fdegc_gui.models.way import CUT_SWITCH, CUTS
 
 #: Tiles that are named one by one.
 _NAMED = 4
+#: What can be typed after a command, in parentheses.
+_OPTIONS = re.compile(r" \(--[^)]*\)")
 _AGAIN = "Fetch the file again from where it came, or from a backup;"
 
 
@@ -93,7 +96,7 @@ def advice_notice(result: Result | None) -> Notice | None:
     if result is None or result.encode is None:
         return None
     # What is an option of the command line is a row of the side bar here.
-    said = [sentence.replace(" (--lossless)", "") for sentence in result.encode.advice]
+    said = [_OPTIONS.sub("", sentence) for sentence in result.encode.advice]
     if clipped := result.encode.clipped:
         which = "1 valid sample lies" if clipped == 1 else f"{clipped} valid samples lie"
         said.append(f"{which} outside of the range that is kept, and came back as its limits.")

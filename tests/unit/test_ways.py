@@ -23,6 +23,7 @@ from fdegc.format import layout
 from fdegc.format.header import StreamHeader
 from fdegc.format.info import read_info
 from fdegc.format.kinds import UnitKind, unpack_fidelity
+from fdegc.format.metadata import ALPHA, MASK, MISSING
 from fdegc.format.reader import ContainerReader
 from fdegc.format.writer import ContainerWriter
 from fdegc.options import EncodeOptions, Target, TargetKind
@@ -182,8 +183,38 @@ def test_a_scene_that_hardly_needed_the_network_is_said_to_be_such(
     codec: Codec, ways: dict[UnitKind, int], said: str | None
 ) -> None:
     plan = EncodingPlan.of(codec.networks[0], ArraySource(scenes.photo(64, 64)), EncodeOptions(2.0))
-    found = advice_on(plan, ways, None)
+    found = advice_on(plan, ways, None, {}, 9000)
     assert len(found) == (said is not None) and (said is None or said in found[0])
+
+
+@pytest.mark.parametrize(
+    ("planes", "said"),
+    [
+        (
+            {ALPHA: 8000, MASK: 20},
+            "The alpha band is kept without loss, and takes 8 kB of",
+        ),
+        ({MASK: 3000, MISSING: 2000}, "Which samples are missing is kept exactly, and takes 3 kB of"),
+        ({MASK: 4000}, None),
+        ({}, None),
+    ],
+)
+def test_planes_that_take_most_of_a_file_are_said(
+    codec: Codec, planes: dict[bytes, int], said: str | None
+) -> None:
+    plan = EncodingPlan.of(codec.networks[0], ArraySource(scenes.photo(64, 64)), EncodeOptions(2.0))
+    found = advice_on(plan, {UnitKind.LATENTS: 2}, None, planes, 9000)
+    assert len(found) == (said is not None) and (said is None or found[0].startswith(said))
+    assert not advice_on(plan, {UnitKind.LATENTS: 2}, None, {MASK: 900}, 1000)  # which nobody minds
+
+
+def test_an_alpha_band_of_noise_is_said_to_take_most_of_the_file(codec: Codec, tmp_path: Path) -> None:
+    alpha = np.random.default_rng(0).integers(1, 255, (64, 96), np.uint8)
+    result = codec.encode(
+        ArraySource(scenes.photo(96, 64), alpha=alpha), tmp_path / "a.fdegc", EncodeOptions(1.0, 64)
+    )
+    (said,) = [sentence for sentence in result.advice if "alpha" in sentence]
+    assert said.startswith("The alpha band is kept without loss, and takes 6.")
 
 
 def test_what_small_tiles_cost_is_said_where_it_counts(codec: Codec, tmp_path: Path) -> None:
