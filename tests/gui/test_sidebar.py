@@ -76,7 +76,10 @@ def test_advice_in_the_app_names_no_option_of_the_command_line(
     compress(qtbot, window, 4)
     result = window.session.results[4]
     assert result.encode is not None
-    advice = ("1 of 4 tiles were kept as JPEG 2000; a higher rate, or no loss (--lossless, x) keeps more.",)
+    advice = (
+        "1 of 4 tiles were kept as JPEG 2000; a higher rate, or no loss (--lossless), keeps more.",
+        "The alpha band takes most (--alpha none leaves it out).",
+    )
     result.encode = replace(result.encode, advice=advice)
     notice = advice_notice(result)
     assert notice is not None and notice.text.endswith(
