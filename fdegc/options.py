@@ -182,7 +182,8 @@ class EncodeOptions:
         in place of the default ones.
     ranges : tuple of ValueRange
         Values to keep, one range for all bands or one a band; samples beyond are clipped.  Without any,
-        all of uint8's, and of other types the smallest to the largest valid value of each band.
+        all of uint8's, and of other types the smallest to the largest valid value of each band but
+        for outliers, which are kept exactly.
     target : Target or None
         What to reach; then ``quality`` does not count, and the best one is searched.
     check : bool

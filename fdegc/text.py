@@ -74,7 +74,10 @@ def fidelity_text(stream: StreamInfo) -> str | None:
 
 
 def _about(psnr: float) -> str:
-    return "lossless" if math.isinf(psnr) else f"about {psnr:.1f} dB"
+    if math.isinf(psnr):
+        return "lossless"
+    # Files hold no more than 254 thirds of a decibel.
+    return f"about {psnr:.1f} dB" if psnr < 84.5 else "84 dB or more"
 
 
 def finite(value: float | None) -> float | None:

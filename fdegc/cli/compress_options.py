@@ -196,7 +196,8 @@ def _add_range(parser: argparse.ArgumentParser) -> None:
         default=(),
         metavar="LOW:HIGH",
         help="values to keep, the others are clipped: 0:4095, or in per cent of the valid values 0.1%%:99.9%%"
-        ", or one for each band, with commas (default: all of 8 bits, else from the smallest to the largest)",
+        ", or one for each band, with commas (default: all of 8 bits, else from the smallest to the largest "
+        "but for outliers, which are kept exactly)",
     )
 
 

@@ -199,7 +199,9 @@ def _ranks(pixels: Pixels, known: Mask | None) -> npt.NDArray[np.uint16] | None:
             return None
         found, order = np.unique(values, return_inverse=True)
         # Of those that single precision does not hold no values are listed.
-        if len(found) > min(_FEW * values.size, 1 << 16) or (found != found.astype(np.float32)).any():
+        with np.errstate(over="ignore"):
+            single = found.astype(np.float32)
+        if len(found) > min(_FEW * values.size, 1 << 16) or (found != single).any():
             return None
         ranks[number][... if known is None else known[number]] = order.reshape(
             band.shape if known is None else -1

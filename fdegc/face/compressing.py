@@ -65,7 +65,8 @@ def compress(
         Pixels; a multiple of 64, 64 to 2048.  With the default, very smooth scenes get larger ones.
     ranges : sequence of ValueRange
         Values to keep, for all bands or one a band; the others are clipped.  Without any, all of 8 bits and
-        of other types the smallest to the largest valid value of each band.
+        of other types the smallest to the largest valid value of each band but for outliers, which are kept
+        exactly.
     target : Target, optional
         Size, bits per pixel or PSNR to reach; then ``quality`` does not count.
     nodata : float, optional

@@ -25,8 +25,11 @@ _LOOKED_AT, _FEW = 1 << 16, 1e-3
 _WIDER = 4.0
 #: Runs of outliers of all bands together, at most (24 bytes of memory each).
 _MOST_RUNS = 1 << 20
-#: Samples of which one may begin a run that is not like the one before it, and how many may in any scene.
-_SAMPLES_A_RUN, _LEAST_RUNS = 1024, 16
+#: Samples of which one may begin a run that is not like the one before it (of one or two values in all, and
+#: of more), and how many may in any scene.
+_SAMPLES_A_RUN, _LEAST_RUNS = (256, 1024), 16
+#: Samples that may be outliers, for one that is none.
+_FAR = 19
 
 Runs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Pixels]
 
@@ -156,14 +159,17 @@ def _fence(seen: Sequence[Pixels], low: float, high: float) -> tuple[float, floa
     values = np.sort(np.concatenate(seen)).astype(np.float64)
     # What stands for missing samples is often one value, which any number of samples may have.
     inner = values[(values != low) & (values != high)]
-    few = max(round(_FEW * inner.size), 1)
-    if inner.size <= 8 * few:
-        return None
-    least, most = float(inner[few]), float(inner[-1 - few])
-    width = most - least
-    if not 0 < width * _WIDER <= high - low:
-        return None
-    return least - width, most + width
+    few = max(round(_FEW * inner.size), min(_LEAST_RUNS, inner.size // 64), 1)
+    if inner.size > 8 * few:
+        least, most = float(inner[few]), float(inner[-1 - few])
+        width = most - least
+        if width * _WIDER <= high - low:
+            return least - width, most + width
+    # All others may be one value, too.
+    for value in (low, high):
+        if 2 * np.count_nonzero(values == value) > values.size:
+            return value, value
+    return None
 
 
 class _Finder:
@@ -216,26 +222,36 @@ class _Finder:
         scale : float
             Span of all values.
         """
-        narrow = self.high - self.low
-        if not (0 < self._count <= self._most_runs and self._far <= self._others):
+        narrow, total = self.high - self.low, self._far + self._others
+        if not (0 < self._count <= self._most_runs and self._far <= _FAR * self._others):
             return None
-        if not 0 < narrow * _WIDER <= scale:
+        if not 0 <= narrow * _WIDER <= scale:
+            return None
+        # Beside a constant, areas of other values are a drawing.
+        if narrow == 0 and self._far > max(total // _SAMPLES_A_RUN[1], _LEAST_RUNS):
             return None
         columns = [np.concatenate(column) for column in zip(*self._parts, strict=True)]
         order = np.argsort(columns[0])
         starts, lengths, values = _joined(*(column[order] for column in columns))
         # Runs as far from each other, as long and of the same value as those before take next to nothing.
         gaps = np.diff(starts, prepend=0)
-        new = (np.diff(gaps) != 0) | (np.diff(lengths) != 0) | (values[1:] != values[:-1])
-        few = max((self._far + self._others) // _SAMPLES_A_RUN, _LEAST_RUNS)
+        new = (np.diff(gaps) != 0) | (np.diff(lengths) != 0) | _differ(values)
+        few = max(total // _SAMPLES_A_RUN[len(np.unique(values)) > 2], _LEAST_RUNS)
         return (starts, lengths, values) if np.count_nonzero(new) < few else None
 
 
 def _joined(starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], values: Pixels) -> Runs:
     """Runs of which those that touch, and have one value, are one."""
-    goes_on = (starts[1:] == starts[:-1] + lengths[:-1]) & (values[1:] == values[:-1])
+    goes_on = (starts[1:] == starts[:-1] + lengths[:-1]) & ~_differ(values)
     first = np.flatnonzero(np.concatenate(([True], ~goes_on)))
     return starts[first], np.add.reduceat(lengths, first), values[first]
+
+
+def _differ(values: Pixels) -> Mask:
+    """Whether each value but the first has other bytes than the one before it, as 0 and −0 have."""
+    raw = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+    different: Mask = raw[1:] != raw[:-1]
+    return different
 
 
 def _no_runs(dtype: str) -> Runs:

@@ -95,7 +95,9 @@ class ResultsModel(QAbstractTableModel):
             encode = None if result is None else result.encode
             facts = point.facts if encode is None else f"{ratio(encode.ratio)}, on {encode.device}"
             # Of a name there may be no room for all.
-            return f"{point.name}\n{facts}" if index.column() == 0 else facts
+            if index.column() == 0 and not facts.startswith(point.name):
+                facts = f"{point.name}\n{facts}"
+            return facts
         return None
 
     def headerData(

@@ -72,6 +72,43 @@ def test_one_value_of_any_number_of_samples_is_set_apart() -> None:
     )  # rows that follow each other are one run
 
 
+def test_outliers_of_a_constant_are_set_apart() -> None:
+    pixels = np.full((1, 90, 80), 0.25, np.float32)
+    pixels[0, 44, 9], pixels[0, 60] = -9999, 0.25
+    mapping, found = found_in(pixels)
+    assert mapping == (BandMapping(0.25, 0.0),) and found is not None and found.counts == (1,)
+    pixels[0, ::15, ::40] = 7, 9
+    mapping, found = found_in(pixels)
+    assert mapping == (BandMapping(0.25, 0.0),) and found is not None and found.counts == (13,)
+
+
+def test_a_dozen_and_some_of_a_small_chip_are_set_apart() -> None:
+    pixels = waves(1, 64, 64, "uint16")
+    places = np.random.default_rng(2).choice(4096, 15, replace=False)
+    pixels.reshape(-1)[places] = np.random.default_rng(3).integers(30000, 65535, 15)
+    _, found = found_in(pixels)
+    assert found is not None and found.counts == (15,)
+
+
+def test_a_fill_with_a_slanted_border_is_set_apart() -> None:
+    pixels = waves(1, 300, 300)
+    y, x = np.mgrid[0:300, 0:300]
+    pixels[0, 3 * x + y > 500] = -3.4e38
+    mapping, found = found_in(pixels)
+    assert found is not None and 0.6 < found.counts[0] / 90000 < 0.7 and mapping[0].offset > 0
+    assert len(pack_outliers(found)) < 700
+
+
+def test_zeros_keep_their_signs() -> None:
+    pixels = waves(1) + 5000
+    pixels[0, 7, 10:14] = 0.0, -0.0, -0.0, 0.0
+    _, found = found_in(pixels)
+    assert found is not None and found.lengths[0].tolist() == [1, 2, 1]
+    back = unpack_outliers(pack_outliers(found), 130, 100, 1, "float32")
+    restored = back.restored(Window(9, 7, 6, 1), pixels[:, 7:8, 9:15] * 0 + 3)
+    np.testing.assert_array_equal(np.signbit(restored[0, 0]), [False, False, True, True, False, False])
+
+
 def test_what_is_missing_or_not_finite_is_no_outlier() -> None:
     pixels = waves()
     pixels[0, :3], pixels[1, 0, 0], pixels[1, 0, 1] = -9999, np.nan, np.inf
@@ -86,7 +123,8 @@ def test_what_is_missing_or_not_finite_is_no_outlier() -> None:
         lambda p: np.clip(p, None, 1500),  # not far enough: less than two bits
         lambda p: np.where(np.random.default_rng(0).random(p.shape) < 0.02, 30000, p),  # too many, all over
         lambda p: np.full_like(p, 7),  # a constant has no range of its own
-        lambda p: np.where(np.arange(p.shape[2]) < 90, 30000, p),  # more than all others
+        lambda p: np.where(np.arange(p.shape[2]) < 126, 30000, p),  # next to all
+        lambda p: np.where(p > 600, 30000.0, 7.0),  # areas beside a constant
     ],
 )
 def test_other_bands_keep_their_range(spoil) -> None:
