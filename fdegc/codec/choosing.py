@@ -14,6 +14,7 @@ from fdegc.codec.inputs import NetworkInputs
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import reflect_pad
 from fdegc.codec.workers import Workers
+from fdegc.coding.component_transform import counted_spans
 from fdegc.options import RATE_POINTS
 from fdegc.raster.mapping import to_unit, valid_samples
 from fdegc.raster_info import RasterInfo, Window
@@ -27,8 +28,6 @@ _SIDE, _CROPS, _SHARE = 256, 3, 0.15
 LOOK_SIDE, LOOKS = 128, 4
 #: Bands of the same picture, of which only three enter as they are, are as alike as this in natural colours.
 _ALIKE = 0.6
-#: Spans of bands within this factor are those of one quantity, in whose units errors of all of them count.
-_ONE_QUANTITY = 8.0
 #: More bands than this are not tried one by one.
 _MOST_GREYS = 6
 #: Bits a pixel that the error of components which are left out may be worth, at the highest rate.
@@ -100,16 +99,10 @@ def choose_components(plan: EncodingPlan, workers: Workers) -> Components | None
 
 
 def _weights(plan: EncodingPlan) -> Float64Array:
-    """Factor of each band's errors, of which the largest is 1.
-
-    Bands whose spans are alike are taken for one quantity, in whose units errors count; others count by their
-    own spans.
-    """
+    """Factor of each band's errors, of which the largest is 1: as in comparisons; 0 of a constant band."""
     spans = np.array([entry.scale for entry in plan.mapping])
-    used = spans[spans > 0]
-    alike = used.size and used.max() <= _ONE_QUANTITY * used.min()
-    factors = spans / spans.max() if alike else np.ones(len(spans))
-    factors = factors * (plan.options.band_weights or 1.0)
+    factors = counted_spans(spans, np.dtype(plan.header.dtype).kind in "iu")
+    factors = factors * (spans > 0) * (plan.options.band_weights or 1.0)
     largest: float = factors.max()
     return factors / largest if largest > 0 else np.ones(len(spans))
 

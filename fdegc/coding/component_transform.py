@@ -71,12 +71,25 @@ def are_quantities(spans: Float64Array, whole: bool) -> bool:
     return not whole and not bool(np.all(band_factors(spans, None)[spans > 0] >= _LEAST_SPAN))
 
 
-def band_exponents(spans: Float64Array, weights: npt.ArrayLike, whole: bool) -> Bytes | None:
-    """Exponents for :func:`band_factors` of bands with weights; None where their spans alone will do.
+def counted_spans(spans: Float64Array, whole: bool) -> Float64Array:
+    """Factors by which errors of bands in [0, 1] count, of which the largest is 1.
 
     Bands count by their spans, in the samples' own units.  Where one would count for next to nothing so, that
     of integers counts by an eighth of the widest span; and floats are taken for different quantities, of
     which each counts by its own span.
+
+    Parameters
+    ----------
+    spans : ndarray, shape (bands,)
+    whole : bool
+        Whether samples are integers.
+    """
+    shares = band_factors(spans, None)
+    return np.ones(len(shares)) if are_quantities(spans, whole) else np.maximum(shares, _LEAST_SPAN)
+
+
+def band_exponents(spans: Float64Array, weights: npt.ArrayLike, whole: bool) -> Bytes | None:
+    """Exponents for :func:`band_factors` of bands with weights; None where their spans alone will do.
 
     Parameters
     ----------
@@ -90,8 +103,7 @@ def band_exponents(spans: Float64Array, weights: npt.ArrayLike, whole: bool) -> 
     alike = bool(np.all(shares[spans > 0] >= _LEAST_SPAN))
     if alike and np.all(given == 1):
         return None
-    apart = are_quantities(spans, whole)
-    factors = (np.ones(len(shares)) if apart else np.maximum(shares, _LEAST_SPAN)) * given
+    factors = counted_spans(spans, whole) * given
     exponents = np.rint(-_OCTAVE * np.log2(np.maximum(factors, _LEAST)))
     return np.clip(exponents, 0, 255).astype(np.uint8)
 
