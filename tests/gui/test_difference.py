@@ -277,6 +277,8 @@ def test_a_region_is_drawn_and_measured(
     card.copy.click()
     text = QGuiApplication.clipboard().text()
     assert f"{region.width} × {region.height} px" in text and "Band\tPSNR" in text and "Red\t" in text
+    # Or Escape would stop the figures of the whole result.
+    qtbot.waitUntil(lambda: not window.controller.can_cancel, timeout=TIMEOUT)
     qtbot.keyClick(pane, Qt.Key.Key_Escape)
     assert card.isHidden() and pane.region is None and not window.actions_["measure"].isChecked()
 
