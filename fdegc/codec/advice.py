@@ -86,10 +86,12 @@ def advice_on(
 
 def _planes_text(planes: Mapping[bytes, int], size: int) -> list[str]:
     """Sentence on lossless planes that take most of a file, with what can be done; none where they do not."""
-    if size < _LARGE or sum(planes.values()) < _PLANES * size:
+    alpha = planes.get(ALPHA, 0)
+    masks = sum(planes.values()) - alpha
+    if size < _LARGE or alpha + masks < _PLANES * size:
         return []
-    taken = f"takes {bytes_text(max(planes.values()))} of the file's {bytes_text(size)}"
-    if max(planes, key=planes.__getitem__) == ALPHA:
+    taken = f"takes {bytes_text(max(alpha, masks))} of the file's {bytes_text(size)}"
+    if alpha > masks:
         other = "--alpha as-data codes it like the other bands, --alpha none leaves it out"
         return [f"The alpha band is kept without loss, and {taken} ({other})."]
     return [f"Which samples are missing is kept exactly, and {taken}."]
@@ -104,7 +106,7 @@ def outliers_text(plan: EncodingPlan) -> str:
     total, mapping = sum(counts), plan.mapping[band]
     values = np.unique(plan.outliers.values[band])
     where = " to ".join(f"{value:.6g}" for value in (values[0], values[-1])[: len(values)])
-    others = f"{mapping.offset:.6g} to {mapping.offset + mapping.scale:.6g}"
+    others = f"{mapping.offset:.6g}" + (f" to {mapping.offset + mapping.scale:.6g}" if mapping.scale else "")
     name = f"band {band + 1}: " if len(counts) > 1 else ""
     begin = "1 sample lies far outside of all" if total == 1 else f"{total} samples lie far outside of the"
     kept = "it is" if total == 1 else "they are"

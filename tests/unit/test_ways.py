@@ -194,7 +194,7 @@ def test_a_scene_that_hardly_needed_the_network_is_said_to_be_such(
             {ALPHA: 8000, MASK: 20},
             "The alpha band is kept without loss, and takes 8 kB of",
         ),
-        ({MASK: 3000, MISSING: 2000}, "Which samples are missing is kept exactly, and takes 3 kB of"),
+        ({MASK: 3000, MISSING: 2000}, "Which samples are missing is kept exactly, and takes 5 kB of"),
         ({MASK: 4000}, None),
         ({}, None),
     ],
