@@ -36,7 +36,7 @@ TASK_BYTES = 0.05e9
 #: What the entropy coder holds of a latent position and channel of a band group: φ twice, operand, sums.
 PHI_BYTES = 60
 #: A step of refining latents, as a multiple of the time of compressing without; steps that its start takes.
-STEP_COST, STARTING_STEPS = 2.0, 2.5
+STEP_COST, STARTING_STEPS = 1.4, 2.5
 #: Bytes that gradients take, as a multiple of those of the network (``docs/memory.md``).
 REFINEMENT_MEMORY = 12.0
 # Rows of a usual file's blocks at a tile's ends.

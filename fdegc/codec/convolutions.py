@@ -31,7 +31,8 @@ class _Scratch:
     """Memory that a thread transforms in: kept, since touching new memory takes as long as the arithmetic."""
 
     def __init__(self) -> None:
-        self.inputs, self.outputs = torch.empty(PLACES * PLANE), torch.empty(PLACES * PLANE)
+        with torch.inference_mode(False):  # memory made within it could not be written to outside of it
+            self.inputs, self.outputs = torch.empty(PLACES * PLANE), torch.empty(PLACES * PLANE)
         self.lines = winograd.scratch()
 
     @classmethod
@@ -71,6 +72,11 @@ class Kernel:
         weight = layer.weight.flatten(2)
         turned = isinstance(layer, nn.ConvTranspose2d)
         return cls.of_taps(weight.flip(2).permute(2, 0, 1) if turned else weight.permute(2, 1, 0), layer.bias)
+
+    @property
+    def turned(self) -> Kernel:
+        """Kernel, without bias, that takes slopes of outputs to slopes of inputs."""
+        return Kernel.of_taps(self.taps.flip(0).transpose(1, 2).contiguous())
 
     @property
     def weight(self) -> Tensor:
@@ -147,8 +153,8 @@ class _Residual(nn.Module):
         return convolve(convolve(x, first, SLOPE), second, SLOPE, x)
 
 
-def _pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Convolution 1 × 1 of channels-last features, as a product; torch's own is slower on one thread."""
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Convolution 1 × 1 of channels-last features by (out, in); torch's own is slower on one thread."""
     return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
 
 
@@ -161,7 +167,7 @@ class _Normalisation(nn.Module):
         self._inverse = layer.inverse
 
     def forward(self, x: Tensor) -> Tensor:
-        norm: Tensor = _pointwise(x.square(), self._gamma, self._beta)
+        norm: Tensor = pointwise(x.square(), self._gamma, self._beta)
         norm = norm.sqrt_() if self._inverse else norm.rsqrt_()
         return norm.mul_(x)
 
@@ -181,7 +187,7 @@ class _Scaling(nn.Module):
         return out.add_(self._shortcut(x))
 
 
-class _Dynamic(nn.Module):
+class Dynamic(nn.Module):
     """Dynamic convolution, each sample with its own kernel; with ReLU, if the kernel is 3 × 3.
 
     The candidates lie here as they are needed, by tap, input and output.
@@ -195,17 +201,25 @@ class _Dynamic(nn.Module):
         by_tap = layer.weight.view(candidates, outputs, inputs, -1).permute(0, 3, 2, 1)
         self._candidates = by_tap.reshape(candidates, -1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def taps(self, x: Tensor) -> list[Tensor]:
+        """Kernel of each sample of features (B, in, H, W), by taps: (9 or 1, in, out)."""
         channel, filters, spatial, mixture = self._attention(x)
-        parts = []
+        kernels = []
         for place, mixed in enumerate(mixture @ self._candidates):
             taps = mixed.view(self._shape)
             taps.mul_(channel[place].view(-1, 1) * filters[place].view(1, -1))
+            kernels.append(taps if spatial is None else taps * spatial[place].view(-1, 1, 1))
+        return kernels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Dynamic convolution of features, then ReLU if it is 3 × 3: (B, in, H, W) to (B, out, H, W)."""
+        parts = []
+        for place, taps in enumerate(self.taps(x)):
             part = x[place : place + 1]
-            if spatial is None:
-                parts.append(_pointwise(part, taps[0].t()))
+            if self._side == 1:
+                parts.append(pointwise(part, taps[0].t()))
             else:
-                parts.append(convolve(part, Kernel.of_taps(taps * spatial[place].view(-1, 1, 1)), 0.0))
+                parts.append(convolve(part, Kernel.of_taps(taps), 0.0))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
@@ -213,7 +227,7 @@ class _Bottleneck(nn.Module):
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         assert isinstance(layer, DynamicBottleneck)
-        self._conv1, self._conv2, self._conv3 = map(_Dynamic, (layer.conv1, layer.conv2, layer.conv3))
+        self._conv1, self._conv2, self._conv3 = map(Dynamic, (layer.conv1, layer.conv2, layer.conv3))
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self._conv2(F.relu_(self._conv1(x)))
@@ -230,7 +244,7 @@ class _Attention(nn.Module):
         self._conv = layer.conv
 
     def forward(self, x: Tensor) -> Tensor:
-        mask = _pointwise(self._mask(x), self._conv.weight, self._conv.bias)
+        mask = pointwise(self._mask(x), self._conv.weight, self._conv.bias)
         return mask.sigmoid_().mul_(self._trunk(x)).add_(x)
 
 

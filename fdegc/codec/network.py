@@ -22,6 +22,7 @@ from fdegc.codec.devices import (
     transform_type,
 )
 from fdegc.codec.launching import Launching, stacked
+from fdegc.codec.slopes import sloping_layers
 from fdegc.coding.integers import EntropyWeights, quantise
 from fdegc.coding.unit import LATENT_LIMIT, IntArray, UnitCoder
 from fdegc.coding.wavefront import DeviceParameterNetwork
@@ -184,6 +185,7 @@ class Network:
                 torch.cuda.synchronize(self.device)
         self._type = transform_type(self.device)
         self._quick: dict[nn.Module, nn.Sequential] = {}
+        self._sloping: nn.Sequential | None = None
         self._guard = threading.Lock()
         self._known_gains: dict[float, tuple[Tensor, Tensor]] = {}
 
@@ -195,6 +197,21 @@ class Network:
             if transform not in self._quick:
                 self._quick[transform] = quick_layers(transform)
             return self._quick[transform]
+
+    @property
+    def sloping(self) -> tuple[nn.Sequential, torch.memory_format]:
+        """Layers of g_s in float32 for who wants slopes, too, and how features have to lie in memory."""
+        if self.device.type != "cpu":
+            return self.net.g_s, torch.contiguous_format
+        with self._guard:
+            if self._sloping is None:
+                self._sloping = sloping_layers(self.net.g_s)
+            return self._sloping, torch.channels_last
+
+    @property
+    def no_denormals(self) -> AbstractContextManager[None]:
+        """Context in which a CPU takes denormals for zero."""
+        return nullcontext() if self._is_gpu else no_denormals()
 
     @property
     def _is_gpu(self) -> bool:
@@ -232,8 +249,10 @@ class Network:
 
     def _layers(self, layers: Iterable[nn.Module], x: Tensor, check: Check, dtype: torch.dtype) -> Tensor:
         """Apply layers one by one, so that work on a large tile can be cancelled between them."""
-        plain = nullcontext() if self._is_gpu else no_denormals()
-        with plain, torch.autocast(self.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with (
+            self.no_denormals,
+            torch.autocast(self.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16),
+        ):
             x = x.contiguous(memory_format=torch.channels_last)
             for layer in layers:
                 check()

@@ -22,22 +22,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fdegc.codec.devices import in_batches, memory_errors
+from fdegc.codec.expected_bits import BitModel, Mixtures
 from fdegc.codec.network import Float32Array, Network, round_latent
 from fdegc.coding.correcting import BIAS_STEPS, TAPS, WEIGHT_STEPS
 from fdegc.coding.unit import LATENT_LIMIT, IntArray
 from fdegc.control import Check
 from fdegc.format.header import StreamHeader
-from fdegc.model.context import raw_likelihood
 from fdegc.options import RATE_POINTS
 from fdegc.raster_info import Window
 from fdegc.types import STRIDE
 
 #: How far probabilities go along the slope of the cost in bits, and how much of the last way they go again.
-_RATE, _MOMENTUM = 0.25, 0.7
+_RATE, _MOMENTUM = 0.5, 0.5
 #: A slope beyond this many bits is as good as certain.
 _STEEPEST = 30.0
 #: Temperature in bits at first; 0 after this share of the steps, and after so many at the latest.
-_TEMPERATURE, _COOLING, _COLD = 1.0, 0.8, 24
+_TEMPERATURE, _COOLING, _COLD = 0.8, 0.8, 24
 #: Steps after which latents that are decided may turn to the integer on the other side.
 _TURN = 6
 #: Logit from which on a latent counts as decided.
@@ -45,8 +45,6 @@ _DECIDED = 4.0
 _CERTAIN = 50.0
 #: Latents along the edges beside other tiles that are rounded all the same.
 _KEPT = 1
-#: Random directions by which the curvature of the errors is measured.
-_PROBES = 2
 #: Gets the share of their steps that tiles have made since it was called last, times the tiles.
 Stepped = Callable[[float], None]
 #: Steps after which the integers are judged, and the share of the cost that they have to gain by then.
@@ -142,11 +140,12 @@ class Refinement:
             return plain
         phis = network.features(network.hyper_analyse(own, self._batch))
         phi = [p[:, : inner.height, : inner.width].astype(np.float32) for p in phis]
-        with memory_errors(network.device):
-            problem = _Problem(
-                network, views, [round_latent(y) for y in whole], phi, quality, check,
-                correction=self._corrections[views[0].group], clip=self._clip,
-            )  # fmt: skip
+        with memory_errors(network.device), network.no_denormals:
+            with network.turn:
+                problem = _Problem(
+                    network, views, [round_latent(y) for y in whole], phi, quality, check,
+                    correction=self._corrections[views[0].group], clip=self._clip,
+                )  # fmt: skip
             best = _annealed(problem, _on(network.device, own), self._steps, network.turn, stepped)
             return list(best.clamp(-LATENT_LIMIT, LATENT_LIMIT).to(torch.int32).cpu().numpy())
 
@@ -164,10 +163,7 @@ def _correction(steps: Sequence[int], device: torch.device) -> tuple[Tensor, Ten
 
 
 class _Problem:
-    """Cost of latents of tiles that have one shape: bits, and squared errors at the quality's exchange.
-
-    Plain float32 without channels-last: gradients of such convolutions corrupt the heap in torch 2.14.1.
-    """
+    """Cost of latents of tiles that have one shape: bits, and squared errors at the quality's exchange."""
 
     def __init__(
         self,
@@ -183,10 +179,11 @@ class _Problem:
     ) -> None:
         device, inner = network.device, views[0].inner
         self._net, self._check, self._correction, self._clip = network.net, check, correction, clip
+        self._layers, self._memory_format = network.sloping
         self._wanted = _on(device, [view.inputs for view in views])
         self._counts = _on(device, [view.counts[None] for view in views]).float()
         self._worth: float = RATE_POINTS[0].lmbda * 2.0 ** (quality - 1) / 3
-        self._phi = _on(device, phi)
+        self._bits = BitModel(self._net.context, _on(device, phi))
         self._inverse = torch.from_numpy(network.inverse_gain(quality).copy()).to(device)
         self._ring = _on(device, around).float()
         self._ring[:, :, inner.rows, inner.cols] = 0
@@ -204,10 +201,11 @@ class _Problem:
         """Network outputs of latents, with those around them: (B, M, h, w) to (B, 3, H, W)."""
         net = self._net
         y = (self._ring + F.pad(y, self._padding)) * self._inverse
-        x = y
-        for layer in net.g_s:
+        x = y.contiguous(memory_format=self._memory_format)
+        for layer in self._layers:
             self._check()
             x = layer(x)
+        x = x.contiguous()
         if net.linear_s is not None:
             x = x + net.linear_s(y)
         x = x + net.offset
@@ -222,39 +220,30 @@ class _Problem:
         squared: Tensor = (self._counts * (x - self._wanted).square()).sum((1, 2, 3))
         return self._worth * squared
 
-    def mixture(self, y: Tensor) -> Tensor:
-        """Raw mixtures of latents, of which the context sees some: (B, M, h, w) to (B, 9M, h, w)."""
+    def mixtures(self, y: Tensor) -> Mixtures:
+        """Mixtures of latents, (B, M, h, w), of which the context sees some."""
         self._check()
-        raw: Tensor = self._net.context.raw(y, self._phi)
-        return raw
-
-    def bits(self, y: Tensor, raw: Tensor) -> Tensor:
-        """Bits of each latent: (B, M, h, w)."""
-        self._check()
-        return -raw_likelihood(y, raw).log2()
+        return self._bits.mixtures(y)
 
     @torch.no_grad()
     def cost(self, y: Tensor, errors: Tensor | None = None) -> Tensor:
         """Cost of integers in bits, of each tile: (B,)."""
         errors = self.errors(self.pixels(y)) if errors is None else errors
-        return errors + self.bits(y, self.mixture(y)).sum((1, 2, 3))
+        return errors + self.mixtures(y).bits(y).sum((1, 2, 3))
 
     def curvature(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Squared errors of a change of one latent by 1, in bits, (B, M, h, w); those of the latents, (B,).
 
-        The mean of each channel, in as far as pixels count; by random directions that are always the same.
+        The mean of each channel, in as far as pixels count; by a random direction that is always the same.
         """
         generator = torch.Generator().manual_seed(1)
         y = y.detach().requires_grad_()
         x = self.pixels(y)
-        total = torch.zeros_like(y)
-        for probe in range(_PROBES):
-            signs = torch.randint(0, 2, x.shape[1:], generator=generator).mul_(2).sub_(1).to(x)
-            (slope,) = torch.autograd.grad(x, y, signs * self._counts, retain_graph=probe < _PROBES - 1)
-            total += slope.square() / _PROBES
+        signs = torch.randint(0, 2, x.shape[1:], generator=generator).mul_(2).sub_(1).to(x)
+        (slope,) = torch.autograd.grad(x, y, signs * self._counts)
         inner = self._inner
         seen = F.avg_pool2d(self._counts, STRIDE)[:, :, inner.rows, inner.cols]
-        mean = total.sum((2, 3), keepdim=True) / seen.sum((2, 3), keepdim=True).clamp(min=1e-6)
+        mean = slope.square().sum((2, 3), keepdim=True) / seen.sum((2, 3), keepdim=True).clamp(min=1e-6)
         return self._worth * mean * seen, self.errors(x.detach())
 
 
@@ -288,19 +277,18 @@ class _Annealing:
         share = torch.sigmoid(self._logits)
         mean = (lower + share).requires_grad_()
         (slope,) = torch.autograd.grad(problem.errors(problem.pixels(mean)).sum(), mean)
-        raw = problem.mixture(mean)
-        low, high = problem.bits(lower, raw), problem.bits(lower + 1, raw)
-        # Of a latent's own bits the exact difference counts; this is the slope of the bits of those after it.
-        (after,) = torch.autograd.grad(((1 - share) * low + share * high).sum(), mean)
         with torch.no_grad():
+            mixtures = problem.mixtures(mean.detach())
+            # Of a latent's own bits the exact difference counts, of those after it the slope.
+            low, high, after = mixtures.expected(lower, share)
             slope = slope + after
             change = slope + self._curvature * (1 - 2 * share) + (high - low)
             downhill = (change + temperature * self._logits).clamp(-_STEEPEST, _STEEPEST)
             self._velocity = (_MOMENTUM * self._velocity - downhill) * problem.free
             self._logits = self._logits + _RATE * self._velocity
             if turning:
-                below = self._curvature - slope + problem.bits(lower - 1, raw) < low
-                above = self._curvature + slope + problem.bits(lower + 2, raw) < high
+                below = self._curvature - slope + mixtures.bits(lower - 1) < low
+                above = self._curvature + slope + mixtures.bits(lower + 2) < high
                 free = problem.free > 0
                 down, up = (self._logits < -_DECIDED) & below, (self._logits > _DECIDED) & above
                 self._turn(down & free, up & free)
