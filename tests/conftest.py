@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,39 @@ def pytest_collection_finish() -> None:
         from tests.sharing import share_network
 
         share_network()
+
+
+@pytest.fixture
+def few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search among the ways of a tile that codes few sizes of each form.
+
+    For tests of what becomes of its choice, or of anything else: ways are looked at and chosen as ever, in a
+    third of the time.  What the search finds is a matter of test_ways, test_targets and their like.
+    """
+    from tests.sharing import search_less
+
+    search_less(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def few_tries_here() -> Iterator[None]:
+    """The same for all tests of a file and for what they share."""
+    from tests.sharing import search_less
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        search_less(monkeypatch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def bands_as_they_are() -> Iterator[None]:
+    """No trial of how the bands of a scene might enter the network, for all tests of a file.
+
+    Of a small scene with more than three bands, or such as have little in common, it takes most of the time.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("fdegc.codec.facade.choose_components", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="session")

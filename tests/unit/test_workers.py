@@ -26,6 +26,8 @@ from fdegc.raster import ArraySource, open_raster
 from fdegc.raster_info import Window
 from fdegc.results import TileResult
 
+pytestmark = pytest.mark.usefixtures("few_tries_here")
+
 
 def pixels(height: int, width: int, bands: int = 3) -> np.ndarray:
     """Texture at several scales."""
