@@ -24,13 +24,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(os.cpu_count() or 1, 4)
 
 
-#: Files that take longer than half a minute, those that take longest first.
+#: Files that take longest, in about that order.
 LONGEST = (
-    "test_targets", "test_fidelity", "test_ways", "test_exactness", "test_training_step",
-    "test_training_plan", "test_prediction", "test_training", "test_training_distributed", "test_batch",
-    "test_guests", "test_memory", "test_codec", "test_smoothness", "test_face", "test_refinement",
-    "test_hostile", "test_evaluation", "test_docs", "test_kept", "test_batch_cluster", "test_workers",
-    "test_correction", "test_effort", "test_starting", "test_window",
+    "test_ways", "test_targets", "test_fidelity", "test_prediction", "test_memory",
+    "test_training_distributed", "test_smoothness", "test_rasters_as_they_are", "test_judging",
+    "test_component_transform", "test_hostile", "test_training_plan", "test_exactness", "test_training_step",
+    "test_codec", "test_starting", "test_guests", "test_evaluation", "test_docs", "test_cli", "test_training",
+    "test_workers", "test_correction", "test_damage_container", "test_face", "test_refinement",
+    "test_evaluation_scene_peers", "test_kept", "test_effort", "test_streams", "test_batch_cluster",
 )  # fmt: skip
 
 
