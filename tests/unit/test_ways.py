@@ -38,7 +38,7 @@ from tests.sharing import search_less
 
 SCENES = {
     "photo": scenes.photo(256, 128),
-    "drawing": scenes.drawing(200, 128),
+    "drawing": scenes.drawing(120, 100),
     "noise": scenes.noise(128, 100),
     "mixed": scenes.mixed(),
     # Six tiles of 64, in all ways.
@@ -733,7 +733,7 @@ def test_bands_without_units_of_their_own(codec: Codec, tmp_path: Path) -> None:
 
 
 def test_latents_in_a_file_that_has_none(codec: Codec, tmp_path: Path) -> None:
-    pixels, path, out = SCENES["drawing"], tmp_path / "a.fdegc", tmp_path / "b.fdegc"
+    pixels, path, out = scenes.drawing(200, 128), tmp_path / "a.fdegc", tmp_path / "b.fdegc"
     codec.encode(ArraySource(pixels), path, EncodeOptions(tile_size=64, max_error=0.0))
     changed_units(path, out, {2: {"kind": UnitKind.LATENTS}})
     assert codec.decode(out).damaged == (Window(128, 0, 64, 64),)
