@@ -31,8 +31,6 @@ from tests.gui.display_steps import settled, write
 from tests.gui.fakes import FakeUser, saved, write_stream
 from tests.gui.window_steps import compress, error_dialog, finished, open_scene
 
-pytestmark = pytest.mark.usefixtures("few_tries_here")
-
 TIMEOUT = 30_000
 
 

@@ -23,8 +23,6 @@ from fdegc_gui.models.result import MetricState, State
 from fdegc_gui.models.scene import STREAM
 from tests.gui.fakes import FakeUser, saved
 
-pytestmark = pytest.mark.usefixtures("few_tries_here")
-
 TIMEOUT = 120_000
 
 

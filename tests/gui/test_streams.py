@@ -35,8 +35,6 @@ from fdegc_gui.views.canvas import Pane
 from fdegc_gui.views.scene_facts import facts_of
 from tests.gui.fakes import FakeEngine, FakeUser, damage, saved, write_stream
 
-pytestmark = pytest.mark.usefixtures("few_tries_here")
-
 TIMEOUT = 10_000
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 

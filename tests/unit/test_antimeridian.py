@@ -17,8 +17,6 @@ from fdegc.raster.area import Area, read_area
 from fdegc.raster.opening import open_raster
 from fdegc.raster_info import Window
 
-pytestmark = pytest.mark.usefixtures("few_tries_here", "bands_as_they_are")
-
 UNCUT = [[179, -1], [-179, -1], [-179, 1], [179, 1], [179, -1]]
 TURNED = [[-179, 1], [179, 1], [179, -1], [-179, -1], [-179, 1]]
 BEYOND = [[179, -1], [181, -1], [181, 1], [179, 1], [179, -1]]

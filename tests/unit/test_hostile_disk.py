@@ -19,7 +19,6 @@ from fdegc.cli import main
 from fdegc.codec import Codec, facade
 
 pytestmark = [
-    pytest.mark.usefixtures("few_tries_here", "bands_as_they_are"),
     pytest.mark.timeout(120),
     pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits and links"),
 ]

@@ -16,10 +16,7 @@ import rasterio
 
 from fdegc.cli import main
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
-    pytest.mark.usefixtures("few_tries_here", "bands_as_they_are"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
 _TYPES = {"i2": 3, "f4": 5, "f8": 6}
 TITLE = "Température de surface — essai"

@@ -44,8 +44,6 @@ from fdegc.format.writer import ContainerWriter
 from fdegc.raster_info import AlphaBand, GroundControlPoint, RasterInfo, default_colors
 from fdegc.types import IDENTITY, BandMapping
 
-pytestmark = pytest.mark.usefixtures("few_tries_here", "bands_as_they_are")
-
 RGB = ("red", "green", "blue")
 HEADER = StreamHeader(150, 100, 2, "uint8", 64, 16, 1024, b"12345678", "lite")
 INFO = RasterInfo(
