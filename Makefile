@@ -34,7 +34,8 @@ run: venv
 test: venv
 	@bash scripts/install_system_libraries.sh --tests
 	@# A process that crashed is not replaced: the others go on, where a new one would wait for ever.
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(PYTEST_ARGS)
+	@# What is compiled is kept, whatever the environment says: dozens of tests start Python.
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(PYTEST_ARGS)
 
 lint: venv
 	$(BIN)/ruff format --check .

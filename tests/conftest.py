@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(os.cpu_count() or 1, 4)
 
 
-#: Files that take longer than half a minute, those that take longest first.
+#: Files that take longest, in about that order.
 LONGEST = (
-    "test_targets", "test_fidelity", "test_ways", "test_exactness", "test_training_step",
-    "test_training_plan", "test_prediction", "test_training", "test_training_distributed", "test_batch",
-    "test_guests", "test_memory", "test_codec", "test_smoothness", "test_face", "test_refinement",
-    "test_hostile", "test_evaluation", "test_docs", "test_kept", "test_batch_cluster", "test_workers",
-    "test_correction", "test_effort", "test_starting", "test_window",
+    "test_ways", "test_targets", "test_fidelity", "test_prediction", "test_memory",
+    "test_training_distributed", "test_smoothness", "test_rasters_as_they_are", "test_judging",
+    "test_component_transform", "test_hostile", "test_training_plan", "test_exactness", "test_training_step",
+    "test_codec", "test_starting", "test_guests", "test_evaluation", "test_docs", "test_cli", "test_training",
+    "test_workers", "test_correction", "test_damage_container", "test_face", "test_refinement",
+    "test_evaluation_scene_peers", "test_kept", "test_effort", "test_streams", "test_batch_cluster",
 )  # fmt: skip
 
 
@@ -47,6 +49,39 @@ def pytest_collection_finish() -> None:
         from tests.sharing import share_network
 
         share_network()
+
+
+@pytest.fixture
+def few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search among the ways of a tile that codes few sizes of each form.
+
+    For tests of what becomes of its choice, or of anything else: ways are looked at and chosen as ever, in a
+    third of the time.  What the search finds is a matter of test_ways, test_targets and their like.
+    """
+    from tests.sharing import search_less
+
+    search_less(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def few_tries_here() -> Iterator[None]:
+    """The same for all tests of a file and for what they share."""
+    from tests.sharing import search_less
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        search_less(monkeypatch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def bands_as_they_are() -> Iterator[None]:
+    """No trial of how the bands of a scene might enter the network, for all tests of a file.
+
+    Of a small scene with more than three bands, or such as have little in common, it takes most of the time.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("fdegc.codec.facade.choose_components", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -167,7 +168,7 @@ def pack(source_path: Path, path: Path, tile_size: int = 64) -> None:
             writer.commit()
 
 
-def unpack(coded: Path, source_path: Path, path: Path, **options: str) -> tuple[RasterInfo, tuple[str, ...]]:
+def unpack(coded: Path, source_path: Path, path: Path, **options: Any) -> tuple[RasterInfo, tuple[str, ...]]:
     """Write what ``pack`` packed as a raster, with pixels that a bad codec could have made of the source's.
 
     Every other sample is nodata although it must not be, and invalid ones hold anything.

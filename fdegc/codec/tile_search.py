@@ -12,6 +12,7 @@ from fdegc.codec.comparing import Candidate, Comparison
 from fdegc.codec.form_search import SMALL, SPARSE, FormSearch, depths_of
 from fdegc.codec.looks import MARGIN, Looks, sizes_around, steps_of
 from fdegc.codec.ways import Form, PlainTile, PlainWays
+from fdegc.coding import jpeg2000
 from fdegc.format.kinds import UnitKind
 
 #: Sizes at which JPEG 2000 is looked at: so many steps up and down from what the network took.
@@ -100,6 +101,14 @@ class TileSearch:
         known : ndarray of bool, of that shape, or None
             Samples that the decoder knows to be there; None for all.
         """
+        with jpeg2000.environment():
+            self._code_in_forms()
+        self._code_without_loss(samples, known)
+        tile = self._chosen()
+        return tile and self._ways.decoded(tile, self._height, self._width, known, self._comparison.check)
+
+    def _code_in_forms(self) -> None:
+        """Looks at JPEG 2000 in its forms, and coding of what they speak for."""
         totals = self._look_at_usual_forms()
         self._look_further(totals)
         self._code_hopes()
@@ -107,9 +116,6 @@ class TileSearch:
             # At a size that the network is far from, forms that did not serve near it may serve better.
             for _, form in totals:
                 self._climb(form)
-        self._code_without_loss(samples, known)
-        tile = self._chosen()
-        return tile and self._ways.decoded(tile, self._height, self._width, known, self._comparison.check)
 
     # ------------------------------------------------------------------ what is looked at
 

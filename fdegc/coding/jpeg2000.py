@@ -11,10 +11,15 @@ packets alone (:func:`strip`), and whoever reads them puts the rest around them 
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
 import struct
+import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +62,26 @@ _BOUNDED = 99.99
 #: Threads that OpenJPEG starts for each picture and ends with it: tiles are coded beside each other, and of a
 #: small one they take longer than all the rest.
 _ONE_THREAD = {"GDAL_NUM_THREADS": "1"}
+_here = threading.local()
+
+
+@contextmanager
+def environment() -> Iterator[None]:
+    """GDAL's settings for codestreams, made once for all that this thread codes within it.
+
+    Whatever is called without it makes its own, which takes a good part of the time of a small picture.
+    """
+    if getattr(_here, "made", False):
+        yield
+        return
+    import rasterio
+
+    with rasterio.Env(**_ONE_THREAD):
+        _here.made = True
+        try:
+            yield
+        finally:
+            _here.made = False
 
 
 def all_levels(height: int, width: int) -> int:
@@ -127,18 +152,17 @@ def _written(
     samples: Integers, bits: int, sizes: Sequence[int], levels: int, colours: bool = True, **more: str
 ) -> bytes:
     """Codestream of a picture as OpenJPEG writes it, with a layer for each of growing sizes."""
-    import rasterio
     from affine import Affine
     from rasterio.io import MemoryFile
-    from rasterio.shutil import copy
 
+    opened, copy = _calls()
     components, height, width = samples.shape
     # GDAL warns of one resolution where it would take no more itself.
     levels_said = {"RESOLUTIONS": str(levels + 1)} if min(height, width) > 1 else {}
     place = {"transform": Affine(*_PLACE)}
     with (
-        rasterio.Env(**_ONE_THREAD),
-        rasterio.open("", "w", "MEM", width, height, components, dtype=samples.dtype, **place) as picture,
+        environment(),
+        opened("", "w", "MEM", width, height, components, dtype=samples.dtype, **place) as picture,
         MemoryFile(ext=".j2k") as file,
     ):
         picture.write(samples)
@@ -159,6 +183,18 @@ def _written(
             **more,
         )
         return bytes(file.getbuffer())
+
+
+@functools.cache
+def _calls() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """What opens and what copies a picture, without the environment that rasterio makes for every call.
+
+    To make one takes a good part of the time of a small picture, and there is one (:func:`environment`).
+    """
+    import rasterio
+    import rasterio.shutil
+
+    return inspect.unwrap(rasterio.open), inspect.unwrap(rasterio.shutil.copy)
 
 
 def _rates(samples: Integers, bits: int, sizes: Sequence[int], levels: int) -> list[str]:
@@ -320,7 +356,6 @@ def decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
 
 def _decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
     """Samples of a codestream whose headers are those of the shape."""
-    import rasterio
     from rasterio.errors import RasterioError
     from rasterio.io import MemoryFile
 
@@ -328,7 +363,7 @@ def _decode(data: bytes, shape: tuple[int, int, int], bits: int) -> Integers:
     try:
         folder = uuid.uuid4().hex
         with (
-            rasterio.Env(**_ONE_THREAD),
+            environment(),
             MemoryFile(_WORLD, dirname=folder, filename="tile.wld"),
             MemoryFile(data, dirname=folder, filename="tile.j2k") as file,
             file.open(driver=_DRIVER) as picture,

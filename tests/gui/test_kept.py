@@ -7,13 +7,17 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from pytestqt.qtbot import QtBot
 
+from fdegc.codec import Codec
+from fdegc.control import CancelToken
 from fdegc.errors import OutputBusy
+from fdegc.results import TileResult
 from fdegc_gui.jobs.engine import REAL_ENGINE
 from fdegc_gui.jobs.kept import KeptScenes, find_results
 from fdegc_gui.main_window import MainWindow
@@ -21,6 +25,8 @@ from fdegc_gui.models.result import MetricState, State
 from tests.gui.display_steps import write
 from tests.gui.fakes import FakeEngine, FakeUser, said, saved
 from tests.gui.window_steps import compress, error_dialog, finished, open_scene
+
+pytestmark = pytest.mark.usefixtures("few_tries_here")
 
 TIMEOUT = 20_000
 SAMPLE = Path(__file__).parents[2] / "resources" / "sample_scene.tif"
@@ -264,12 +270,25 @@ def test_an_earlier_result_stays_if_the_next_one_is_cancelled_or_fails(
 
 
 def test_a_cancelled_compression_goes_on_even_after_the_scene_was_left(
-    qtbot: QtBot, make_window: Callable[..., MainWindow], tmp_path: Path
+    qtbot: QtBot, make_window: Callable[..., MainWindow], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Image.open(SAMPLE) as image:
         sample = np.moveaxis(np.asarray(image), 2, 0)
-    # Sixteen tiles of 512, so that some are left when the first is shown, however busy the machine is.
-    path = write(tmp_path / "scene.tif", np.pad(sample, ((0, 0), (0, 750), (0, 750)), "reflect"))
+    path = write(tmp_path / "scene.tif", sample[:, :560, :1100])  # six tiles
+    encode_all, runs = Codec.encode, []
+
+    def encode_some(self: Codec, *arguments: Any, on_tile: Any, cancel: CancelToken, **named: Any) -> Any:
+        """Work that, the first time, waits after its first tile, so that some are left when it ends."""
+        runs.append(cancel)
+
+        def tell(tile: TileResult) -> None:
+            on_tile(tile)
+            if len(runs) == 1:
+                assert cancel.wait(120)
+
+        return encode_all(self, *arguments, on_tile=tell, cancel=cancel, **named)
+
+    monkeypatch.setattr(Codec, "encode", encode_some)
     window = make_window(REAL_ENGINE)
     with qtbot.waitSignal(window.controller.opened, timeout=120_000):
         window.start(path)

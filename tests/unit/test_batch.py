@@ -31,6 +31,8 @@ from fdegc.format.reader import ContainerReader
 from fdegc.options import EncodeOptions
 from fdegc.types import Progress
 
+pytestmark = pytest.mark.usefixtures("few_tries_here", "bands_as_they_are")
+
 WIDTH, HEIGHT = 130, 50
 
 

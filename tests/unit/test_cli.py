@@ -21,6 +21,8 @@ from fdegc import __version__
 from fdegc.cli import main
 from fdegc.format.reader import ContainerReader
 
+pytestmark = pytest.mark.usefixtures("few_tries_here", "bands_as_they_are")
+
 WIDTH, HEIGHT, TILE = 150, 90, 64
 
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
-from compressai.registry import MODELS
 
-from fdegc.compressai_adapter import FDEGCNetCodec
 from fdegc.errors import CorruptStream, InvalidOption
+
+if TYPE_CHECKING:
+    from fdegc.compressai_adapter import FDEGCNetCodec
 
 
 @pytest.fixture(scope="module")
 def net() -> FDEGCNetCodec:
+    # Not with the file, which every process that shares the tests reads: compressai takes seconds.
+    from fdegc.compressai_adapter import FDEGCNetCodec
+
     torch.manual_seed(0)
     return FDEGCNetCodec((16, 16, 16), 16, hidden=32).eval()
 
 
-def test_registered() -> None:
+def test_registered(net: FDEGCNetCodec) -> None:
+    from compressai.registry import MODELS
+
+    from fdegc.compressai_adapter import FDEGCNetCodec
+
     assert MODELS["fdegcnet"] is FDEGCNetCodec
 
 
@@ -39,14 +49,14 @@ def test_batch_round_trip(net: FDEGCNetCodec) -> None:
 
 
 def test_state_dict_rebuilds_the_network(net: FDEGCNetCodec) -> None:
-    again = FDEGCNetCodec.from_state_dict(net.state_dict()).eval()
+    again = type(net).from_state_dict(net.state_dict()).eval()
     x = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(again(x)["x_hat"], net(x)["x_hat"])
 
 
 def test_misuse_is_named(net: FDEGCNetCodec) -> None:
-    fresh = FDEGCNetCodec((16, 16, 16), 16, hidden=32)
+    fresh = type(net)((16, 16, 16), 16, hidden=32)
     with pytest.raises(InvalidOption, match="update"):
         fresh.compress(torch.rand(1, 3, 64, 64))
     net.update()

@@ -17,6 +17,8 @@ from fdegc.options import EncodeOptions, Target, TargetKind
 from fdegc.raster import ArraySource
 from fdegc.raster_info import RasterInfo, Window
 
+pytestmark = pytest.mark.usefixtures("few_tries_here")
+
 Pixels = npt.NDArray[np.uint8]
 
 

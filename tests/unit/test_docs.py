@@ -16,6 +16,8 @@ from rasterio.windows import Window
 from fdegc import __version__
 from fdegc.cli import main
 
+pytestmark = pytest.mark.usefixtures("few_tries_here")
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("weights/*.md")])
 
@@ -53,6 +55,7 @@ def test_the_commands_of_choosing_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fdegc.options.EFFORT_STEPS", (0, 2, 2, 2, 2))
     placed_scene("uint16")
     field = [[15.0001, 48.7529], [15.0007, 48.7529], [15.0004, 48.7526], [15.0001, 48.7529]]
     Path("field.geojson").write_text(

@@ -41,6 +41,8 @@ from fdegc.metrics import perceptual
 from fdegc.results import MetricSet
 from fdegc.types import Progress
 
+pytestmark = pytest.mark.usefixtures("few_tries_here", "bands_as_they_are")
+
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = "jpeg-444,jpeg2000,webp"
 

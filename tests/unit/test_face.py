@@ -28,6 +28,8 @@ from fdegc.raster import ArraySource, open_raster, open_sink
 from fdegc.raster.area import read_area
 from fdegc.raster_info import Window
 
+pytestmark = pytest.mark.usefixtures("few_tries_here", "bands_as_they_are")
+
 NAMES = ("compress", "decompress", "open", "info", "Codec", "EncodeOptions", "FdegcError", "CancelToken")
 PLACE = from_origin(500_000, 5_400_000, 0.5, 0.5)
 

@@ -19,7 +19,10 @@ from fdegc.errors import InvalidOption, SeveralRasters, UnsupportedRaster
 from fdegc.raster import open_raster
 from fdegc.raster_info import Window
 
-pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
+    pytest.mark.usefixtures("few_tries_here", "bands_as_they_are"),
+]
 
 WHOLE = Window(0, 0, 80, 60)
 

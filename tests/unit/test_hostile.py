@@ -19,7 +19,10 @@ from fdegc.raster import open_raster
 from fdegc.raster_info import Window
 from fdegc.types import Samples
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.usefixtures("few_tries_here", "bands_as_they_are"),
+]
 posix = pytest.mark.skipif(os.name == "nt", reason="needs pipes and symbolic links")
 
 

@@ -380,3 +380,20 @@ def test_other_threads_go_on_while_a_picture_is_encoded() -> None:
         now = time.perf_counter()
         last, longest = now, max(longest, now - last)
     assert longest < (last - start) / 2
+
+
+def test_an_environment_serves_all_within_and_is_gone_afterwards() -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (3, 40, 50), np.uint8)
+    alone = jpeg2000.encode_packets(samples, 8, 900)
+    assert alone is not None and not rasterio.env.hasenv()
+    with jpeg2000.environment():
+        made = rasterio.env.getenv()
+        with jpeg2000.environment():
+            assert rasterio.env.getenv() == made and made["GDAL_NUM_THREADS"] == "1"
+        assert jpeg2000.encode_packets(samples, 8, 900) == alone
+        decoded = jpeg2000.decode_packets(alone, samples.shape, 8)
+        with pytest.raises(CorruptStream):
+            jpeg2000.decode(b"", samples.shape, 8)
+        assert rasterio.env.getenv() == made
+    assert not rasterio.env.hasenv()
+    assert np.array_equal(jpeg2000.decode_packets(alone, samples.shape, 8), decoded)

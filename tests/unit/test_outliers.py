@@ -27,6 +27,8 @@ from fdegc.raster_info import RasterInfo, Window
 from fdegc.results import EncodeResult, TileResult
 from fdegc.types import BandMapping, Outliers, Samples
 
+pytestmark = pytest.mark.usefixtures("few_tries_here", "bands_as_they_are")
+
 
 @pytest.fixture(scope="module")
 def codec() -> Codec:

@@ -26,7 +26,10 @@ from fdegc.raster.palettes import BLACK_AND_WHITE, coloured, coloured_info, info
 from fdegc.raster_info import RasterInfo, Window
 from fdegc.types import Samples
 
-pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
+    pytest.mark.usefixtures("few_tries_here", "bands_as_they_are"),
+]
 
 WIDTH, HEIGHT = 96, 80
 UTM = {"crs": "EPSG:32633", "transform": rasterio.Affine(30, 0, 500000, 0, -30, 5e6)}

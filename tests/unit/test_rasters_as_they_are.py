@@ -34,7 +34,10 @@ from fdegc.raster.virtual import virtual_name
 from fdegc.raster_info import Window
 from tests.rasters import pack
 
-pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
+    pytest.mark.usefixtures("few_tries_here", "bands_as_they_are"),
+]
 
 
 def run(capsys, *arguments) -> dict:

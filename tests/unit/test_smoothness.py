@@ -55,6 +55,7 @@ def test_a_smooth_scene_is_one_tile_and_better_than_jpeg_2000(codec: Codec, tmp_
     assert codec.verify(path).problems == ()
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_what_was_asked_for_is_what_comes(codec: Codec, tmp_path: Path) -> None:
     source, path = ArraySource(ramp(WIDTH, 500, bands=1)), tmp_path / "a.fdegc"
     square = ((((0.0, 0.0), (64.0, 0.0), (64.0, 64.0), (0.0, 64.0), (0.0, 0.0)),),)
@@ -70,6 +71,7 @@ def test_what_was_asked_for_is_what_comes(codec: Codec, tmp_path: Path) -> None:
     assert tile_of(codec, ArraySource(ramp(500, 500)), path, EncodeOptions(1.0)) == 512
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_other_types_masks_and_targets(codec: Codec, tmp_path: Path) -> None:
     """What is smooth is so in the range of its values, where they are valid."""
     path = tmp_path / "a.fdegc"
@@ -121,6 +123,7 @@ def test_tiles_of_thin_scenes_are_long(codec: Codec, tmp_path: Path) -> None:
         assert ours <= min(theirs)
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_without_the_memory_tiles_are_the_usual_ones(
     codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +139,7 @@ def test_without_the_memory_tiles_are_the_usual_ones(
     assert len(checked) == 2
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_an_interrupted_run_goes_on_in_the_same_tiles(codec: Codec, tmp_path: Path) -> None:
     scene, path, whole = tmp_path / "scene.png", tmp_path / "a.fdegc", tmp_path / "b.fdegc"
     Image.fromarray(ramp(3200, 460, slope=0.05, bands=1)[0]).save(scene)

@@ -321,6 +321,7 @@ def test_invalid_tiles_cost_next_to_nothing(codec: Codec, tmp_path: Path) -> Non
     assert out.read_bytes() == (tmp_path / "b.fdegc").read_bytes()  # what lies there does not matter
 
 
+@pytest.mark.usefixtures("few_tries")
 def test_the_estimate_comes_during_the_work_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,6 +411,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def no_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bands enter the network as they are, which others are tried for otherwise."""
+    monkeypatch.setattr("fdegc.codec.facade.choose_components", lambda *_: None)
+
+
 def run(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> dict[str, Any]:
     capsys.readouterr()
     assert main([*map(str, arguments), "--json"]) == code
@@ -418,6 +425,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -
     return answer
 
 
+@pytest.mark.usefixtures("few_tries", "no_components")
 def test_an_area_through_the_command_line(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -441,6 +449,7 @@ def test_an_area_through_the_command_line(
         assert (rows / 60 + cols / 70).max() < 1.02
 
 
+@pytest.mark.usefixtures("few_tries", "no_components")
 def test_a_window_and_a_box_are_the_same_part(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -472,6 +481,7 @@ def test_a_target_that_is_missed_says_so(
     assert answer["target"] == {"value": 64.0, "unit": "bpp"}
 
 
+@pytest.mark.usefixtures("few_tries", "no_components")
 def test_metrics_are_in_the_units_of_the_samples(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

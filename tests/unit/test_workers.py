@@ -26,6 +26,8 @@ from fdegc.raster import ArraySource, open_raster
 from fdegc.raster_info import Window
 from fdegc.results import TileResult
 
+pytestmark = pytest.mark.usefixtures("few_tries_here")
+
 
 def pixels(height: int, width: int, bands: int = 3) -> np.ndarray:
     """Texture at several scales."""
@@ -208,6 +210,12 @@ def spread() -> int:
     )
 
 
+@pytest.fixture
+def no_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bands enter the network as they are, which others are tried for otherwise."""
+    monkeypatch.setattr(facade, "choose_components", lambda *_: None)
+
+
 # ------------------------------------------------------------------ the same results
 
 
@@ -269,6 +277,7 @@ def test_an_array_can_be_written_into_the_current_folder(
     assert Path("a.fdegc").stat().st_size > 0
 
 
+@pytest.mark.usefixtures("no_components")
 def test_an_interrupted_run_goes_on_with_another_number_of_workers(tmp_path: Path) -> None:
     source = tmp_path / "a.tif"
     Image.fromarray(np.moveaxis(pixels(100, 170), 0, 2)).save(source)
@@ -395,6 +404,7 @@ def test_cpu_workers_are_as_many_as_cores_tiles_and_memory_allow(monkeypatch: py
     assert share_out(cpu, 0.1e9, 1000, 16384).wavefronts == 1
 
 
+@pytest.mark.usefixtures("no_components")
 def test_a_window_has_the_pixels_of_the_whole(tmp_path: Path) -> None:
     codec = Codec(device="cpu", threads=4)
     path = tmp_path / "a.fdegc"
@@ -405,6 +415,7 @@ def test_a_window_has_the_pixels_of_the_whole(tmp_path: Path) -> None:
     assert np.array_equal(part.pixels, whole.pixels[:, 20:60, 10:40])
 
 
+@pytest.mark.usefixtures("no_components")
 def test_the_network_computes_on_workers_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Elsewhere torch divides operations among threads of its own, which wait for each other."""
     computing: dict[str, set[threading.Thread]] = {}
