@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.codec.ways import PlainWays, smoothness_bytes
+from fdegc.codec.exact_looks import smoothness_bytes
+from fdegc.codec.ways import PlainWays
 from fdegc.control import Check
 
 #: A bound, the bytes of the payload, and its squared errors: as they count, and without weights of bands.

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from fdegc.codec.ways import Form, PlainWays
+from fdegc.codec.forms import Form
+from fdegc.codec.ways import PlainWays
 from fdegc.coding import jpeg2000
 
 #: Entropy of samples as a share of that of differences up to which fewer levels of wavelets may pay, and

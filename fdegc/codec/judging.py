@@ -13,8 +13,9 @@ from fdegc.codec.bound_search import BoundSearch
 from fdegc.codec.comparing import Comparison, Standard, squared_error, worth_of
 from fdegc.codec.fitting import fit_size, smallest
 from fdegc.codec.form_search import FormSearch, depths_of
+from fdegc.codec.forms import Form
 from fdegc.codec.tile_search import TileSearch
-from fdegc.codec.ways import Form, PlainTile, PlainWays
+from fdegc.codec.ways import PlainTile, PlainWays
 from fdegc.control import Check
 from fdegc.format.header import StreamHeader
 from fdegc.format.kinds import UnitKind

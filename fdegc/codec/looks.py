@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from fdegc.codec.comparing import Candidate, Comparison
-from fdegc.codec.ways import Form, PlainWays
+from fdegc.codec.forms import Form
+from fdegc.codec.ways import PlainWays
 
 #: JPEG 2000 has to be better by this share of the squared error, so that tiles do not change for nothing.
 MARGIN = 0.03

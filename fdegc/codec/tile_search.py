@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from fdegc.codec.comparing import Candidate, Comparison
 from fdegc.codec.form_search import SMALL, SPARSE, FormSearch, depths_of
+from fdegc.codec.forms import Form
 from fdegc.codec.looks import MARGIN, Looks, sizes_around, steps_of
-from fdegc.codec.ways import Form, PlainTile, PlainWays
+from fdegc.codec.ways import PlainTile, PlainWays
 from fdegc.coding import jpeg2000
 from fdegc.format.kinds import UnitKind
 

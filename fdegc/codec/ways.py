@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from fdegc.codec.exact_looks import few_ranks, may_be_classes, smoothness_bytes
+from fdegc.codec.forms import BANDS, PACKETS, Form
 from fdegc.coding import colours, component_transform, exact, jpeg2000
 from fdegc.coding.component_transform import ComponentTransform
 from fdegc.coding.halving import detail_ratio
@@ -29,18 +31,12 @@ Mask = npt.NDArray[np.bool_]
 
 #: Kinds that leave out samples which the lossless planes say are not there.
 SPARING = (UnitKind.NOTHING, UnitKind.EXACT, UnitKind.CLASSES)
-#: Kinds that are packets of JPEG 2000.
-PACKETS = (UnitKind.PACKETS, UnitKind.DEEP_PACKETS, UnitKind.COMPONENTS, UnitKind.STATED)
-#: Pixels that are looked at, and the share of them that may differ, before a tile is tried by its colours.
-_LOOKED_AT, _FEW = 4096, 0.1
 #: Largest number of JPEG 2000 samples here.
 _MOST = 65535
 #: Shorter side below which how far bands are from the middle of JPEG 2000's range costs more than details.
 _SHALLOW = 32
 #: Bits that looks at what JPEG 2000 makes of a tile have at least.
 _LEAST_BITS = 4
-#: Parts of the byte that states a form of packets.
-_LEVELS, _MIXED, _TRANSFORMED = 0x07, 0x08, 0x10
 #: Bits a pixel that details of three bands take, up to which their entropies say little of wavelets, and how
 #: many times as many samples do then: of aerial images details take more, or samples less.
 _LITTLE, _RAMPS = 1.4, 6.0
@@ -108,141 +104,11 @@ class PlainTile:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Form:
-    """How JPEG 2000 is to code a tile: with how many levels of the wavelets, and which components.
-
-    Attributes
-    ----------
-    levels : int or None
-        As for :func:`~fdegc.coding.jpeg2000.encode_packets`.
-    transform : ComponentTransform or None
-        That makes the components; None for a component a band.
-    colours : bool
-        Whether three bands without a transform are mixed by JPEG 2000's own.
-    """
-
-    levels: int | None = None
-    transform: ComponentTransform | None = None
-    colours: bool = True
-
-    def said(self, bands: int, height: int, width: int) -> tuple[UnitKind, bytes]:
-        """Kind of packets of the form, of a tile of such a shape, and what stands in front of them."""
-        usual, every = jpeg2000.usual_levels(height, width), jpeg2000.all_levels(height, width)
-        levels = usual if self.levels is None else self.levels
-        deep, known = levels != usual, levels in (usual, every)
-        if self.transform is not None:
-            if known:
-                return UnitKind.COMPONENTS, self.transform.pack(deep)
-            return UnitKind.STATED, bytes([levels | _TRANSFORMED]) + self.transform.pack(False)
-        if known and (self.colours or bands != 3):
-            return UnitKind.DEEP_PACKETS if deep else UnitKind.PACKETS, b""
-        return UnitKind.STATED, bytes([levels | _MIXED * (self.colours and bands == 3)])
-
-    @staticmethod
-    def of(kind: int, payload: bytes, bands: int, height: int, width: int) -> tuple[Form, bytes]:
-        """Form of a payload of packets, and the packets.
-
-        Raises
-        ------
-        CorruptStream
-            If it states what cannot be.
-        """
-        usual, every = jpeg2000.usual_levels(height, width), jpeg2000.all_levels(height, width)
-        if kind in (UnitKind.PACKETS, UnitKind.DEEP_PACKETS):
-            return Form(every if kind == UnitKind.DEEP_PACKETS else usual), payload
-        if kind == UnitKind.COMPONENTS:
-            transform, deep, packets = ComponentTransform.unpack(payload, bands)
-            return Form(every if deep else usual, transform), packets
-        levels, mixed, transformed = _stated(payload)
-        if levels > every or (mixed and (transformed or bands != 3)):
-            raise CorruptStream("A tile states a form of JPEG 2000 that it cannot have.")
-        if not transformed:
-            return Form(levels, colours=mixed), payload[1:]
-        transform, deep, packets = ComponentTransform.unpack(payload[1:], bands)
-        if deep:
-            raise CorruptStream("A tile states its levels of wavelets twice.")
-        return Form(levels, transform), packets
-
-
-def _stated(payload: bytes) -> tuple[int, bool, bool]:
-    """Levels, and whether bands are mixed and transformed, of the first byte of packets that say so."""
-    if not payload or payload[0] > (_LEVELS | _MIXED | _TRANSFORMED):
-        raise CorruptStream("A tile states no form of JPEG 2000 that this program knows.")
-    return payload[0] & _LEVELS, bool(payload[0] & _MIXED), bool(payload[0] & _TRANSFORMED)
-
-
-#: A component a band.
-BANDS = Form()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Rungs:
     """What JPEG 2000 makes of a tile at several sizes: bytes of payloads, about, and pixels at each."""
 
     sizes: tuple[int, ...]
     pixels: Callable[[int], Pixels]
-
-
-def may_be_classes(pixels: Pixels) -> bool:
-    """Whether a look at some pixels of a tile, (bands, height, width), finds few distinct ones."""
-    some = pixels.reshape(len(pixels), -1)[:, :: max(pixels[0].size // _LOOKED_AT, 1)]
-    return len(np.unique(some, axis=1).T) <= _FEW * some.shape[1]
-
-
-def _ranks(pixels: Pixels, known: Mask | None) -> npt.NDArray[np.uint16] | None:
-    """Numbers of floats' values in their bands, in order; None if they are more than a few, or float64's."""
-    ranks = np.zeros(pixels.shape, np.uint16)
-    for number, band in enumerate(pixels):
-        values = band.ravel() if known is None else band[known[number]]
-        some = values[:: max(values.size // _LOOKED_AT, 1)]
-        if len(np.unique(some)) > _FEW * some.size:
-            return None
-        found, order = np.unique(values, return_inverse=True)
-        # Of those that single precision does not hold no values are listed.
-        with np.errstate(over="ignore"):
-            single = found.astype(np.float32)
-        if len(found) > min(_FEW * values.size, 1 << 16) or (found != single).any():
-            return None
-        ranks[number][... if known is None else known[number]] = order.reshape(
-            band.shape if known is None else -1
-        )
-    return ranks
-
-
-def smoothness_bytes(pixels: Pixels, known: Mask | None) -> float:
-    """Bytes of a tile of integers if differences between neighbours were coded one by one: roughly the most.
-
-    Of each band these are the differences along the rows, or between those of rows that follow each other,
-    which are zero but for corners where there are areas.
-
-    Parameters
-    ----------
-    pixels : ndarray, shape (bands, height, width)
-    known : ndarray of bool, of that shape, or None
-        Samples that count; None for all.
-    """
-    total = 0.0
-    for number, band in enumerate(pixels):
-        steps = np.diff(band.astype(np.int64), axis=1)
-        bends = np.diff(steps, axis=0)
-        if known is not None:
-            pairs = known[number, :, 1:] & known[number, :, :-1]
-            steps, bends = steps[pairs], bends[pairs[1:] & pairs[:-1]]
-        total += min(_entropy_bytes(steps.ravel()), _entropy_bytes(bends.ravel()))
-    return total
-
-
-def _entropy_bytes(values: npt.NDArray[np.int64]) -> float:
-    """Bytes of whole numbers by how often each occurs."""
-    if not values.size:
-        return 0.0
-    least = int(values.min())
-    if int(values.max()) - least < 1 << 19:  # counting is ten times as fast as sorting
-        counts = np.bincount(values - least)
-        counts = counts[counts > 0]
-    else:
-        counts = np.unique(values, return_counts=True)[1]
-    return float(counts @ np.log2(values.size / counts)) / 8
 
 
 def _span(entry: BandMapping, dtype: str) -> int:
@@ -464,7 +330,7 @@ class PlainWays:
             Called now and then; raises to cancel.
         """
         if pixels.dtype.kind not in "iu":
-            ranks = _ranks(pixels, known)
+            ranks = few_ranks(pixels, known)
             if ranks is not None and smoothness_bytes(ranks, known) <= hoped:
                 yield PlainTile(UnitKind.EXACT, exact.encode(pixels, 0.0, known, check), None)
             return

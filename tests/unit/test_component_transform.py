@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from fdegc.codec import Codec
 from fdegc.codec.bound_search import BoundSearch
-from fdegc.codec.ways import Form, Hints, PlainWays
+from fdegc.codec.forms import Form
+from fdegc.codec.ways import Hints, PlainWays
 from fdegc.coding import jpeg2000
 from fdegc.coding.component_transform import ComponentTransform, band_exponents, band_factors, fit
 from fdegc.control import CancelToken

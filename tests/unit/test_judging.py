@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from fdegc.codec import Codec, tile_search
+from fdegc.codec.forms import PACKETS, Form
 from fdegc.codec.judging import Judge
-from fdegc.codec.ways import PACKETS, Form, Hints, PlainTile, PlainWays
+from fdegc.codec.ways import Hints, PlainTile, PlainWays
 from fdegc.coding import classes, jpeg2000
 from fdegc.control import never
 from fdegc.format.header import StreamHeader

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdegc.codec.ways import PACKETS, Form, PlainWays
+from fdegc.codec.forms import PACKETS, Form
+from fdegc.codec.ways import PlainWays
 from fdegc.coding import colours, exact, jpeg2000
 from fdegc.coding.component_transform import ComponentTransform, fit
 from fdegc.control import never

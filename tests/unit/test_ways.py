@@ -14,10 +14,11 @@ from PIL import Image
 
 from fdegc.codec import Codec, choosing
 from fdegc.codec.advice import advice_on
+from fdegc.codec.forms import PACKETS
 from fdegc.codec.inputs import NetworkInputs
 from fdegc.codec.plan import EncodingPlan
 from fdegc.codec.tiling import TilePlan
-from fdegc.codec.ways import PACKETS, PlainWays
+from fdegc.codec.ways import PlainWays
 from fdegc.coding import jpeg2000
 from fdegc.control import CancelToken
 from fdegc.errors import Cancelled, CorruptStream
