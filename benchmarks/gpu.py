@@ -1,6 +1,6 @@
 """Everything that only a GPU can tell, in one command: exactness, speed, the app's jobs, the trainer.
 
-    python benchmarks/gpu.py IMAGE [--device cuda] [--side 10000] [--parts exact speed app trainer]
+    python benchmarks/gpu.py IMAGE [--device cuda] [--side 10000] [--parts exact speed effort app trainer]
 
 exact    files of a CPU and a GPU encoder, at all six rates, with and without TF32 and cuDNN's benchmark mode
          switched on: both decode to the same latents on both, digest for digest, and to pixels that differ by
@@ -8,6 +8,7 @@ exact    files of a CPU and a GPU encoder, at all six rates, with and without TF
 speed    coding and decoding of a scene of SIDE × SIDE pixels (IMAGE, mirrored as often as needed) for several
          numbers of workers and sizes of batches: megapixels a second, processor seconds by stage, and the
          share of the time in which the GPU computes.
+effort   a part of that scene, coded without and with an effort of 2: seconds, bits and PSNR.
 app      the app's own jobs on the device, without a window.
 trainer  ``benchmarks/training.py`` on the device.
 
@@ -39,9 +40,11 @@ from fdegc.raster_info import Window
 from fdegc.results import TileResult
 
 T = TypeVar("T")
-PARTS = ("exact", "speed", "app", "trainer")
+PARTS = ("exact", "speed", "effort", "app", "trainer")
 #: Side of the scene of the exactness matrix.
 EXACT_SIDE = 1200
+#: Side of the scene whose latents are refined.
+EFFORT_SIDE = 2048
 #: Workers and batches that are tried.
 SHARES = ((1, 8), (4, 8), (8, 8), (4, 16))
 #: Tiles whose wavefronts advance together.
@@ -180,6 +183,20 @@ def speed(device: str, pixels: np.ndarray, share_only: bool = False) -> None:
             print(f"{repeats.captured} graphs" + "".join(f"; failed: {why}" for why in repeats.failures))
 
 
+def effort(device: str, pixels: np.ndarray) -> None:
+    """Print what refining latents takes and gives; each twice, since graphs are captured the first time."""
+    codec = Codec(device=device)
+    print("| effort | s/Mpx | bpp | PSNR |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for number in (0, 0, 2, 2):
+            options = EncodeOptions(4.0, check=False, effort=number)
+            result = codec.encode(
+                ArraySource(pixels), Path(folder) / "a.fdegc", options, reconstruct=True, overwrite=True
+            )
+            seconds = result.encode_seconds / (pixels.shape[1] * pixels.shape[2] / 1e6)
+            print(f"| {number} | {seconds:.2f} | {result.bpp:.4f} | {result.psnr:.3f} dB |", flush=True)
+
+
 def app(device: str, image: Path) -> None:
     """Run the app's jobs without a window: load, compress with the preview, estimate, decode."""
     try:
@@ -245,6 +262,8 @@ def main() -> int:
         good = exactness(args.device, scene(args.image, min(args.side, EXACT_SIDE)), args.rates)
     if "speed" in args.parts:
         speed(args.device, scene(args.image, args.side), args.as_chosen)
+    if "effort" in args.parts:
+        effort(args.device, scene(args.image, min(args.side, EFFORT_SIDE)))
     if "app" in args.parts:
         app(args.device, args.image)
     if "trainer" in args.parts:

@@ -38,3 +38,9 @@ def test_app(gpu, picture, capsys):
 def test_exactness(gpu, picture, capsys):
     assert gpu.exactness("cpu", gpu.scene(picture, 96), [3])
     assert "DIFFERENT" not in capsys.readouterr().out
+
+
+def test_effort(gpu, picture, capsys, monkeypatch):
+    monkeypatch.setattr("fdegc.options.EFFORT_STEPS", (0, 1, 2, 3, 4))
+    gpu.effort("cpu", gpu.scene(picture, 64))
+    assert capsys.readouterr().out.count(" dB |") == 4

@@ -79,6 +79,24 @@ def test_latents_beside_other_tiles_are_rounded(codec: Codec) -> None:
     assert np.abs(refined.latents([nothing], 3.0, never)[0]).sum() < 0.85 * np.abs(plain).sum()
 
 
+def test_a_gpu_refines_tiles_together(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of one shape, with the layers and gradients that torch has for it."""
+    network = codec.networks[0]
+    units = [scene(64, 128)[:, :, part : part + 64].astype(np.float32) / 255 for part in (0, 64)]
+    header = header_for(ArraySource(scene(64, 128)).info, (), tile_size=64, halo=0, quality_steps=768,
+                        weights_hash=bytes(8), profile="lite")  # fmt: skip
+    views = [
+        TileView(unit, latent, Window(0, 0, 4, 4), np.ones((64, 64), bool), 0)
+        for unit, latent in zip(units, network.analyse(units), strict=True)
+    ]
+    layers = network.net.g_s, torch.contiguous_format
+    monkeypatch.setattr(type(network), "sloping", property(lambda _: layers))
+    alone, together = (Refinement(network, header, 4, n).latents(views, 4.0, never) for n in (1, 2))
+    for own, other, view in zip(alone, together, views, strict=True):
+        changed = (own != np.rint(view.latent * network.gain(4.0))).sum()
+        assert changed > 50 and (own != other).sum() < 0.05 * changed
+
+
 def test_an_interrupted_run_goes_on_to_the_same_file(
     codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
