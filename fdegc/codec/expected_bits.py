@@ -105,7 +105,8 @@ class Mixtures:
 
     def bits(self, y: Tensor) -> Tensor:
         """Bits of integers, (B, M, h, w) to the same shape."""
-        found = torch.empty_like(rows := _rows(y))
+        rows = _rows(y)
+        found = torch.empty_like(rows)
         for these in self._pieces():
             (found[these],) = _Laplace(self._raw[these]).bits(rows[these], 1)
         return _planes(found, self._model._shape)

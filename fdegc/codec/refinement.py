@@ -236,10 +236,10 @@ class _Problem:
 
         The mean of each channel, in as far as pixels count; by a random direction that is always the same.
         """
-        generator = torch.Generator().manual_seed(1)
         y = y.detach().requires_grad_()
         x = self.pixels(y)
-        signs = torch.randint(0, 2, x.shape[1:], generator=generator).mul_(2).sub_(1).to(x)
+        # By NumPy: torch's generators need what our programs do not import (:mod:`fdegc.process`).
+        signs = torch.from_numpy(np.random.default_rng(1).choice((-1, 1), x.shape[1:])).to(x)
         (slope,) = torch.autograd.grad(x, y, signs * self._counts)
         inner = self._inner
         seen = F.avg_pool2d(self._counts, STRIDE)[:, :, inner.rows, inner.cols]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,3 +191,14 @@ def test_efforts_cost_time_and_memory_and_nothing_with_a_target() -> None:
 def test_the_command_line_refuses_what_excludes_an_effort(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compress", "a.png", "a.fdegc", "--effort", "1", "--target-bpp", "1"]) != 0
     assert "--effort goes with a rate or a quality" in capsys.readouterr().err
+
+
+def test_the_program_refines_with_what_it_imports(tmp_path: Path) -> None:
+    """It leaves out parts of torch that other programs have."""
+    from PIL import Image
+
+    Image.fromarray(scene(64, 64).transpose(1, 2, 0)).save(tmp_path / "a.png")
+    command = [sys.executable, "-m", "fdegc", "compress", "a.png", "a.fdegc", "--effort", "1", "--no-check"]
+    done = subprocess.run([*command, "--threads", "1"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.fdegc").exists()
